@@ -1,0 +1,40 @@
+# All of it works in .venv, which `make install` sets up with the exact versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help install demo test check viz site constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Set up .venv with the extras dev and viz
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz]"
+	touch $@
+
+demo: install ## Run the whole chain on generated images
+	$(BIN)/kedro run --env=demo
+
+test: install ## Run the tests, without the slow ones
+	$(BIN)/python -m pytest
+
+check: install ## Look at style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+viz: install ## Open the graph of the demo run on 127.0.0.1
+	$(BIN)/kedro viz run --env=demo --host=127.0.0.1
+
+site: install ## Build the graph with its previews as static pages in build/
+	$(BIN)/kedro viz build --env=demo --include-previews
+
+constraints: ## Write constraints.txt anew from what is installed in .venv
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v "^pneumonia" > constraints.txt
+
+clean: ## Remove .venv and what demo runs made
+	rm -rf .venv data/demo build

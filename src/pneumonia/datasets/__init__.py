@@ -1,0 +1,26 @@
+"""Catalog datasets of this project. Each is imported when a catalog entry first needs it."""
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {
+    "DemoImagesDataset": "demo_images_dataset",
+    "FigureDataset": "figure_dataset",
+    "HtmlDataset": "text_datasets",
+    "ImageSourceDataset": "image_source",
+    "ModelDataset": "model_dataset",
+    "PixelStoreDataset": "pixel_store_dataset",
+    "RecordDataset": "record_dataset",
+    "TableDataset": "table_dataset",
+    "TextDataset": "text_datasets",
+    "TrainingStateDataset": "training_state_dataset",
+}
+
+__all__ = list(_MODULES)  # noqa: PLE0605 - the table above is the list
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a dataset class on first use, so that listing a catalog loads no TensorFlow."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,63 @@
+"""A figure as PNG."""
+
+import base64
+import io
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io.core import AbstractVersionedDataset, Version
+from kedro_datasets._typing import ImagePreview
+
+from pneumonia.files import write_whole
+
+
+class FigureDataset(AbstractVersionedDataset[Any, bytes]):
+    """Saves a Matplotlib figure whole or not at all; loads the bytes of its PNG.
+
+    ``kedro_datasets.matplotlib.MatplotlibDataset`` cannot be loaded, and a report wants the pictures that a
+    person sees in the catalog. Local files only.
+
+    Example:
+    ```yaml
+    training_curves:
+      type: pneumonia.datasets.FigureDataset
+      filepath: data/08_reporting/training_curves.png
+      versioned: true
+      save_args: {dpi: 150}
+    ```
+    """
+
+    DEFAULT_SAVE_ARGS: dict[str, Any] = {"format": "png", "dpi": 144}  # noqa: RUF012 - as in Kedro's datasets
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        save_args: dict[str, Any] | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe where the figure is and how ``Figure.savefig`` writes it."""
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self._save_args = {**self.DEFAULT_SAVE_ARGS, **(save_args or {})}
+        self.metadata = metadata
+
+    def save(self, data: Any) -> None:
+        """Save a ``matplotlib.figure.Figure``."""
+        content = io.BytesIO()
+        data.savefig(content, **self._save_args)
+        write_whole(Path(self._get_save_path()), content.getvalue())
+
+    def load(self) -> bytes:
+        """Load the bytes of the PNG."""
+        return Path(self._get_load_path()).read_bytes()
+
+    def preview(self) -> ImagePreview:
+        """Return the picture for kedro-viz."""
+        return ImagePreview(base64.b64encode(Path(self._get_load_path()).read_bytes()).decode())
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version, "save_args": self._save_args}

@@ -1,0 +1,81 @@
+"""The raw images, and the cache of what is known of them, as catalog entries."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from pneumonia.index_cache import IndexCache
+from pneumonia.sources import ImageSource
+from pneumonia.storage import KAGGLE
+
+
+class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
+    """Gives a handle on a folder, zip or fsspec address of images, or on Kaggle's archive. Never writes.
+
+    Loading opens nothing: whether images are there is found out, and said in one sentence, by the node that first
+    reads them.
+
+    Example:
+    ```yaml
+    chest_xrays:
+      type: pneumonia.datasets.ImageSourceDataset
+      path: data/01_raw/chest_xray
+    ```
+    """
+
+    def __init__(self, *, path: str, address: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        """Describe where the images are.
+
+        Args:
+            path: Folder, zip or fsspec address. Kedro makes relative ones absolute.
+            address: The same as the user gave it; only "kaggle" matters.
+            metadata: For plugins.
+        """
+        self._address = KAGGLE if address == KAGGLE else path
+        self.metadata = metadata
+
+    def load(self) -> ImageSource:
+        """Return the handle."""
+        return ImageSource(self._address)
+
+    def save(self, data: NoReturn) -> None:
+        """Refuse: raw images are never written."""
+        raise DatasetError("Raw images are never written.")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"address": self._address}
+
+
+class IndexCacheDataset(AbstractDataset[NoReturn, IndexCache]):
+    """Gives a handle on the cache of the image index, which reads and writes itself.
+
+    Example:
+    ```yaml
+    index_cache:
+      type: pneumonia.datasets.image_source.IndexCacheDataset
+      filepath: data/02_intermediate/index_cache.sqlite
+    ```
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe where the cache is. Local files only."""
+        self._filepath = PurePosixPath(filepath)
+        self.metadata = metadata
+
+    def load(self) -> IndexCache:
+        """Return the handle. An empty cache is as good as none."""
+        return IndexCache(Path(self._filepath))
+
+    def save(self, data: NoReturn) -> None:
+        """Refuse: the handle writes."""
+        raise DatasetError("The index cache is written through the handle that load() gives.")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

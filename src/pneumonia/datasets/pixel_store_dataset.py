@@ -1,0 +1,43 @@
+"""Decoded images as a catalog dataset."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from pneumonia.pixel_store import PixelRequest, PixelStores
+
+
+class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
+    """Saving a request decodes the images that are not stored yet; loading gives a handle on the stores.
+
+    The handle opens the store of one image size and resize method, and checks every byte of it. Nothing is
+    versioned: what is stored depends on the images' hashes and on what the store's folder is named after.
+    Local files only.
+
+    Example:
+    ```yaml
+    pixel_store:
+      type: pneumonia.datasets.PixelStoreDataset
+      filepath: data/05_model_input/pixels
+    ```
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe where the stores are."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: PixelRequest) -> None:
+        """Store the images of a request."""
+        PixelStores(self._filepath).fill(data)
+
+    def load(self) -> PixelStores:
+        """Return the handle."""
+        return PixelStores(self._filepath)
+
+    def _exists(self) -> bool:
+        return any(self._filepath.glob("*/*.json"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,62 @@
+"""A table as CSV with a checksum beside it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro_datasets.pandas import CSVDataset
+
+from pneumonia.errors import UserError
+from pneumonia.files import sha256_of_file, write_whole
+
+
+class TableDataset(CSVDataset):
+    """Saves a table whole or not at all, and notices on load if the file was changed or cut since.
+
+    The checksum stands in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and
+    ``NA`` in a column are not turned into gaps. Local files only.
+
+    Example:
+    ```yaml
+    split_manifest:
+      type: pneumonia.datasets.TableDataset
+      filepath: data/03_primary/split_manifest.csv
+      versioned: true
+    ```
+    """
+
+    DEFAULT_LOAD_ARGS: dict[str, Any] = {"keep_default_na": False}  # noqa: RUF012 - as in the parent class
+    DEFAULT_SAVE_ARGS: dict[str, Any] = {"index": False, "lineterminator": "\n"}  # noqa: RUF012
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Save the checksum, then the table: a table without its checksum is never the newest version."""
+        path = Path(self._get_save_path())
+        content = data.to_csv(**self._save_args).encode()
+        write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+        write_whole(path, content)
+
+    def load(self) -> pd.DataFrame:
+        """Load the table.
+
+        Raises:
+            UserError: If the checksum is missing or is not that of the file.
+        """
+        path = Path(self._get_load_path())
+        expected = checksum_path(path)
+        if path.is_file() and not expected.is_file():
+            raise UserError(
+                f"{path} has no checksum, so nobody can tell whether it is whole. If you trust it: "
+                f"sha256sum {path.name} > {expected.name} (in its folder)."
+            )
+        if path.is_file() and expected.read_text().split()[0] != sha256_of_file(path):
+            raise UserError(
+                f"{path} is not as it was written: it was cut or edited. Remove its version folder and run "
+                f"again, or, if you edited it on purpose: sha256sum {path.name} > {expected.name}."
+            )
+        return super().load.__wrapped__(self)  # type: ignore[attr-defined] # Kedro wraps load once per class
+
+
+def checksum_path(path: Path) -> Path:
+    """Return where the checksum of a table stands."""
+    return path.with_name(path.name + ".sha256")

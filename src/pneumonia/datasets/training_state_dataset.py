@@ -1,0 +1,90 @@
+"""Where an unfinished training keeps its state."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from kedro.io import AbstractDataset
+
+from pneumonia.errors import UserError
+from pneumonia.files import whole_file
+
+Arrays = dict[str, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A handle on the one file of an unfinished training: a record and named lists of arrays.
+
+    Attributes:
+        path: The file. It need not exist.
+    """
+
+    path: Path
+
+    def read(self) -> tuple[dict[str, Any], Arrays] | None:
+        """Return the record and the arrays, or None where no training is unfinished.
+
+        Raises:
+            UserError: If the file is not whole.
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            with np.load(self.path) as archive:
+                record = json.loads(str(archive["record"]))
+                arrays = {
+                    name: [archive[f"{name}.{index}"] for index in range(count)]
+                    for name, count in record.pop("counts").items()
+                }
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+            raise UserError(
+                f"{self.path} is damaged ({error}). Remove it, or start anew by --params=training.restart=true."
+            ) from error
+        return record, arrays
+
+    def write(self, record: dict[str, Any], arrays: Arrays) -> None:
+        """Replace the state, whole or not at all."""
+        counts = {name: len(values) for name, values in arrays.items()}
+        flat = {f"{name}.{index}": value for name, values in arrays.items() for index, value in enumerate(values)}
+        with whole_file(self.path) as part, part.open("wb") as file:
+            np.savez(file, record=np.array(json.dumps({**record, "counts": counts})), **flat)
+
+    def remove(self) -> None:
+        """Remove the state, if there is one."""
+        self.path.unlink(missing_ok=True)
+
+
+class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):
+    """Gives a handle on the state of an unfinished training. Nothing is saved through the catalog.
+
+    Example:
+    ```yaml
+    training_state:
+      type: pneumonia.datasets.TrainingStateDataset
+      filepath: data/06_models/training_state.npz
+    ```
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe where the state is kept."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> TrainingState:
+        """Return the handle."""
+        return TrainingState(self._filepath)
+
+    def save(self, data: NoReturn) -> None:
+        """Refuse: the training writes its state itself, epoch by epoch."""
+        raise UserError("training_state is written by the training itself, epoch by epoch, not by a node.")
+
+    def _exists(self) -> bool:
+        # The handle always exists; whether a training is unfinished is for the handle to say.
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

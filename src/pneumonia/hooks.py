@@ -1,0 +1,172 @@
+"""What happens around every run: parameters are checked, the run is recorded, errors are put plainly."""
+
+import difflib
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.pipeline import Pipeline
+from pydantic import ValidationError
+
+from pneumonia.errors import UserError
+from pneumonia.parameters import Parameters
+
+# Datasets whose version a reader needs to find the same manifest and the same weights again.
+_TRACED_VERSIONS = ("split_manifest", "pneumonia_model")
+
+
+class ParametersHook:
+    """Refuses misspelt or impossible parameters, of every group, before anything is read."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Check all parameters as merged from the files and ``--params``.
+
+        Raises:
+            UserError: Naming each wrong key, the value given, and the nearest right key.
+        """
+        given = context.config_loader["parameters"]
+        try:
+            parameters = Parameters.model_validate(given)
+        except ValidationError as error:
+            problems = "\n".join(f"  {_explain(problem, given)}" for problem in error.errors())
+            raise UserError(
+                f"These parameters are wrong; nothing was run:\n{problems}\n"
+                "See conf/base/parameters*.yml for the keys, their units and defaults."
+            ) from error
+        address = (context._runtime_params or {}).get("images") or context.config_loader["globals"]["images"]
+        if parameters.images != str(address):
+            raise UserError(
+                f"The parameter images is {parameters.images!r}, but the images are read from {address!r}. "
+                "Set it by --params=images=PATH, or in conf/local/globals.yml, not in a parameters file."
+            )
+
+
+class RunContextHook:
+    """Records what a run was made with, and checks that what it starts from exists."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
+        """Fill ``run_context`` where the pipeline reads it; refuse a run whose inputs were never made.
+
+        Raises:
+            UserError: Naming the missing dataset and the command that makes it.
+        """
+        sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
+        for name in sorted(sources - {"run_context"}):
+            if not catalog.exists(name):
+                raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
+        if "run_context" in sources:
+            catalog.save("run_context", _describe_run(run_params, pipeline, catalog))
+
+
+class TrainingStateHook:
+    """Forgets the state of a training once its model is saved and the whole run has succeeded."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Remove ``training_state`` after a run that trained."""
+        if "training_state" in pipeline.inputs():
+            catalog.load("training_state").remove()
+
+
+class UserErrorHook:
+    """Puts an error that a user can act on in one line, however deep Kedro wrapped it."""
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Raise the ``UserError`` behind ``error``, if there is one."""
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UserError):
+                if cause is not error:
+                    raise UserError(cause.message) from None
+                return
+            cause = cause.__cause__
+
+
+def _explain(problem: Any, given: dict[str, Any]) -> str:
+    """Put one problem that pydantic found in words: key, what is wrong, what was given."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        siblings = _keys_of(location[:-1])
+        nearest = difflib.get_close_matches(location[-1], siblings, n=1)
+        hint = f"did you mean {'.'.join([*location[:-1], nearest[0]])}?" if nearest else f"known: {siblings}"
+        return f"{key}: no such parameter; {hint}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    return f"{key}: {problem['msg']} (given: {problem['input']!r})"
+
+
+def _keys_of(location: list[str]) -> list[str]:
+    """Return the keys that a group of parameters has."""
+    group: Any = Parameters
+    for part in location:
+        group = group.model_fields[part].annotation
+    return sorted(getattr(group, "model_fields", {}))
+
+
+def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
+    """Name the command that makes a dataset, if a registered pipeline does."""
+    for pipeline_name in ("training", "evaluation"):
+        if name in pipelines[pipeline_name].outputs() | pipelines[pipeline_name].datasets():
+            env = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local") else ""
+            return f"; make it by: kedro run --pipeline={pipeline_name}{env}"
+    return ""
+
+
+def _describe_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> dict[str, Any]:
+    """Return what a reader needs to know of a run, apart from parameters and data."""
+    made_here = pipeline.all_outputs()
+    versions = {
+        name: run_params["run_id"] if name in made_here else catalog.get(name).resolve_load_version()
+        for name in _TRACED_VERSIONS
+        if name in pipeline.datasets()
+    }
+    return {
+        "run_id": run_params["run_id"],
+        "environment": run_params.get("env") or "local",
+        "command": shlex.join(["kedro", *sys.argv[1:]]),
+        "versions": versions,
+        "commit": _commit(Path(run_params["project_path"])),
+        "packages": _package_versions(),
+        "hardware": _hardware(),
+    }
+
+
+def _commit(project: Path) -> str | None:
+    """Return the commit of the checkout, ``-dirty`` behind it if files differ; None outside of git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=project, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def _package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that this project depends on."""
+    names = [requirement.split(";")[0] for requirement in metadata.requires("pneumonia") or [] if "extra" not in requirement]
+    bare = sorted({"".join(c if c.isalnum() or c in "-_." else " " for c in name).split()[0] for name in names})
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in bare}}
+
+
+def _hardware() -> dict[str, Any]:
+    """Return processor, logical cores and operating system. Accelerators are in the model's lineage."""
+    import os
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return {"cpu": cpu, "cores": os.cpu_count(), "platform": platform.platform()}

@@ -1,0 +1,217 @@
+"""What an image file is, found by decoding it to the end: hash, size, mode, faults, perceptual hash.
+
+The perceptual hash is the usual DCT hash at 16 x 16 coefficients: the image at 32 x 32 grey values (area average),
+its two-dimensional DCT-II, of that the 16 x 16 lowest frequencies without the mean, each one bit: above the median
+or not. 256 bits, not 64: on chest radiographs, 64 bits take many different chests for one.
+
+What is not noticed: damage inside a JPEG that libjpeg decodes over (it warns, but Pillow does not pass that on), and
+missing last scans or a missing last row of blocks where the end marker was put back.
+"""
+
+import hashlib
+import io
+import struct
+import zlib
+from functools import cache
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+from PIL import Image, UnidentifiedImageError
+
+# Changes whenever this module finds something else of the same bytes.
+FACTS_VERSION = f"1-pillow{PIL.__version__}"
+
+# Formats that are decoded, with the suffixes that are usual for them.
+FORMATS = {
+    "JPEG": (".jpeg", ".jpg", ".jpe"),
+    "PNG": (".png",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+}
+
+# The last bytes of a whole file. Pillow accepts files that end just before them.
+_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_JPEG_START_OF_SCAN = b"\xff\xda"
+
+# Entropy-coded data of no meaning, without markers.
+_ANY_DATA = bytes(range(255))
+
+# What Pillow's decoders raise for damaged files.
+_DECODER_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
+    struct.error, zlib.error,
+)  # fmt: skip
+
+# Width and height of the grey values that are compared, in pixels.
+SIDE = 32
+# Number of DCT coefficients that are compared, in each direction.
+_FREQUENCIES = 16
+# Smallest width and height, in pixels, that a JPEG is decoded at for comparing.
+_DRAFT_SIDE = 2 * SIDE
+
+
+class Limits(NamedTuple):
+    """What an image may be: least width and height, and most pixels."""
+
+    min_side: int
+    max_pixels: int
+
+
+class Facts(NamedTuple):
+    """What is known of a file.
+
+    Attributes:
+        sha256: SHA-256 of the bytes, in hexadecimal.
+        width: Width in pixels as stored; 0 if unknown.
+        height: Height in pixels as stored; 0 if unknown.
+        mode: Pillow's mode as stored: L for grey, RGB for colour; empty if unknown.
+        problem: Why the image must not be used; empty if it may.
+        note: What is unusual about an image that may be used.
+        perceptual_hash: 64 hexadecimal digits; empty for an image without contrast.
+    """
+
+    sha256: str
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    problem: str = ""
+    note: str = ""
+    perceptual_hash: str = ""
+
+
+def examine_image(data: bytes, path: str, limits: Limits) -> Facts:
+    """Find out what a file is.
+
+    Args:
+        data: All bytes of the file.
+        path: Path of the file, for its suffix.
+        limits: What it may be.
+    """
+    facts = Facts(hashlib.sha256(data).hexdigest())
+    if not data:
+        return facts._replace(problem="empty file")
+    try:
+        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+            facts = facts._replace(width=image.width, height=image.height, mode=image.mode)
+            problem = _find_problem(image, data, limits)
+            if problem:
+                return facts._replace(problem=problem)
+            note = _find_note(image, path)
+            grey = grey_values(image)
+            if image.format == "JPEG" and _lacks_data(image, data):
+                return facts._replace(problem="truncated: image data ends before the image does")
+            return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))
+    except UnidentifiedImageError:
+        return facts._replace(problem=_name_content(data))
+    except Image.DecompressionBombError:
+        return facts._replace(problem=f"more than {limits.max_pixels:,} pixels")
+    except _DECODER_ERRORS as error:
+        return facts._replace(problem=_name_damage(error))
+
+
+def grey_values(image: Image.Image) -> npt.NDArray[np.float64]:
+    """Decode an image to the end and return it at `[32, 32]` grey values, 0 to 255."""
+    image.draft("L", (_DRAFT_SIDE, _DRAFT_SIDE))
+    image.load()
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(small, np.float64)
+
+
+def perceptual_hash(grey: npt.NDArray[np.float64]) -> str:
+    """Return the hash of `[32, 32]` grey values as 64 hexadecimal digits; "" if they are all alike."""
+    if grey.min() == grey.max():
+        return ""
+    transform = _dct_matrix()
+    # Rounded, so that rounding errors, which differ between machines, decide no bit.
+    coefficients = np.round(transform @ grey @ transform.T, 6).ravel()
+    coefficients[0] = 0.0
+    return np.packbits(coefficients > np.median(coefficients)).tobytes().hex()
+
+
+@cache
+def _dct_matrix() -> npt.NDArray[np.float64]:
+    """Return the first rows of the orthonormal DCT-II, `[16, 32]`."""
+    from scipy.fft import dct
+
+    matrix: npt.NDArray[np.float64] = dct(np.eye(SIDE), axis=0, norm="ortho")[:_FREQUENCIES]
+    return matrix
+
+
+def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
+    """Say why an image is refused, as far as its header and its last bytes show."""
+    if getattr(image, "is_animated", False):
+        return "animated, or several images in one file"
+    if min(image.size) < limits.min_side:
+        return f"too small: {image.width} x {image.height} pixels"
+    if image.width * image.height > limits.max_pixels:
+        return f"more than {limits.max_pixels:,} pixels"
+    if image.mode.startswith("I") or any(";16" in str(tile.args) for tile in image.tile):
+        return "16 bits or more per channel"
+    if image.has_transparency_data:
+        return "transparency"
+    if image.mode not in ("L", "RGB", "P"):
+        return f"colour mode {image.mode}"
+    return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
+
+
+def _has_end(image_format: str, data: bytes) -> bool:
+    """Tell whether the format's last bytes are there, and no image data after them."""
+    marker = _END_MARKERS.get(image_format)
+    if marker is None:
+        return True
+    end = data.rfind(marker)
+    return end >= 0 and (image_format != "JPEG" or data.find(_JPEG_START_OF_SCAN, end) < 0)
+
+
+def _lacks_data(image: Image.Image, data: bytes) -> bool:
+    """Tell whether a JPEG that has its end marker lacks data before it.
+
+    libjpeg fills what is missing with one grey value, so the last row, if of one value, is suspicious. Then bytes are put
+    in before the end marker: a whole image ignores them, but an unfinished one takes them for its data.
+
+    Args:
+        image: The decoded image.
+        data: The file it was decoded from.
+    """
+    low, high = image.crop((0, image.height - 1, image.width, image.height)).getextrema()
+    if low != high:
+        return False
+    end = data.rfind(_END_MARKERS["JPEG"])
+    with Image.open(io.BytesIO(data[:end] + _ANY_DATA + data[end:]), formats=("JPEG",)) as other:
+        grey_values(other)
+        return other.tobytes() != image.tobytes()
+
+
+def _find_note(image: Image.Image, path: str) -> str:
+    """Say what is unusual about an image that may be used."""
+    notes = []
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix not in FORMATS[image.format or ""]:
+        notes.append(f"{image.format} content in a {suffix or 'nameless'} file")
+    if image.mode == "P":
+        notes.append("palette")
+    if "exif" in image.info and image.getexif().get(0x0112, 1) != 1:
+        notes.append("turned by its EXIF orientation")
+    return ", ".join(notes)
+
+
+def _name_content(data: bytes) -> str:
+    """Say what a file that is no image may be instead."""
+    if data[128:132] == b"DICM":
+        return "DICOM file: export it as PNG or JPEG first"
+    return "text, not an image" if _is_text(data[:512]) else "not an image"
+
+
+def _is_text(start: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+
+
+def _name_damage(error: Exception) -> str:
+    """Say what is wrong with a file that its decoder gave up on."""
+    text = str(error).strip()
+    return f"truncated: {text}" if "truncated" in text.lower() else f"damaged: {text or type(error).__name__}"

@@ -1,0 +1,61 @@
+"""What a model was made from, carried by the model itself."""
+
+import hashlib
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.errors import UserError
+from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.pixel_store import PixelStore
+
+
+def manifest_digest(split_manifest: pd.DataFrame) -> str:
+    """Return the SHA-256 of a manifest's CSV file, as ``sha256sum`` prints it for the saved file."""
+    return hashlib.sha256(split_manifest.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+
+
+def class_names(split_manifest: pd.DataFrame) -> list[str]:
+    """Return the class names, the negative one first."""
+    names = split_manifest.drop_duplicates("target").sort_values("target")["label"]
+    return [str(name) for name in names]
+
+
+def make_lineage(
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStore,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> dict[str, Any]:
+    """Return what a model is made from: manifest, pixels, classes, parameters."""
+    negative, positive = class_names(split_manifest)
+    return {
+        "manifest_sha256": manifest_digest(split_manifest),
+        "pixels": pixel_store.fingerprint,
+        "image_size": inputs.image_size,
+        "resize": inputs.resize,
+        "class_names": [negative, positive],
+        "positive_class": positive,
+        "inputs": inputs.model_dump(),
+        "model": model.model_dump(),
+        "training": training.model_dump(),
+    }
+
+
+def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None:
+    """Refuse a manifest that is not the one a model was trained with.
+
+    With another split, images that the model was trained on would be scored as if it had never seen them.
+
+    Raises:
+        UserError: Naming both manifests.
+    """
+    digest = manifest_digest(split_manifest)
+    if lineage["manifest_sha256"] != digest:
+        raise UserError(
+            f"The model was trained with the manifest {lineage['manifest_sha256'][:12]}, but this one is "
+            f"{digest[:12]} (the first digits of their SHA-256): its images may be split in another way. Name a "
+            "pair that belongs together by --load-versions=pneumonia_model:VERSION,split_manifest:VERSION, "
+            "or train again."
+        )

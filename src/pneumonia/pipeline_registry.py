@@ -1,0 +1,27 @@
+"""The pipelines that `kedro run` knows."""
+
+from kedro.pipeline import Pipeline
+
+from pneumonia.pipelines import comparison, evaluation, imbalance, ingest, inputs, training
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return the registered pipelines by name.
+
+    They are named by hand: `find_pipelines()` loads one folder only when a run names a pipeline, and
+    `training` is the sum of several.
+    """
+    stages = {
+        "ingest": ingest.create_pipeline(),
+        "imbalance": imbalance.create_pipeline(),
+        "inputs": inputs.create_pipeline(),
+    }
+    train = sum(stages.values(), Pipeline([])) + training.create_pipeline()
+    evaluate = evaluation.create_pipeline()
+    return {
+        **stages,
+        "training": train,
+        "evaluation": evaluate,
+        "comparison": comparison.create_pipeline(),
+        "__default__": train + evaluate,
+    }

@@ -1,0 +1,28 @@
+"""The comparison pipeline. It is no part of `kedro run`."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.comparison.nodes import compare_runs, draw_comparison
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                compare_runs,
+                inputs=["all_metrics", "all_run_records", "all_predictions", "params:evaluation"],
+                outputs="run_comparison",
+                name="compare_runs",
+            ),
+            Node(
+                draw_comparison,
+                inputs="run_comparison",
+                outputs="run_comparison_figure",
+                name="draw_comparison",
+            ),
+        ],
+        namespace="comparison",
+        prefix_datasets_with_namespace=False,
+        tags="comparison",
+    )

@@ -1,0 +1,137 @@
+"""Nodes of the ingest pipeline."""
+
+import logging
+import pandas as pd
+
+from pneumonia import leak_audit, near_duplicates, split_manifest, split_summary
+from pneumonia.annotations import Figure
+from pneumonia.errors import UserError
+from pneumonia.image_index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
+from pneumonia.index_cache import IndexCache
+from pneumonia.parameters import IngestParameters
+from pneumonia.sources import ImageSource
+
+logger = logging.getLogger(__name__)
+
+# How many rejected files an error message lists; the table has them all.
+SHOWN = 50
+
+
+def index_images(chest_xrays: ImageSource, index_cache: IndexCache, parameters: IngestParameters) -> pd.DataFrame:
+    """Read every image file to the end and write down what it is.
+
+    Returns:
+        One row per image file, by path; see `pneumonia.image_index.COLUMNS`. `status` is "ok", "duplicate" or
+        "rejected", with the reason.
+
+    Raises:
+        UserError: If there are no images, or the same bytes are there under both labels.
+    """
+    facts = examine_files(chest_xrays, index_cache, parameters)
+    index = mark_duplicates(make_index(chest_xrays, facts, parameters))
+    usable = index[index["status"] == OK]
+    alone = int((usable["group"] == usable["path"]).sum())
+    if alone:
+        logger.warning(
+            "NO GROUP could be read for %s of %s images: each is a group of its own. If patients have several images, "
+            "they may stand on both sides of the split. Set ingest.group_patterns, or put a groups.csv (path, group) "
+            "beside the images.",
+            f"{alone:,}",
+            f"{len(usable):,}",
+        )
+    return index
+
+
+def list_rejected(image_index: pd.DataFrame) -> pd.DataFrame:
+    """List the image files that are not used, with the reason."""
+    rejected = image_index[image_index["status"] == REJECTED]
+    return rejected[["path", "reason", "label", "source_split", "bytes", "sha256"]].reset_index(drop=True)
+
+
+def list_duplicates(image_index: pd.DataFrame) -> pd.DataFrame:
+    """List the surplus copies of images, each with the file that was kept."""
+    duplicates = image_index[image_index["status"] == DUPLICATE]
+    columns = ["path", "reason", "label", "group", "source_split", "sha256"]
+    return duplicates[columns].sort_values(["sha256", "path"], ignore_index=True)
+
+
+def find_near_duplicates(
+    chest_xrays: ImageSource, image_index: pd.DataFrame, rejected_images: pd.DataFrame, parameters: IngestParameters
+) -> pd.DataFrame:
+    """List pairs of images that show one radiograph in other bytes.
+
+    Returns:
+        One row per pair; see `pneumonia.near_duplicates.COLUMNS`.
+
+    Raises:
+        UserError: If more than `max_rejected` of all images were rejected.
+    """
+    refuse_too_many_rejected(rejected_images, len(image_index), parameters)
+    return near_duplicates.find_near_duplicates(chest_xrays, image_index, parameters)
+
+
+def split_images(
+    image_index: pd.DataFrame,
+    rejected_images: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    parameters: IngestParameters,
+) -> pd.DataFrame:
+    """Split the usable images into train, val and test, groups as a whole.
+
+    Returns:
+        One row per usable image, by path; see `pneumonia.split_manifest.COLUMNS`.
+
+    Raises:
+        UserError: If more than `max_rejected` of all images were rejected, or the demands cannot be met.
+    """
+    refuse_too_many_rejected(rejected_images, len(image_index), parameters)
+    return split_manifest.make_manifest(image_index, near_duplicates, parameters)
+
+
+def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Count images and groups of each split, class and etiology, and their distance from the demanded share."""
+    return split_summary.summarize_split(split_manifest, parameters)
+
+
+def draw_split(split_table: pd.DataFrame) -> Figure:
+    """Draw the splits and how far they are from what was demanded."""
+    return split_summary.draw_split(split_table)
+
+
+def audit_leaks(image_index: pd.DataFrame, split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Count groups and images on both sides: of a split by images, of this one, of the published folders."""
+    return leak_audit.audit_leaks(image_index, split_manifest, parameters)
+
+
+def count_data_flow(
+    chest_xrays: ImageSource, image_index: pd.DataFrame, near_duplicates: pd.DataFrame, split_manifest: pd.DataFrame
+) -> pd.DataFrame:
+    """Account for every file that was found, from the source to the splits.
+
+    Raises:
+        UserError: If the files at the source are no longer those of the index.
+    """
+    listing = chest_xrays.listing
+    if len(listing.files) != len(image_index):
+        raise UserError(
+            f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
+            "files came or went in the meantime. Run again: kedro run --pipeline=ingest."
+        )
+    return split_summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
+
+
+def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: IngestParameters) -> None:
+    """Stop a run whose images are not what they should be.
+
+    Raises:
+        UserError: With the list, if more than the share `max_rejected` was rejected.
+    """
+    if len(rejected) <= parameters.max_rejected * found:
+        return
+    lines = [f"  {path}: {reason}" for path, reason in zip(rejected["path"], rejected["reason"], strict=True)]
+    more = [f"  and {len(lines) - SHOWN:,} more: see rejected_images in the catalog"] if len(lines) > SHOWN else []
+    listed = "\n".join(lines[:SHOWN] + more)
+    raise UserError(
+        f"{len(rejected):,} of {found:,} image files cannot be used, more than the share "
+        f"{parameters.max_rejected:g} that ingest.max_rejected allows. Mend or remove them, or raise it:\n{listed}"
+    )

@@ -1,0 +1,55 @@
+"""The ingest pipeline: index the images, find copies, split, audit."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.ingest import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                nodes.index_images,
+                inputs=["chest_xrays", "index_cache", "params:ingest"],
+                outputs="image_index",
+                name="index_images",
+            ),
+            Node(nodes.list_rejected, inputs="image_index", outputs="rejected_images", name="list_rejected"),
+            Node(nodes.list_duplicates, inputs="image_index", outputs="duplicate_images", name="list_duplicates"),
+            Node(
+                nodes.find_near_duplicates,
+                inputs=["chest_xrays", "image_index", "rejected_images", "params:ingest"],
+                outputs="near_duplicates",
+                name="find_near_duplicates",
+            ),
+            Node(
+                nodes.split_images,
+                inputs=["image_index", "rejected_images", "near_duplicates", "params:ingest"],
+                outputs="split_manifest",
+                name="split_images",
+            ),
+            Node(
+                nodes.tabulate_split,
+                inputs=["split_manifest", "params:ingest"],
+                outputs="split_table",
+                name="tabulate_split",
+            ),
+            Node(nodes.draw_split, inputs="split_table", outputs="split_figure", name="draw_split"),
+            Node(
+                nodes.audit_leaks,
+                inputs=["image_index", "split_manifest", "params:ingest"],
+                outputs="leak_audit",
+                name="audit_leaks",
+            ),
+            Node(
+                nodes.count_data_flow,
+                inputs=["chest_xrays", "image_index", "near_duplicates", "split_manifest"],
+                outputs="data_flow",
+                name="count_data_flow",
+            ),
+        ],
+        namespace="ingest",
+        prefix_datasets_with_namespace=False,
+        tags="ingest",
+    )

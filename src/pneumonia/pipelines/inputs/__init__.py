@@ -1,0 +1,5 @@
+"""Images are decoded once; a picture shows a batch as training sees it."""
+
+from pneumonia.pipelines.inputs.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

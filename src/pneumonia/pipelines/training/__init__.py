@@ -1,0 +1,5 @@
+"""The network, its training and the curves."""
+
+from pneumonia.pipelines.training.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

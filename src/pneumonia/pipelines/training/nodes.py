@@ -1,0 +1,83 @@
+"""Nodes of the training pipeline."""
+
+import pandas as pd
+
+from pneumonia.annotations import Figure, Model
+from pneumonia.datasets.training_state_dataset import TrainingState
+from pneumonia.lineage import make_lineage
+from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.pixel_store import PixelStores
+
+
+METRIC_TITLES = {
+    "log_loss": "log-loss",
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall (sensitivity)",
+}
+
+
+def train_network(
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    class_weights: dict[str, float],
+    training_state: TrainingState,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> tuple[Model, pd.DataFrame]:
+    """Train a network on the train images, judged on the val images. The test images are not read.
+
+    Args:
+        split_manifest: One row an image.
+        pixel_store: Has the pixels of every image of the manifest.
+        class_weights: Weight of a training image in the loss, by label.
+        training_state: Where an unfinished training is kept.
+        inputs: How images were decoded, and how they are augmented.
+        model: Which network.
+        training: The recipe.
+
+    Returns:
+        The network with the weights of its best epoch, under the float32 policy, with its ``lineage``; and
+        the history: one row an epoch, with the metrics of train and val (``val_...``).
+
+    Raises:
+        UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
+    """
+    from pneumonia.training import fit_network
+
+    store = pixel_store.open(inputs.image_size, inputs.resize)
+    lineage = make_lineage(split_manifest, store, inputs, model, training)
+    return fit_network(split_manifest, store, class_weights, training_state, lineage, inputs, model, training)
+
+
+def describe_network(pneumonia_model: Model) -> str:
+    """Return the layers of a network as a table, with the number of its parameters."""
+    lines: list[str] = []
+    pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110)
+    return "\n".join(lines) + "\n"
+
+
+def draw_training_curves(training_history: pd.DataFrame) -> Figure:
+    """Draw each metric over the epochs, for train (augmented images) and val, and mark the epoch kept."""
+    from pneumonia.figures import SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure(10.5, 5.6, 2, 3)
+    best = training_history.loc[training_history["kept"] == 1, "epoch"].iloc[0]
+    for panel, (metric, title) in zip(axes.flat, METRIC_TITLES.items(), strict=False):
+        for split, column in (("train", metric), ("val", f"val_{metric}")):
+            panel.plot(training_history["epoch"], training_history[column], color=SPLIT_COLOURS[split], label=split)
+        panel.axvline(best, color="0.6", linewidth=0.8, linestyle="--", label=f"epoch kept: {best}")
+        panel.set_title(title)
+        panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    axes.flat[-1].set_axis_off()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    axes.flat[-1].legend(
+        handles,
+        labels,
+        loc="center left",
+        title="train: augmented images, weights in motion\nval: images as they are, averaged weights",
+    )
+    return figure

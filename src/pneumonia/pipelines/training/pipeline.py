@@ -1,0 +1,37 @@
+"""The training pipeline: fit, describe, draw."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.training.nodes import describe_network, draw_training_curves, train_network
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                train_network,
+                inputs=[
+                    "split_manifest",
+                    "pixel_store",
+                    "class_weights",
+                    "training_state",
+                    "params:inputs",
+                    "params:model",
+                    "params:training",
+                ],
+                outputs=["pneumonia_model", "training_history"],
+                name="train_network",
+            ),
+            Node(describe_network, inputs="pneumonia_model", outputs="model_summary", name="describe_network"),
+            Node(
+                draw_training_curves,
+                inputs="training_history",
+                outputs="training_curves",
+                name="draw_training_curves",
+            ),
+        ],
+        namespace="training",
+        prefix_datasets_with_namespace=False,
+        tags="training",
+    )

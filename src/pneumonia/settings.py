@@ -1,0 +1,21 @@
+"""Project settings. See the documentation of Kedro for what each one does."""
+
+import os
+
+from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
+
+# TensorFlow tells what its binary could do and lacks; its errors still appear.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+HOOKS = (ParametersHook(), RunContextHook(), TrainingStateHook(), UserErrorHook())
+
+# kedro-mlflow breaks a run with its file store when it is merely installed.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow")
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"catalog": ["catalog*", "catalog*/**"], "parameters": ["parameters*"]},
+    # Without "soft", `--params=a.b=2` drops the other keys of `a` once conf/local has parameters of its own.
+    "merge_strategy": {"parameters": "soft"},
+}

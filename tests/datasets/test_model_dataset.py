@@ -1,0 +1,52 @@
+import keras
+import numpy as np
+import pytest
+from kedro.io.core import Version
+
+from pneumonia.datasets import ModelDataset
+from pneumonia.errors import UserError
+
+
+@pytest.fixture
+def model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.lineage = {"class_names": ["NORMAL", "PNEUMONIA"], "manifest_sha256": "ab"}
+    return model
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return ModelDataset(filepath=str(tmp_path / "model.keras"), version=Version(None, "v1"))
+
+
+def test_weights_and_lineage_come_back(dataset, model):
+    dataset.save(model)
+    loaded = dataset.load()
+
+    assert loaded.lineage == {"class_names": ["NORMAL", "PNEUMONIA"], "manifest_sha256": "ab"}
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_plain_keras_loads_the_file(dataset, model, tmp_path):
+    dataset.save(model)
+
+    loaded = keras.models.load_model(tmp_path / "model.keras" / "v1" / "model.keras")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_cut_model_is_refused_by_name(dataset, model, tmp_path):
+    dataset.save(model)
+    path = tmp_path / "model.keras" / "v1" / "model.keras"
+    path.write_bytes(path.read_bytes()[:-200])
+
+    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+        dataset.load()
+
+
+def test_a_model_without_lineage_is_refused(dataset, model, tmp_path):
+    path = tmp_path / "model.keras" / "v1" / "model.keras"
+    path.parent.mkdir(parents=True)
+    model.save(path)
+
+    with pytest.raises(UserError, match=r"lineage\.json"):
+        dataset.load()

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+
+from pneumonia.datasets import RecordDataset
+from pneumonia.errors import UserError
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return RecordDataset(filepath=str(tmp_path / "record.json"))
+
+
+def test_numpy_values_become_numbers_and_lists(dataset):
+    dataset.save({"auc": np.float32(0.5), "n": np.int64(3), "confusion": np.array([[1, 2], [3, 4]])})
+
+    assert dataset.load() == {"auc": 0.5, "n": 3, "confusion": [[1, 2], [3, 4]]}
+
+
+def test_nan_is_refused(dataset):
+    with pytest.raises(DatasetError, match="not JSON compliant"):
+        dataset.save({"auc": float("nan")})
+    assert not dataset.exists()
+
+
+def test_a_truncated_record_is_refused_by_name(dataset, tmp_path):
+    dataset.save({"auc": 0.5})
+    path = tmp_path / "record.json"
+    path.write_text(path.read_text()[:-4])
+
+    with pytest.raises(UserError, match=r"record\.json is not whole"):
+        dataset.load()

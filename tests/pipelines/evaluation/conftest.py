@@ -1,0 +1,250 @@
+"""Tables like those of a run on the published images, drawn from a seed, and the documents made from them."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumonia.parameters import EvaluationParameters
+from pneumonia.pipelines.evaluation import audit_nodes, figure_nodes, map_nodes, nodes, report_nodes
+from pneumonia.pipelines.evaluation.pipeline import FIGURES
+from pneumonia.shortcuts import FEATURE_SETS
+
+
+@pytest.fixture(scope="session")
+def parameters(default_parameters):
+    """The default parameters with fewer resamples."""
+    return EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 300})
+
+
+@pytest.fixture(scope="session")
+def manifest():
+    """2,000 train, 500 val, 600 test images: groups of one etiology, three of four positive."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for split, n_groups in (("train", 1200), ("val", 300), ("test", 380)):
+        for group in range(n_groups):
+            etiology = rng.choice(["none", "bacteria", "virus"], p=[0.42, 0.36, 0.22])
+            label = "NORMAL" if etiology == "none" else "PNEUMONIA"
+            for image in range(rng.choice([1, 2, 4], p=[0.65, 0.22, 0.13]) if etiology != "none" else 1):
+                name = f"{etiology if etiology != 'none' else 'IM'}_{split}{group}_{image}.jpeg"
+                rows.append((f"{split}/{label}/{name}", label, etiology, f"{etiology}-{split}{group}", split))
+    table = pd.DataFrame(rows, columns=["path", "label", "etiology", "group", "split"])
+    n = len(table)
+    return table.assign(
+        target=(table["label"] == "PNEUMONIA").astype(int),
+        source_split=table["split"].where(table["split"] == "test", "train"),
+        sha256=[f"{index:064x}" for index in range(n)],
+        bytes=rng.integers(30_000, 90_000, n),
+        width=1400 - 250 * (table["label"] == "PNEUMONIA") + rng.integers(-300, 300, n),
+        height=1000 + rng.integers(-200, 200, n),
+        mode="L",
+    ).sort_values("path", ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def scores(manifest):
+    """Probabilities that separate validation well and test less well."""
+    rng = np.random.default_rng(6)
+    chosen = manifest[manifest["split"] != "train"].reset_index(drop=True)
+    child = rng.normal(size=chosen["group"].nunique())[pd.factorize(chosen["group"])[0]]
+    shift = np.where(chosen["split"] == "val", 5.2, 4.3) * (chosen["target"] - 0.4)
+    logit = shift + 0.8 * child + 0.9 * rng.normal(size=len(chosen))
+    return chosen[nodes.SCORE_COLUMNS].assign(probability=1 / (1 + np.exp(-1.6 * logit)))
+
+
+@pytest.fixture(scope="session")
+def decision(scores, parameters):
+    return nodes.make_decision(scores, parameters)
+
+
+@pytest.fixture(scope="session")
+def predictions(scores, decision):
+    return nodes.apply_decision(scores, decision)
+
+
+@pytest.fixture(scope="session")
+def metrics(predictions, decision, parameters):
+    return nodes.compute_metrics(predictions, decision, parameters)
+
+
+@pytest.fixture(scope="session")
+def shortcut_features(manifest):
+    """Width that tells the class a little, and noise."""
+    from pneumonia.shortcuts import file_features
+
+    rng = np.random.default_rng(7)
+    pixels = [name for name in FEATURE_SETS["All of these"] if not name.startswith(("log_", "stored"))]
+    noise = pd.DataFrame(rng.normal(size=(len(manifest), len(pixels))), columns=pixels)
+    return pd.concat([manifest[["path", "group", "target", "split"]], file_features(manifest), noise], axis=1)
+
+
+@pytest.fixture(scope="session")
+def robustness(predictions, decision, parameters):
+    """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
+    from pneumonia.corruption import KINDS
+
+    rng = np.random.default_rng(8)
+    test = predictions[predictions["split"] == "test"]
+    rows = []
+    for index, kind in enumerate(("none", *KINDS)):
+        for strength in (1, 2, 3) if index else (0,):
+            noise = rng.normal(size=len(test)) * 0.06 * index * strength / 3
+            noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
+            rows.append(audit_nodes._damage_row(kind, strength, test, noisy, decision, parameters))
+    return pd.DataFrame(rows).drop(columns=["predictor", "images"])
+
+
+@pytest.fixture(scope="session")
+def gallery_maps(predictions, parameters):
+    """The gallery of the predictions, on synthetic radiographs with a bright spot for a map."""
+    from pneumonia.demo_images import make_image, plan_images
+
+    gallery = map_nodes.choose_gallery(predictions, parameters)
+    planned = plan_images(40, 0)
+    y, x = np.mgrid[:160, :160] / 160
+    records = []
+    for index, record in enumerate(gallery.to_dict("records")):
+        image = np.asarray(make_image(planned[index % len(planned)], 0)[0].convert("L").resize((160, 160)))
+        cam = np.exp(-((x - 0.3 - 0.02 * index) ** 2 + (y - 0.5) ** 2) / 0.02).astype(np.float32)
+        pictures = {"image": image, "overlay": map_nodes.overlay(image, cam)}
+        records.append(record | {name: map_nodes._data_uri(pixels) for name, pixels in pictures.items()})
+    return records
+
+
+@pytest.fixture(scope="session")
+def run_record(manifest, default_parameters):
+    return report_nodes.record_run(
+        run_context={
+            "run_id": "2026-01-02T03.04.05.678Z",
+            "environment": "local",
+            "command": "kedro run --params=images=chest_xray",
+            "versions": {
+                "split_manifest": "2026-01-02T03.04.05.678Z",
+                "pneumonia_model": "2026-01-02T03.04.05.678Z",
+            },
+            "commit": "0123456789abcdef0123456789abcdef01234567",
+            "packages": {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0"},
+            "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
+        },
+        parameters=default_parameters,
+        split_manifest=manifest,
+        model_lineage={
+            "manifest_sha256": "0" * 64,
+            "pixels": "128-squeeze-decoder",
+            "image_size": 128,
+            "resize": "squeeze",
+            "class_names": ["NORMAL", "PNEUMONIA"],
+            "positive_class": "PNEUMONIA",
+            **{name: default_parameters[name] for name in ("inputs", "model", "training")},
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def material(
+    manifest,
+    scores,
+    predictions,
+    decision,
+    metrics,
+    shortcut_features,
+    robustness,
+    gallery_maps,
+    run_record,
+    parameters,
+):
+    """All that the report and the model card are made from, figures left out."""
+    counts = (
+        manifest.groupby(["split", "label", "target"])["group"]
+        .agg(images="size", groups="nunique")
+        .reset_index()
+    )
+    subgroups = nodes.measure_subgroups(predictions, parameters)
+    audit = audit_nodes.audit_shortcuts(shortcut_features, scores, parameters)
+    network = audit[(audit["predictor"] == "The network") & (audit["images"] == "test")]
+    views = {"whole image": 0.0, "centre hidden": 0.21, "border hidden": 0.02}
+    regions = [
+        network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")})
+        for name, lost in views.items()
+    ]
+    epochs = np.arange(1, 21)
+    return {
+        "class_counts": counts,
+        "class_weights": {"NORMAL": 1.94, "PNEUMONIA": 0.67},
+        "data_flow": pd.DataFrame(
+            [
+                ("image files found", len(manifest) + 14, "archive junk not among them"),
+                ("duplicate", 12, "surplus copies, byte for byte"),
+                ("rejected", 2, "each with its reason in the list"),
+                ("left out: group is in test", 0, ""),
+                ("without a group", 0, ""),
+                ("in the manifest", len(manifest), ""),
+            ],
+            columns=["step", "images", "note"],
+        ),
+        "split_table": counts,
+        "leak_audit": pd.DataFrame(
+            [
+                ("images, at random", "train and val", "group", 311, 402, 916, 0.44),
+                ("images, at random", "train and val", "hash", 3, 3, 916, 0.003),
+                ("this run", "train and val", "group", 0, 0, 406, 0.0),
+                ("this run", "train and val", "hash", 0, 0, 406, 0.0),
+            ],
+            columns=["split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share"],
+        ),
+        "rejected_images": pd.DataFrame(
+            {"path": ["train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg"], "reason": ["empty file", "cut short"]}
+        ),
+        "training_history": pd.DataFrame({"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.2 / epochs}),
+        "decision": decision,
+        "metrics": metrics,
+        "subgroups": subgroups,
+        "shortcut_audit": audit,
+        "region_audit": pd.concat(regions, ignore_index=True),
+        "robustness": robustness,
+        "gallery_maps": gallery_maps,
+        "pointing": {
+            "n": 0,
+            "n_groups": 0,
+            "hits": {"value": None, "low": None, "high": None},
+            "lesion_share": None,
+        },
+        "run_record": run_record,
+    }
+
+
+def _png(figure):
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=144)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def pictures(material, predictions, scores, manifest, decision, metrics, parameters):
+    """The figures of the report as PNG. Those of other pipelines are stood in for by one of ours."""
+    train = manifest[manifest["split"] == "train"].sample(500, random_state=0)
+    shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
+    target = train["target"].to_numpy()
+    probability = np.where(target == 1, np.sqrt(shifted), shifted**2)
+    train = nodes.apply_decision(train[nodes.SCORE_COLUMNS].assign(probability=probability), decision)
+    drawn = {
+        "metrics_figure": figure_nodes.draw_metrics(metrics),
+        "roc_figure": figure_nodes.draw_roc(predictions, metrics, parameters),
+        "precision_recall_figure": figure_nodes.draw_precision_recall(predictions, metrics, parameters),
+        "calibration_figure": figure_nodes.draw_calibration(predictions, metrics),
+        "threshold_figure": figure_nodes.draw_thresholds(predictions, decision),
+        "confusion_figure": figure_nodes.draw_confusion(predictions),
+        "subgroup_figure": figure_nodes.draw_subgroups(material["subgroups"]),
+        "score_figure": figure_nodes.draw_scores(predictions, train),
+        "shortcut_figure": figure_nodes.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
+        "robustness_figure": figure_nodes.draw_robustness(material["robustness"]),
+    }
+    drawn |= {name: drawn["confusion_figure"] for name in FIGURES if name not in drawn}
+    return {name: _png(figure) for name, figure in drawn.items()}
+
+
+@pytest.fixture(scope="session")
+def report(material, pictures):
+    return report_nodes.write_report(**material, **pictures)

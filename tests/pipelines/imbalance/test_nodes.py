@@ -1,0 +1,62 @@
+import pandas as pd
+import pytest
+
+from pneumonia.parameters import ImbalanceParameters
+from pneumonia.pipelines.imbalance.nodes import count_classes, draw_class_balance, weigh_classes
+
+# Train: 4 NORMAL of 3 groups, 12 PNEUMONIA of 2 groups. Val: 1 and 3. Test: 2 and 2.
+MANIFEST = pd.DataFrame(
+    [("train", "NORMAL", 0, g) for g in "aabc"]
+    + [("train", "PNEUMONIA", 1, g) for g in "d" * 9 + "e" * 3]
+    + [("val", "NORMAL", 0, "f")]
+    + [("val", "PNEUMONIA", 1, g) for g in "ghi"]
+    + [("test", "NORMAL", 0, g) for g in "jj"]
+    + [("test", "PNEUMONIA", 1, g) for g in "kl"],
+    columns=["split", "label", "target", "group"],
+)
+
+
+def test_images_groups_and_shares_are_counted_by_split_and_class():
+    assert count_classes(MANIFEST).to_dict("split")["data"] == [
+        ["train", "NORMAL", 0, 4, 3, 0.25],
+        ["train", "PNEUMONIA", 1, 12, 2, 0.75],
+        ["val", "NORMAL", 0, 1, 1, 0.25],
+        ["val", "PNEUMONIA", 1, 3, 3, 0.75],
+        ["test", "NORMAL", 0, 2, 1, 0.5],
+        ["test", "PNEUMONIA", 1, 2, 2, 0.5],
+    ]
+
+
+def test_counting_does_not_depend_on_the_order_of_rows():
+    shuffled = MANIFEST.sample(frac=1, random_state=0)
+
+    pd.testing.assert_frame_equal(count_classes(shuffled), count_classes(MANIFEST))
+
+
+def test_a_class_weighs_n_over_two_n_c_of_train_alone():
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights"))
+
+    assert weights == {"NORMAL": 16 / 8, "PNEUMONIA": 16 / 24}
+
+
+def test_both_classes_weigh_the_same_in_sum():
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights"))
+
+    assert weights["NORMAL"] * 4 == pytest.approx(weights["PNEUMONIA"] * 12)
+
+
+def test_without_treatment_every_image_weighs_one():
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="none"))
+
+    assert weights == {"NORMAL": 1.0, "PNEUMONIA": 1.0}
+
+
+def test_the_figure_names_every_split_and_the_weights():
+    counts = count_classes(MANIFEST)
+
+    axes = draw_class_balance(counts, {"NORMAL": 2.0, "PNEUMONIA": 2 / 3}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["train", "val", "test"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "NORMAL, weight 2.00",
+        "PNEUMONIA, weight 0.67",
+    ]

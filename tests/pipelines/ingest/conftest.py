@@ -1,0 +1,89 @@
+import io
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pneumonia.index_cache import IndexCache
+from pneumonia.parameters import IngestParameters
+from pneumonia.pipelines.ingest import nodes
+from pneumonia.sources import ImageSource
+
+
+@pytest.fixture(scope="session")
+def make_pixels():
+    """Make smooth random grey values of 80 x 64 pixels; another seed gives another image."""
+
+    def make(seed):
+        values = np.random.default_rng(seed).integers(0, 256, (12, 15), np.uint8)
+        return Image.fromarray(values).resize((80, 64), Image.Resampling.BICUBIC)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def encode():
+    """Encode an image."""
+
+    def encode(image, image_format="JPEG", **options):
+        content = io.BytesIO()
+        image.save(content, image_format, **options)
+        return content.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def delivered(project):
+    """The parameters as delivered, with changes."""
+    values = yaml.safe_load((project / "conf/base/parameters_ingest.yml").read_text())["ingest"]
+    return lambda **changes: IngestParameters.model_validate({**values, **changes})
+
+
+@pytest.fixture
+def published(make_pixels, encode):
+    """Files of a small set in Kaggle's layout: 4 groups of 2 in train for each class and etiology, 1 in val and test."""
+    names = [f"train/NORMAL/IM-{n:04}-000{k}" for n in range(8) for k in (1, 2)]
+    names += [f"train/PNEUMONIA/person{n}_{kind}_{k}" for kind in ("bacteria", "virus") for n in range(4) for k in (1, 2)]
+    for split, first in (("val", 50), ("test", 60)):
+        names += [f"{split}/NORMAL/NORMAL2-IM-00{first}-0001", f"{split}/PNEUMONIA/person{first}_bacteria_1"]
+    return {f"{name}.jpeg": encode(make_pixels(seed)) for seed, name in enumerate(names)}
+
+
+@pytest.fixture
+def write_folder(tmp_path):
+    """Write files into a new folder and return it."""
+
+    def write(files, name="images"):
+        for path, data in files.items():
+            target = tmp_path / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def index(tmp_path, delivered):
+    """Index the images at an address."""
+
+    def run(address, **changes):
+        return nodes.index_images(ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite"), delivered(**changes))
+
+    return run
+
+
+@pytest.fixture
+def split(index, delivered):
+    """Run all nodes up to the manifest; return index, near-duplicates and manifest."""
+
+    def run(address, **changes):
+        parameters = delivered(**changes)
+        table = index(address, **changes)
+        rejected = nodes.list_rejected(table)
+        near = nodes.find_near_duplicates(ImageSource(str(address)), table, rejected, parameters)
+        return table, near, nodes.split_images(table, rejected, near, parameters)
+
+    return run

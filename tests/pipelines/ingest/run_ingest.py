@@ -1,0 +1,29 @@
+"""Run the ingest pipeline on `images`, writing under `root`; for tests that kill it."""
+
+import sys
+from pathlib import Path
+
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.io.core import generate_timestamp
+from kedro.runner import SequentialRunner
+
+from pneumonia.parameters import IngestParameters
+from pneumonia.pipelines.ingest import create_pipeline
+
+
+def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
+    """Return the catalog as delivered, but for its places."""
+    text = (project / "conf/base/catalog_ingest.yml").read_text()
+    text = text.replace("${runtime_params:images,${globals:images}}", images).replace("${globals:root}", root)
+    catalog = DataCatalog.from_config(yaml.safe_load(text), save_version=generate_timestamp())
+    values = yaml.safe_load((project / "conf/base/parameters_ingest.yml").read_text())["ingest"]
+    catalog["params:ingest"] = MemoryDataset(IngestParameters.model_validate(values), copy_mode="assign")
+    return catalog
+
+
+if __name__ == "__main__":
+    project, images, root = sys.argv[1:]
+    catalog = make_catalog(Path(project), images, root)
+    print("ready", flush=True)
+    SequentialRunner().run(create_pipeline(), catalog)

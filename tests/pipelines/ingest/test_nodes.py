@@ -1,0 +1,424 @@
+import os
+import random
+import zipfile
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pneumonia.datasets.manifest_contract import ManifestContract
+from pneumonia.errors import UserError
+from pneumonia.image_index import COLUMNS
+from pneumonia.pipelines.ingest import nodes
+from pneumonia.sources import ImageSource
+
+
+def csv(table):
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, published):
+    table = index(write_folder(published))
+
+    assert list(table.columns) == list(COLUMNS)
+    assert table["path"].tolist() == sorted(published)
+    row = table.set_index("path").loc["train/PNEUMONIA/person2_virus_1.jpeg"]
+    assert row.drop(["sha256", "perceptual_hash"]).to_dict() == {
+        "label": "PNEUMONIA",
+        "etiology": "virus",
+        "group": "virus-2",
+        "source_split": "train",
+        "bytes": len(published["train/PNEUMONIA/person2_virus_1.jpeg"]),
+        "width": 80,
+        "height": 64,
+        "mode": "L",
+        "status": "ok",
+        "reason": "",
+    }
+
+
+def test_of_identical_files_the_one_in_test_is_kept_else_the_first(write_folder, index, published):
+    in_test = published["test/NORMAL/NORMAL2-IM-0060-0001.jpeg"]
+    in_train = published["train/NORMAL/IM-0003-0001.jpeg"]
+    copies = {
+        "train/NORMAL/IM-0001-0009.jpeg": in_test,
+        "train/NORMAL/IM-0004-0009.jpeg": in_train,
+        "val/NORMAL/IM-0000-0009.jpeg": in_train,
+    }
+
+    table = index(write_folder(published | copies)).set_index("path")
+
+    assert table.loc[table["status"] == "duplicate", "reason"].to_dict() == {
+        "train/NORMAL/IM-0001-0009.jpeg": "copy of test/NORMAL/NORMAL2-IM-0060-0001.jpeg",
+        "train/NORMAL/IM-0004-0009.jpeg": "copy of train/NORMAL/IM-0003-0001.jpeg",
+        "val/NORMAL/IM-0000-0009.jpeg": "copy of train/NORMAL/IM-0003-0001.jpeg",
+    }
+
+
+def test_the_same_bytes_under_both_labels_are_an_error_with_the_pair(write_folder, index, published):
+    copy = {"train/PNEUMONIA/person77_virus_1.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"]}
+
+    with pytest.raises(
+        UserError, match=r"1 images .* both labels.*train/NORMAL/IM-0003-0001.jpeg = train/PNEUMONIA/person77_virus_1.jpeg"
+    ):
+        index(write_folder(published | copy))
+
+
+def test_the_lists_of_duplicate_and_rejected_images_name_each_with_its_reason(write_folder, index, published):
+    odd = {"train/NORMAL/IM-0001-0009.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"], "val/NORMAL/empty.jpeg": b""}
+
+    table = index(write_folder(published | odd))
+
+    assert nodes.list_duplicates(table)[["path", "reason"]].to_numpy().tolist() == [
+        ["train/NORMAL/IM-0003-0001.jpeg", "copy of train/NORMAL/IM-0001-0009.jpeg"]
+    ]
+    assert nodes.list_rejected(table)[["path", "reason"]].to_numpy().tolist() == [["val/NORMAL/empty.jpeg", "empty file"]]
+
+
+def test_names_without_a_group_are_said_loudly(write_folder, index, published, caplog):
+    index(write_folder(published | {"train/NORMAL/scan.jpeg": published["val/NORMAL/NORMAL2-IM-0050-0001.jpeg"]}))
+
+    assert "NO GROUP could be read for 1 of 36 images" in caplog.text
+
+
+def test_the_published_names_all_have_a_group(write_folder, index, published, caplog):
+    index(write_folder(published))
+
+    assert "NO GROUP" not in caplog.text
+
+
+def test_a_groups_file_beside_the_images_decides_the_groups(write_folder, index, published):
+    rows = "".join(f"{path},child {n // 3}\n" for n, path in enumerate(sorted(published)))
+
+    table = index(write_folder(published | {"groups.csv": b"path,group\n" + rows.encode()}))
+
+    assert table["group"].tolist() == [f"child {n // 3}" for n in range(len(published))]
+
+
+def test_a_groups_file_that_misses_an_image_is_an_error(write_folder, index, published):
+    path = "train/NORMAL/IM-0000-0001.jpeg"
+
+    with pytest.raises(UserError, match=r"no group for 35 of the images: test/NORMAL/.* and 15 more"):
+        index(write_folder(published | {"groups.csv": f"path,group\n{path},1\n".encode()}))
+
+
+def test_other_class_names_and_patterns_make_it_another_set(write_folder, index, published):
+    renamed = {
+        path.replace("NORMAL/", "healthy/").replace("PNEUMONIA/", "ill/").replace("person", "p"): data
+        for path, data in published.items()
+    }
+
+    table = index(
+        write_folder(renamed),
+        class_names=["ill", "healthy"],
+        positive_class="ill",
+        group_patterns=[r"p(?P<number>\d+)_.*", r".*IM-(?P<number>\d+)-\d+"],
+    )
+
+    assert set(table["status"]) == {"ok"}
+    assert table.groupby("label")["etiology"].unique().explode().to_dict() == {"healthy": "none", "ill": "unknown"}
+    assert table.set_index("path").loc["train/ill/p2_virus_1.jpeg", "group"] == "2"
+
+
+def test_an_unchanged_folder_is_not_read_again(write_folder, index, published):
+    folder = write_folder(published)
+    first = index(folder)
+    for path in published:
+        status = (folder / path).stat()
+        (folder / path).write_bytes(bytes(status.st_size))
+        os.utime(folder / path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    pd.testing.assert_frame_equal(index(folder), first)
+
+
+def test_a_changed_byte_with_the_same_size_and_time_is_found_by_rehash(write_folder, index, published):
+    folder, name = write_folder(published), "train/NORMAL/IM-0003-0001.jpeg"
+    before = index(folder).set_index("path")["sha256"]
+    status, data = (folder / name).stat(), bytearray(published[name])
+    data[20] ^= 1
+    (folder / name).write_bytes(data)
+    os.utime(folder / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    after = index(folder, rehash=True).set_index("path")["sha256"]
+
+    assert before[before != after].index.tolist() == [name]
+    assert index(folder).set_index("path")["sha256"][name] == after[name]
+
+
+def test_a_changed_limit_is_not_answered_from_the_cache(write_folder, index, published):
+    folder = write_folder(published)
+    assert set(index(folder)["status"]) == {"ok"}
+
+    assert set(index(folder, max_pixels=80 * 64 - 1)["reason"]) == {"more than 5,119 pixels"}
+
+
+def test_more_rejected_images_than_allowed_stop_the_run_with_the_list(write_folder, split, published):
+    folder = write_folder(published | {"val/NORMAL/empty.jpeg": b"", "val/NORMAL/text.jpeg": b"text"})
+
+    message = r"2 of 38 image files.*share 0.05 .*\n  val/NORMAL/empty.jpeg: empty file\n  val/NORMAL/text.jpeg: text, not"
+    with pytest.raises(UserError, match=message):
+        split(folder, max_rejected=0.05)
+    assert len(split(folder, max_rejected=0.06)[2]) == 36
+
+
+def test_the_split_keeps_groups_whole_and_test_as_published(write_folder, split, published):
+    _, _, manifest = split(write_folder(published))
+
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert manifest.loc[manifest["split"] == "test", "path"].tolist() == [
+        path for path in sorted(published) if path.startswith("test/")
+    ]
+    assert manifest.groupby(["split", "label", "etiology"]).size().to_dict() == {
+        ("test", "NORMAL", "none"): 1,
+        ("test", "PNEUMONIA", "bacteria"): 1,
+        ("train", "NORMAL", "none"): 13,
+        ("train", "PNEUMONIA", "bacteria"): 7,
+        ("train", "PNEUMONIA", "virus"): 6,
+        ("val", "NORMAL", "none"): 4,
+        ("val", "PNEUMONIA", "bacteria"): 2,
+        ("val", "PNEUMONIA", "virus"): 2,
+    }
+
+
+def test_the_manifest_fulfils_its_contract(write_folder, split, published):
+    for changes in ({}, {"group_by": "number"}, {"group_by": "image"}):
+        manifest = split(write_folder(published), **changes)[2]
+
+        assert ManifestContract().validate(manifest) is manifest
+
+
+def test_the_manifest_of_a_zip_like_kaggles_is_that_of_the_folder_byte_for_byte(write_folder, split, published, tmp_path):
+    folder = write_folder(published)
+    archive = tmp_path / "archive.zip"
+    names = list(published)
+    random.Random(0).shuffle(names)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for prefix in ("chest_xray/chest_xray/", "chest_xray/"):
+            for name in names:
+                file.writestr(prefix + name, published[name])
+                file.writestr(f"chest_xray/__MACOSX/{prefix}{name.replace('/IM', '/._IM')}", b"Mac OS X")
+            file.writestr(f"{prefix}.DS_Store", b"Bud1")
+
+    of_zip = split(archive)
+
+    assert csv(of_zip[2]) == csv(split(folder)[2])
+    assert ImageSource(str(archive)).listing.junk == {".DS_Store": 2, "__MACOSX": 72, "copy in a second tree": 36}
+
+
+def test_train_images_of_a_group_in_test_are_left_out_and_counted(write_folder, split, published, delivered):
+    extra = {
+        "train/PNEUMONIA/person60_virus_9.jpeg": published["val/PNEUMONIA/person50_bacteria_1.jpeg"],
+        "train/PNEUMONIA/person60_bacteria_8.jpeg": published.pop("val/NORMAL/NORMAL2-IM-0050-0001.jpeg"),
+    }
+    del published["val/PNEUMONIA/person50_bacteria_1.jpeg"]
+    folder = write_folder(published | extra)
+
+    by_etiology, by_number = (split(folder, group_by=by) for by in ("etiology_number", "number"))
+
+    left_out = [sorted(set(table["path"]) - set(manifest["path"])) for table, _, manifest in (by_etiology, by_number)]
+    assert left_out == [
+        ["train/PNEUMONIA/person60_bacteria_8.jpeg"],
+        ["train/PNEUMONIA/person60_bacteria_8.jpeg", "train/PNEUMONIA/person60_virus_9.jpeg"],
+    ]
+    flow = nodes.count_data_flow(ImageSource(str(folder)), *by_number).set_index("step")["images"]
+    assert flow["left out: group is in test"] == 2
+    assert flow["in the manifest"] == flow["ok"] - 2
+
+
+def test_without_a_published_test_one_is_made(write_folder, split, published, delivered):
+    pool = {path.split("/", 1)[1]: data for path, data in published.items() if path.startswith("train")}
+    more = {path.replace("IM-00", "IM-01").replace("person", "person1"): data + b"\xff" for path, data in pool.items()}
+
+    manifest = split(write_folder(pool | more), test_fraction=0.25)[2]
+
+    assert set(manifest["source_split"]) == {"none"}
+    assert manifest["split"].value_counts().to_dict() == {"train": 40, "test": 16, "val": 8}
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert ManifestContract().validate(manifest) is manifest
+
+
+@pytest.mark.parametrize(
+    ("dropped", "message"),
+    [
+        ("train/PNEUMONIA val/PNEUMONIA test/PNEUMONIA", "no usable image of class PNEUMONIA"),
+        ("test/NORMAL", "published test has no usable image of class NORMAL"),
+        ("train/NORMAL val/NORMAL", "All usable images of class NORMAL are in test"),
+    ],
+)
+def test_an_absent_class_is_named(write_folder, split, published, dropped, message):
+    left = {path: data for path, data in published.items() if not path.startswith(tuple(dropped.split()))}
+
+    with pytest.raises(UserError, match=message):
+        split(write_folder(left))
+
+
+@pytest.fixture
+def with_copies(published, encode, make_pixels):
+    """Three copies of one radiograph in other bytes: under two numbers in train, and in test."""
+    radiograph = make_pixels(99)
+    return published | {
+        "train/NORMAL/IM-0000-0009.jpeg": encode(radiograph, quality=95),
+        "train/NORMAL/IM-0007-0009.jpeg": encode(radiograph.resize((160, 128), Image.Resampling.BICUBIC), quality=60),
+        "test/NORMAL/IM-0777-0001.jpeg": encode(radiograph.point(lambda value: value * 0.8 + 20), quality=80),
+    }
+
+
+def test_near_duplicates_are_found_and_nothing_else_is(write_folder, split, with_copies):
+    near = split(write_folder(with_copies))[1]
+
+    assert near[["path_a", "path_b", "treatment"]].to_numpy().tolist() == [
+        ["test/NORMAL/IM-0777-0001.jpeg", "train/NORMAL/IM-0000-0009.jpeg", "only reported"],
+        ["test/NORMAL/IM-0777-0001.jpeg", "train/NORMAL/IM-0007-0009.jpeg", "only reported"],
+        ["train/NORMAL/IM-0000-0009.jpeg", "train/NORMAL/IM-0007-0009.jpeg", "one group"],
+    ]
+    assert near["correlation"].min() > 0.95
+
+
+def test_near_duplicates_in_train_are_put_in_one_group_and_those_in_test_are_not(write_folder, split, with_copies):
+    group = split(write_folder(with_copies))[2].set_index("path")["group"]
+
+    assert group["train/NORMAL/IM-0007-0001.jpeg"] == group["train/NORMAL/IM-0000-0001.jpeg"] == "IM-0000"
+    assert group["test/NORMAL/IM-0777-0001.jpeg"] == "IM-0777"
+
+
+def test_groups_that_share_an_identical_file_are_one_group(write_folder, split, published):
+    copy = {"train/NORMAL/IM-0005-0009.jpeg": published["train/NORMAL/IM-0002-0001.jpeg"]}
+
+    group = split(write_folder(published | copy))[2].set_index("path")["group"]
+
+    assert group["train/NORMAL/IM-0005-0001.jpeg"] == group["train/NORMAL/IM-0002-0001.jpeg"] == "IM-0002"
+
+
+def test_by_image_near_duplicates_are_only_reported(write_folder, split, with_copies):
+    _, near, manifest = split(write_folder(with_copies), group_by="image")
+
+    assert set(near["treatment"]) == {"only reported"}
+    assert manifest["group"].tolist() == manifest["path"].tolist()
+
+
+def test_the_table_sets_shares_against_demands(write_folder, split, published, delivered):
+    table = nodes.tabulate_split(split(write_folder(published))[2], delivered())
+
+    assert table.iloc[0].to_dict() == {
+        "split": "train", "label": "all", "etiology": "all", "images": 26, "groups": 14, "of_images": 34, "share": 0.7647,
+        "demanded": 0.8, "points_off": -3.53, "rule": "80% of train + val",
+    }  # fmt: skip
+    assert table[table["split"] == "test"].iloc[0]["rule"] == "as published"
+    assert len(table) == 3 * 5
+
+
+def test_the_figure_names_every_split_and_stratum(write_folder, split, published, delivered):
+    figure = nodes.draw_split(nodes.tabulate_split(split(write_folder(published))[2], delivered()))
+
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["train", "val", "test"]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [
+        "NORMAL",
+        "PNEUMONIA, bacteria",
+        "PNEUMONIA, virus",
+    ]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["all", "NORMAL", "PNEUMONIA", "bacteria", "virus"]
+
+
+def audit_of(split, folder, delivered, **changes):
+    table, _, manifest = split(folder, **changes)
+    audit = nodes.audit_leaks(table, manifest, delivered(**changes))
+    return audit.set_index(["split_by", "sides", "unit"]).sort_index()
+
+
+def test_the_audit_finds_no_leak_in_this_split_and_some_in_one_by_images(write_folder, split, published, delivered):
+    audit = audit_of(split, write_folder(published), delivered)
+
+    assert (audit.loc["this run", "on_both_sides"] == 0).all()
+    assert len(audit.loc["this run"]) == 6
+    images = audit.loc[("images, at random", "train and val", "group")]
+    assert images["on_both_sides"] > 0
+    assert (images["of_images"], images["share"]) == (7, round(images["images"] / 7, 4))
+
+
+def test_the_audit_shows_the_leak_of_a_split_by_images(write_folder, split, published, delivered):
+    audit = audit_of(split, write_folder(published), delivered, group_by="image")
+
+    assert audit.loc[("this run", "train and val", "group"), "on_both_sides"] > 0
+
+
+def test_the_audit_counts_what_the_published_folders_share(write_folder, split, published, delivered):
+    leaks = {
+        "val/NORMAL/IM-0001-0009.jpeg": published["train/NORMAL/IM-0002-0001.jpeg"],
+        "test/NORMAL/IM-0003-0009.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"],
+    }
+
+    audit = audit_of(split, write_folder(published | leaks), delivered).loc["published folders"]
+
+    assert audit[["on_both_sides", "images", "of_images"]].to_dict("index") == {
+        ("train and val", "group"): {"on_both_sides": 1, "images": 1, "of_images": 3},
+        ("train and val", "hash"): {"on_both_sides": 1, "images": 1, "of_images": 3},
+        ("train and test", "group"): {"on_both_sides": 1, "images": 1, "of_images": 3},
+        ("train and test", "hash"): {"on_both_sides": 1, "images": 1, "of_images": 3},
+        ("val and test", "group"): {"on_both_sides": 0, "images": 0, "of_images": 3},
+        ("val and test", "hash"): {"on_both_sides": 0, "images": 0, "of_images": 3},
+    }
+
+
+def test_every_file_is_accounted_for(write_folder, split, published):
+    odd = {
+        "train/NORMAL/IM-0001-0009.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"],
+        "val/NORMAL/empty.jpeg": b"",
+        "val/NORMAL/._a.jpeg": b"x",
+        "README.md": b"x",
+        "lesions.csv": b"path\n",
+    }
+    folder = write_folder(published | odd)
+
+    flow = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1)).set_index("step")["images"]
+
+    assert flow[["image files found", "ok", "duplicate", "rejected", "ok + duplicate + rejected"]].tolist() == [
+        38, 36, 1, 1, 38,
+    ]  # fmt: skip
+    assert flow[["archive junk: AppleDouble (._*)", "side files", "other files", "in the manifest"]].tolist() == [1, 1, 1, 36]
+
+
+def test_files_that_came_after_the_index_are_noticed(write_folder, split, published):
+    folder = write_folder(published)
+    tables = split(folder)
+    write_folder({"train/NORMAL/IM-0999-0001.jpeg": b"new"})
+
+    with pytest.raises(UserError, match=r"37 image files are at .* but 36 were indexed"):
+        nodes.count_data_flow(ImageSource(str(folder)), *tables)
+
+
+GROUPS = st.lists(
+    st.tuples(st.sampled_from(["train", "val", "test"]), st.sampled_from(["none", "bacteria", "virus"]), st.integers(1, 6)),
+    min_size=8,
+    max_size=60,
+)
+
+
+def population(groups):
+    """An index of made-up groups, every class and split with some of a single image."""
+    groups = [*groups, *((split, etiology, 1) for split in ("train", "test") for etiology in ("none", "virus") for _ in range(20))]
+    rows = [
+        (f"{split}/{label}/{name}{n}_{k}.jpeg", label, etiology, f"{name}{n}", split, f"{n:032x}{k:032x}")
+        for n, (split, etiology, size) in enumerate(groups)
+        for label, name in [("NORMAL", "IM-") if etiology == "none" else ("PNEUMONIA", f"{etiology}-")]
+        for k in range(size)
+    ]
+    index = pd.DataFrame(rows, columns=["path", "label", "etiology", "group", "source_split", "sha256"])
+    return index.assign(bytes=1, width=64, height=64, mode="L", status="ok", reason="", perceptual_hash="")
+
+
+@settings(deadline=None, max_examples=25)
+@given(GROUPS, st.integers(0, 2**31), st.sampled_from(["etiology_number", "number", "image"]), st.randoms())
+def test_any_population_gives_a_manifest_that_fulfils_the_contract_in_any_order(delivered, groups, seed, group_by, random):
+    index, parameters = population(groups), delivered(seed=seed, group_by=group_by)
+    none = index[:0]
+    near = pd.DataFrame({"path_a": [], "path_b": [], "treatment": []}, dtype=str)
+    order = list(range(len(index)))
+    random.shuffle(order)
+
+    manifest = nodes.split_images(index, none, near, parameters)
+
+    ManifestContract().validate(manifest)
+    assert csv(nodes.split_images(index.iloc[order], none, near, parameters)) == csv(manifest)

@@ -1,0 +1,29 @@
+import pytest
+
+from pneumonia.datasets import TableDataset
+from pneumonia.errors import UserError
+from pneumonia.lineage import check_lineage, class_names, manifest_digest
+
+
+def test_the_digest_is_that_of_the_saved_file(tiny_manifest, tmp_path):
+    dataset = TableDataset(filepath=str(tmp_path / "manifest.csv"))
+    dataset.save(tiny_manifest)
+
+    assert (tmp_path / "manifest.csv.sha256").read_text().split()[0] == manifest_digest(tiny_manifest)
+    assert manifest_digest(dataset.load()) == manifest_digest(tiny_manifest)
+
+
+def test_the_negative_class_comes_first(tiny_manifest):
+    assert class_names(tiny_manifest.iloc[::-1]) == ["NORMAL", "PNEUMONIA"]
+
+
+def test_the_models_own_manifest_is_accepted(tiny_manifest):
+    check_lineage({"manifest_sha256": manifest_digest(tiny_manifest)}, tiny_manifest)
+
+
+def test_another_manifest_is_refused_naming_both(tiny_manifest):
+    other = tiny_manifest.assign(split="train")
+
+    expected = f"{manifest_digest(tiny_manifest)[:12]}, but this one is {manifest_digest(other)[:12]}"
+    with pytest.raises(UserError, match=expected):
+        check_lineage({"manifest_sha256": manifest_digest(tiny_manifest)}, other)

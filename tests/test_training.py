@@ -1,0 +1,285 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from pneumonia.datasets.training_state_dataset import TrainingState
+from pneumonia.errors import UserError
+from pneumonia.hardware import Hardware
+from pneumonia.lineage import make_lineage
+from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.training import EpochKeeper, averaged_weights, compile_network, fit, fit_network, make_key, make_schedule
+
+WEIGHTS = {"NORMAL": 2.0, "PNEUMONIA": 2 / 3}
+CPU = Hardware("cpu", (), "float32", False, "a test")
+STEPS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class InterruptedState(TrainingState):
+    """A state during whose writing Ctrl-C is pressed, after `epochs` epochs."""
+
+    epochs: int = 2
+
+    def write(self, record, arrays):
+        super().write(record, arrays)
+        if len(record["history"]) == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def train(tiny_store, tiny_manifest, default_parameters):
+    """Call `fit_network` on tiny images for three epochs, with the project's default recipe."""
+
+    def run(state):
+        inputs = InputsParameters(**{**default_parameters["inputs"], "image_size": tiny_store.image_size})
+        model = ModelParameters(**{**default_parameters["model"], "name": "separable_cnn"})
+        training = TrainingParameters(
+            **{**default_parameters["training"], "epochs": 3, "batch_size": 8, "deterministic": True}
+        )
+        lineage = make_lineage(tiny_manifest, tiny_store, inputs, model, training)
+        return fit_network(tiny_manifest, tiny_store, WEIGHTS, state, lineage, inputs, model, training)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train, tmp_path_factory):
+    """The network and history of an undisturbed training."""
+    return train(TrainingState(tmp_path_factory.mktemp("trained") / "state.npz"))
+
+
+@pytest.fixture
+def toy(default_parameters, tmp_path):
+    """Call `fit` with a network of two weights, on endless batches of four numbers."""
+
+    def run(state=None, key=None, **changes):
+        recipe = {"epochs": 3, "warmup_epochs": 0.0, **changes}
+        parameters = TrainingParameters(**{**default_parameters["training"], **recipe})
+        keras.utils.set_random_seed(0)
+        network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+        compile_network(network, parameters, STEPS, CPU)
+        keeper = EpochKeeper(state or TrainingState(tmp_path / "state.npz"), key or {"manifest": "a"}, parameters)
+        keeper.restore(network)
+        x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]], "float32"), np.array([[0.0], [0.0], [1.0], [1.0]], "float32")
+        batches = tf.data.Dataset.from_tensors((x, y))
+        fit(network, batches.repeat(), batches, keeper, STEPS)
+        return network, keeper
+
+    return run
+
+
+def test_the_history_has_one_row_an_epoch_with_train_and_val(trained):
+    _, history = trained
+
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert {"loss", "auc", "accuracy", "precision", "recall", "val_auc", "val_log_loss"} <= set(history.columns)
+    assert history.notna().all(axis=None)
+
+
+def test_the_kept_epoch_is_the_one_of_the_lowest_validation_log_loss(trained):
+    _, history = trained
+
+    assert history["kept"].tolist() == (history["val_log_loss"] == history["val_log_loss"].min()).astype(int).tolist()
+
+
+def test_the_model_says_what_it_was_made_from(trained, tiny_store):
+    model, history = trained
+
+    assert model.lineage["class_names"] == ["NORMAL", "PNEUMONIA"]
+    assert model.lineage["image_size"] == tiny_store.image_size
+    assert model.lineage["pixels"] == tiny_store.fingerprint
+    assert model.lineage["epoch"] == history.loc[history["kept"] == 1, "epoch"].item()
+    assert len(model.lineage["manifest_sha256"]) == 64
+    assert model.dtype_policy.name == "float32"
+
+
+def test_the_model_gives_the_validation_metrics_of_the_kept_epoch(trained, tiny_store, tiny_manifest):
+    model, history = trained
+    val = tiny_manifest[tiny_manifest["split"] == "val"]
+    probability = model.predict(tiny_store.read(tiny_store.rows(val["sha256"])), verbose=0)[:, 0].astype(float)
+
+    target = val["target"].to_numpy()
+    log_loss = -np.mean(target * np.log(probability) + (1 - target) * np.log(1 - probability))
+    assert log_loss == pytest.approx(history.loc[history["kept"] == 1, "val_log_loss"].item(), abs=1e-5)
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(train, trained, tmp_path):
+    path = tmp_path / "interrupted.npz"
+    with pytest.raises(UserError, match=r"Interrupted after 2 of 3 epochs\. The same command goes on from there"):
+        train(InterruptedState(path))
+    continued, history = train(TrainingState(path))
+
+    undisturbed, expected = trained
+    columns = [name for name in history if name != "seconds"]
+    pd.testing.assert_frame_equal(history[columns], expected[columns])
+    for a, b in zip(continued.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_best_weights_and_patience_survive_an_interruption(toy, tmp_path):
+    # At this rate nothing moves after the first step: the first epoch stays the best.
+    still = {"epochs": 9, "patience": 4, "learning_rate": 1e-30, "weight_decay": 0.0}
+    with pytest.raises(UserError, match="Interrupted after 3 of 9"):
+        toy(InterruptedState(tmp_path / "state.npz", epochs=3), **still)
+    _, keeper = toy(TrainingState(tmp_path / "state.npz"), **still)
+
+    assert keeper.best_epoch == 0
+    assert len(keeper.history) == 5
+
+
+def test_a_training_with_another_key_starts_anew_and_says_what_changed(toy, tmp_path, caplog):
+    path = tmp_path / "state.npz"
+    with pytest.raises(UserError):
+        toy(InterruptedState(path), key={"manifest": "a", "pixels": "p"})
+    _, keeper = toy(TrainingState(path), key={"manifest": "b", "pixels": "p"})
+
+    assert "not continued: manifest changed since" in caplog.text
+    assert [row["epoch"] for row in keeper.history] == [1, 2, 3]
+
+
+def test_restart_ignores_an_unfinished_training(toy, tmp_path, caplog):
+    caplog.set_level("INFO")
+    with pytest.raises(UserError):
+        toy(InterruptedState(tmp_path / "state.npz"))
+    toy(TrainingState(tmp_path / "state.npz"), restart=True)
+
+    assert "Continuing" not in caplog.text
+
+
+def test_training_stops_when_patience_is_over(toy):
+    _, keeper = toy(epochs=30, patience=2, learning_rate=1e-30, weight_decay=0.0)
+
+    assert len(keeper.history) == 3
+    assert keeper.finished
+
+
+def test_a_loss_that_is_not_a_number_stops_at_once_naming_epoch_and_step(toy):
+    with pytest.raises(UserError, match=r"The loss is nan at epoch 1, step [23]: .*training\.learning_rate"):
+        toy(learning_rate=1e38, weight_decay=1e10)
+
+
+def test_running_out_of_memory_names_batch_size_and_image_size(toy, monkeypatch):
+    def exhausted(self, data):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "train_step", exhausted)
+    with pytest.raises(UserError, match="Out of memory at batch size 32 and image size 1"):
+        toy()
+
+
+def test_a_full_disk_leaves_the_former_state(toy, tmp_path, monkeypatch):
+    path = tmp_path / "state.npz"
+    with pytest.raises(UserError, match="Interrupted"):
+        toy(InterruptedState(path, epochs=1))
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(UserError, match=r"Could not write .*state\.npz: No space left on device"):
+        toy(TrainingState(path))
+    assert path.read_bytes() == before
+
+
+def test_the_log_tells_the_time_left(toy, caplog):
+    caplog.set_level("INFO")
+    toy()
+
+    lines = [message for message in caplog.messages if message.startswith("Epoch")]
+    assert len(lines) == 3
+    assert "Epoch 3/3: loss" in lines[2]
+    assert lines[2].endswith("at most 0 min 00 s left")
+
+
+def test_each_part_of_the_key_is_digested_alone():
+    one, other = make_key({"a": 1, "b": {"c": 2}}), make_key({"a": 1, "b": {"c": 3}})
+
+    assert one["a"] == other["a"]
+    assert one["b"] != other["b"]
+    assert "package versions" in one
+
+
+def test_averaged_weights_follow_the_formula(default_parameters):
+    parameters = TrainingParameters(
+        **{**default_parameters["training"], "weight_averaging": 0.9, "warmup_epochs": 0.0, "learning_rate": 0.1}
+    )
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+    compile_network(network, parameters, 10, CPU)
+    x, y = np.ones((4, 1), "float32"), np.ones((4, 1), "float32")
+    seen = []
+    for _ in range(3):
+        network.train_on_batch(x, y)
+        seen.append(network.get_weights()[0].item())
+
+    # The first step sets the average, each later one moves it by a tenth.
+    expected = seen[0]
+    for weight in seen[1:]:
+        expected = 0.9 * expected + 0.1 * weight
+    assert averaged_weights(network)[0].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_one_percent(default_parameters):
+    recipe = {"epochs": 10, "warmup_epochs": 2.0, "learning_rate": 0.1, "decay": "cosine"}
+    schedule = make_schedule(TrainingParameters(**{**default_parameters["training"], **recipe}), 10)
+
+    rates = [float(schedule(step)) for step in (0, 10, 20, 60, 100)]
+    # Half of the cosine lies midway between the peak and a hundredth of it.
+    assert rates == pytest.approx([0.001, 0.0505, 0.1, 0.0505, 0.001], abs=1e-6)
+
+
+def test_a_constant_learning_rate_stays(default_parameters):
+    recipe = {"epochs": 10, "warmup_epochs": 0.0, "learning_rate": 0.1, "decay": "constant"}
+    schedule = make_schedule(TrainingParameters(**{**default_parameters["training"], **recipe}), 10)
+
+    assert [float(schedule(step)) for step in (0, 50, 100)] == pytest.approx([0.1, 0.1, 0.1])
+
+
+def test_a_keeper_without_history_is_not_finished(default_parameters, tmp_path):
+    keeper = EpochKeeper(TrainingState(tmp_path / "s.npz"), {}, TrainingParameters(**default_parameters["training"]))
+
+    assert not keeper.finished
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pneumonia.datasets.training_state_dataset import TrainingState
+write = TrainingState.write
+def killing_write(self, record, arrays):
+    write(self, record, arrays)
+    if len(record["history"]) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+TrainingState.write = killing_write
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, copy_project):
+    checkout = copy_project(tmp_path / "checkout")
+    command = [
+        "--env=demo", "--pipeline=training",
+        "--params=training.epochs=3,training.deterministic=true,inputs.image_size=64,model.name=separable_cnn",
+    ]  # fmt: skip
+    prefix = [sys.executable, "-c"]
+    run = "import sys; from kedro.framework.cli import main; sys.argv = ['kedro', 'run', *sys.argv[1:]]; main()"
+
+    killed = subprocess.run([*prefix, KILLED + run, *command], cwd=checkout, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL
+    continued = subprocess.run([*prefix, run, *command], cwd=checkout, capture_output=True, text=True, check=True)
+    assert "Continuing after epoch 2 of 3" in continued.stdout + continued.stderr
+    first = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
+    subprocess.run([*prefix, run, *command], cwd=checkout, check=True, capture_output=True)
+    second = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
+
+    assert first != second
+    pairs = zip(*(keras.models.load_model(path).get_weights() for path in (first, second)), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
