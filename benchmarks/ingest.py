@@ -2,8 +2,9 @@
 
     python benchmarks/ingest.py [--images FOLDER_OF_JPEG] [--output FILE.json]
 
-1. Indexing (hash, decode to the end, perceptual hash, table) against bare hashing and DCT-scaled decoding with Pillow on
-   as many threads, on 2,000 files: the given JPEG files repeated with distinct bytes. Goal: at least 0.8 of its speed.
+1. Indexing (hash, decode to the end, perceptual hash, table) against bare hashing and DCT-scaled decoding with Pillow
+   on as many threads, on 2,000 files: the given JPEG files repeated with distinct bytes. Goal: 0.8 of its speed, by the
+   clock; the ratio of processor time is given too, for machines that do other work.
 2. Bytes read while indexing, against the bytes of the files. Goal: 1.
 3. Indexing the unchanged files again, against the first time. Goal: below 0.05.
 4. Peak memory of the whole stage at 50,000 small distinct images, less that at 5,000. Goal: at most 200 MB.
@@ -93,11 +94,11 @@ def hash_and_decode(paths: list[Path]) -> None:
         list(pool.map(work, paths, chunksize=16))
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    begin = time.perf_counter()
+def seconds(function: Callable[[], object]) -> tuple[float, float]:
+    """Return how long a call takes by the clock, and how much processor time."""
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     function()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, time.process_time() - begin_cpu
 
 
 def bytes_read() -> int:
@@ -119,15 +120,22 @@ def measure_speed(folder: Path, contents: list[bytes]) -> dict[str, float]:
         first.append(seconds(lambda cache=cache: nodes.index_images(ImageSource(str(images)), cache, parameters)))
         read = bytes_read() - before
     again = [seconds(lambda: nodes.index_images(ImageSource(str(images)), cache, parameters)) for _ in range(ROUNDS)]
+    clock, cpu = ([b[kind] / i[kind] for b, i in zip(bare, first, strict=True)] for kind in (0, 1))
     return {
         "files": FILES,
         "megabytes": round(size / 1e6, 1),
         "threads": thread_count(),
-        "bare_images_per_second": round(FILES / statistics.median(bare), 1),
-        "index_images_per_second": round(FILES / statistics.median(first), 1),
-        "index_speed_of_bare": round(statistics.median(b / i for b, i in zip(bare, first, strict=True)), 3),
+        "bare_images_per_second": round(FILES / statistics.median(time for time, _ in bare), 1),
+        "index_images_per_second": round(FILES / statistics.median(time for time, _ in first), 1),
+        "index_speed_of_bare": round(statistics.median(clock), 3),
+        "index_speed_of_bare_lowest": round(min(clock), 3),
+        "index_speed_of_bare_highest": round(max(clock), 3),
+        "index_speed_of_bare_by_cpu": round(statistics.median(cpu), 3),
         "bytes_read_of_file_bytes": round(read / size, 4),
-        "again_of_first": round(statistics.median(again) / statistics.median(first), 4),
+        "again_of_first": round(statistics.median(t for t, _ in again) / statistics.median(t for t, _ in first), 4),
+        "again_of_first_by_cpu": round(
+            statistics.median(t for _, t in again) / statistics.median(t for _, t in first), 4
+        ),
     }
 
 
@@ -182,7 +190,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         results: dict[str, object] = dict(measure_speed(Path(name), contents))
     small, large = peak_memory(SMALL), peak_memory(LARGE)
-    results |= {f"{key}_at_{count}": value for count, run in ((SMALL, small), (LARGE, large)) for key, value in run.items()}
+    results |= {
+        f"{key}_at_{count}": value for count, run in ((SMALL, small), (LARGE, large)) for key, value in run.items()
+    }
     results["peak_mb_more_at_50000"] = round(large["peak_mb"] - small["peak_mb"], 1)
     for key, value in results.items():
         print(f"{key:32} {value:>12}")

@@ -76,9 +76,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression on the page."""
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)[
-            "result"
-        ].get("value")
+        return self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)["result"].get(
+            "value"
+        )
 
     def screenshot(self, path: Path, y: int = 0, height: int | None = None) -> None:
         """Save the page, from `y` pixels on, as PNG."""

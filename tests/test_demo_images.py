@@ -144,9 +144,7 @@ def test_size_aspect_file_size_and_brightness_do_not_tell_the_class(folder: Path
         "area": [image.size for image in images],
         "aspect": [image.shape[1] / image.shape[0] for image in images],
         "file size": [path.stat().st_size for path in paths],
-        "bytes a pixel": [
-            path.stat().st_size / image.size for path, image in zip(paths, images, strict=True)
-        ],
+        "bytes a pixel": [path.stat().st_size / image.size for path, image in zip(paths, images, strict=True)],
         "brightness": [image.mean() for image in images],
         "border": [image[:8].mean() for image in images],
     }

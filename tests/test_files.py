@@ -29,7 +29,10 @@ def test_an_error_while_writing_leaves_the_former_file(tmp_path):
 
 
 def test_a_full_disk_is_named_with_the_file(tmp_path):
-    with pytest.raises(UserError, match=r"Could not write .*file\.txt: No space left"), whole_file(tmp_path / "file.txt"):
+    with (
+        pytest.raises(UserError, match=r"Could not write .*file\.txt: No space left"),
+        whole_file(tmp_path / "file.txt"),
+    ):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 

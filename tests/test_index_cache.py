@@ -109,7 +109,8 @@ def test_a_cache_of_another_release_is_begun_anew_with_a_warning(cache, caplog):
 def test_a_cache_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "cache.sqlite").mkdir()
 
-    with pytest.raises(UserError, match=r"index cache .*cache.sqlite cannot be used"), IndexCache(
-        tmp_path / "cache.sqlite"
-    ).open("here"):
+    with (
+        pytest.raises(UserError, match=r"index cache .*cache.sqlite cannot be used"),
+        IndexCache(tmp_path / "cache.sqlite").open("here"),
+    ):
         pass

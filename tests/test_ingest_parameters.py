@@ -13,7 +13,11 @@ def delivered(project):
 def test_the_delivered_parameters_are_valid(delivered):
     parameters = IngestParameters.model_validate(delivered)
 
-    assert (parameters.positive_class, parameters.val_fraction, parameters.group_by) == ("PNEUMONIA", 0.2, "etiology_number")
+    assert (parameters.positive_class, parameters.val_fraction, parameters.group_by) == (
+        "PNEUMONIA",
+        0.2,
+        "etiology_number",
+    )
 
 
 @pytest.mark.parametrize(

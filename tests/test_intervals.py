@@ -133,6 +133,20 @@ def test_a_model_that_is_always_wrong_gets_bounds_from_below():
     assert 0 < estimates["f1"]["high"] < 0.3
 
 
+def test_calling_every_image_positive_leaves_the_balanced_accuracy_uncertain():
+    columns = make_columns() | {"decision": np.ones(400, dtype=int)}
+    balanced = estimate_metrics(columns, 0.1, 300, 0)["balanced_accuracy"]
+    bound = 0.0125 ** (1 / 200)
+    assert balanced == {"value": 0.5, "low": pytest.approx(bound / 2), "high": pytest.approx(1 - bound / 2)}
+
+
+def test_the_interval_of_the_calibration_error_holds_its_value_and_stays_small():
+    columns = make_columns()
+    ece = estimate_metrics(columns | {"calibrated_probability": np.full(400, 0.5)}, 0.1, 300, 0)["ece"]
+    assert ece["low"] == ece["value"] == 0.0
+    assert 0 < ece["high"] < 0.1
+
+
 def test_constant_scores_have_an_auc_of_one_half_and_no_number_where_it_is_0_by_0():
     columns = make_columns() | {name: np.full(400, 0.2) for name in ("probability", "calibrated_probability")}
     columns["decision"] = np.zeros(400, dtype=int)

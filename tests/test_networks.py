@@ -58,7 +58,7 @@ def test_no_two_layers_start_alike(name: str) -> None:
     assert not any(same)
 
 
-@pytest.mark.parametrize(("name", "side", "channels"), [("residual_cnn", 4, 128), ("separable_cnn", 4, 256)])
+@pytest.mark.parametrize(("name", "side", "channels"), [("residual_cnn", 4, 192), ("separable_cnn", 4, 256)])
 def test_the_layer_features_holds_maps(name: str, side: int, channels: int) -> None:
     assert make_network(name, 64).get_layer("features").output.shape == (None, side, side, channels)
 

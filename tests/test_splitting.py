@@ -55,7 +55,9 @@ def test_the_choice_depends_on_the_seed_alone_not_on_the_order(groups, seed, ran
     random.shuffle(names)
     shuffled = {name: groups[name] for name in names}
 
-    assert choose_groups(shuffled, 0.2, seed, keep=1, part="val") == choose_groups(groups, 0.2, seed, keep=1, part="val")
+    assert choose_groups(shuffled, 0.2, seed, keep=1, part="val") == choose_groups(
+        groups, 0.2, seed, keep=1, part="val"
+    )
 
 
 @settings(deadline=None)
@@ -101,7 +103,9 @@ def test_a_class_with_one_group_cannot_be_split():
 def test_a_group_larger_than_either_part_is_named():
     groups = {"a": Counter({NORMAL: 9}), "b": Counter({NORMAL: 1})}
 
-    with pytest.raises(UserError, match=r"Group a holds 9 of the 10 images of class NORMAL, more than .* \(20%\) .* \(8\)"):
+    with pytest.raises(
+        UserError, match=r"Group a holds 9 of the 10 images of class NORMAL, more than .* \(20%\) .* \(8\)"
+    ):
         choose_groups(groups, 0.2, seed=0, keep=1, part="val")
 
 

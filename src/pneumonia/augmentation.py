@@ -25,8 +25,7 @@ N_DRAWS = sum(DRAWS.values())
 class Strengths:
     """How strong each operation is at most; 0 switches it off.
 
-    The defaults are those that measured best on the corrupted validation images (docs: how the default was
-    chosen).
+    The defaults measured better on the corrupted validation images than wider geometry did.
     """
 
     flip: float = 0.5  # share of images mirrored left to right
@@ -75,7 +74,13 @@ def augment(images: "tf.Tensor", draws: "tf.Tensor", strengths: Strengths) -> "t
         x = noise(x, part["noise"], s.noise)
     if s.erase:
         x = erase(x, part["erase"], s.erase)
-    return tf.cast(tf.round(tf.clip_by_value(x, 0.0, 255.0)), tf.uint8)
+    return tf.cast(tf.round(_clipped(x)), tf.uint8)
+
+
+def _clipped(images: "tf.Tensor") -> "tf.Tensor":
+    import tensorflow as tf
+
+    return tf.minimum(tf.maximum(images, 0.0), 255.0)  # faster than tf.clip_by_value
 
 
 def affine(images: "tf.Tensor", draws: "tf.Tensor", strengths: Strengths) -> "tf.Tensor":
@@ -115,9 +120,9 @@ def gamma(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tenso
     import tensorflow as tf
 
     power = tf.exp((2.0 * draws - 1.0) * strength)[:, :, None, None]
-    # 255 (v / 255)^p as one exponential, which runs vectorised on CPUs where tf.pow does not. Black is 0.001
-    # levels.
-    return tf.exp(power * tf.math.log(tf.maximum(images, 1e-3)) + (1.0 - power) * float(np.log(255.0)))
+    # 255 (v / 255)^p as one exponential, which runs vectorised on CPUs where tf.pow does not; log 0 = -inf
+    # comes back as black.
+    return tf.exp(power * tf.math.log(images) + (1.0 - power) * float(np.log(255.0)))
 
 
 def contrast(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tensor":
@@ -131,48 +136,41 @@ def contrast(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Te
 
 def brightness(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tensor":
     """Add +-strength grey levels at most, clipped to 0..255."""
-    import tensorflow as tf
-
-    return tf.clip_by_value(images + ((2.0 * draws - 1.0) * strength)[:, :, None, None], 0.0, 255.0)
+    return _clipped(images + ((2.0 * draws - 1.0) * strength)[:, :, None, None])
 
 
 def sharpness(images: "tf.Tensor", draws: "tf.Tensor", blur: float, sharpen: float) -> "tf.Tensor":
-    """Blur or sharpen half of the images, not clipped.
+    """Blur a quarter of the images and sharpen an eighth, not clipped.
 
-    Draws: what (under 1/3 blur, under 1/2 sharpen, else nothing) and how much: a Gaussian of at most `blur`
+    Draws: what (under 1/4 blur, under 3/8 sharpen, else nothing) and how much: a Gaussian of at most `blur`
     pixels, or `image + amount * (image - blurred)` with a Gaussian of 1 px and at most `sharpen`.
     """
     import tensorflow as tf
 
-    rows = tf.where(draws[:, 0] < 0.5)
+    rows = tf.where(draws[:, 0] < 0.375)
     x, chosen = tf.gather_nd(images, rows), tf.gather_nd(draws, rows)
-    blurs = chosen[:, :1] < 1.0 / 3.0
-    sigma = tf.where(blurs, chosen[:, 1:] * blur, 1.0)[:, :, None, None]
+    blurs = chosen[:, :1] < 0.25
+    sigma = tf.where(blurs, chosen[:, 1:] * blur, 1.0)[:, 0]
     amount = tf.where(blurs, 1.0, -chosen[:, 1:] * sharpen)[:, :, None, None]
-    return tf.tensor_scatter_nd_update(images, rows, x + amount * (gaussian_blur(x, sigma) - x))
+    # The convolution refuses an empty batch: one more image goes in and is dropped.
+    blurred = gaussian_blur(tf.concat([images[:1], x], 0), tf.concat([[1.0], sigma], 0))[1:]
+    return tf.tensor_scatter_nd_update(images, rows, x + amount * (blurred - x))
 
 
 def gaussian_blur(images: "tf.Tensor", sigma: "tf.Tensor") -> "tf.Tensor":
-    """Blur each image by its own Gaussian, mirrored at the edges; `sigma` in pixels, `[b, 1, 1, 1]`, at most
-    about 2.
-    """
+    """Blur each image by its own Gaussian, mirrored at the edges; `sigma` `[b]` in pixels, at most about 1.6."""
     import tensorflow as tf
 
-    offsets = np.arange(BLUR_RADIUS + 1, dtype=np.float32)
+    r = BLUR_RADIUS
+    offsets = np.arange(-r, r + 1, dtype=np.float32)[:, None]
     weights = tf.exp(-0.5 * tf.square(offsets / tf.maximum(sigma, 1e-3)))
-    weights /= 2.0 * tf.reduce_sum(weights, axis=-1, keepdims=True) - 1.0
-    size, r = images.shape[1], BLUR_RADIUS
-    for axis in (1, 2):
-        padded = tf.pad(images, [[r, r] if a == axis else [0, 0] for a in range(4)], "SYMMETRIC")
-        images = weights[..., :1] * images
-        for k in range(1, r + 1):
-            pair = _window(padded, axis, r - k, size) + _window(padded, axis, r + k, size)
-            images += weights[..., k : k + 1] * pair
-    return images
-
-
-def _window(padded: "tf.Tensor", axis: int, start: int, size: int) -> "tf.Tensor":
-    return padded[:, start : start + size] if axis == 1 else padded[:, :, start : start + size]
+    weights /= tf.reduce_sum(weights, axis=0)
+    # Images as channels: a depthwise convolution has one kernel a channel.
+    x = tf.transpose(images, (3, 1, 2, 0))
+    x = tf.pad(x, [[0, 0], [r, r], [r, r], [0, 0]], "SYMMETRIC")
+    x = tf.nn.depthwise_conv2d(x, weights[:, None, :, None], [1, 1, 1, 1], "VALID")
+    x = tf.nn.depthwise_conv2d(x, weights[None, :, :, None], [1, 1, 1, 1], "VALID")
+    return tf.transpose(x, (3, 1, 2, 0))
 
 
 def noise(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tensor":

@@ -1,9 +1,8 @@
-"""The corrupted validation images: nine kinds of damage at three strengths, as pure functions of the images
-and a seed.
+"""The corrupted validation images: nine kinds of damage at three strengths.
 
-They stand in for another acquisition regime, on which clean validation figures say little. Each kind damages
-every image by an amount drawn for that image; where a change has a direction (brighter or darker), the
-direction is drawn too.
+Pure functions of the images and a seed. They stand in for another acquisition regime, on which clean
+validation figures say little. Each kind damages every image by an amount drawn for that image; where a change
+has a direction (brighter or darker), the direction is drawn too.
 """
 
 import io
@@ -118,9 +117,7 @@ def _affine(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     from scipy.ndimage import affine_transform
 
     centre = (np.array(image.shape) - 1) / 2
-    return affine_transform(
-        image, matrix, offset=centre - matrix @ centre, order=1, mode="constant", cval=0.0
-    )
+    return affine_transform(image, matrix, offset=centre - matrix @ centre, order=1, mode="constant", cval=0.0)
 
 
 _DAMAGE: dict[str, Callable[[np.ndarray, float, Generator], np.ndarray]] = {

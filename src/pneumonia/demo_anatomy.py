@@ -222,9 +222,7 @@ def branches(rng: np.random.Generator, count: int, crook: float) -> tuple[Floats
     return np.concatenate([x, child_x]), np.concatenate([y, child_y]), np.concatenate([width, child_width])
 
 
-def vessel_tree(
-    canvas: Canvas, rng: np.random.Generator, count: int, radius: float, crook: float = 0.1
-) -> Floats:
+def vessel_tree(canvas: Canvas, rng: np.random.Generator, count: int, radius: float, crook: float = 0.1) -> Floats:
     """Density of branching vessels or bronchi whose trunks have the given radius."""
     x, y, width = branches(rng, count, crook)
     thick = width > 0.4

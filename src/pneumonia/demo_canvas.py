@@ -80,9 +80,7 @@ class Canvas:
         layer = np.bincount(index, masses, self.shape[0] * self.shape[1])
         return layer.reshape(self.shape).astype(np.float32)
 
-    def curves(
-        self, x: Floats, y: Floats, z: Floats | float, radius: float, density: Floats | float = 1.0
-    ) -> Floats:
+    def curves(self, x: Floats, y: Floats, z: Floats | float, radius: float, density: Floats | float = 1.0) -> Floats:
         """Points along curves [n, steps] in space that become tubes of this radius and mean density."""
         depth = np.broadcast_to(z, x.shape)
         length = np.sqrt(sum(np.gradient(axis, axis=-1) ** 2 for axis in (x, y, depth)))

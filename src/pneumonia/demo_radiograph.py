@@ -159,9 +159,7 @@ def expose(signal: Floats, size: tuple[int, int], rng: np.random.Generator) -> I
     """A greyscale image of the given width and height: tone, quantum noise, collimator, burned-in letter."""
     grey = tone(signal, rng.uniform(0.36, 0.58))
     grain = rng.standard_normal((int(0.7 * size[1]), int(0.7 * size[0])), dtype=np.float32)
-    pixels, noise = (
-        np.asarray(Image.fromarray(a).resize(size, Image.Resampling.BICUBIC)) for a in (grey, grain)
-    )
+    pixels, noise = (np.asarray(Image.fromarray(a).resize(size, Image.Resampling.BICUBIC)) for a in (grey, grain))
     pixels = pixels + rng.uniform(0.008, 0.03) * (0.35 + pixels) * noise
     if rng.random() < 0.3:
         left, right = rng.integers(0, size[0] // 14, 2)

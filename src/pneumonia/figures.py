@@ -81,9 +81,7 @@ def new_figure(
     return figure, figure.subplots(rows, columns, **subplots)
 
 
-def draw_interval(
-    axes: Any, position: float, value: float, low: float | None, high: float | None, colour: str
-) -> None:
+def draw_interval(axes: Any, position: float, value: float, low: float | None, high: float | None, colour: str) -> None:
     """Draw a value as a dot, with its 95% interval as a line through it, along the x axis."""
     if low is not None and high is not None:
         axes.plot([low, high], [position, position], color=colour, linewidth=2.4, alpha=0.55)

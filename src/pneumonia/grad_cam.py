@@ -63,9 +63,7 @@ def _enlarge(coarse: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float
     return np.clip(np.asarray(enlarged), 0, 1)
 
 
-def boxes_in_frame(
-    lesions: pd.DataFrame, width: int, height: int, resize: Literal["pad", "crop", "squeeze"]
-) -> Boxes:
+def boxes_in_frame(lesions: pd.DataFrame, width: int, height: int, resize: Literal["pad", "crop", "squeeze"]) -> Boxes:
     """Move boxes from the image file to the decoded square.
 
     Args:

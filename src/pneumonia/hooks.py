@@ -155,7 +155,9 @@ def _commit(project: Path) -> str | None:
 
 def _package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that this project depends on."""
-    names = [requirement.split(";")[0] for requirement in metadata.requires("pneumonia") or [] if "extra" not in requirement]
+    names = [
+        requirement.split(";")[0] for requirement in metadata.requires("pneumonia") or [] if "extra" not in requirement
+    ]
     bare = sorted({"".join(c if c.isalnum() or c in "-_." else " " for c in name).split()[0] for name in names})
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in bare}}
 

@@ -130,7 +130,8 @@ def perceptual_hash(grey: npt.NDArray[np.float64]) -> str:
     # Rounded, so that rounding errors, which differ between machines, decide no bit.
     coefficients = np.round(transform @ grey @ transform.T, 6).ravel()
     coefficients[0] = 0.0
-    return np.packbits(coefficients > np.median(coefficients)).tobytes().hex()
+    middle = len(coefficients) // 2 - 1
+    return np.packbits(coefficients > np.partition(coefficients, middle)[middle]).tobytes().hex()
 
 
 @cache
@@ -150,7 +151,7 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
         return f"too small: {image.width} x {image.height} pixels"
     if image.width * image.height > limits.max_pixels:
         return f"more than {limits.max_pixels:,} pixels"
-    if image.mode.startswith("I") or any(";16" in str(tile.args) for tile in image.tile):
+    if image.mode.startswith("I") or any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
         return "16 bits or more per channel"
     if image.has_transparency_data:
         return "transparency"
@@ -171,8 +172,8 @@ def _has_end(image_format: str, data: bytes) -> bool:
 def _lacks_data(image: Image.Image, data: bytes) -> bool:
     """Tell whether a JPEG that has its end marker lacks data before it.
 
-    libjpeg fills what is missing with one grey value, so the last row, if of one value, is suspicious. Then bytes are put
-    in before the end marker: a whole image ignores them, but an unfinished one takes them for its data.
+    libjpeg fills what is missing with one grey value, so the last row, if of one value, is suspicious. Then bytes are
+    put in before the end marker: a whole image ignores them, but an unfinished one takes them for its data.
 
     Args:
         image: The decoded image.

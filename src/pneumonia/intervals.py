@@ -13,9 +13,13 @@ Pearson for m groups without an error, `0.025 ** (1 / m)`:
 * sensitivity, specificity: m is the number of groups of that class;
 * AUC: m is the smaller class's number of groups, for as many disjoint pairs were all in order;
 * average precision: what it would be if the share of negatives that the AUC's bound allows were ranked first;
-* Brier score, calibration error: m is the number of groups, for a loss of at most 1 that was never above 0;
+* Brier score: m is the number of groups, for a loss of at most 1 that was never above 0;
 * all others: computed from the bounds of sensitivity and specificity, each taken at half the error rate, at the
-  shares of the classes that were seen.
+  shares of the classes that were seen. So is any rate that no resample moves, like the balanced accuracy of a
+  model that calls every image positive.
+
+The calibration error is no smooth function near 0. Its interval is that of the 2.5th and the 97.5th percentile of
+the resamples, stretched to hold the value; like the value itself it tends to be too high.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,10 +27,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.statistics import Floats, confusion_rates, metric_values, ranking_metrics
+from pneumonia.statistics import RATE_METRICS, Floats, confusion_rates, metric_values, ranking_metrics
 
 Z = 1.959963984540054
 TAIL = 0.025
+NO_DEVIATION = 1e-12  # what rounding alone leaves
 CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB
 
 Estimate = dict[str, float | None]
@@ -132,10 +137,13 @@ def _with_bounds(
         return {"value": None, "low": None, "high": None}
     if min(counts["negative"], counts["positive"]) < 2:
         return {"value": value, "low": None, "high": None}
-    if value in (-1.0, 0.0, 1.0) and np.nanstd(replicates) == 0:
+    deviation = float(np.nanstd(replicates, ddof=1))
+    if name == "ece":
+        low, high = np.quantile(replicates, [TAIL, 1 - TAIL])
+        return {"value": value, "low": min(value, float(low)), "high": max(value, float(high))}
+    if name in RATE_METRICS and deviation < NO_DEVIATION or value in (0.0, 1.0) and deviation == 0:
         low, high = bounds_at_the_edge(name, value, values, counts, prevalence)
     else:
-        deviation = float(np.nanstd(replicates, ddof=1))
         low, high = logit_interval(value, deviation, lowest=-1.0 if name == "mcc" else 0.0)
     return {"value": value, "low": low, "high": high}
 
@@ -156,15 +164,13 @@ def estimate_auc(
         `value`, `low` and `high`, as `estimate_metrics` gives them.
     """
     value = ranking_metrics(target, probability)["auc"]
-    replicates = bootstrap(
-        lambda weights: ranking_metrics(target, probability, weights), groups, n_resamples, seed
-    )["auc"]
+    replicates = bootstrap(lambda weights: ranking_metrics(target, probability, weights), groups, n_resamples, seed)[
+        "auc"
+    ]
     return _with_bounds("auc", {"auc": float(value[0])}, replicates, groups_by_class(target, groups), 0.5)
 
 
-def estimate_rate(
-    successes: npt.NDArray[np.bool_], groups: npt.NDArray, n_resamples: int, seed: int
-) -> Estimate:
+def estimate_rate(successes: npt.NDArray[np.bool_], groups: npt.NDArray, n_resamples: int, seed: int) -> Estimate:
     """Estimate a share of images with its 95% interval.
 
     Args:
@@ -184,11 +190,7 @@ def estimate_rate(
         return {"value": value, "low": None, "high": None}
     if value in (0.0, 1.0):
         bound = exact_bound(n_groups)
-        return (
-            {"value": value, "low": bound, "high": 1.0}
-            if value
-            else {"value": value, "low": 0.0, "high": 1 - bound}
-        )
+        return {"value": value, "low": bound, "high": 1.0} if value else {"value": value, "low": 0.0, "high": 1 - bound}
     replicates = bootstrap(
         lambda weights: {"rate": weights @ successes / weights.sum(axis=1)}, groups, n_resamples, seed
     )
@@ -213,33 +215,39 @@ def bounds_at_the_edge(
     counts: Mapping[str, int | float],
     prevalence: float,
 ) -> tuple[float, float]:
-    """Return the interval of a metric that is exactly 0 or 1 (or -1), by the rules of this module."""
+    """Return the interval of a metric that no resample moves, by the rules of this module."""
     n_negative, n_positive = int(counts["negative"]), int(counts["positive"])
-    if name in ("sensitivity", "specificity", "auc", "brier", "ece"):
-        n_groups = {
-            "sensitivity": n_positive,
-            "specificity": n_negative,
-            "auc": min(n_negative, n_positive),
-        }.get(name, int(counts["all"]))
-        bound = exact_bound(n_groups)
+    share = counts["positive_share"]
+    if name in ("auc", "brier"):
+        bound = exact_bound(int(counts["all"]) if name == "brier" else min(n_negative, n_positive))
         return (bound, 1.0) if value == 1 else (0.0, 1 - bound)
     if name == "average_precision":
-        odds = (1 - exact_bound(min(n_negative, n_positive))) / counts["positive_share"]
-        odds *= 1 - counts["positive_share"]
+        odds = (1 - exact_bound(min(n_negative, n_positive))) * (1 - share) / share
         return float(1 - odds * np.log((1 + odds) / odds)), 1.0
+    tail = TAIL if name in ("sensitivity", "specificity") else TAIL / 2
+    sensitivities = _exact_interval(values["sensitivity"], n_positive, tail)
+    specificities = _exact_interval(values["specificity"], n_negative, tail)
+    low, high = (
+        float(confusion_rates(_shares(share, sensitivity, specificity), prevalence)[name])
+        for sensitivity, specificity in zip(sensitivities, specificities, strict=True)
+    )
+    return low, high
 
-    def away_from_edge(rate: float, n_groups: int) -> float:
-        bound = exact_bound(n_groups, TAIL / 2)
-        return bound if rate == 1 else 1 - bound if rate == 0 else rate
 
-    sensitivity = away_from_edge(values["sensitivity"], n_positive)
-    specificity = away_from_edge(values["specificity"], n_negative)
-    share = counts["positive_share"]
-    cells = [
-        (1 - share) * specificity,
-        (1 - share) * (1 - specificity),
-        share * (1 - sensitivity),
-        share * sensitivity,
-    ]
-    bound = float(confusion_rates(np.array(cells), prevalence)[name])
-    return (bound, 1.0) if value == 1 else (value, bound)
+def _exact_interval(rate: float, n_groups: int, tail: float) -> tuple[float, float]:
+    """Return the exact bounds of a rate of 0 or 1; any other rate as it is."""
+    bound = exact_bound(n_groups, tail)
+    return (bound, 1.0) if rate == 1 else (0.0, 1 - bound) if rate == 0 else (rate, rate)
+
+
+def _shares(positive_share: float, sensitivity: float, specificity: float) -> Floats:
+    """Return the confusion matrix (tn, fp, fn, tp) in shares of all images."""
+    negative_share = 1 - positive_share
+    return np.array(
+        [
+            negative_share * specificity,
+            negative_share * (1 - specificity),
+            positive_share * (1 - sensitivity),
+            positive_share * sensitivity,
+        ]
+    )

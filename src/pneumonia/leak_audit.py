@@ -31,7 +31,9 @@ def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestP
     pool = usable[usable["source_split"] != "test"]
     order = [draw_order(path, parameters.seed) for path in pool["path"]]
     ranks = pd.Series(order, index=pool.index, dtype=str).rank(method="first")
-    image_level = pool.assign(split=ranks.le(round(parameters.val_fraction * len(pool))).map({True: "val", False: "train"}))
+    image_level = pool.assign(
+        split=ranks.le(round(parameters.val_fraction * len(pool))).map({True: "val", False: "train"})
+    )
     ours = usable.merge(manifest[["path", "split"]], on="path")
     published = usable.assign(split=usable["source_split"])
     rows = [

@@ -130,9 +130,7 @@ def _read_grey(source: ImageSource, path: str) -> npt.NDArray[np.float64]:
         return grey_values(image)
 
 
-def correlate_details(
-    one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float64]:
+def correlate_details(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return Pearson's correlation of images less their surroundings.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NETWORKS = ("residual_cnn", "separable_cnn")
 
 # Stages of the default network: channels (each stage halves the side) and blocks a stage.
-WIDTHS = (32, 64, 128)
+WIDTHS = (48, 96, 192)
 BLOCKS = (2, 2, 2)
 EXPANSION = 3
 
@@ -43,22 +43,17 @@ def make_network(name: str, image_size: int, *, dropout: float = 0.3, seed: int 
     if name not in NETWORKS:
         raise ValueError(f"model.name is {name!r}; known networks: {', '.join(NETWORKS)}")
     if image_size < 32:
-        raise ValueError(
-            f"image_size is {image_size}; the networks halve the image five times and need 32 or more"
-        )
+        raise ValueError(f"image_size is {image_size}; the networks halve the image five times and need 32 or more")
     # One seed a layer: a seed shared by layers of one shape would give them the same weights.
     seeds = iter(np.random.default_rng(seed).integers(0, 2**31 - 1, 1000).tolist())
     image = keras.Input((image_size, image_size, 1), name="image")
     if name == "separable_cnn":
-        probability = _separable_cnn(image, seeds)
-    else:
-        probability = _residual_cnn(image, dropout, seeds)
-    return keras.Model(image, probability, name=name)
+        return keras.Model(image, _separable_cnn(image, seeds), name=name)
+    return keras.Model(image, _residual_cnn(image, dropout, seeds), name=name)
 
 
 def _residual_cnn(image: "KerasTensor", dropout: float, seeds: Iterator[int]) -> "KerasTensor":
-    """Residual blocks of a depthwise 5x5 and two 1x1 convolutions, after Liu et al. 2022 ("A ConvNet for the
-    2020s").
+    """Residual blocks of a depthwise 5x5 and two 1x1 convolutions, after "A ConvNet for the 2020s" (2022).
 
     Batch normalisation and ReLU stand in for the paper's layer normalisation and GELU: both are cheaper on
     CPUs, and nearly all multiplications are in 1x1 convolutions, which CPUs do at full rate.
@@ -68,9 +63,7 @@ def _residual_cnn(image: "KerasTensor", dropout: float, seeds: Iterator[int]) ->
     x = _standardised(image)
     for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
         side = 4 if stage == 0 else 2
-        x = layers.Conv2D(
-            width, side, side, padding="same", use_bias=False, kernel_initializer=_uniform(seeds)
-        )(x)
+        x = layers.Conv2D(width, side, side, padding="same", use_bias=False, kernel_initializer=_uniform(seeds))(x)
         x = _normalised(x)
         for _ in range(blocks):
             x = layers.Add()([x, _block(x, width, seeds)])
@@ -90,9 +83,7 @@ def _block(x: "KerasTensor", width: int, seeds: Iterator[int]) -> "KerasTensor":
 
 
 def _standardised(image: "KerasTensor") -> "KerasTensor":
-    """Mean 0 and standard deviation 1 for each image, so that a scanner's brightness and contrast cancel
-    out.
-    """
+    """Mean 0 and standard deviation 1 for each image: a scanner's brightness and contrast cancel out."""
     from keras import ops
 
     x = ops.cast(image, "float32")

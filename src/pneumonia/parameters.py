@@ -121,6 +121,7 @@ class TrainingParameters(Group):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     weight_averaging: Annotated[float, Field(ge=0, lt=1)]
     monitor: Literal["val_log_loss", "val_auc"]
+    tolerance: Annotated[float, Field(ge=0)]
     patience: Annotated[int, Field(ge=1)]
     device: Literal["auto", "cpu", "gpu"]
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]

@@ -18,6 +18,7 @@ GOOD_CALIBRATION = 0.05  # expected calibration error
 LARGE_LOSS = 0.05  # of AUC, under medium damage
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
+CHANCE = 0.5  # AUC
 OWN_SPLIT = "this run"  # as the leak audit calls the manifest's split
 
 ATTRIBUTION = (
@@ -63,7 +64,9 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
     if name_images(run_record) == "demo":
         return f"the synthetic test images ({total})"
     if run_record["data"]["test_from"] != ["test"]:
-        return f"a held-out part of the images ({total}), drawn by this project; the source has no test folder of its own"
+        return (
+            f"a held-out part of the images ({total}), drawn by this project; the source has no test folder of its own"
+        )
     if name_images(run_record) == "kermany" and images == PUBLISHED_TEST:
         return f"the published test set ({total})"
     return f"the test folder of the source as it was given ({total})"
@@ -96,9 +99,12 @@ def list_findings(
     Returns:
         Records of `level` ("good", "caution" or "bad"), `title` and `text`.
     """
+    first = [_judge_leaks(leak_audit), _judge_precision(metrics["test"]["auc"])]
+    if (metrics["test"]["auc"]["low"] or 0) <= CHANCE:
+        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, reaches down to chance."
+        return [*first, _finding("bad", "It may be guessing", f"{text} Nothing else here can speak for it.")]
     findings = [
-        _judge_leaks(leak_audit),
-        _judge_precision(metrics["test"]["auc"]),
+        *first,
         _judge_gap(metrics),
         _judge_shortcuts(shortcut_audit),
         _judge_regions(region_audit),
@@ -133,9 +139,7 @@ def _judge_precision(auc: Mapping[str, Any]) -> dict[str, str]:
     width = auc["high"] - auc["low"]
     text = f"The 95% interval of the AUC is {width:.3f} wide."
     if width > WIDE_INTERVAL:
-        return _finding(
-            "caution", "Few test images", f"{text} Differences smaller than that mean nothing here."
-        )
+        return _finding("caution", "Few test images", f"{text} Differences smaller than that mean nothing here.")
     return _finding("good", "Enough test images to tell", text)
 
 
@@ -160,20 +164,18 @@ def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:
         f"the network {network['auc']:.3f}."
     )
     if best["auc"] >= network["low"]:
-        return _finding(
-            "bad", "A shortcut does as well", f"{text} The result does not show that it reads radiographs."
-        )
+        return _finding("bad", "A shortcut does as well", f"{text} The result does not show that it reads radiographs.")
     if best["auc"] > TELLING_REGION:
-        return _finding(
-            "caution", "Shortcuts exist in these images", f"{text} Some of its skill may come from them."
-        )
+        return _finding("caution", "Shortcuts exist in these images", f"{text} Some of its skill may come from them.")
     return _finding("good", "Better than any shortcut", text)
 
 
 def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
     by_view = audit.set_index("predictor")
     rim, centre = by_view.loc["centre hidden"], by_view.loc["border hidden"]
-    text = f"AUC {rim['auc']:.3f} with the centre of the image hidden, {centre['auc']:.3f} with all but the centre hidden."
+    text = (
+        f"AUC {rim['auc']:.3f} with the centre of the image hidden, {centre['auc']:.3f} with all but the centre hidden."
+    )
     if rim["auc"] >= centre["auc"]:
         return _finding("bad", "It reads the rim of the image", text)
     if rim["auc"] > TELLING_REGION:
@@ -218,9 +220,7 @@ def _judge_pointing(pointing: Mapping[str, Any]) -> dict[str, str] | None:
     return _finding("good", "It looks at the lesions", text)
 
 
-def list_limits(
-    run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame
-) -> list[str]:
+def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
     """List what these figures do not show, the gravest first."""
     kind = name_images(run_record)
     share = metrics["test"]["n_positive"] / metrics["test"]["n"]

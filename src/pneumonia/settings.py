@@ -1,11 +1,15 @@
 """Project settings. See the documentation of Kedro for what each one does."""
 
 import os
+import warnings
 
 from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
 
 # TensorFlow tells what its binary could do and lacks; its errors still appear.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# Kedro's own use of OmegaConf; nothing that a user of this project could change.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 HOOKS = (ParametersHook(), RunContextHook(), TrainingStateHook(), UserErrorHook())
 

@@ -60,9 +60,7 @@ def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(float)
 
 
-def cross_validated_scores(
-    features: Floats, target: npt.NDArray[np.int64], groups: npt.NDArray, seed: int
-) -> Floats:
+def cross_validated_scores(features: Floats, target: npt.NDArray[np.int64], groups: npt.NDArray, seed: int) -> Floats:
     """Score each row by a logistic regression that saw none of its group.
 
     Five folds, stratified by class, groups kept together.
@@ -79,9 +77,9 @@ def cross_validated_scores(
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    return cross_val_predict(
-        _logistic_regression(), features, target, groups=groups, cv=folds, method="predict_proba"
-    )[:, 1]
+    return cross_val_predict(_logistic_regression(), features, target, groups=groups, cv=folds, method="predict_proba")[
+        :, 1
+    ]
 
 
 def held_out_scores(features: Floats, target: npt.NDArray[np.int64], unseen: Floats) -> Floats:
@@ -109,7 +107,7 @@ def hide(images: npt.NDArray[np.uint8], side: float, part: str) -> npt.NDArray[n
         New images, uint8 `[n, size, size, 1]`.
     """
     size = images.shape[1]
-    margin = round(size * (1 - side) / 2)
+    margin = max(1, round(size * (1 - side) / 2))
     hidden = np.zeros((size, size, 1), dtype=bool)
     hidden[margin : size - margin, margin : size - margin] = True
     hidden = hidden if part == "centre" else ~hidden

@@ -15,7 +15,18 @@ from pneumonia.parameters import IngestParameters
 ALL = "all"
 PUBLISHED = "as published"
 
-TABLE_COLUMNS = ("split", "label", "etiology", "images", "groups", "of_images", "share", "demanded", "points_off", "rule")
+TABLE_COLUMNS = (
+    "split",
+    "label",
+    "etiology",
+    "images",
+    "groups",
+    "of_images",
+    "share",
+    "demanded",
+    "points_off",
+    "rule",
+)
 
 
 def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
@@ -70,19 +81,25 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
     leaves, strata = _leaves(split_table), split_table[split_table["split"] == "val"]
     figure, (left, right) = new_figure(9.6, 3.6, columns=2, width_ratios=(3, 2))
     start = pd.Series(0, index=list(SPLITS))
-    for colour, ((label, etiology), rows) in zip(SERIES, leaves.groupby(["label", "etiology"], sort=False), strict=False):
+    for colour, ((label, etiology), rows) in zip(
+        SERIES, leaves.groupby(["label", "etiology"], sort=False), strict=False
+    ):
         counts = rows.set_index("split").reindex(SPLITS)
         name = label if etiology == ALL else f"{label}, {etiology}"
         left.barh(range(len(SPLITS)), counts["images"], left=start.to_numpy(), height=0.6, color=colour, label=name)
         start = start + counts["images"]
     groups = split_table[split_table["label"] == ALL].set_index("split")["groups"]
     for row, split in enumerate(SPLITS):
-        left.annotate(f" {start[split]:,} images, {groups[split]:,} groups", (start[split], row), va="center", fontsize=8.5)
+        left.annotate(
+            f" {start[split]:,} images, {groups[split]:,} groups", (start[split], row), va="center", fontsize=8.5
+        )
     row_axes(left, SPLITS)
     left.margins(x=0.45)
     left.set_title("Images per split")
     left.legend(loc="lower right")
-    names = ["all" if row.label == ALL else row.label if row.etiology == ALL else row.etiology for row in strata.itertuples()]
+    names = [
+        "all" if row.label == ALL else row.label if row.etiology == ALL else row.etiology for row in strata.itertuples()
+    ]
     right.axvspan(-1, 1, color=SPLIT_COLOURS["val"], alpha=0.12, linewidth=0)
     right.plot(strata["points_off"], range(len(names)), "o", color=SPLIT_COLOURS["val"])
     row_axes(right, names)
@@ -96,7 +113,7 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
 def _leaves(split_table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that add up to all images: the finest stratum of every class."""
     rows = split_table[split_table["label"] != ALL]
-    finest = rows.groupby("label")["etiology"].transform(lambda values: values.nunique() > 1)
+    finest = rows.groupby("label")["etiology"].transform(lambda names: len(set(names)) > 1)
     return rows[~finest | (rows["etiology"] != ALL)]
 
 
@@ -114,7 +131,9 @@ def count_data_flow(
     alone = int((usable["group"] == usable["path"]).sum())
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
     steps: list[tuple[str, int, str]] = [("image files found", len(listing.files), "archive junk not among them")]
-    steps += [(f"found: {name}", count, "") for name, count in index["source_split"].value_counts().sort_index().items()]
+    steps += [
+        (f"found: {name}", count, "") for name, count in index["source_split"].value_counts().sort_index().items()
+    ]
     steps += [
         ("ok", fates[OK], ""),
         ("duplicate", fates[DUPLICATE], "surplus copies, byte for byte"),

@@ -98,8 +98,8 @@ def _refuse_impossible(groups: Groups, fraction: float, keep: int, part: str) ->
         sizes = {group: _size(strata, label) for group, strata in groups.items() if label in _labels(strata)}
         if len(sizes) <= keep:
             raise UserError(
-                f"Class {label} has {len(sizes)} groups, but {part} needs one of its own and {keep} must be left for the "
-                "other splits. More groups are needed (see ingest.group_by and ingest.group_patterns)."
+                f"Class {label} has {len(sizes)} groups, but {part} needs one of its own and {keep} must be left "
+                "for the other splits. More groups are needed (see ingest.group_by and ingest.group_patterns)."
             )
         images = sum(sizes.values())
         largest = max(sorted(sizes), key=sizes.__getitem__)

@@ -1,6 +1,7 @@
 """Where files lie: a folder, a zip read in place, or an fsspec address. Nothing is ever written there."""
 
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -18,7 +19,19 @@ KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 CRC_STAMP = "crc32:"
 
 # What fsspec file systems report of a file that changes when it is written anew.
-_STAMP_KEYS = ("ETag", "etag", "md5Hash", "generation", "version_id", "mtime", "LastModified", "last_modified", "updated")
+_STAMP_KEYS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "version_id",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # What reading one file may raise: the operating system, a remote file system, or a damaged zip member.
 READ_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -222,8 +235,8 @@ def download_from_kaggle() -> str:
 
 def _printable(name: str) -> str:
     """Return a name that can be written as UTF-8 in one line."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    text = name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def _name_problem(name: str) -> str:
@@ -232,7 +245,7 @@ def _name_problem(name: str) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError:
         return "name that is not UTF-8"
-    return "name with control characters" if any(ord(c) < 32 or ord(c) == 127 for c in name) else ""
+    return "name with control characters" if _CONTROL.search(name) else ""
 
 
 def _link_problem(error: OSError) -> str:

@@ -100,7 +100,8 @@ class EpochKeeper(keras.callbacks.Callback):
 
     Attributes:
         history: One dictionary an epoch, those before an interruption included.
-        best_weights: The (averaged) weights of the best epoch so far, in the order of ``network.weights``.
+        best_epoch: The last epoch (from 0) that is as good as the best one, but for the tolerance; -1 before the first.
+        best_weights: The (averaged) weights of that epoch, in the order of ``network.weights``.
     """
 
     def __init__(self, state: TrainingState, key: dict[str, str], parameters: TrainingParameters) -> None:
@@ -174,7 +175,7 @@ class EpochKeeper(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._epoch_started
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         self.history.append({**row, "seconds": round(seconds, 3)})
-        if self.best_epoch < 0 or self._score(row) > self._score(self.history[self.best_epoch]):
+        if self._score(row) >= max(map(self._score, self.history)) - self.parameters.tolerance:
             self.best_epoch, self.best_weights = epoch, averaged_weights(self.model)
         variables = [*self.model.variables, *self.model.optimizer.variables]
         self.state.write(
@@ -185,7 +186,7 @@ class EpochKeeper(keras.callbacks.Callback):
         logger.info(
             "Epoch %d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s, at most %s left",
             epoch + 1, self.parameters.epochs, row["loss"], row["val_auc"], row["val_log_loss"],
-            " (best)" if self.best_epoch == epoch else "", seconds, _minutes(left),
+            " (kept)" if self.best_epoch == epoch else "", seconds, _minutes(left),
         )  # fmt: skip
         if self.finished:
             self.model.stop_training = True
@@ -255,9 +256,7 @@ def fit_network(
             class_weights=class_weights,
         )
         val = split_manifest[split_manifest["split"] == "val"]
-        val_input = make_eval_input(
-            store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb
-        )
+        val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb)
         fit(network, train_input, val_input, keeper, steps)
     trained = build()
     trained.set_weights(keeper.best_weights)
@@ -299,6 +298,7 @@ def fit(
             epochs=keeper.parameters.epochs,
             steps_per_epoch=steps,
             callbacks=callbacks,
+            shuffle=False,  # the input shuffles
             verbose=0,
         )
     except KeyboardInterrupt as interrupt:

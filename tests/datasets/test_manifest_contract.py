@@ -13,7 +13,19 @@ def manifest():
         for label, target, etiology in (("NORMAL", 0, "none"), ("PNEUMONIA", 1, "virus"))
         for n in (0, 1)
     ]
-    columns = ["path", "label", "target", "etiology", "group", "split", "source_split", "bytes", "width", "height", "mode"]
+    columns = [
+        "path",
+        "label",
+        "target",
+        "etiology",
+        "group",
+        "split",
+        "source_split",
+        "bytes",
+        "width",
+        "height",
+        "mode",
+    ]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(7, "sha256", [f"{n:064x}" for n in range(len(table))])
     return table

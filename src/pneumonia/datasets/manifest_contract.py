@@ -14,7 +14,7 @@ _NUMBERS = ("target", "bytes", "width", "height")
 _SHOWN = 5
 
 
-class ManifestError(UserError, DataValidationError):
+class ManifestError(UserError, DataValidationError):  # type: ignore[misc] # both declare `message`
     """A split manifest that must not be used. (Kedro lets its own kind of error through as it is.)"""
 
 

@@ -20,10 +20,10 @@ def parameters(default_parameters):
 
 @pytest.fixture(scope="session")
 def manifest():
-    """2,000 train, 500 val, 600 test images: groups of one etiology, three of four positive."""
+    """About 700 train, 270 val and 400 test images: groups of one etiology, seven of ten images positive."""
     rng = np.random.default_rng(5)
     rows = []
-    for split, n_groups in (("train", 1200), ("val", 300), ("test", 380)):
+    for split, n_groups in (("train", 500), ("val", 200), ("test", 300)):
         for group in range(n_groups):
             etiology = rng.choice(["none", "bacteria", "virus"], p=[0.42, 0.36, 0.22])
             label = "NORMAL" if etiology == "none" else "PNEUMONIA"
@@ -90,7 +90,7 @@ def robustness(predictions, decision, parameters):
     rows = []
     for index, kind in enumerate(("none", *KINDS)):
         for strength in (1, 2, 3) if index else (0,):
-            noise = rng.normal(size=len(test)) * 0.06 * index * strength / 3
+            noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
             noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
             rows.append(audit_nodes._damage_row(kind, strength, test, noisy, decision, parameters))
     return pd.DataFrame(rows).drop(columns=["predictor", "images"])
@@ -156,11 +156,7 @@ def material(
     parameters,
 ):
     """All that the report and the model card are made from, figures left out."""
-    counts = (
-        manifest.groupby(["split", "label", "target"])["group"]
-        .agg(images="size", groups="nunique")
-        .reset_index()
-    )
+    counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
     subgroups = nodes.measure_subgroups(predictions, parameters)
     audit = audit_nodes.audit_shortcuts(shortcut_features, scores, parameters)
     network = audit[(audit["predictor"] == "The network") & (audit["images"] == "test")]
@@ -248,3 +244,33 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
 @pytest.fixture(scope="session")
 def report(material, pictures):
     return report_nodes.write_report(**material, **pictures)
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_manifest, tiny_store):
+    """A network that compares the upper with the lower half of the tiny images, with its lineage."""
+    import keras
+
+    from pneumonia.lineage import manifest_digest
+
+    image = keras.Input((32, 32, 1), name="image")
+    cells = keras.layers.AveragePooling2D(8)(keras.ops.cast(image, "float32") / 255.0)
+    features = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones", name="features")(cells)
+    flat = keras.layers.Flatten()(features)
+    answer = keras.layers.Dense(1, activation="sigmoid", name="probability")
+    network = keras.Model(image, answer(flat))
+    halves = np.repeat([6.0, -4.0], 8)[:, None].astype(np.float32)
+    answer.set_weights([halves, np.zeros(1)])
+    images = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"]))
+    middle = np.log(1 / network.predict(images, verbose=0)[:, 0] - 1)
+    positive = tiny_manifest["target"] == 1
+    answer.set_weights([halves, np.array([(middle[positive].max() + middle[~positive].min()) / 2])])
+    network.lineage = {
+        "manifest_sha256": manifest_digest(tiny_manifest),
+        "pixels": tiny_store.fingerprint,
+        "image_size": 32,
+        "resize": "squeeze",
+        "class_names": ["NORMAL", "PNEUMONIA"],
+        "positive_class": "PNEUMONIA",
+    }
+    return network

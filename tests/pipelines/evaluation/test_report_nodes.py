@@ -1,8 +1,122 @@
-from pathlib import Path
+import re
 
+import pytest
+import yaml
+
+from pneumonia.lineage import manifest_digest
 from pneumonia.pipelines.evaluation import report_nodes
+from pneumonia.templating import render, say_cell
 
 
-def test_dev(report, material):
-    Path("/tmp/report.html").write_text(report)
-    Path("/tmp/card.md").write_text(report_nodes.write_model_card(**material, model_summary="summary"))
+@pytest.fixture(scope="module")
+def card(material):
+    return report_nodes.write_model_card(**material, model_summary="a summary")
+
+
+def test_the_record_names_data_seeds_and_versions(run_record, manifest):
+    assert run_record["data"]["manifest_sha256"] == manifest_digest(manifest)
+    assert run_record["data"]["n_images"] == len(manifest)
+    assert run_record["data"]["classes"] == ["NORMAL", "PNEUMONIA"]
+    assert set(run_record["seeds"]) == {"ingest", "training", "evaluation"}
+    assert run_record["versions"]["pneumonia_model"] == "2026-01-02T03.04.05.678Z"
+
+
+def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest, default_parameters):
+    from pneumonia.parameters import Parameters
+
+    typed = dict(Parameters.model_validate(default_parameters))
+    again = report_nodes.record_run(
+        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"]
+    )
+    assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
+    assert again["seeds"] == run_record["seeds"]
+
+
+def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
+    turned = manifest.assign(split=manifest["split"].to_numpy()[::-1]).iloc[::-1]
+    again = report_nodes.record_run({}, default_parameters, turned, run_record["model"])
+    assert again["data"]["images_sha256"] == run_record["data"]["images_sha256"]
+    assert again["data"]["manifest_sha256"] != run_record["data"]["manifest_sha256"]
+
+
+def test_the_report_needs_nothing_beside_itself(report):
+    assert len(report.encode()) < 10_000_000
+    assert "<script" not in report
+    for address in re.findall(r'(?:src|href)="([^"]*)"', report):
+        assert address.startswith(("data:", "#")), address[:60]
+    assert "url(" not in report
+
+
+def test_the_report_names_versions_command_and_limits(report, run_record, metrics):
+    for version in run_record["versions"].values():
+        assert version in report
+    for text in (
+        run_record["command"],
+        run_record["commit"],
+        run_record["data"]["manifest_sha256"],
+        "not a medical device",
+        "CC BY 4.0",
+        f"{metrics['test']['auc']['value']:.3f}",
+    ):
+        assert text in report
+
+
+def test_the_report_escapes_what_it_is_given(material, pictures):
+    hostile = {**material, "run_record": {**material["run_record"], "command": "<script>alert(1)</script>"}}
+    assert "<script>" not in report_nodes.write_report(**hostile, **pictures)
+
+
+def test_a_report_without_its_material_is_no_report(material, pictures):
+    without = {name: value for name, value in material.items() if name != "leak_audit"}
+    with pytest.raises(KeyError, match="leak_audit"):
+        report_nodes.write_report(**without, **pictures)
+
+
+def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pictures):
+    demo = {**material, "run_record": {**material["run_record"], "environment": "demo"}}
+    page = report_nodes.write_report(**demo, **pictures)
+    assert "synthetic images" in page
+    assert "CC BY 4.0" not in page
+
+
+def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
+    page = report_nodes.write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
+    assert "--params=evaluation.robustness=true" in page
+
+
+def test_the_front_matter_of_the_card_is_what_hugging_face_reads(card, metrics):
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "apache-2.0"
+    results = front["model-index"][0]["results"][0]["metrics"]
+    assert results[0] == {
+        "type": "roc_auc",
+        "name": "AUC (area under the ROC curve)",
+        "value": pytest.approx(metrics["test"]["auc"]["value"], abs=5e-5),
+    }
+
+
+def test_the_card_leaves_to_a_person_what_software_cannot_know(card):
+    assert card.count("**To be written by a person:**") == 4
+    for item in ("ethics", "demographics", "funding", "consequences"):
+        assert item in card
+
+
+def test_the_card_answers_each_item_that_software_can_fill(card):
+    for heading in ("Data [CLAIM 7-13", "Model [CLAIM 22-24]", "Training [CLAIM 25-27]", "Performance [CLAIM 28"):
+        assert f"## {heading}" in card
+    assert "no external one was made" in card
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234, "1,234"), (0.12345, "0.123"), (None, "–"), (float("nan"), "–"), (12.0, "12"), (True, "yes"), ("a", "a")],
+)
+def test_cells_of_tables_are_put_for_people(value, text):
+    assert say_cell(value) == text
+
+
+def test_templates_are_strict_about_names():
+    from jinja2 import UndefinedError
+
+    with pytest.raises(UndefinedError, match="undefined"):
+        render("model_card.md")

@@ -43,9 +43,11 @@ def delivered(project):
 
 @pytest.fixture
 def published(make_pixels, encode):
-    """Files of a small set in Kaggle's layout: 4 groups of 2 in train for each class and etiology, 1 in val and test."""
+    """Files in Kaggle's layout: groups of 2 in train, 8 of NORMAL, 4 of each etiology; 1 image each in val and test."""
     names = [f"train/NORMAL/IM-{n:04}-000{k}" for n in range(8) for k in (1, 2)]
-    names += [f"train/PNEUMONIA/person{n}_{kind}_{k}" for kind in ("bacteria", "virus") for n in range(4) for k in (1, 2)]
+    names += [
+        f"train/PNEUMONIA/person{n}_{kind}_{k}" for kind in ("bacteria", "virus") for n in range(4) for k in (1, 2)
+    ]
     for split, first in (("val", 50), ("test", 60)):
         names += [f"{split}/NORMAL/NORMAL2-IM-00{first}-0001", f"{split}/PNEUMONIA/person{first}_bacteria_1"]
     return {f"{name}.jpeg": encode(make_pixels(seed)) for seed, name in enumerate(names)}
@@ -70,7 +72,9 @@ def index(tmp_path, delivered):
     """Index the images at an address."""
 
     def run(address, **changes):
-        return nodes.index_images(ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite"), delivered(**changes))
+        return nodes.index_images(
+            ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite"), delivered(**changes)
+        )
 
     return run
 

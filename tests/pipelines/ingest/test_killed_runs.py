@@ -37,7 +37,9 @@ def images(tmp_path_factory, make_pixels, encode):
     root = tmp_path_factory.mktemp("images")
     names = [f"train/NORMAL/IM-{n:04}-0001" for n in range(200)]
     names += [f"train/PNEUMONIA/person{n}_{kind}_1" for kind in ("bacteria", "virus") for n in range(150)]
-    names += [f"test/NORMAL/IM-{n:04}-0001" for n in range(200, 250)] + [f"test/PNEUMONIA/person{n}_virus_1" for n in range(200, 250)]
+    names += [f"test/NORMAL/IM-{n:04}-0001" for n in range(200, 250)] + [
+        f"test/PNEUMONIA/person{n}_virus_1" for n in range(200, 250)
+    ]
     for seed, name in enumerate(names):
         path = root / f"{name}.jpeg"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,8 @@ def test_the_same_bytes_under_both_labels_are_an_error_with_the_pair(write_folde
     copy = {"train/PNEUMONIA/person77_virus_1.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"]}
 
     with pytest.raises(
-        UserError, match=r"1 images .* both labels.*train/NORMAL/IM-0003-0001.jpeg = train/PNEUMONIA/person77_virus_1.jpeg"
+        UserError,
+        match=r"1 images .* both labels.*train/NORMAL/IM-0003-0001.jpeg = train/PNEUMONIA/person77_virus_1.jpeg",
     ):
         index(write_folder(published | copy))
 
@@ -74,7 +75,9 @@ def test_the_lists_of_duplicate_and_rejected_images_name_each_with_its_reason(wr
     assert nodes.list_duplicates(table)[["path", "reason"]].to_numpy().tolist() == [
         ["train/NORMAL/IM-0003-0001.jpeg", "copy of train/NORMAL/IM-0001-0009.jpeg"]
     ]
-    assert nodes.list_rejected(table)[["path", "reason"]].to_numpy().tolist() == [["val/NORMAL/empty.jpeg", "empty file"]]
+    assert nodes.list_rejected(table)[["path", "reason"]].to_numpy().tolist() == [
+        ["val/NORMAL/empty.jpeg", "empty file"]
+    ]
 
 
 def test_names_without_a_group_are_said_loudly(write_folder, index, published, caplog):
@@ -157,7 +160,9 @@ def test_a_changed_limit_is_not_answered_from_the_cache(write_folder, index, pub
 def test_more_rejected_images_than_allowed_stop_the_run_with_the_list(write_folder, split, published):
     folder = write_folder(published | {"val/NORMAL/empty.jpeg": b"", "val/NORMAL/text.jpeg": b"text"})
 
-    message = r"2 of 38 image files.*share 0.05 .*\n  val/NORMAL/empty.jpeg: empty file\n  val/NORMAL/text.jpeg: text, not"
+    message = (
+        r"2 of 38 image files.*share 0.05 .*\n  val/NORMAL/empty.jpeg: empty file\n  val/NORMAL/text.jpeg: text, not"
+    )
     with pytest.raises(UserError, match=message):
         split(folder, max_rejected=0.05)
     assert len(split(folder, max_rejected=0.06)[2]) == 36
@@ -189,7 +194,9 @@ def test_the_manifest_fulfils_its_contract(write_folder, split, published):
         assert ManifestContract().validate(manifest) is manifest
 
 
-def test_the_manifest_of_a_zip_like_kaggles_is_that_of_the_folder_byte_for_byte(write_folder, split, published, tmp_path):
+def test_the_manifest_of_a_zip_like_kaggles_is_that_of_the_folder_byte_for_byte(
+    write_folder, split, published, tmp_path
+):
     folder = write_folder(published)
     archive = tmp_path / "archive.zip"
     names = list(published)
@@ -302,8 +309,8 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
     table = nodes.tabulate_split(split(write_folder(published))[2], delivered())
 
     assert table.iloc[0].to_dict() == {
-        "split": "train", "label": "all", "etiology": "all", "images": 26, "groups": 14, "of_images": 34, "share": 0.7647,
-        "demanded": 0.8, "points_off": -3.53, "rule": "80% of train + val",
+        "split": "train", "label": "all", "etiology": "all", "images": 26, "groups": 14, "of_images": 34,
+        "share": 0.7647, "demanded": 0.8, "points_off": -3.53, "rule": "80% of train + val",
     }  # fmt: skip
     assert table[table["split"] == "test"].iloc[0]["rule"] == "as published"
     assert len(table) == 3 * 5
@@ -319,7 +326,13 @@ def test_the_figure_names_every_split_and_stratum(write_folder, split, published
         "PNEUMONIA, bacteria",
         "PNEUMONIA, virus",
     ]
-    assert [label.get_text() for label in right.get_yticklabels()] == ["all", "NORMAL", "PNEUMONIA", "bacteria", "virus"]
+    assert [label.get_text() for label in right.get_yticklabels()] == [
+        "all",
+        "NORMAL",
+        "PNEUMONIA",
+        "bacteria",
+        "virus",
+    ]
 
 
 def audit_of(split, folder, delivered, **changes):
@@ -377,7 +390,12 @@ def test_every_file_is_accounted_for(write_folder, split, published):
     assert flow[["image files found", "ok", "duplicate", "rejected", "ok + duplicate + rejected"]].tolist() == [
         38, 36, 1, 1, 38,
     ]  # fmt: skip
-    assert flow[["archive junk: AppleDouble (._*)", "side files", "other files", "in the manifest"]].tolist() == [1, 1, 1, 36]
+    assert flow[["archive junk: AppleDouble (._*)", "side files", "other files", "in the manifest"]].tolist() == [
+        1,
+        1,
+        1,
+        36,
+    ]
 
 
 def test_files_that_came_after_the_index_are_noticed(write_folder, split, published):
@@ -390,7 +408,9 @@ def test_files_that_came_after_the_index_are_noticed(write_folder, split, publis
 
 
 GROUPS = st.lists(
-    st.tuples(st.sampled_from(["train", "val", "test"]), st.sampled_from(["none", "bacteria", "virus"]), st.integers(1, 6)),
+    st.tuples(
+        st.sampled_from(["train", "val", "test"]), st.sampled_from(["none", "bacteria", "virus"]), st.integers(1, 6)
+    ),
     min_size=8,
     max_size=60,
 )
@@ -398,7 +418,10 @@ GROUPS = st.lists(
 
 def population(groups):
     """An index of made-up groups, every class and split with some of a single image."""
-    groups = [*groups, *((split, etiology, 1) for split in ("train", "test") for etiology in ("none", "virus") for _ in range(20))]
+    groups = [
+        *groups,
+        *((split, etiology, 1) for split in ("train", "test") for etiology in ("none", "virus") for _ in range(20)),
+    ]
     rows = [
         (f"{split}/{label}/{name}{n}_{k}.jpeg", label, etiology, f"{name}{n}", split, f"{n:032x}{k:032x}")
         for n, (split, etiology, size) in enumerate(groups)
@@ -411,7 +434,9 @@ def population(groups):
 
 @settings(deadline=None, max_examples=25)
 @given(GROUPS, st.integers(0, 2**31), st.sampled_from(["etiology_number", "number", "image"]), st.randoms())
-def test_any_population_gives_a_manifest_that_fulfils_the_contract_in_any_order(delivered, groups, seed, group_by, random):
+def test_any_population_gives_a_manifest_that_fulfils_the_contract_in_any_order(
+    delivered, groups, seed, group_by, random
+):
     index, parameters = population(groups), delivered(seed=seed, group_by=group_by)
     none = index[:0]
     near = pd.DataFrame({"path_a": [], "path_b": [], "treatment": []}, dtype=str)

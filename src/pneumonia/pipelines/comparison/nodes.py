@@ -48,9 +48,7 @@ def compare_runs(
     for version in sorted((set(all_metrics) | set(all_run_records)) - set(versions)):
         logger.warning("Run %s is left out: its metrics, record or predictions are missing.", version)
     if not versions:
-        raise UserError(
-            "No run of this environment is complete. Make one by: kedro run --pipeline=evaluation."
-        )
+        raise UserError("No run of this environment is complete. Make one by: kedro run --pipeline=evaluation.")
     metrics = {version: all_metrics[version]() for version in versions}
     table = pd.DataFrame([{"version": version, **_flat_metrics(metrics[version])} for version in versions])
     table.insert(1, "rank", table["val_auc"].rank(ascending=False, method="min").astype(int))
@@ -75,9 +73,7 @@ def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _behind(
-    run: pd.DataFrame, best: pd.DataFrame, parameters: EvaluationParameters
-) -> dict[str, float | None]:
+def _behind(run: pd.DataFrame, best: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, float | None]:
     """Return the difference of two runs' AUC on validation, with a paired interval if the images are the same."""
     run, best = (table[table["split"] == "val"].set_index("path").sort_index() for table in (run, best))
     names = ("behind_best", "behind_low", "behind_high")
@@ -105,9 +101,7 @@ def describe_differences(run_records: dict[str, dict[str, Any]]) -> dict[str, st
     """
     flat = {version: _flatten(record) for version, record in run_records.items()}
     names = sorted({name for entries in flat.values() for name in entries})
-    differing = [
-        name for name in names if len({entries.get(name, "absent") for entries in flat.values()}) > 1
-    ]
+    differing = [name for name in names if len({entries.get(name, "absent") for entries in flat.values()}) > 1]
     return {
         version: "; ".join(f"{name}={entries.get(name, 'absent')}" for name in differing)
         for version, entries in flat.items()
@@ -136,9 +130,7 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
             estimate = (row[f"{split}_auc{part}"] for part in ("", "_low", "_high"))
             value, low, high = (None if pd.isna(number) else number for number in estimate)
             draw_interval(axes, position + shift, value, low, high, SPLIT_COLOURS[split])
-        axes.plot(
-            [], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split)
-        )
+        axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
     row_axes(axes, [f"{row.version[:16]}  #{row.rank}" for row in shown.itertuples()])
     axes.set_xlabel("AUC, 95% interval")
     axes.set_title("Runs, the newest on top, with their rank on validation")

@@ -154,9 +154,7 @@ def measure_robustness(
     if not parameters.robustness:
         return pd.DataFrame(columns=columns)
     test = split_manifest[split_manifest["split"] == "test"]
-    sample = test.sample(
-        min(parameters.robustness_images, len(test)), random_state=parameters.seed
-    ).sort_index()
+    sample = test.sample(min(parameters.robustness_images, len(test)), random_state=parameters.seed).sort_index()
     store = open_pixels(pixel_store, pneumonia_model.lineage)
     clean = predictions.set_index("path").loc[sample["path"], "probability"].to_numpy()
     rows = [_damage_row("none", 0, sample, clean, decision, parameters)]
@@ -166,9 +164,7 @@ def measure_robustness(
             def change(images: Pixels, kind: str = kind, strength: int = strength) -> Pixels:
                 return corrupt(images[..., 0], kind, strength, parameters.seed)[..., None]
 
-            probability = predict_stored(
-                pneumonia_model, store, sample["sha256"], parameters.batch_size, change
-            )
+            probability = predict_stored(pneumonia_model, store, sample["sha256"], parameters.batch_size, change)
             rows.append(_damage_row(kind, strength, sample, probability, decision, parameters))
     return pd.DataFrame(rows)[columns]
 

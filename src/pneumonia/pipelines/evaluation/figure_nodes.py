@@ -67,9 +67,7 @@ def draw_roc(predictions: pd.DataFrame, metrics: dict[str, Any], parameters: Eva
         markeredgecolor="white",
         label="test, at the threshold",
     )
-    axes.set(
-        xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve"
-    )
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
     axes.legend(loc="lower right")
     return figure
 
@@ -109,9 +107,7 @@ def draw_precision_recall(
             markeredgecolor="white",
             label="test, at the threshold",
         )
-    axes.set(
-        xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision"
-    )
+    axes.set(xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision")
     axes.set_title("Precision and recall")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
     return figure
@@ -144,9 +140,7 @@ def precision_at(target: npt.NDArray[np.int64], probability: Floats, weights: Fl
     everything = weights[:, order].cumsum(axis=1)[:, last]
     recall = positive / positive[:, -1:]
     reached = [np.searchsorted(row, np.maximum(GRID - 1e-12, 1e-12)) for row in recall]
-    return np.stack(
-        [hits[at] / all_[at] for hits, all_, at in zip(positive, everything, reached, strict=True)]
-    )
+    return np.stack([hits[at] / all_[at] for hits, all_, at in zip(positive, everything, reached, strict=True)])
 
 
 def _band(curve_at: Any, columns: dict[str, npt.NDArray], seed: int) -> tuple[Floats, Floats]:
@@ -198,9 +192,7 @@ def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figu
         table = threshold_candidates(columns["calibrated_probability"], columns["target"])
         for name, colour in (("sensitivity", CLASS_COLOURS[1]), ("specificity", CLASS_COLOURS[0])):
             label = f"{name}, {split}"
-            axes.plot(
-                table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label
-            )
+            axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the calibrated probability")
     axes.set_title(f"Threshold {decision['threshold']:.3f} ({decision['rule'].replace('_', ' ')})")
@@ -274,9 +266,7 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
         network = row.predictor.startswith("The network")
         draw_interval(axes, position, row.auc, row.low, row.high, SERIES[2] if network else SERIES[5])
     row_axes(axes, list(rows["predictor"]))
-    axes.set(
-        xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% interval (0.5: chance)"
-    )
+    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% interval (0.5: chance)")
     axes.set_title("What tells the classes apart")
     return figure
 
@@ -298,9 +288,7 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
     )
     lost = (clean - table).to_numpy()
     figure, axes = new_figure(4.6, 1.2 + 0.33 * len(table))
-    axes.imshow(
-        lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.25, aspect="auto"
-    )
+    axes.imshow(lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.25, aspect="auto")
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         axes.text(
             column,
@@ -330,9 +318,7 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
             members = part[part["target"] == target]
             label = str(members["label"].iloc[0]) if len(members) else ""
             weights = np.full(len(members), 1 / max(len(members), 1))
-            ax.hist(
-                members["calibrated_probability"], bins, weights=weights, color=colour, alpha=0.6, label=label
-            )
+            ax.hist(members["calibrated_probability"], bins, weights=weights, color=colour, alpha=0.6, label=label)
         ax.set_yscale("symlog", linthresh=0.02)
         ax.set_ylim(0, 1.3)
         ax.set_yticks([0, 0.1, 1], ["0", "10%", "100%"])

@@ -36,14 +36,10 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
     test = predictions[predictions["split"] == "test"]
     away = (test["calibrated_probability"] - 0.5).abs()
     test = test.assign(away=away).sort_values(["away", "path"], ascending=[False, True])
-    test = test.assign(
-        kind=np.select([test["decision"] == test["target"], test["target"] == 0], KINDS[:2], KINDS[2])
-    )
+    test = test.assign(kind=np.select([test["decision"] == test["target"], test["target"] == 0], KINDS[:2], KINDS[2]))
     test = test.drop_duplicates(["group", "kind"])
     n = parameters.gallery_images
-    right = (
-        test[test["kind"] == "right"].groupby("target", group_keys=False).head((n + 1) // 2).head(n + n % 2)
-    )
+    right = test[test["kind"] == "right"].groupby("target", group_keys=False).head((n + 1) // 2).head(n + n % 2)
     parts = [right.sort_values("target", kind="stable", ascending=False).head(n)]
     parts += [test[test["kind"] == kind].head(n) for kind in KINDS[1:]]
     return pd.concat(parts, ignore_index=True).drop(columns="away")
@@ -119,9 +115,7 @@ def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
             if column < len(records):
                 pictures = [
                     np.asarray(
-                        Image.open(io.BytesIO(base64.b64decode(records[column][key].split(",")[1]))).convert(
-                            "RGB"
-                        )
+                        Image.open(io.BytesIO(base64.b64decode(records[column][key].split(",")[1]))).convert("RGB")
                     )
                     for key in ("image", "overlay")
                 ]

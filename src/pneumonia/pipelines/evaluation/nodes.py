@@ -26,9 +26,7 @@ SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]
 NO_ETIOLOGY = ("none", "unknown")
 
 
-def check_model(
-    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStores
-) -> dict[str, Any]:
+def check_model(pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStores) -> dict[str, Any]:
     """Refuse a manifest or pixels that are not the model's.
 
     Args:
@@ -86,9 +84,7 @@ def score_train_sample(
     return _score(pneumonia_model, sample, open_pixels(pixel_store, model_lineage), parameters)
 
 
-def _score(
-    model: Model, rows: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
-) -> pd.DataFrame:
+def _score(model: Model, rows: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters) -> pd.DataFrame:
     probability = predict_stored(model, pixel_store, rows["sha256"], parameters.batch_size)
     return rows[SCORE_COLUMNS].assign(probability=probability).reset_index(drop=True)
 
@@ -184,9 +180,7 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
     """
     rows = predictions[predictions["split"] == split]
     if rows["target"].nunique() < 2:
-        raise UserError(
-            f"The {split} images are all of one class: sensitivity or specificity cannot be measured."
-        )
+        raise UserError(f"The {split} images are all of one class: sensitivity or specificity cannot be measured.")
     names = ("target", "decision", "probability", "calibrated_probability", "group")
     return {name: rows[name].to_numpy() for name in names}
 
@@ -231,9 +225,7 @@ def measure_subgroups(predictions: pd.DataFrame, parameters: EvaluationParameter
         for target, metric in ((1, "sensitivity"), (0, "specificity")):
             members = part[part["target"] == target]
             known = sorted(set(members["etiology"]) - set(NO_ETIOLOGY))
-            subgroups = {
-                f"all {label}": members[members["label"] == label] for label in sorted(set(members["label"]))
-            }
+            subgroups = {f"all {label}": members[members["label"] == label] for label in sorted(set(members["label"]))}
             subgroups |= {name: members[members["etiology"] == name] for name in known}
             for name, images in subgroups.items():
                 right = (images["decision"] == target).to_numpy()

@@ -114,9 +114,7 @@ def _audit() -> list[Node]:
 def _look() -> list[Node]:
     """Where the network looks."""
     return [
-        Node(
-            map_nodes.choose_gallery, ["predictions", "params:evaluation"], "gallery", name="choose_gallery"
-        ),
+        Node(map_nodes.choose_gallery, ["predictions", "params:evaluation"], "gallery", name="choose_gallery"),
         Node(map_nodes.draw_gallery_maps, [*IMAGES, "gallery"], "gallery_maps", name="draw_gallery_maps"),
         Node(map_nodes.draw_gallery, "gallery_maps", "gallery_figure", name="draw_gallery"),
         Node(map_nodes.read_lesions, ["chest_xrays", "split_manifest"], "lesions", name="read_lesions"),

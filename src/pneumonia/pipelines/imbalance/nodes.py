@@ -70,7 +70,10 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
         )
         axes.bar_label(
             bars,
-            [f"{int(n):,} ({share:.0%}), {int(g):,} groups" for n, share, g in rows[["images", "share", "groups"]].fillna(0).to_numpy()],
+            [
+                f"{int(n):,} ({share:.0%}), {int(g):,} groups"
+                for n, share, g in rows[["images", "share", "groups"]].fillna(0).to_numpy()
+            ],
             padding=4,
             fontsize=8,
         )

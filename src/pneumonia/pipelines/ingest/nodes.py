@@ -1,6 +1,7 @@
 """Nodes of the ingest pipeline."""
 
 import logging
+
 import pandas as pd
 
 from pneumonia import leak_audit, near_duplicates, split_manifest, split_summary

@@ -1,0 +1,151 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumonia.errors import UserError
+from pneumonia.pipelines.evaluation import nodes
+from pneumonia.statistics import METRICS
+
+
+def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_manifest, tiny_stores):
+    other = tiny_manifest.assign(split=tiny_manifest["split"].to_numpy()[::-1])
+    with pytest.raises(UserError, match=r"trained with the manifest [0-9a-f]{12}, but this one is [0-9a-f]{12}"):
+        nodes.check_model(tiny_network, other, tiny_stores)
+
+
+@pytest.mark.parametrize("changes", [{"image_size": 64}, {"resize": "pad"}])
+def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(tiny_network, tiny_manifest, tiny_stores, changes):
+    other = SimpleNamespace(lineage=tiny_network.lineage | changes)
+    with pytest.raises(UserError, match="There are no pixels in"):
+        nodes.check_model(other, tiny_manifest, tiny_stores)
+
+
+def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_manifest, tiny_stores):
+    other = SimpleNamespace(lineage=tiny_network.lineage | {"pixels": "32-squeeze-decoder0"})
+    with pytest.raises(UserError, match="made as 32-squeeze-decoder0, but these are 32-squeeze-decoder1"):
+        nodes.check_model(other, tiny_manifest, tiny_stores)
+
+
+def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_manifest, tiny_stores):
+    assert nodes.check_model(tiny_network, tiny_manifest, tiny_stores) == tiny_network.lineage
+
+
+def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
+    tiny_network, tiny_manifest, tiny_stores, tiny_store, parameters
+):
+    scores = nodes.score_images(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, parameters)
+    expected = tiny_manifest[tiny_manifest["split"] != "train"]
+    assert scores["path"].tolist() == expected["path"].tolist()
+    for row, sha256 in zip(scores.itertuples(), expected["sha256"], strict=True):
+        image = tiny_store.read(tiny_store.rows([sha256]))
+        assert row.probability == pytest.approx(float(tiny_network(image)[0, 0]), abs=1e-5)
+
+
+def test_the_sample_of_training_images_has_the_size_that_was_asked_for(
+    tiny_network, tiny_manifest, tiny_stores, parameters
+):
+    asked = parameters.model_copy(update={"train_images": 10})
+    sample = nodes.score_train_sample(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, asked)
+    assert len(sample) == 10
+    assert set(sample["split"]) == {"train"}
+    assert sample["path"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("rule", ["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"])
+@pytest.mark.parametrize("calibration", ["temperature", "isotonic", "none"])
+def test_the_decision_does_not_change_when_test_is_shuffled(scores, parameters, rule, calibration):
+    asked = parameters.model_copy(update={"threshold_rule": rule, "calibration": calibration})
+    test = scores["split"] == "test"
+    rng = np.random.default_rng(0)
+    shuffled = scores.copy()
+    shuffled.loc[test, "target"] = rng.permutation(scores.loc[test, "target"])
+    shuffled.loc[test, "probability"] = rng.random(test.sum())
+    assert nodes.make_decision(scores, asked) == nodes.make_decision(shuffled, asked)
+
+
+def test_the_decision_says_what_it_was_fitted_on(scores, decision):
+    val = scores[scores["split"] == "val"]
+    assert decision["fitted_on"] == {"split": "val", "n": len(val), "n_groups": val["group"].nunique()}
+    assert decision["threshold"] == 0.5
+    assert decision["scale"] == "calibrated_probability"
+
+
+def test_validation_images_of_one_class_are_refused(scores, parameters):
+    one_class = scores[(scores["split"] == "test") | (scores["target"] == 1)]
+    with pytest.raises(UserError, match="validation images are all of one class"):
+        nodes.make_decision(one_class, parameters)
+
+
+def test_an_image_at_the_threshold_is_called_positive():
+    scores = pd.DataFrame({"probability": [0.29, 0.3, 0.31]})
+    predictions = nodes.apply_decision(scores, {"threshold": 0.3, "calibration": {"method": "none"}})
+    assert predictions["decision"].tolist() == [0, 1, 1]
+    assert list(scores) == ["probability"]
+
+
+def test_metrics_have_the_layout_that_people_rely_on(metrics, predictions, decision):
+    assert set(metrics) == {"val", "test"}
+    for split, record in metrics.items():
+        part = predictions[predictions["split"] == split]
+        assert set(record["auc"]) == {"value", "low", "high"}
+        assert {*METRICS, "n", "n_groups", "threshold", "confusion"} <= set(record)
+        assert record["n"] == len(part) == sum(record["confusion"].values())
+        assert record["n_groups"] == part["group"].nunique()
+        assert record["threshold"] == decision["threshold"]
+        assert list(record["confusion"]) == ["tn", "fp", "fn", "tp"]
+        wrong = part["decision"] != part["target"]
+        assert record["confusion"]["fn"] == (wrong & (part["target"] == 1)).sum()
+
+
+def test_validation_is_marked_as_optimistic(metrics):
+    assert metrics["val"]["optimistic"]
+    assert not metrics["test"]["optimistic"]
+
+
+def test_metrics_are_json_without_nan(predictions, decision, parameters):
+    nothing_called = predictions.assign(decision=0)
+    metrics = nodes.compute_metrics(nothing_called, decision, parameters)
+    assert metrics["test"]["precision"] == {"value": None, "low": None, "high": None}
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_the_figures_at_one_half_are_those_of_a_threshold_of_one_half(predictions, decision, parameters):
+    strict = predictions.assign(decision=(predictions["calibrated_probability"] >= 0.9).astype(int))
+    metrics = nodes.compute_metrics(strict, decision | {"threshold": 0.9}, parameters)
+    at_half = nodes.compute_metrics(predictions, decision, parameters)
+    assert metrics["test"]["at_half"]["sensitivity"] == at_half["test"]["sensitivity"]["value"]
+    assert metrics["test"]["at_half"]["confusion"] == at_half["test"]["confusion"]
+    assert metrics["test"]["sensitivity"]["value"] < at_half["test"]["sensitivity"]["value"]
+
+
+def test_a_test_set_of_one_class_is_refused(predictions, decision, parameters):
+    one_class = predictions[(predictions["split"] == "val") | (predictions["target"] == 0)]
+    with pytest.raises(UserError, match="The test images are all of one class"):
+        nodes.compute_metrics(one_class, decision, parameters)
+
+
+def test_the_table_of_metrics_has_a_row_for_each_metric_and_split(metrics):
+    table = nodes.tabulate_metrics(metrics)
+    assert len(table) == 2 * len(METRICS)
+    row = table[(table["split"] == "test") & (table["metric"] == "auc")].iloc[0]
+    assert (row["value"], row["low"], row["high"]) == tuple(metrics["test"]["auc"].values())
+
+
+def test_sensitivity_is_measured_for_each_etiology_that_is_known(predictions, parameters):
+    subgroups = nodes.measure_subgroups(predictions, parameters).set_index(["split", "subgroup"])
+    assert set(subgroups.loc["test"].index) == {"all NORMAL", "all PNEUMONIA", "bacteria", "virus"}
+    part = predictions[(predictions["split"] == "test") & (predictions["etiology"] == "virus")]
+    row = subgroups.loc[("test", "virus")]
+    assert row["value"] == part["decision"].mean()
+    assert row["n"] == len(part)
+    assert row["n_groups"] == part["group"].nunique()
+    assert subgroups.loc[("test", "all NORMAL"), "metric"] == "specificity"
+
+
+def test_an_unknown_etiology_is_no_subgroup(predictions, parameters):
+    unknown = predictions.assign(etiology=predictions["etiology"].where(predictions["target"] == 0, "unknown"))
+    subgroups = nodes.measure_subgroups(unknown, parameters)
+    assert set(subgroups["subgroup"]) == {"all NORMAL", "all PNEUMONIA"}
