@@ -34,7 +34,7 @@ site: install ## Build the graph with its previews as static pages in build/
 	$(BIN)/kedro viz build --env=demo --include-previews
 
 constraints: ## Write constraints.txt anew from what is installed in .venv
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v "^pneumonia" > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean: ## Remove .venv and what demo runs made
 	rm -rf .venv data/demo build

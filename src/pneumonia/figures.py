@@ -20,7 +20,7 @@ CLASS_COLOURS = (NEGATIVE, POSITIVE)  # by target
 SERIES = (*CLASS_COLOURS, "#00875f", "#9a4f96", "#8a6d00", "#5b6570")
 SPLIT_COLOURS = {"train": "#8a94a0", "val": "#00875f", "test": "#5b3f95"}
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 10.5,

@@ -99,6 +99,6 @@ def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
     centres = (np.arange(size) + 0.5) / size
     across = (centres >= boxes[:, :1]) & (centres < boxes[:, 2:3])
     down = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
-    inside = (down[:, :, None] & across[:, None, :]).any(axis=0)
+    inside: npt.NDArray[np.bool_] = np.any(down[:, :, None] & across[:, None, :], axis=0)
     peak = np.unravel_index(cam.argmax(), cam.shape)
     return bool(cam.max() > 0 and inside[peak]), float(inside.mean())

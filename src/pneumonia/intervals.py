@@ -141,7 +141,7 @@ def _with_bounds(
     if name == "ece":
         low, high = np.quantile(replicates, [TAIL, 1 - TAIL])
         return {"value": value, "low": min(value, float(low)), "high": max(value, float(high))}
-    if name in RATE_METRICS and deviation < NO_DEVIATION or value in (0.0, 1.0) and deviation == 0:
+    if deviation < NO_DEVIATION and (name in RATE_METRICS or value in (0.0, 1.0)):
         low, high = bounds_at_the_edge(name, value, values, counts, prevalence)
     else:
         low, high = logit_interval(value, deviation, lowest=-1.0 if name == "mcc" else 0.0)

@@ -24,7 +24,8 @@ OWN_SPLIT = "this run"  # as the leak audit calls the manifest's split
 ATTRIBUTION = (
     "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
     "Images for Classification, Mendeley Data V2, doi:10.17632/rscbjbr9sj.2, licence CC BY 4.0; described in "
-    "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010. Shown here resized, some with a map laid over them."
+    "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010. Shown here resized, some with a map laid "
+    "over them."
 )
 DEMO_NOTE = (
     "The images of this run are synthetic: drawn by this project's generator, no patient's. Its figures show that "
@@ -211,9 +212,9 @@ def _judge_pointing(pointing: Mapping[str, Any]) -> dict[str, str] | None:
         return None
     hits, share = pointing["hits"], pointing["lesion_share"]
     text = (
-        f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} bacterial "
-        f"images (95% interval {say_percent(hits['low'], 0)} to {say_percent(hits['high'], 0)}); a peak at random would in "
-        f"{say_percent(share, 0)}."
+        f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
+        f"bacterial images (95% interval {say_percent(hits['low'], 0)} to {say_percent(hits['high'], 0)}); a peak at "
+        f"random would in {say_percent(share, 0)}."
     )
     if hits["low"] is None or hits["low"] <= share or hits["value"] < 3 * share:
         return _finding("caution", "It does not clearly look at the lesions", text)
@@ -229,9 +230,9 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         limits.append(DEMO_NOTE)
     if kind == "kermany":
         limits.append(
-            "All images come from one hospital (children of 1 to 5 years, antero-posterior). Networks of this kind that "
-            "reached an AUC of 0.95 here fell to 0.54 on children of another hospital (Xin, Li and Yi, Emergency "
-            "Radiology 2022, online 2021). Without a test elsewhere, nothing is known about other places."
+            "All images come from one hospital (children of 1 to 5 years, antero-posterior). Networks of this kind "
+            "that reached an AUC of 0.95 here fell to 0.54 on children of another hospital (Xin, Li and Yi, "
+            "Emergency Radiology 2022, online 2021). Without a test elsewhere, nothing is known about other places."
         )
     if kind == "own":
         limits.append("All images come from one source. Nothing is known about images from elsewhere.")
@@ -242,9 +243,10 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
             "children have several images, some are on both sides and every figure here is too good."
         )
     limits += [
-        "Validation figures are optimistic: the epoch, the calibration and possibly the threshold were chosen on those images.",
-        f"{say_percent(share, 0)} of the test images are positive, far more than in most clinics. Precision and NPV at a share "
-        f"of {say_percent(metrics['test']['prevalence'], 0)} stand in the table of metrics.",
+        "Validation figures are optimistic: the epoch, the calibration and possibly the threshold were chosen on "
+        "those images.",
+        f"{say_percent(share, 0)} of the test images are positive, far more than in most clinics. Precision and NPV "
+        f"at a share of {say_percent(metrics['test']['prevalence'], 0)} stand in the table of metrics.",
         "Groups are read from file names or a table: they stand for children, but nobody has proven that they are.",
         "The labels are taken as they are. Sex, age and other diagnoses are not known, so fairness cannot be examined.",
     ]

@@ -46,10 +46,10 @@ def choose_groups(groups: Groups, fraction: float, seed: int, keep: int, part: s
     Raises:
         UserError: If a class has too few groups, or one group is larger than what either part may hold.
 
-    Example with three groups of one class: of 10 images, 2 are demanded, and group "c" has 2.
+    Example with three groups of one class: of 10 images, 2 are demanded, and group "c" alone comes nearest.
 
     >>> normal = ("NORMAL", "none")
-    >>> sizes = {"a": 5, "b": 3, "c": 2}
+    >>> sizes = {"a": 5, "b": 4, "c": 1}
     >>> choose_groups({g: Counter({normal: n}) for g, n in sizes.items()}, 0.2, seed=1, keep=1, part="val")
     {'c'}
     """

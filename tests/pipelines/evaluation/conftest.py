@@ -49,7 +49,7 @@ def scores(manifest):
     rng = np.random.default_rng(6)
     chosen = manifest[manifest["split"] != "train"].reset_index(drop=True)
     child = rng.normal(size=chosen["group"].nunique())[pd.factorize(chosen["group"])[0]]
-    shift = np.where(chosen["split"] == "val", 5.2, 4.3) * (chosen["target"] - 0.4)
+    shift = np.where(chosen["split"] == "val", 5.2, 3.9) * (chosen["target"] - 0.4)
     logit = shift + 0.8 * child + 0.9 * rng.normal(size=len(chosen))
     return chosen[nodes.SCORE_COLUMNS].assign(probability=1 / (1 + np.exp(-1.6 * logit)))
 

@@ -127,9 +127,10 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
     figure, axes = new_figure(7.2, 1.6 + 0.42 * len(shown))
     for split, shift in (("val", -0.15), ("test", 0.15)):
         for position, row in enumerate(shown.to_dict("records")):
-            estimate = (row[f"{split}_auc{part}"] for part in ("", "_low", "_high"))
-            value, low, high = (None if pd.isna(number) else number for number in estimate)
-            draw_interval(axes, position + shift, value, low, high, SPLIT_COLOURS[split])
+            low, high = (
+                None if pd.isna(row[f"{split}_auc_{end}"]) else row[f"{split}_auc_{end}"] for end in ("low", "high")
+            )
+            draw_interval(axes, position + shift, row[f"{split}_auc"], low, high, SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
     row_axes(axes, [f"{row.version[:16]}  #{row.rank}" for row in shown.itertuples()])
     axes.set_xlabel("AUC, 95% interval")

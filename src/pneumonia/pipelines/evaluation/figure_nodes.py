@@ -3,21 +3,18 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.annotations import Figure
 from pneumonia.calibration import reliability
-from pneumonia.intervals import resample_groups
+from pneumonia.curves import GRID, curve_band, precision_at, roc_at
 from pneumonia.parameters import EvaluationParameters
 from pneumonia.pipelines.evaluation.nodes import columns_of
-from pneumonia.statistics import METRIC_NAMES, Floats
+from pneumonia.statistics import METRIC_NAMES
 from pneumonia.thresholds import threshold_candidates
 
 HEADLINE = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1")
 SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
-GRID = np.linspace(0, 1, 201)
-BAND_RESAMPLES = 500
 
 
 def draw_metrics(metrics: dict[str, Any]) -> Figure:
@@ -56,7 +53,7 @@ def draw_roc(predictions: pd.DataFrame, metrics: dict[str, Any], parameters: Eva
             linewidth=width,
             label=_curve_label(metrics, split, "auc"),
         )
-    low, high = _band(roc_at, columns, parameters.seed)
+    low, high = curve_band(roc_at, columns, parameters.seed)
     axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
     point = 1 - metrics["test"]["specificity"]["value"], metrics["test"]["sensitivity"]["value"]
     axes.plot(
@@ -85,7 +82,7 @@ def draw_precision_recall(
         curve = precision_at(columns["target"], columns["probability"], ones)[0]
         label = _curve_label(metrics, split, "average_precision")
         axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
-    low, high = _band(precision_at, columns, parameters.seed)
+    low, high = curve_band(precision_at, columns, parameters.seed)
     axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
     share = metrics["test"]["n_positive"] / metrics["test"]["n"]
     axes.axhline(share, color=MUTED, linewidth=1, linestyle=":")
@@ -117,40 +114,6 @@ def _curve_label(metrics: dict[str, Any], split: str, name: str) -> str:
     estimate = metrics[split][name]
     interval = "" if estimate["low"] is None else f" ({estimate['low']:.3f}-{estimate['high']:.3f})"
     return f"{split} {estimate['value']:.3f}{interval}"
-
-
-def roc_at(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
-    """Return the sensitivity at 201 equally spaced values of 1 - specificity, `[b, 201]`, for weights `[b, n]`."""
-    order = np.argsort(-probability, kind="stable")
-    last = np.r_[np.diff(probability[order]) != 0, True]
-    positive = (weights * (target == 1))[:, order].cumsum(axis=1)[:, last]
-    negative = (weights * (target == 0))[:, order].cumsum(axis=1)[:, last]
-    rates = zip(negative / negative[:, -1:], positive / positive[:, -1:], strict=True)
-    return np.stack([np.interp(GRID, np.r_[0, false], np.r_[0, true]) for false, true in rates])
-
-
-def precision_at(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
-    """Return the precision at 201 equally spaced sensitivities, `[b, 201]`, for weights `[b, n]`.
-
-    At each sensitivity it is the precision of the highest threshold that reaches it.
-    """
-    order = np.argsort(-probability, kind="stable")
-    last = np.r_[np.diff(probability[order]) != 0, True]
-    positive = (weights * (target == 1))[:, order].cumsum(axis=1)[:, last]
-    everything = weights[:, order].cumsum(axis=1)[:, last]
-    recall = positive / positive[:, -1:]
-    reached = [np.searchsorted(row, np.maximum(GRID - 1e-12, 1e-12)) for row in recall]
-    return np.stack([hits[at] / all_[at] for hits, all_, at in zip(positive, everything, reached, strict=True)])
-
-
-def _band(curve_at: Any, columns: dict[str, npt.NDArray], seed: int) -> tuple[Floats, Floats]:
-    """Return the 2.5th and the 97.5th percentile of a curve over resamples of the groups that have both classes."""
-    parts = []
-    for weights in resample_groups(columns["group"], BAND_RESAMPLES, seed):
-        both = (weights @ columns["target"] > 0) & (weights @ (1 - columns["target"]) > 0)
-        parts.append(curve_at(columns["target"], columns["probability"], weights[both]))
-    low, high = np.quantile(np.concatenate(parts), [0.025, 0.975], axis=0)
-    return low, high
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:

@@ -1,5 +1,8 @@
 """The evaluation pipeline: scores, decision, metrics, audits, maps, report."""
 
+from collections.abc import Callable
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.evaluation import audit_nodes, figure_nodes, map_nodes, nodes, report_nodes
@@ -130,7 +133,7 @@ def _look() -> list[Node]:
 def _draw() -> list[Node]:
     """The figures."""
     curves = ["predictions", "metrics", "params:evaluation"]
-    drawn = [
+    drawn: list[tuple[Callable[..., Any], str | list[str], str]] = [
         (figure_nodes.draw_metrics, "metrics", "metrics_figure"),
         (figure_nodes.draw_roc, curves, "roc_figure"),
         (figure_nodes.draw_precision_recall, curves, "precision_recall_figure"),
