@@ -161,3 +161,7 @@ def test_erase_paints_the_drawn_rectangle_in_the_drawn_grey(images: np.ndarray) 
     assert painted[0].any(1).sum() == painted[0].any(0).sum() == 12  # 35% of 32 pixels, whole pixels about the centre
     assert np.all(erased[0, 12:20, 12:20] == 127.5)
     np.testing.assert_array_equal(erased[3], images[3])
+
+
+def test_the_strengths_are_those_of_the_configuration(default_parameters):
+    assert Strengths(**default_parameters["inputs"]["augmentation"]) == Strengths()
