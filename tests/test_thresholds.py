@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pneumonia.parameters import EvaluationParameters
-from pneumonia.thresholds import choose_threshold, threshold_candidates
+from pneumonia.thresholds import choose_threshold, compare_rules, threshold_candidates
 
 PROBABILITY = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
 TARGET = np.array([0, 0, 1, 0, 1, 0, 1, 1])
@@ -51,3 +51,12 @@ def test_of_equally_good_thresholds_the_nearest_to_one_half_is_taken(default_par
     # Below 0.2 and above 0.7 the sum of sensitivity and specificity is the same, 1.5.
     chosen = choose_threshold(np.array([0.1, 0.2, 0.7, 0.9]), np.array([0, 1, 0, 1]), parameters)
     assert chosen["threshold"] == pytest.approx(0.8)
+
+
+def test_all_rules_are_compared_on_one_sample(default_parameters):
+    rows = compare_rules(PROBABILITY, TARGET, EvaluationParameters(**default_parameters["evaluation"]))
+    by_rule = {row["rule"]: row for row in rows}
+    assert list(by_rule) == ["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"]
+    assert by_rule["youden"]["sensitivity"] == by_rule["youden"]["specificity"] == 0.75
+    assert by_rule["sensitivity_floor"]["sensitivity"] >= 0.95
+    assert by_rule["specificity_floor"]["specificity"] >= 0.9

@@ -4,9 +4,12 @@ What a training sees is a function of the seed, the epoch and the image's row in
 continued training sees what an undisturbed one would have seen.
 """
 
+import atexit
 import logging
+import math
+import threading
+import time
 from collections.abc import Callable, Mapping
-from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +26,32 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # Batches that are ready before they are asked for. With tf.data.AUTOTUNE the number, and so the memory, would
 # have no bound.
 PREFETCH_BATCHES = 4
+# Images that are read from disk at once into memory.
+LOADED_AT_ONCE = 512
 
 
 def steps_per_epoch(n_images: int, batch_size: int, shard: tuple[int, int] = (1, 0)) -> int:
     """Return the number of batches in which every image (of a shard) comes once; the last may be smaller."""
     count, index = shard
-    return ceil(len(range(index, n_images, count)) / batch_size)
+    return math.ceil(len(range(index, n_images, count)) / batch_size)
 
 
-def plan_epoch(
-    n_images: int, seed: int, epoch: int, n_draws: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the order of an epoch, rows `[n]`, and the draws from [0, 1) of each row, `[n, n_draws]`."""
-    rng = np.random.default_rng([seed, epoch])
-    return rng.permutation(n_images), rng.random((n_images, n_draws), dtype=np.float32)
+def plan_epoch(n_images: int, seed: int, epoch: int | tf.Tensor, n_draws: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Plan an epoch.
+
+    Args:
+        n_images: Rows of the manifest.
+        seed: Of the training.
+        epoch: Counted from 0.
+        n_draws: Draws an image.
+
+    Returns:
+        The order, rows int64 `[n]`; and for each row of the manifest its draws from [0, 1), float32 `[n, n_draws]`.
+    """
+    pair = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    for_order, for_draws = tf.unstack(tf.random.split(pair, num=2, alg="philox"))
+    order = tf.random.experimental.stateless_shuffle(tf.range(n_images, dtype=tf.int64), for_order, alg="philox")
+    return order, tf.random.stateless_uniform([n_images, n_draws], for_draws, alg="philox")
 
 
 def make_train_input(
@@ -76,15 +91,9 @@ def make_train_input(
     count, index = shard
 
     def plan(epoch: tf.Tensor) -> tf.data.Dataset:
-        rows, draws = tf.numpy_function(
-            lambda number: plan_epoch(len(manifest), seed, number, n_draws),
-            [epoch],
-            [tf.int64, tf.float32],
-            stateful=False,
-        )
-        rows = tf.ensure_shape(rows, [len(manifest)])[index::count]
-        draws = tf.gather(tf.ensure_shape(draws, [len(manifest), n_draws]), rows)
-        return tf.data.Dataset.from_tensor_slices((rows, draws)).batch(batch_size)
+        order, draws = plan_epoch(len(manifest), seed, epoch, n_draws)
+        rows = order[index::count]
+        return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
 
     def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         images = read(rows)
@@ -135,20 +144,64 @@ def _make_reader(store: PixelStore, manifest: pd.DataFrame, memory_limit_mb: int
     stored_rows = store.rows(manifest["sha256"])
     megabytes = len(manifest) * store.record_bytes / 1e6
     what = f"{len(manifest):,} images of {store.image_size} px ({megabytes:,.0f} MB)"
-    fetch: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
     if megabytes <= memory_limit_mb:
         logger.info("Input: %s, held in memory.", what)
-        # Not a tensor: tf.data copies the tensors that its functions use into each iterator.
-        fetch = store.read(stored_rows).__getitem__
-    else:
-        logger.info("Input: %s, streamed: more than inputs.memory_limit_mb=%d.", what, memory_limit_mb)
-        fetch = lambda rows: store.read(stored_rows[rows])  # noqa: E731 - a name for either
+        pixels = _load(store, stored_rows)
+        return lambda rows: tf.gather(pixels, rows)
+    logger.info("Input: %s, streamed: more than inputs.memory_limit_mb=%d.", what, memory_limit_mb)
+
+    def fetch(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        with _reads:
+            return store.read(stored_rows[rows])
 
     def read(rows: tf.Tensor) -> tf.Tensor:
         images = tf.numpy_function(fetch, [rows], tf.uint8, stateful=False)
         return tf.ensure_shape(images, [None, store.image_size, store.image_size, 1])
 
     return read
+
+
+def _load(store: PixelStore, stored_rows: npt.NDArray[np.int64]) -> tf.Variable:
+    """Return stored images as a variable: tf.data would copy a plain tensor into each of its iterators."""
+    with tf.device("CPU:0"):
+        shape = [len(stored_rows), store.image_size, store.image_size, 1]
+        pixels = tf.Variable(tf.zeros(shape, tf.uint8), trainable=False)
+        for start in range(0, len(stored_rows), LOADED_AT_ONCE):
+            images = store.read(stored_rows[start : start + LOADED_AT_ONCE])
+            pixels[start : start + len(images)].assign(images)
+    return pixels
+
+
+class _Reads:
+    """Knows whether threads of tf.data read images in Python.
+
+    At the interpreter's exit such a thread would be stopped amid its read, and the dataset that it belongs to would
+    wait for it for ever. A dataset stops reading by itself once its buffers are full.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._ended = -math.inf
+        atexit.register(self._finish)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            self._ended = time.monotonic()
+
+    def _finish(self) -> None:
+        for _ in range(100):
+            if not self._running and time.monotonic() - self._ended > 1:
+                break
+            time.sleep(0.1)
+
+
+_reads = _Reads()
 
 
 def _targets(manifest: pd.DataFrame) -> tf.Tensor:

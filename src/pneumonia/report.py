@@ -19,6 +19,7 @@ LARGE_LOSS = 0.05  # of AUC, under medium damage
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
 CHANCE = 0.5  # AUC
+POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
 OWN_SPLIT = "this run"  # as the leak audit calls the manifest's split
 
 ATTRIBUTION = (
@@ -89,6 +90,7 @@ def write_verdict(metrics: Mapping[str, Any], positive: str, negative: str, test
 
 def list_findings(
     metrics: Mapping[str, Any],
+    decision: Mapping[str, Any],
     leak_audit: pd.DataFrame,
     shortcut_audit: pd.DataFrame,
     region_audit: pd.DataFrame,
@@ -107,6 +109,7 @@ def list_findings(
     findings = [
         *first,
         _judge_gap(metrics),
+        _judge_threshold(metrics["val"], decision),
         _judge_shortcuts(shortcut_audit),
         _judge_regions(region_audit),
         _judge_calibration(metrics["test"]),
@@ -123,7 +126,7 @@ def _finding(level: Level, title: str, text: str) -> dict[str, str]:
 def _judge_leaks(audit: pd.DataFrame) -> dict[str, str]:
     groups = audit[audit["unit"] == "group"].groupby("split_by", sort=False)["on_both_sides"].sum()
     ours = int(audit.loc[audit["split_by"] == OWN_SPLIT, "on_both_sides"].sum())
-    others = " and ".join(f"{count:,} in a split by {name}" for name, count in groups.drop(OWN_SPLIT).items())
+    others = ", ".join(f"{count:,} in “{name}”" for name, count in groups.drop(OWN_SPLIT).items())
     text = f"Groups on both sides: {int(groups[OWN_SPLIT]):,} in this run; {others or 'no other split was compared'}."
     if ours:
         return _finding("bad", "The splits share groups or files", text)
@@ -154,6 +157,15 @@ def _judge_gap(metrics: Mapping[str, Any]) -> dict[str, str]:
             f"{text} Expect another loss on images from elsewhere.",
         )
     return _finding("good", "Test agrees with validation", text)
+
+
+def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, str] | None:
+    youden = next(row for row in decision["rules"] if row["rule"] == "youden")
+    best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]["value"]
+    if best - own <= POOR_THRESHOLD:
+        return None
+    text = f"On validation its balanced accuracy is {own:.3f}; a threshold of {youden['threshold']:.3f} has {best:.3f}."
+    return _finding("caution", "The threshold does not suit these scores", text)
 
 
 def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:

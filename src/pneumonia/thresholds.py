@@ -1,6 +1,6 @@
 """Rules that choose a threshold: an image is called positive where its probability is at or above it."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,23 @@ def choose_threshold(
         }
     cost = parameters.cost_ratio * table["misses"] + table["false_alarms"]
     return {"threshold": _nearest_best(threshold, -cost), "rule": rule, "rule_value": parameters.cost_ratio}
+
+
+def compare_rules(
+    probability: Floats, target: npt.NDArray[np.int64], parameters: EvaluationParameters
+) -> list[dict[str, Any]]:
+    """Apply every rule to the sample, with the numbers of the parameters.
+
+    Returns:
+        `rule`, `rule_value`, `threshold`, and the `sensitivity` and `specificity` that it has on the sample.
+    """
+    rows = []
+    for rule in get_args(EvaluationParameters.model_fields["threshold_rule"].annotation):
+        chosen = choose_threshold(probability, target, parameters.model_copy(update={"threshold_rule": rule}))
+        called = probability >= chosen["threshold"]
+        rates = {"sensitivity": called[target == 1].mean(), "specificity": (~called[target == 0]).mean()}
+        rows.append({**chosen, **{name: float(rate) for name, rate in rates.items()}})
+    return rows
 
 
 def _nearest_best(threshold: Floats, gain: Floats) -> float:

@@ -22,6 +22,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.averaging import AveragedCopy, make_metrics, sample_statistics_batches
 from pneumonia.datasets.training_state_dataset import TrainingState
 from pneumonia.errors import UserError
 from pneumonia.hardware import Hardware, choose_hardware, make_strategy
@@ -32,8 +33,6 @@ from pneumonia.pixel_store import PixelStore
 
 logger = logging.getLogger(__name__)
 
-# A metric of 200 thresholds, Keras' default, is off by up to 0.003 where most scores are near 0 or 1.
-AUC_THRESHOLDS = 1000
 # The learning rate's share that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
 # What the continuing of a training may differ in.
@@ -69,13 +68,7 @@ def compile_network(
     network.compile(
         optimizer=optimizer,
         loss=keras.losses.BinaryCrossentropy(label_smoothing=parameters.label_smoothing),
-        metrics=[
-            keras.metrics.AUC(num_thresholds=AUC_THRESHOLDS, name="auc"),
-            keras.metrics.BinaryCrossentropy(name="log_loss"),
-            keras.metrics.BinaryAccuracy(name="accuracy"),
-            keras.metrics.Precision(name="precision"),
-            keras.metrics.Recall(name="recall"),
-        ],
+        metrics=make_metrics(),
         jit_compile=hardware.jit_compile,
     )
 
@@ -104,16 +97,18 @@ class EpochKeeper(keras.callbacks.Callback):
         best_weights: The (averaged) weights of that epoch, in the order of ``network.weights``.
     """
 
-    def __init__(self, state: TrainingState, key: dict[str, str], parameters: TrainingParameters) -> None:
+    def __init__(
+        self, state: TrainingState, key: dict[str, str], parameters: TrainingParameters, copy: AveragedCopy
+    ) -> None:
         """Start without history."""
         super().__init__()
+        self.copy = copy
         self.state = state
         self.key = key
         self.parameters = parameters
         self.history: list[dict[str, float]] = []
         self.best_weights: list[np.ndarray] = []
         self.best_epoch = -1
-        self._steps_done = 0
         self._started = time.perf_counter()
 
     @property
@@ -172,11 +167,16 @@ class EpochKeeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Judge the epoch and write the state."""
+        self.copy.follow(self.model)
+        row = {
+            "epoch": epoch + 1,
+            **{name: float(value) for name, value in (logs or {}).items()},
+            **self.copy.validate(),
+        }
         seconds = time.perf_counter() - self._epoch_started
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         self.history.append({**row, "seconds": round(seconds, 3)})
         if self._score(row) >= max(map(self._score, self.history)) - self.parameters.tolerance:
-            self.best_epoch, self.best_weights = epoch, averaged_weights(self.model)
+            self.best_epoch, self.best_weights = epoch, self.copy.network.get_weights()
         variables = [*self.model.variables, *self.model.optimizer.variables]
         self.state.write(
             {"key": self.key, "history": self.history, "best_epoch": self.best_epoch},
@@ -201,16 +201,6 @@ class EpochKeeper(keras.callbacks.Callback):
         return row["val_auc"] if self.parameters.monitor == "val_auc" else -row["val_log_loss"]
 
 
-def averaged_weights(network: keras.Model) -> list[np.ndarray]:
-    """Return a network's weights, the trainable ones as averaged by its optimizer where it averages."""
-    optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)
-    averages = getattr(optimizer, "_model_variables_moving_average", None) if optimizer.use_ema else None
-    if averages is None:
-        return network.get_weights()
-    by_path = dict(zip((v.path for v in network.trainable_variables), averages, strict=True))
-    return [np.asarray(by_path.get(weight.path, weight)) for weight in network.weights]
-
-
 def fit_network(
     split_manifest: pd.DataFrame,
     store: PixelStore,
@@ -231,7 +221,6 @@ def fit_network(
     train = split_manifest[split_manifest["split"] == "train"]
     free = {name: value for name, value in lineage["training"].items() if name not in FREE_PARAMETERS}
     key = make_key({**lineage, "training": free, "class weights": class_weights, "precision": hardware.policy})
-    keeper = EpochKeeper(training_state, key, training)
     steps = steps_per_epoch(len(train), training.batch_size)
 
     def build() -> keras.Model:
@@ -239,6 +228,10 @@ def fit_network(
         keras.utils.set_random_seed(training.seed)
         return make_network(model.name, inputs.image_size, seed=training.seed)
 
+    val = split_manifest[split_manifest["split"] == "val"]
+    val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb)
+    batches = sample_statistics_batches(store, train, inputs, training) if training.weight_averaging else []
+    keeper = EpochKeeper(training_state, key, training, AveragedCopy(build(), val_input, batches))
     with make_strategy(hardware).scope(), _policy(hardware.policy):
         network = build()
         compile_network(network, training, steps, hardware)
@@ -255,9 +248,7 @@ def fit_network(
             n_draws=N_DRAWS,
             class_weights=class_weights,
         )
-        val = split_manifest[split_manifest["split"] == "val"]
-        val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb)
-        fit(network, train_input, val_input, keeper, steps)
+        fit(network, train_input, keeper, steps)
     trained = build()
     trained.set_weights(keeper.best_weights)
     trained.lineage = {**lineage, "hardware": hardware.record(), "epoch": keeper.best_epoch + 1}
@@ -275,29 +266,19 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(former)
 
 
-def fit(
-    network: keras.Model,
-    train_input: tf.data.Dataset,
-    val_input: tf.data.Dataset,
-    keeper: EpochKeeper,
-    steps: int,
-) -> None:
+def fit(network: keras.Model, train_input: tf.data.Dataset, keeper: EpochKeeper, steps: int) -> None:
     """Fit a compiled network from ``keeper.next_epoch`` on; the result is in ``keeper``.
 
     Raises:
         UserError: If interrupted, out of memory, or diverged. The state of the last whole epoch is kept.
     """
-    callbacks = [keeper]
-    if keeper.parameters.weight_averaging:
-        callbacks = [keras.callbacks.SwapEMAWeights(), keeper]  # validation is of the averaged weights
     try:
         network.fit(
             train_input,
-            validation_data=val_input,
             initial_epoch=keeper.next_epoch,
             epochs=keeper.parameters.epochs,
             steps_per_epoch=steps,
-            callbacks=callbacks,
+            callbacks=[keeper],  # which validates
             shuffle=False,  # the input shuffles
             verbose=0,
         )

@@ -16,7 +16,7 @@ _MODULES = {
     "TrainingStateDataset": "training_state_dataset",
 }
 
-__all__ = list(_MODULES)  # noqa: PLE0605 - the table above is the list
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ def test_the_verdict_counts_misses_and_false_alarms(metrics):
     assert f"95% interval {test['auc']['low']:.3f} to {test['auc']['high']:.3f}" in text
 
 
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
+AUDITS = ("decision", "leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
 
 
 def levels(material, **changes):
@@ -62,6 +62,12 @@ def test_a_shared_group_is_found_out(material):
     leaks = material["leak_audit"].copy()
     leaks.loc[leaks["split_by"] == "this run", "on_both_sides"] = 1
     assert levels(material, leak_audit=leaks)["The splits share groups or files"] == "bad"
+
+
+def test_a_threshold_that_wastes_the_ranking_is_found_out(material):
+    poor = {**material["metrics"]["val"], "balanced_accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    found = levels(material, metrics={**material["metrics"], "val": poor})
+    assert found["The threshold does not suit these scores"] == "caution"
 
 
 def test_a_shortcut_as_good_as_the_network_is_found_out(material):
@@ -114,3 +120,37 @@ def test_images_without_a_group_are_a_limit(material):
     flow.loc[flow["step"] == "without a group", "images"] = 77
     limits = report.list_limits(material["run_record"], material["metrics"], flow)
     assert any(limit.startswith("No group could be read for 77 images") for limit in limits)
+
+
+def test_what_the_other_findings_say_when_all_is_well_or_not(material):
+    wide = {"value": 0.9, "low": 0.85, "high": 0.95}
+    metrics = {**material["metrics"], "test": {**material["metrics"]["test"], "auc": wide}}
+    found = levels(material, metrics=metrics)
+    assert found["Few test images"] == found["Worse on test than on validation"] == "caution"
+    audit = material["shortcut_audit"]
+    audit = audit.assign(auc=audit["auc"].where(audit["predictor"] == "The network", 0.55))
+    regions = material["region_audit"].assign(auc=[0.99, 0.55, 0.97])
+    calm = material["robustness"].assign(auc=0.97)
+    found = levels(material, shortcut_audit=audit, region_audit=regions, robustness=calm)
+    assert found["Better than any shortcut"] == found["The centre carries the answer"] == "good"
+    assert found["Stands medium damage"] == "good"
+    assert levels(material, robustness=calm[:0])["Robustness not measured"] == "caution"
+
+
+def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
+    none = {"value": 0.9, "low": None, "high": None}
+    metrics = {**material["metrics"], "test": {**material["metrics"]["test"], "auc": none}}
+    assert levels(material, metrics=metrics)["No interval"] == "bad"
+    assert report.say_interval(none) == "no interval"
+
+
+def test_poor_calibration_is_found_out(material):
+    test = {**material["metrics"]["test"], "ece": {"value": 0.2, "low": 0.1, "high": 0.3}}
+    found = levels(material, metrics={**material["metrics"], "test": test})
+    assert found["Probabilities are not to be taken at their word"] == "caution"
+
+
+def test_images_of_another_source_are_said_to_be_of_one_source(material):
+    own = {**material["run_record"], "data": {**material["run_record"]["data"], "etiologies": ["none", "unknown"]}}
+    limits = report.list_limits(own, material["metrics"], material["data_flow"])
+    assert any(limit.startswith("All images come from one source") for limit in limits)

@@ -38,7 +38,7 @@ def figure(tiny_manifest, tiny_stores, parameters):
 
 def test_the_batch_shows_the_first_training_images_with_label_and_file_name(figure, tiny_manifest):
     train = tiny_manifest[tiny_manifest["split"] == "train"]
-    expected = train.iloc[plan_epoch(24, 7, 0, 0)[0][:8]]
+    expected = train.iloc[plan_epoch(24, 7, 0, 0)[0][:8].numpy()]
 
     assert [panel.get_title(loc="left") for panel in figure.axes] == expected["label"].tolist()
     names = [path.split("/")[-1] for path in expected["path"]]
@@ -47,7 +47,7 @@ def test_the_batch_shows_the_first_training_images_with_label_and_file_name(figu
 
 def test_each_image_is_shown_above_what_the_network_sees(figure, tiny_manifest, tiny_store):
     train = tiny_manifest[tiny_manifest["split"] == "train"]
-    order, draws = plan_epoch(24, 7, 0, N_DRAWS)
+    order, draws = (tensor.numpy() for tensor in plan_epoch(24, 7, 0, N_DRAWS))
     stored = tiny_store.read(tiny_store.rows(train.iloc[order[:8]]["sha256"]))
     augmented = augment(stored, draws[order[:8]], Strengths()).numpy()
 

@@ -99,31 +99,29 @@ def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
-    """Draw the gallery as one figure: a row for each kind, image and map side by side."""
+    """Draw the gallery as one figure: a row for each kind that there is, image and map side by side."""
+    from pneumonia.figures import new_figure
+
+    listed = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in KINDS}
+    rows = [records for records in listed.values() if records]
+    columns = max(len(records) for records in rows)
+    figure, axes = new_figure(2.1 * columns, 1.4 * len(rows), rows=len(rows), columns=columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for panels, records in zip(axes, rows, strict=True):
+        for ax, record in zip(panels, records, strict=False):
+            ax.imshow(np.concatenate([_pixels(record["image"]), _pixels(record["overlay"])], axis=1))
+            ax.set_title(f"{record['kind']}: {record['calibrated_probability']:.2f}", fontsize=8)
+    return figure
+
+
+def _pixels(data_uri: str) -> npt.NDArray[np.uint8]:
+    """Decode a picture of `_data_uri`, uint8 `[height, width, 3]`."""
     import base64
 
     from PIL import Image
 
-    from pneumonia.figures import MUTED, new_figure
-
-    by_kind = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in KINDS}
-    columns = max(len(records) for records in by_kind.values())
-    figure, axes = new_figure(2.1 * columns, 4.2, rows=len(KINDS), columns=columns, squeeze=False)
-    for row, (kind, records) in enumerate(by_kind.items()):
-        for column, ax in enumerate(axes[row]):
-            ax.set_axis_off()
-            if column < len(records):
-                pictures = [
-                    np.asarray(
-                        Image.open(io.BytesIO(base64.b64decode(records[column][key].split(",")[1]))).convert("RGB")
-                    )
-                    for key in ("image", "overlay")
-                ]
-                ax.imshow(np.concatenate(pictures, axis=1))
-                ax.set_title(f"{kind}: {records[column]['calibrated_probability']:.2f}", fontsize=8)
-            elif column == 0:
-                ax.text(0, 0.5, f"no {kind}", color=MUTED, fontsize=9)
-    return figure
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data_uri.split(",")[1]))).convert("RGB"))
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:

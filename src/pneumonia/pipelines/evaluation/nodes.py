@@ -19,7 +19,7 @@ from pneumonia.parameters import EvaluationParameters
 from pneumonia.pixel_store import PixelStore, PixelStores
 from pneumonia.prediction import open_pixels, predict_stored
 from pneumonia.statistics import METRICS, RATE_METRICS, confusion_cells, confusion_rates
-from pneumonia.thresholds import choose_threshold
+from pneumonia.thresholds import choose_threshold, compare_rules
 
 SCORED_SPLITS = ("val", "test")
 SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]
@@ -97,7 +97,8 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
-        `threshold` on the calibrated probability, `rule`, `rule_value`, `calibration`, and `fitted_on`.
+        `threshold` on the calibrated probability, `rule`, `rule_value`, `scale`, `calibration`, `fitted_on`, and
+        `rules`: what every rule would have chosen.
 
     Raises:
         UserError: If validation lacks a class.
@@ -110,9 +111,16 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
         )
     target, probability = val["target"].to_numpy(), val["probability"].to_numpy()
     calibration = fit_calibration(probability, target, parameters.calibration)
-    chosen = choose_threshold(apply_calibration(probability, calibration), target, parameters)
+    calibrated = apply_calibration(probability, calibration)
+    chosen = choose_threshold(calibrated, target, parameters)
     fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
-    return {**chosen, "scale": "calibrated_probability", "calibration": calibration, "fitted_on": fitted_on}
+    return {
+        **chosen,
+        "scale": "calibrated_probability",
+        "calibration": calibration,
+        "fitted_on": fitted_on,
+        "rules": compare_rules(calibrated, target, parameters),
+    }
 
 
 def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:

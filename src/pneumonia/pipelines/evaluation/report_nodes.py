@@ -94,7 +94,10 @@ def _in_words(material: dict[str, Any]) -> dict[str, Any]:
     record, metrics = material["run_record"], material["metrics"]
     negative, positive = record["data"]["classes"]
     test_name = name_test(record, material["class_counts"])
-    audits = (material[name] for name in ("leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing"))
+    audits = (
+        material[name]
+        for name in ("decision", "leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
+    )
     return {
         "negative": negative,
         "positive": positive,

@@ -48,11 +48,12 @@ def draw_batch(
 
     store = pixel_store.open(parameters.image_size, parameters.resize)
     train = split_manifest[split_manifest["split"] == "train"]
-    order, draws = plan_epoch(len(train), seed, 0, N_DRAWS)
-    chosen = train.iloc[order[:IMAGES]]
+    order, draws = (tensor.numpy() for tensor in plan_epoch(len(train), seed, 0, N_DRAWS))
+    rows = order[:IMAGES]
+    chosen = train.iloc[rows]
     images = store.read(store.rows(chosen["sha256"]))
     strengths = Strengths(**parameters.augmentation.model_dump())
-    augmented = augment(images, draws[order[:IMAGES]], strengths).numpy()
+    augmented = augment(images, draws[rows], strengths).numpy()
     return _draw_pairs(chosen, images, augmented)
 
 

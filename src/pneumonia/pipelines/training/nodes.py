@@ -8,7 +8,6 @@ from pneumonia.lineage import make_lineage
 from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.pixel_store import PixelStores
 
-
 METRIC_TITLES = {
     "log_loss": "log-loss",
     "auc": "AUC",
