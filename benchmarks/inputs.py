@@ -121,7 +121,7 @@ def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
         (f"ours, streamed, {size} px", 0, {}, 600),
         (f"ours, augmented, {size} px", 10_000, augmented, 100),
     ):
-        batches = our_batches(opened, long, limit, more)
+        batches = iter(our_input(opened, long, limit, more))
         exhaust(batches, 10)
         runs |= side_by_side({name: partial(exhaust, batches, steps)}, steps * BATCH_SIZE)
     table = {name: median_rates(rates) for name, rates in runs.items()}
@@ -145,18 +145,24 @@ def training_share(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     training, size = TrainingParameters.model_validate(groups["training"]), groups["inputs"]["image_size"]
     strengths = Strengths(**groups["inputs"]["augmentation"])
     more = {"augment": partial(augment, strengths=strengths), "n_draws": N_DRAWS}
-    opened = store(manifest, folder, size)
-    batches = our_batches(opened, manifest, 10_000, more, training.batch_size)
+    data = our_input(store(manifest, folder, size), manifest, 10_000, more, training.batch_size)
     hardware = choose_hardware(training.device, training.precision)
     keras.config.set_dtype_policy(hardware.policy)
     network = make_network(groups["model"]["name"], size)
     compile_network(network, training, TRAINING_STEPS, hardware)
-    fit = partial(network.fit, batches, steps_per_epoch=TRAINING_STEPS, verbose=0)
-    fit()
-    exhaust(batches, TRAINING_STEPS)
-    ways = {"input alone": partial(exhaust, batches, TRAINING_STEPS), "training with its input": fit}
-    runs = side_by_side(ways, TRAINING_STEPS * training.batch_size)
-    table = {name: median_rates(rates) for name, rates in runs.items()}
+    ends: list[tuple[float, float]] = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ends.append((time.perf_counter(), time.process_time()))
+    )
+    # The first epoch, which builds the step, is left out.
+    network.fit(data, epochs=1 + REPEATS, steps_per_epoch=TRAINING_STEPS, callbacks=[clock], verbose=0)
+    count = TRAINING_STEPS * training.batch_size
+    batches = iter(data)
+    exhaust(batches, 10)
+    table = {
+        "input alone": median_rates(side_by_side({"": partial(exhaust, batches, TRAINING_STEPS)}, count)[""]),
+        "training with its input": median_rates([tuple(count / span) for span in np.diff(ends, axis=0)]),
+    }
     share = table["training with its input"]["per_cpu_second"] / table["input alone"]["per_cpu_second"]
     table["training with its input"]["input_share_of_cpu"] = share
     return table
@@ -177,8 +183,6 @@ def scale(_: pd.DataFrame, folder: Path) -> dict[str, Rates]:
 
 def scale_once(count: int, folder: Path) -> Rates:
     """Fill a store with small images that are made as they are read, open it, and stream two epochs."""
-    import resource
-
     original = generate(1, SCALE_SIZE, SCALE_SIZE)[0]
     contents = {str(index): index for index in range(count)}
 
@@ -193,21 +197,30 @@ def scale_once(count: int, folder: Path) -> Rates:
     times.append(time.process_time())
     opened = stores.open(SCALE_SIZE, "squeeze")
     times.append(time.process_time())
-    batches = our_batches(opened, manifest, 0, {})
+    batches = iter(our_input(opened, manifest, 0, {}))
     exhaust(batches, 10)
     steps = count // BATCH_SIZE
     times.append(time.process_time())
     exhaust(batches, 2 * steps)
     times.append(time.process_time())
     fill, check, _, stream = np.diff(times) / count * 1e6
-    # Linux counts in KiB, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "fill_cpu_us_per_image": float(fill),
         "open_cpu_us_per_image": float(check),
         "epoch_cpu_us_per_image": float(stream) / 2,
-        "peak_memory_mb": peak / 1e6,
+        "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def peak_memory_mb() -> float:
+    """This process's largest resident memory so far, in 10^6 bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Linux's ru_maxrss of a new process starts at its parent's.
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) * 1024 / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts in bytes
 
 
 def notes_input(manifest: pd.DataFrame) -> Any:
@@ -223,13 +236,13 @@ def notes_input(manifest: pd.DataFrame) -> Any:
     return images.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
 
-def our_batches(
+def our_input(
     opened: PixelStore, manifest: pd.DataFrame, limit: int, more: dict[str, Any], batch_size: int = BATCH_SIZE
 ) -> Any:
-    """The endless training input, as one iterator."""
+    """Our training input."""
     from pneumonia.input_functions import make_train_input
 
-    return iter(make_train_input(opened, manifest, batch_size=batch_size, seed=0, memory_limit_mb=limit, **more))
+    return make_train_input(opened, manifest, batch_size=batch_size, seed=0, memory_limit_mb=limit, **more)
 
 
 def store(manifest: pd.DataFrame, folder: Path, size: int) -> PixelStore:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 WORKING_PIXELS = 216  # longer side of the canvas; small enough for speed, finer than the networks' input
 MARGIN = 12  # pixels at least around the canvas: filters by FFT wrap structures to the other side

@@ -47,15 +47,15 @@ FOCI = (  # lobes of bacterial foci: share, centre and radii (body units), fissu
 
 def draw_lesion(rng: np.random.Generator, etiology: str) -> Lesion:
     """A lesion of the etiology bacteria or virus."""
-    share, centre, radii, fissure = zip(*FOCI, strict=True)
-    lobe = rng.choice(len(FOCI), p=share)
+    lobe = rng.choice(len(FOCI), p=[share for share, *_ in FOCI])
+    _, centre, radii, fissure = FOCI[lobe]
     size = rng.uniform(1.0, 1.4)
     return Lesion(
         etiology=etiology,
         strength=rng.uniform(0.9, 1.1),
-        centre=(centre[lobe][0] + rng.normal(0, 0.04), centre[lobe][1] + rng.normal(0, 0.05)),
-        radii=(radii[lobe][0] * size, radii[lobe][1] * size * rng.uniform(0.85, 1.2)),
-        fissure=fissure[lobe] if rng.random() < 0.5 else np.nan,
+        centre=(centre[0] + rng.normal(0, 0.04), centre[1] + rng.normal(0, 0.05)),
+        radii=(radii[0] * size, radii[1] * size * rng.uniform(0.85, 1.2)),
+        fissure=fissure if rng.random() < 0.5 else np.nan,
         seed=int(rng.integers(2**31)),
     )
 

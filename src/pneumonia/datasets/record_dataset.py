@@ -38,7 +38,7 @@ class RecordDataset(JSONDataset):
             UserError: If the file is not whole.
         """
         try:
-            return super().load.__wrapped__(self)  # type: ignore[attr-defined] # Kedro wraps load per class
+            return super().load.__wrapped__(self)  # Kedro wraps load once per class
         except json.JSONDecodeError as error:
             raise UserError(
                 f"{self._get_load_path()} is not whole ({error}). Remove it and run the pipeline that makes it."

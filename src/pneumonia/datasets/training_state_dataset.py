@@ -49,7 +49,9 @@ class TrainingState:
     def write(self, record: dict[str, Any], arrays: Arrays) -> None:
         """Replace the state, whole or not at all."""
         counts = {name: len(values) for name, values in arrays.items()}
-        flat = {f"{name}.{index}": value for name, values in arrays.items() for index, value in enumerate(values)}
+        flat: dict[str, Any] = {
+            f"{name}.{index}": value for name, values in arrays.items() for index, value in enumerate(values)
+        }
         with whole_file(self.path) as part, part.open("wb") as file:
             np.savez(file, record=np.array(json.dumps({**record, "counts": counts})), **flat)
 
