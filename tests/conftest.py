@@ -105,7 +105,7 @@ def copy_project(project):
         folder.mkdir(parents=True)
         shutil.copytree(project / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
         (folder / "conf" / "local").mkdir()
-        (folder / "src").symlink_to(project / "src")
+        shutil.copytree(project / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(project / "pyproject.toml", folder)
         return folder
 

@@ -59,13 +59,7 @@ class PixelRequest:
 
 @dataclass(frozen=True)
 class Part:
-    """One file of records.
-
-    Attributes:
-        path: The file of pixels.
-        sha256s: The images, in the order of the records.
-        pixels_sha256: Checksum of the file.
-    """
+    """One file of pixels: where it is, its images in the order of the records, its checksum."""
 
     path: Path
     sha256s: tuple[str, ...]
@@ -104,8 +98,7 @@ class PixelStore:
         self.image_size = image_size
         self._parts = tuple(parts)
         self._starts = np.cumsum([0, *(len(part.sha256s) for part in parts)])
-        images = (sha256 for part in parts for sha256 in part.sha256s)
-        self._row_of = {sha256: row for row, sha256 in enumerate(images)}
+        self._row_of = {sha256: row for row, sha256 in enumerate(sha for part in parts for sha in part.sha256s)}
 
     @property
     def fingerprint(self) -> str:
@@ -197,17 +190,11 @@ class PixelStores:
             stored = _keep_whole_parts(folder, request.image_size**2)
             images = dict(zip(request.sha256s, request.paths, strict=True))
             missing = [sha256 for sha256 in images if sha256 not in stored]
-            logger.info(
-                "Pixel store %s: %d images are there, %d to decode.",
-                folder,
-                len(images) - len(missing),
-                len(missing),
-            )
-            with (
-                ThreadPoolExecutor() as pool,
-                # Without a terminal, no bar.
-                tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress,
-            ):
+            there = len(images) - len(missing)
+            logger.info("Pixel store %s: %d images are there, %d to decode.", folder, there, len(missing))
+            # Without a terminal, no bar.
+            progress = tqdm(total=len(missing), unit="images", desc="Decoding", disable=None)
+            with ThreadPoolExecutor() as pool, progress:
                 for start in range(0, len(missing), PART_IMAGES):
                     chosen = {sha256: images[sha256] for sha256 in missing[start : start + PART_IMAGES]}
                     _write_part(folder, chosen, _decode_all(request, chosen, pool, progress))
