@@ -106,7 +106,8 @@ def copy_project(project):
         shutil.copytree(project / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
         (folder / "conf" / "local").mkdir()
         shutil.copytree(project / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        shutil.copy(project / "pyproject.toml", folder)
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(project / name, folder)
         return folder
 
     return copy
