@@ -31,7 +31,7 @@ viz: install ## Open the graph of the demo run on 127.0.0.1
 	$(BIN)/kedro viz run --env=demo --host=127.0.0.1
 
 site: install ## Build the graph with its previews as static pages in build/
-	$(BIN)/kedro viz build --env=demo --include-previews
+	KEDRO_ENV=demo $(BIN)/kedro viz build --include-previews
 
 constraints: ## Write constraints.txt anew from what is installed in .venv
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
