@@ -118,6 +118,14 @@ def test_without_images_one_sentence_says_what_to_do(checkout):
     assert "--params=images=" in last
 
 
+def test_the_demo_refuses_images_of_the_users_own(checkout):
+    process = kedro(checkout, "run", "--env=tiny", "--params=images=elsewhere")
+
+    assert process.returncode == 1
+    assert "The demo generates its own images and would not read elsewhere" in process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
+
+
 def test_a_misspelt_top_level_parameter_ends_the_run_before_it_starts(checkout):
     process = kedro(checkout, "run", "--params=imges=somewhere")
 

@@ -16,7 +16,7 @@ def test_the_images_are_made_when_they_are_first_asked_for(tmp_path):
 
 def test_images_of_the_users_own_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"would not read /lab/images\. Leave out --env=demo"):
-        DemoImagesDataset(path=str(tmp_path), n_images=40, seed=0, images="/lab/images")
+        DemoImagesDataset(path=str(tmp_path), n_images=40, seed=0, images="/lab/images").load()
 
 
 def test_nothing_is_saved_into_the_demo_images(tmp_path):

@@ -39,18 +39,23 @@ class DemoImagesDataset(AbstractDataset[NoReturn, ImageSource]):
             path: Folder that the images are written to.
             n_images: How many.
             seed: The same seed gives the same bytes.
-            images: What ``--params=images=...`` names. Anything is refused: this source makes its own.
+            images: What ``--params=images=...`` names. Anything is refused on load: this source makes its own.
             metadata: For plugins.
         """
-        if images is not None:
-            raise UserError(
-                f"The demo generates its own images and would not read {images}. Leave out --env=demo, or images."
-            )
-        self._path, self._n_images, self._seed = Path(path), n_images, seed
+        self._path, self._n_images, self._seed, self._images = Path(path), n_images, seed, images
         self.metadata = metadata
 
     def load(self) -> ImageSource:
-        """Return the source, after writing the images if they are not there."""
+        """Return the source, after writing the images if they are not there.
+
+        Raises:
+            UserError: If the user named images of their own.
+        """
+        if self._images is not None:
+            raise UserError(
+                f"The demo generates its own images and would not read {self._images}. "
+                "Leave out --env=demo, or --params=images."
+            )
         write_demo_images(self._path, self._n_images, self._seed)
         return ImageSource(str(self._path))
 
