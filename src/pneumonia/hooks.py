@@ -1,7 +1,9 @@
 """What happens around every run: parameters are checked, the run is recorded, errors are put plainly."""
 
 import difflib
+import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -155,17 +157,13 @@ def _commit(project: Path) -> str | None:
 
 def _package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that this project depends on."""
-    names = [
-        requirement.split(";")[0] for requirement in metadata.requires("pneumonia") or [] if "extra" not in requirement
-    ]
-    bare = sorted({"".join(c if c.isalnum() or c in "-_." else " " for c in name).split()[0] for name in names})
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in bare}}
+    requirements = [line for line in metadata.requires("pneumonia") or [] if "extra ==" not in line]
+    names = sorted(line[: re.match(r"[\w.-]+", line).end()] for line in requirements)  # type: ignore[union-attr]
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
 def _hardware() -> dict[str, Any]:
     """Return processor, logical cores and operating system. Accelerators are in the model's lineage."""
-    import os
-
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
