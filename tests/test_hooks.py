@@ -10,13 +10,13 @@ from pneumonia.hooks import ParametersHook, UserErrorHook
 CONF = "conf"
 
 
-def context(project, runtime_params=None):
+def context(project, runtime_params=None, env="base"):
     """The part of a Kedro context that the hook reads, over the project's own configuration."""
     loader = OmegaConfigLoader(
         conf_source=str(project / CONF),
         base_env="base",
         default_run_env="local",
-        env="base",
+        env=env,
         runtime_params=runtime_params,
         config_patterns={"parameters": ["parameters*"]},
         merge_strategy={"parameters": "soft"},
@@ -24,8 +24,9 @@ def context(project, runtime_params=None):
     return SimpleNamespace(config_loader=loader, _runtime_params=runtime_params)
 
 
-def test_the_defaults_are_accepted(project):
-    ParametersHook().after_context_created(context(project))
+@pytest.mark.parametrize("env", ["base", "demo", "notes"])
+def test_the_parameters_of_every_environment_are_accepted(project, env):
+    ParametersHook().after_context_created(context(project, env=env))
 
 
 @pytest.mark.parametrize(
