@@ -12,8 +12,8 @@ from pneumonia.input_functions import plan_epoch
 from pneumonia.parameters import InputsParameters, TrainingParameters
 from pneumonia.pixel_store import PixelStore
 
-# Training images on which the statistics of batch normalisation are measured again.
-STATISTICS_IMAGES = 512
+# Batches of training images on which the statistics of batch normalisation are measured again.
+STATISTICS_BATCHES = 16
 
 
 class AveragedCopy:
@@ -77,7 +77,7 @@ def sample_statistics_batches(
 ) -> list[tf.Tensor]:
     """Return batches of training images, uint8 `[b, size, size, 1]`, every other one augmented."""
     order, draws = (plan.numpy() for plan in plan_epoch(len(train), training.seed, 0, N_DRAWS))
-    rows = order[: max(STATISTICS_IMAGES, training.batch_size)]
+    rows = order[: STATISTICS_BATCHES * training.batch_size]
     strengths = Strengths(**inputs.augmentation.model_dump())
     batches = []
     for number, start in enumerate(range(0, len(rows), training.batch_size)):
