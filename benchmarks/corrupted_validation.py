@@ -62,7 +62,7 @@ def score(arguments: argparse.Namespace, version: str | None) -> dict[str, float
     return {
         "model": version or "newest",
         "seed": model.lineage["training"]["seed"],
-        "epoch": model.lineage["epoch"],
+        "epoch": model.lineage["kept_epochs"],
         "clean_auc": roc_auc_score(val["target"], clean),
         "clean_log_loss": log_loss(val["target"], clean),
         "clean_accuracy": float(np.mean((clean >= 0.5) == val["target"].to_numpy())),

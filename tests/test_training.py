@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from pneumonia.averaging import AveragedCopy
 from pneumonia.datasets.training_state_dataset import TrainingState
+from pneumonia.epoch_keeper import EpochKeeper
 from pneumonia.errors import UserError
 from pneumonia.hardware import Hardware
 from pneumonia.lineage import make_lineage
 from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
-from pneumonia.training import EpochKeeper, compile_network, fit, fit_network, make_key, make_schedule
+from pneumonia.training import compile_network, fit, fit_network, make_key, make_schedule
 
 WEIGHTS = {"NORMAL": 2.0, "PNEUMONIA": 2 / 3}
 CPU = Hardware("cpu", (), "float32", False, "a test")
@@ -37,18 +38,29 @@ class InterruptedState(TrainingState):
             raise KeyboardInterrupt
 
 
+@dataclasses.dataclass(frozen=True)
+class SecondMemberInterrupted(TrainingState):
+    """A state during whose writing Ctrl-C is pressed, in the first epoch of the second member."""
+
+    def write(self, record, arrays):
+        super().write(record, arrays)
+        if "member_2" in self.path.name:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def train(tiny_store, tiny_manifest, default_parameters):
     """Call `fit_network` on tiny images for three epochs, with the project's default recipe."""
 
-    def run(state):
+    def run(state, **changes):
         inputs = InputsParameters(**{**default_parameters["inputs"], "image_size": tiny_store.image_size})
         model = ModelParameters(**{**default_parameters["model"], "name": "separable_cnn"})
         training = TrainingParameters(
-            **{**default_parameters["training"], "epochs": 3, "batch_size": 8, "deterministic": True}
+            **{**default_parameters["training"], "epochs": 3, "batch_size": 8, "deterministic": True, **changes}
         )
         lineage = make_lineage(tiny_manifest, tiny_store, inputs, model, training)
-        return fit_network(tiny_manifest, tiny_store, WEIGHTS, state, lineage, inputs, model, training)
+        logs = state.path.parent / "tensorboard"
+        return fit_network(tiny_manifest, tiny_store, WEIGHTS, state, logs, lineage, inputs, model, training)
 
     return run
 
@@ -123,7 +135,7 @@ def test_the_model_says_what_it_was_made_from(trained, tiny_store):
     assert model.lineage["class_names"] == ["NORMAL", "PNEUMONIA"]
     assert model.lineage["image_size"] == tiny_store.image_size
     assert model.lineage["pixels"] == tiny_store.fingerprint
-    assert model.lineage["epoch"] == history.loc[history["kept"] == 1, "epoch"].item()
+    assert model.lineage["kept_epochs"] == [history.loc[history["kept"] == 1, "epoch"].item()]
     assert len(model.lineage["manifest_sha256"]) == 64
     assert model.dtype_policy.name == "float32"
 
@@ -149,6 +161,69 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(tra
     pd.testing.assert_frame_equal(history[columns], expected[columns])
     for a, b in zip(continued.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def ensemble(train, tmp_path_factory):
+    """The averaged network and the history of an undisturbed training of two members."""
+    return train(TrainingState(tmp_path_factory.mktemp("ensemble") / "state.npz"), members=2, epochs=2)
+
+
+def test_several_members_are_averaged_and_their_histories_kept(ensemble, tiny_store, tiny_manifest):
+    model, history = ensemble
+    images = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"]))
+
+    members = [layer for layer in model.layers if layer.name.startswith("member_")]
+    expected = np.mean([member.predict(images, verbose=0) for member in members], axis=0)
+    assert [member.name for member in members] == ["member_1", "member_2"]
+    assert not np.array_equal(members[0].get_weights()[0], members[1].get_weights()[0])
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
+    assert history["member"].tolist() == [1, 1, 2, 2]
+    assert model.lineage["kept_epochs"] == history.loc[history["kept"] == 1, "epoch"].tolist()
+
+
+def test_an_interrupted_ensemble_goes_on_with_the_member_it_was_at(train, ensemble, tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "state.npz"
+    undisturbed, expected = ensemble
+    with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of member 2 of 2\. The same command"):
+        train(SecondMemberInterrupted(path), members=2, epochs=2)
+    caplog.clear()
+    continued, history = train(TrainingState(path), members=2, epochs=2)
+
+    assert [line for line in caplog.messages if line.startswith("Continuing")] == [
+        "Continuing after 2 of 2 epochs of member 1 of 2.",
+        "Continuing after 1 of 2 epochs of member 2 of 2.",
+    ]
+    columns = [name for name in history if name != "seconds"]
+    pd.testing.assert_frame_equal(history[columns], expected[columns])
+    for a, b in zip(continued.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    TrainingState(path).remove()
+    assert not list(tmp_path.glob("state*"))
+
+
+def test_tensorboard_logs_are_complete_across_an_interruption(train, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(UserError, match="Interrupted"):
+        train(InterruptedState(tmp_path / "state.npz"), tensorboard=True)
+    _, history = train(TrainingState(tmp_path / "state.npz"), tensorboard=True)
+
+    for part, column in (("train", "auc"), ("val", "val_auc")):
+        (folder,) = (tmp_path / "tensorboard").glob(f"separable_cnn-*/{part}")
+        events = EventAccumulator(str(folder)).Reload()
+        logged = {event.step: float(tf.make_ndarray(event.tensor_proto))
+                  for event in events.Tensors("auc")}  # fmt: skip
+        assert list(logged) == [1, 2, 3]
+        assert list(logged.values()) == pytest.approx(history[column].tolist(), rel=1e-6)
+
+
+def test_tensorboard_logs_without_tensorboard_are_refused_before_training(train, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(UserError, match=r"TensorBoard is not installed.*\.\[tensorboard\]"):
+        train(TrainingState(tmp_path / "state.npz"), tensorboard=True)
 
 
 def test_best_weights_and_patience_survive_an_interruption(toy, tmp_path):

@@ -111,6 +111,7 @@ class TrainingParameters(Group):
     """How the network is trained."""
 
     seed: Annotated[int, Field(ge=0)]
+    members: Annotated[int, Field(ge=1, le=20)]
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -126,6 +127,7 @@ class TrainingParameters(Group):
     device: Literal["auto", "cpu", "gpu"]
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
     deterministic: bool
+    tensorboard: bool
     restart: bool
 
 

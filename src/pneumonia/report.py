@@ -255,7 +255,7 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
             "children have several images, some are on both sides and every figure here is too good."
         )
     limits += [
-        "Validation figures are optimistic: the epoch, the calibration and possibly the threshold were chosen on "
+        f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
         "those images.",
         f"{say_percent(share, 0)} of the test images are positive, far more than in most clinics. Precision and NPV "
         f"at a share of {say_percent(metrics['test']['prevalence'], 0)} stand in the table of metrics.",
@@ -263,6 +263,12 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         "The labels are taken as they are. Sex, age and other diagnoses are not known, so fairness cannot be examined.",
     ]
     return limits
+
+
+def name_chosen(run_record: Mapping[str, Any]) -> str:
+    """Say what of the model was chosen on the validation images: of several members not the epoch."""
+    members = run_record["model"]["training"].get("members", 1)
+    return "the calibration" if members > 1 else "the epoch, the calibration"
 
 
 def png_uri(picture: bytes) -> str:

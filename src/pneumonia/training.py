@@ -8,22 +8,23 @@ manifest, pixels, parameters, class weights and package versions.
 import hashlib
 import json
 import logging
-import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from pneumonia.augmentation import N_DRAWS, Strengths, augment
 from pneumonia.averaging import AveragedCopy, make_metrics, sample_statistics_batches
+from pneumonia.datasets.event_log_dataset import EventLog
 from pneumonia.datasets.training_state_dataset import TrainingState
+from pneumonia.ensembles import average_networks, plan_members
+from pneumonia.epoch_keeper import EpochKeeper
 from pneumonia.errors import UserError
 from pneumonia.hardware import Hardware, choose_hardware, make_strategy
 from pneumonia.input_functions import make_eval_input, make_train_input, steps_per_epoch
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 # The learning rate's share that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
 # What the continuing of a training may differ in.
-FREE_PARAMETERS = {"restart", "device"}
+FREE_PARAMETERS = {"restart", "device", "tensorboard"}
 
 
 def make_key(parts: dict[str, Any]) -> dict[str, str]:
@@ -46,6 +47,11 @@ def make_key(parts: dict[str, Any]) -> dict[str, str]:
         name: hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest()[:16]
         for name, part in {**parts, "package versions": versions}.items()
     }
+
+
+def key_digest(key: dict[str, str]) -> str:
+    """Return one short digest of a whole key."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def compile_network(
@@ -88,171 +94,96 @@ def make_schedule(
     )
 
 
-class EpochKeeper(keras.callbacks.Callback):
-    """After each epoch: judge it, keep the best weights, write the state, say how long it will still take.
-
-    Attributes:
-        history: One dictionary an epoch, those before an interruption included.
-        best_epoch: The last epoch (from 0) that is as good as the best one, but for the tolerance; -1 before the first.
-        best_weights: The (averaged) weights of that epoch, in the order of ``network.weights``.
-    """
-
-    def __init__(
-        self, state: TrainingState, key: dict[str, str], parameters: TrainingParameters, copy: AveragedCopy
-    ) -> None:
-        """Start without history."""
-        super().__init__()
-        self.copy = copy
-        self.state = state
-        self.key = key
-        self.parameters = parameters
-        self.history: list[dict[str, float]] = []
-        self.best_weights: list[np.ndarray] = []
-        self.best_epoch = -1
-        self._started = time.perf_counter()
-
-    @property
-    def next_epoch(self) -> int:
-        """The first epoch (from 0) that is not in the history."""
-        return len(self.history)
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done, or the last ``patience`` of them brought nothing better."""
-        waited = self.next_epoch - 1 - self.best_epoch
-        return self.next_epoch >= self.parameters.epochs or (self.next_epoch > 0 and waited >= self.parameters.patience)
-
-    def table(self) -> pd.DataFrame:
-        """Return the history, one row an epoch; ``kept`` is 1 at the epoch whose weights are kept."""
-        history = pd.DataFrame(self.history)
-        return history.assign(kept=(history["epoch"] == self.best_epoch + 1).astype(int))
-
-    def restore(self, network: keras.Model) -> bool:
-        """Take up the state of an unfinished training with the same key, if there is one.
-
-        Returns:
-            Whether there was one.
-        """
-        saved = None if self.parameters.restart else self.state.read()
-        if saved is None:
-            return False
-        record, arrays = saved
-        if record["key"] != self.key:
-            differing = [name for name, digest in self.key.items() if record["key"].get(name) != digest]
-            logger.warning(
-                "An unfinished training is not continued: %s changed since. A new one starts.", " and ".join(differing)
-            )
-            return False
-        network.optimizer.build(network.trainable_variables)
-        variables = [*network.variables, *network.optimizer.variables]
-        for variable, value in zip(variables, arrays["variables"], strict=True):
-            variable.assign(value)
-        self.history, self.best_epoch, self.best_weights = record["history"], record["best_epoch"], arrays["best"]
-        logger.info("Continuing after epoch %d of %d.", self.next_epoch, self.parameters.epochs)
-        return True
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take the time."""
-        self._epoch_started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stop at the first loss that is not a number: nothing after it can be right."""
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise UserError(
-                f"The loss is {loss} at epoch {self.next_epoch + 1}, step {batch + 1}: training has diverged. "
-                "Lower training.learning_rate. The weights of the last whole epoch are kept in "
-                f"{self.state.path}; the same command would go on from there."
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Judge the epoch and write the state."""
-        self.copy.follow(self.model)
-        row = {
-            "epoch": epoch + 1,
-            **{name: float(value) for name, value in (logs or {}).items()},
-            **self.copy.validate(),
-        }
-        seconds = time.perf_counter() - self._epoch_started
-        self.history.append({**row, "seconds": round(seconds, 3)})
-        if self._score(row) >= max(map(self._score, self.history)) - self.parameters.tolerance:
-            self.best_epoch, self.best_weights = epoch, self.copy.network.get_weights()
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        self.state.write(
-            {"key": self.key, "history": self.history, "best_epoch": self.best_epoch},
-            {"variables": [np.asarray(v) for v in variables], "best": self.best_weights},
-        )
-        left = (self.parameters.epochs - epoch - 1) * (time.perf_counter() - self._started) / (epoch + 1 - self._first)
-        logger.info(
-            "Epoch %d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s, at most %s left",
-            epoch + 1, self.parameters.epochs, row["loss"], row["val_auc"], row["val_log_loss"],
-            " (kept)" if self.best_epoch == epoch else "", seconds, _minutes(left),
-        )  # fmt: skip
-        if self.finished:
-            self.model.stop_training = True
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Start the clock by which the time left is told."""
-        self._started = time.perf_counter()
-        self._first = self.next_epoch
-
-    def _score(self, row: dict[str, float]) -> float:
-        """Return the monitored value, larger is better."""
-        return row["val_auc"] if self.parameters.monitor == "val_auc" else -row["val_log_loss"]
-
-
 def fit_network(
     split_manifest: pd.DataFrame,
     store: PixelStore,
     class_weights: dict[str, float],
     training_state: TrainingState,
+    tensorboard_logs: Path,
     lineage: dict[str, Any],
     inputs: InputsParameters,
     model: ModelParameters,
     training: TrainingParameters,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Build a network, fit it, and return it with its best weights and its history.
+    """Build a network, or several, fit them, and return the result with its history.
 
     The arguments are those of the node ``train_network``; ``lineage`` is what the model will carry.
     """
     hardware = choose_hardware(training.device, training.precision)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    train = split_manifest[split_manifest["split"] == "train"]
     free = {name: value for name, value in lineage["training"].items() if name not in FREE_PARAMETERS}
     key = make_key({**lineage, "training": free, "class weights": class_weights, "precision": hardware.policy})
-    steps = steps_per_epoch(len(train), training.batch_size)
+    networks, histories = [], []
+    plan = plan_members(split_manifest, training.members, training.seed)
+    for number, (train, val) in enumerate(plan):
+        recipe = training.model_copy(update={"seed": training.seed + number})
+        name = f"member_{number + 1}" if len(plan) > 1 else model.name
+        log = EventLog(tensorboard_logs / f"{name}-{key_digest(key)}") if training.tensorboard else None
+        keeper = EpochKeeper(
+            training_state.of_member(number) if len(plan) > 1 else training_state, key, recipe,
+            _make_copy(store, train, val, inputs, model, recipe), log,
+            f"member {number + 1} of {len(plan)}" if len(plan) > 1 else "",
+        )  # fmt: skip
+        fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
+        networks.append(keeper.best_network(name))
+        histories.append(keeper.table().assign(member=number + 1))
+    trained = networks[0] if len(networks) == 1 else average_networks(networks)
+    kept = [int(history.loc[history["kept"] == 1, "epoch"].iloc[0]) for history in histories]
+    trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept}
+    return trained, pd.concat(histories, ignore_index=True)
 
-    def build() -> keras.Model:
-        # Policy, strategy and seed are set here, in the thread that trains: Keras keeps them by thread.
-        keras.utils.set_random_seed(training.seed)
-        return make_network(model.name, inputs.image_size, seed=training.seed)
 
-    val = split_manifest[split_manifest["split"] == "val"]
+def _build(inputs: InputsParameters, model: ModelParameters, training: TrainingParameters) -> keras.Model:
+    # Policy, strategy and seed are set in the thread that trains: Keras keeps them by thread.
+    keras.utils.set_random_seed(training.seed)
+    return make_network(model.name, inputs.image_size, seed=training.seed)
+
+
+def _make_copy(
+    store: PixelStore,
+    train: pd.DataFrame,
+    val: pd.DataFrame,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> AveragedCopy:
+    """Return the copy that is validated and kept."""
     val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb)
     batches = sample_statistics_batches(store, train, inputs, training) if training.weight_averaging else []
-    keeper = EpochKeeper(training_state, key, training, AveragedCopy(build(), val_input, batches))
+    return AveragedCopy(_build(inputs, model, training), val_input, batches)
+
+
+def fit_member(
+    train: pd.DataFrame,
+    store: PixelStore,
+    class_weights: dict[str, float],
+    keeper: EpochKeeper,
+    hardware: Hardware,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> None:
+    """Fit one network from where it was; the result is in ``keeper``."""
+    steps = steps_per_epoch(len(train), training.batch_size)
     with make_strategy(hardware).scope(), _policy(hardware.policy):
-        network = build()
+        network = _build(inputs, model, training)
         compile_network(network, training, steps, hardware)
         keeper.restore(network)
-    if not keeper.finished:
-        train_input = make_train_input(
-            store,
-            train,
-            batch_size=training.batch_size,
-            seed=training.seed,
-            memory_limit_mb=inputs.memory_limit_mb,
-            first_epoch=keeper.next_epoch,
-            augment=partial(augment, strengths=Strengths(**inputs.augmentation.model_dump())),
-            n_draws=N_DRAWS,
-            class_weights=class_weights,
-        )
-        fit(network, train_input, keeper, steps)
-    trained = build()
-    trained.set_weights(keeper.best_weights)
-    trained.lineage = {**lineage, "hardware": hardware.record(), "epoch": keeper.best_epoch + 1}
-    return trained, keeper.table()
+    if keeper.finished:
+        return
+    train_input = make_train_input(
+        store,
+        train,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        memory_limit_mb=inputs.memory_limit_mb,
+        first_epoch=keeper.next_epoch,
+        augment=partial(augment, strengths=Strengths(**inputs.augmentation.model_dump())),
+        n_draws=N_DRAWS,
+        class_weights=class_weights,
+    )
+    fit(network, train_input, keeper, steps)
 
 
 @contextmanager
@@ -284,7 +215,7 @@ def fit(network: keras.Model, train_input: tf.data.Dataset, keeper: EpochKeeper,
         )
     except KeyboardInterrupt as interrupt:
         raise UserError(
-            f"Interrupted after {keeper.next_epoch} of {keeper.parameters.epochs} epochs. "
+            f"Interrupted after {keeper.progress()}. "
             "The same command goes on from there; --params=training.restart=true starts anew."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
@@ -292,8 +223,3 @@ def fit(network: keras.Model, train_input: tf.data.Dataset, keeper: EpochKeeper,
             f"Out of memory at batch size {keeper.parameters.batch_size} and image size "
             f"{network.input_shape[1]}. Lower training.batch_size or inputs.image_size."
         ) from error
-
-
-def _minutes(seconds: float) -> str:
-    """Put a duration as minutes and seconds."""
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "DemoImagesDataset": "demo_images_dataset",
+    "EventLogDataset": "event_log_dataset",
     "FigureDataset": "figure_dataset",
     "HtmlDataset": "text_datasets",
     "ImageSourceDataset": "image_source",

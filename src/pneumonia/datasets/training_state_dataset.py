@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,9 +55,14 @@ class TrainingState:
         with whole_file(self.path) as part, part.open("wb") as file:
             np.savez(file, record=np.array(json.dumps({**record, "counts": counts})), **flat)
 
+    def of_member(self, number: int) -> "TrainingState":
+        """Return the state of one of several networks that are trained in turn, counted from 0."""
+        return replace(self, path=self.path.with_stem(f"{self.path.stem}_member_{number + 1}"))
+
     def remove(self) -> None:
-        """Remove the state, if there is one."""
-        self.path.unlink(missing_ok=True)
+        """Remove the state, if there is one, with those of all members."""
+        for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_member_*{self.path.suffix}")):
+            path.unlink(missing_ok=True)
 
 
 class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):

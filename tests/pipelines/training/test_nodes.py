@@ -9,6 +9,7 @@ HISTORY = pd.DataFrame(
         **{name: [0.5, 0.6, 0.7] for name in METRIC_TITLES},
         **{f"val_{name}": [0.4, 0.8, 0.6] for name in METRIC_TITLES},
         "kept": [0, 1, 0],
+        "member": 1,
     }
 )
 
@@ -36,3 +37,14 @@ def test_a_network_is_described_by_its_layers_and_parameters():
     text = describe_network(network)
     assert "three (Dense)" in text
     assert "Total params: 9" in text
+
+
+def test_of_several_members_each_has_its_curve_and_its_mark():
+    members = pd.concat([HISTORY, HISTORY.assign(member=2, kept=[0, 0, 1])])
+
+    panel = draw_training_curves(members).axes[0]
+    assert len(panel.get_lines()) == 2 * 2 + 2
+    assert [list(line.get_xdata()) for line in panel.get_lines()[-2:]] == [[2, 2], [3, 3]]
+    assert [text.get_text() for text in draw_training_curves(members).axes[-1].get_legend().get_texts()] == [
+        "train", "val", "epoch kept: 2, 3",
+    ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Nodes of the training pipeline."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from pneumonia.annotations import Figure, Model
@@ -22,6 +24,7 @@ def train_network(
     pixel_store: PixelStores,
     class_weights: dict[str, float],
     training_state: TrainingState,
+    tensorboard_logs: Path,
     inputs: InputsParameters,
     model: ModelParameters,
     training: TrainingParameters,
@@ -33,13 +36,16 @@ def train_network(
         pixel_store: Has the pixels of every image of the manifest.
         class_weights: Weight of a training image in the loss, by label.
         training_state: Where an unfinished training is kept.
+        tensorboard_logs: The folder for TensorBoard's logs, written to if ``training.tensorboard``.
         inputs: How images were decoded, and how they are augmented.
         model: Which network.
         training: The recipe.
 
     Returns:
         The network with the weights of its best epoch, under the float32 policy, with its ``lineage``; and
-        the history: one row an epoch, with the metrics of train and val (``val_...``).
+        the history: one row an epoch, with the metrics of train and val (``val_...``) and the number of the
+        ``member``. With ``training.members`` above 1 the model averages so many networks, and ``val_...`` are
+        measured on the member's own fold of train.
 
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
@@ -48,7 +54,9 @@ def train_network(
 
     store = pixel_store.open(inputs.image_size, inputs.resize)
     lineage = make_lineage(split_manifest, store, inputs, model, training)
-    return fit_network(split_manifest, store, class_weights, training_state, lineage, inputs, model, training)
+    return fit_network(
+        split_manifest, store, class_weights, training_state, tensorboard_logs, lineage, inputs, model, training
+    )
 
 
 def describe_network(pneumonia_model: Model) -> str:
@@ -59,24 +67,29 @@ def describe_network(pneumonia_model: Model) -> str:
 
 
 def draw_training_curves(training_history: pd.DataFrame) -> Figure:
-    """Draw each metric over the epochs, for train (augmented images) and val, and mark the epoch kept."""
+    """Draw each metric over the epochs, for train (augmented images) and val, and mark the epochs kept."""
     from pneumonia.figures import SPLIT_COLOURS, new_figure
 
     figure, axes = new_figure(10.5, 5.6, 2, 3)
-    best = training_history.loc[training_history["kept"] == 1, "epoch"].iloc[0]
+    kept = sorted(set(training_history.loc[training_history["kept"] == 1, "epoch"]))
     for panel, (metric, title) in zip(axes.flat, METRIC_TITLES.items(), strict=False):
-        for split, column in (("train", metric), ("val", f"val_{metric}")):
-            panel.plot(training_history["epoch"], training_history[column], color=SPLIT_COLOURS[split], label=split)
-        panel.axvline(best, color="0.6", linewidth=0.8, linestyle="--", label=f"epoch kept: {best}")
+        for number, history in training_history.groupby("member"):
+            for split, column in (("train", metric), ("val", f"val_{metric}")):
+                label = split if number == 1 else None
+                panel.plot(history["epoch"], history[column], color=SPLIT_COLOURS[split], label=label)
+        for epoch in kept:
+            label = f"epoch kept: {', '.join(map(str, kept))}" if epoch == kept[0] else None
+            panel.axvline(epoch, color="0.6", linewidth=0.8, linestyle="--", label=label)
         panel.set_title(title)
         panel.set_xlabel("epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
     axes.flat[-1].set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
+    members = training_history["member"].nunique()
+    judged = "val: images as they are, averaged weights"
+    if members > 1:
+        judged = f"val: of each of {members} members its own fold of train,\nimages as they are, averaged weights"
     axes.flat[-1].legend(
-        handles,
-        labels,
-        loc="center left",
-        title="train: augmented images, weights in motion\nval: images as they are, averaged weights",
+        handles, labels, loc="center left", title=f"train: augmented images, weights in motion\n{judged}"
     )
     return figure

@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                     "pixel_store",
                     "class_weights",
                     "training_state",
+                    "tensorboard_logs",
                     "params:inputs",
                     "params:model",
                     "params:training",

@@ -1,0 +1,73 @@
+"""Commands of this project beside Kedro's own: `kedro versions list` and `kedro versions prune`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.cli.utils import env_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.group(name="pneumonia")
+def cli() -> None:
+    """Commands of this project."""
+
+
+@cli.group()
+def versions() -> None:
+    """List and prune the saved versions of manifests, models, metrics and reports."""
+
+
+@versions.command("list")
+@env_option
+def list_versions(env: str | None) -> None:
+    """Show each saved version with its size, the newest first."""
+    from pneumonia.versions import summarise_versions
+
+    found = _find(env)
+    if found.empty:
+        click.echo("Nothing is saved yet.")
+        return
+    click.echo(summarise_versions(found).to_string(index=False))
+    click.echo(f"{found['version'].nunique()} versions, {found['bytes'].sum() / 1e6:,.1f} MB")
+
+
+@versions.command()
+@click.option("--keep", type=click.IntRange(min=1), required=True, help="How many versions of each dataset stay.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@env_option
+def prune(keep: int, yes: bool, env: str | None) -> None:
+    """Remove old versions, but none that a version which stays was made from."""
+    from pneumonia.errors import UserError
+    from pneumonia.versions import choose_removable, remove, summarise_versions
+
+    old = choose_removable(_find(env), keep)
+    if old.empty:
+        click.echo("Nothing to remove.")
+        return
+    click.echo(summarise_versions(old).to_string(index=False))
+    if not yes:
+        click.confirm(f"Remove these {len(old)} files of {old['bytes'].sum() / 1e6:,.1f} MB for good?", abort=True)
+    try:
+        remove(old)
+    except OSError as error:
+        raise UserError(
+            f"Could not remove {error.filename}: {error.strerror}. The rest can be pruned again."
+        ) from error
+    click.echo(f"Removed {old['bytes'].sum() / 1e6:,.1f} MB.")
+
+
+def _find(env: str | None) -> "pd.DataFrame":
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+    from kedro.utils import find_kedro_project
+
+    from pneumonia.versions import find_versions
+
+    project = find_kedro_project(Path.cwd())
+    bootstrap_project(project)
+    session: Any = KedroSession.create(project_path=project, env=env)
+    with session:
+        return find_versions(session.load_context().config_loader["catalog"], project)
