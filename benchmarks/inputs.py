@@ -107,11 +107,12 @@ def first_pass(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
 
 def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     """A later epoch: batches that are ready for the training step."""
-    from pneumonia.augmentation import N_DRAWS, Strengths, augment
+    from pneumonia.augmentation import N_DRAWS, augment
+    from pneumonia.parameters import AugmentationParameters
 
     size = parameters()["inputs"]["image_size"]
     opened = store(manifest, folder, size)
-    default = Strengths(**parameters()["inputs"]["augmentation"])
+    default = AugmentationParameters(**parameters()["inputs"]["augmentation"])
     augmented = {"augment": partial(augment, strengths=default), "n_draws": N_DRAWS}
     runs = side_by_side({"notes, 180 px": lambda: exhaust(notes_input(manifest))}, len(manifest))
     # Ours are so fast that an epoch must be long to be measured.
@@ -135,15 +136,15 @@ def training_share(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     """The input's part in the CPU time of the default training, after its first steps."""
     import keras
 
-    from pneumonia.augmentation import N_DRAWS, Strengths, augment
+    from pneumonia.augmentation import N_DRAWS, augment
     from pneumonia.hardware import choose_hardware
     from pneumonia.networks import make_network
-    from pneumonia.parameters import TrainingParameters
+    from pneumonia.parameters import AugmentationParameters, TrainingParameters
     from pneumonia.training import compile_network
 
     groups = parameters()
     training, size = TrainingParameters.model_validate(groups["training"]), groups["inputs"]["image_size"]
-    strengths = Strengths(**groups["inputs"]["augmentation"])
+    strengths = AugmentationParameters(**groups["inputs"]["augmentation"])
     more = {"augment": partial(augment, strengths=strengths), "n_draws": N_DRAWS}
     data = our_input(store(manifest, folder, size), manifest, 10_000, more, training.batch_size)
     hardware = choose_hardware(training.device, training.precision)

@@ -8,10 +8,15 @@ import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
 from pneumonia import augmentation as aug
-from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.augmentation import N_DRAWS, augment
+from pneumonia.parameters import AugmentationParameters
 
 SIZE = 32
-OFF = Strengths(**dict.fromkeys(Strengths.__dataclass_fields__, 0.0))
+OFF = AugmentationParameters(**dict.fromkeys(AugmentationParameters.model_fields, 0.0))
+ON = AugmentationParameters(
+    flip=0.5, rotation=10.0, scale=0.15, aspect=0.1, shift=0.08, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
+    blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
+)  # fmt: skip
 HALF = np.full((4, N_DRAWS), 0.5, np.float32)
 
 
@@ -26,7 +31,7 @@ def draws() -> np.ndarray:
 
 
 OPERATIONS: dict[str, tuple[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]] = {
-    "affine": (7, lambda x, d: aug.affine(x, d, Strengths())),
+    "affine": (7, lambda x, d: aug.affine(x, d, ON)),
     "gamma": (1, lambda x, d: aug.gamma(x, d, 0.5)),
     "contrast": (1, lambda x, d: aug.contrast(x, d, 0.4)),
     "brightness": (1, lambda x, d: aug.brightness(x, d, 40.0)),
@@ -59,9 +64,9 @@ def test_an_image_is_changed_by_its_own_draws_alone(name: str, images: np.ndarra
 
 def test_augment_gives_bytes_and_the_same_for_the_same_draws(images: np.ndarray, draws: np.ndarray) -> None:
     pixels = tf.constant(images.astype(np.uint8))
-    first = augment(pixels, tf.constant(draws), Strengths())
+    first = augment(pixels, tf.constant(draws), ON)
     assert first.dtype == tf.uint8
-    np.testing.assert_array_equal(first, augment(pixels, tf.constant(draws), Strengths()))
+    np.testing.assert_array_equal(first, augment(pixels, tf.constant(draws), ON))
 
 
 def test_all_strengths_zero_changes_nothing(images: np.ndarray, draws: np.ndarray) -> None:
@@ -71,19 +76,19 @@ def test_all_strengths_zero_changes_nothing(images: np.ndarray, draws: np.ndarra
 
 def test_augment_takes_a_batch_of_unknown_length_inside_a_dataset(images: np.ndarray, draws: np.ndarray) -> None:
     rows = tf.data.Dataset.from_tensor_slices((images.astype(np.uint8), draws)).batch(3)
-    shapes = [tuple(x.shape) for x in rows.map(lambda x, d: augment(x, d, Strengths()))]
+    shapes = [tuple(x.shape) for x in rows.map(lambda x, d: augment(x, d, ON))]
     assert shapes == [(3, SIZE, SIZE, 1), (1, SIZE, SIZE, 1)]
 
 
 def test_middle_draws_leave_the_geometry_as_it_is(images: np.ndarray) -> None:
-    still = aug.affine(tf.constant(images), tf.constant(HALF[:, :7]), Strengths(flip=0.5))
+    still = aug.affine(tf.constant(images), tf.constant(HALF[:, :7]), ON.model_copy(update={"flip": 0.5}))
     np.testing.assert_allclose(still, images, atol=1e-3)
 
 
 def test_a_draw_under_the_share_mirrors_left_to_right(images: np.ndarray) -> None:
     draws = HALF[:, :7].copy()
     draws[:2, 6] = 0.49
-    flipped = aug.affine(tf.constant(images), tf.constant(draws), Strengths(flip=0.5))
+    flipped = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.5}))
     np.testing.assert_allclose(flipped[:2], images[:2, :, ::-1], atol=1e-2)
     np.testing.assert_allclose(flipped[2:], images[2:], atol=1e-2)
 
@@ -91,7 +96,7 @@ def test_a_draw_under_the_share_mirrors_left_to_right(images: np.ndarray) -> Non
 def test_a_shift_moves_by_its_share_of_the_side_and_leaves_black(images: np.ndarray) -> None:
     draws = HALF[:, :7].copy()
     draws[:, 4] = 1.0  # +0.125 of 32 pixels: the output reads 4 pixels further right
-    moved = aug.affine(tf.constant(images), tf.constant(draws), Strengths(flip=0.0, shift=0.125))
+    moved = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "shift": 0.125}))
     np.testing.assert_allclose(moved[:, :, :-4], images[:, :, 4:], atol=1e-3)
     assert np.all(moved[:, :, -4:] == 0)
 
@@ -99,7 +104,9 @@ def test_a_shift_moves_by_its_share_of_the_side_and_leaves_black(images: np.ndar
 def test_a_quarter_turn_moves_rows_to_columns(images: np.ndarray) -> None:
     draws = HALF[:, :7].copy()
     draws[:, 0] = 1.0
-    turned = aug.affine(tf.constant(images), tf.constant(draws), Strengths(flip=0.0, rotation=90.0)).numpy()
+    turned = aug.affine(
+        tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "rotation": 90.0})
+    ).numpy()
     np.testing.assert_allclose(turned[:, 1:-1, 1:-1], np.rot90(images, axes=(1, 2))[:, 1:-1, 1:-1], atol=0.05)
 
 
@@ -161,7 +168,3 @@ def test_erase_paints_the_drawn_rectangle_in_the_drawn_grey(images: np.ndarray) 
     assert painted[0].any(1).sum() == painted[0].any(0).sum() == 12  # 35% of 32 pixels, whole pixels about the centre
     assert np.all(erased[0, 12:20, 12:20] == 127.5)
     np.testing.assert_array_equal(erased[3], images[3])
-
-
-def test_the_strengths_are_those_of_the_configuration(default_parameters):
-    assert Strengths(**default_parameters["inputs"]["augmentation"]) == Strengths()

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.augmentation import N_DRAWS, augment
 from pneumonia.decoding import decode_image
 from pneumonia.input_functions import make_eval_input, make_train_input, plan_epoch, steps_per_epoch
+from pneumonia.parameters import AugmentationParameters
 from pneumonia.pixel_store import Part, PixelStore
 
 ORDER, DRAWS = [1, 0, 5, 2, 3, 4], [0.1302464, 0.9086311, 0.1975619]
@@ -283,8 +284,11 @@ def test_more_draws_do_not_change_the_order():
     assert np.array_equal(plan_epoch(N, 3, 1, 2)[0], plan_epoch(N, 3, 1, 9)[0])
 
 
-def test_the_default_augmentation_is_the_same_in_memory_streamed_and_started_late(tiny_store, tiny_manifest):
-    default = partial(augment, strengths=Strengths())
+def test_the_default_augmentation_is_the_same_in_memory_streamed_and_started_late(
+    tiny_store, tiny_manifest, default_parameters
+):
+    strengths = AugmentationParameters(**default_parameters["inputs"]["augmentation"])
+    default = partial(augment, strengths=strengths)
     arguments = {"batch_size": 16, "seed": 1, "augment": default, "n_draws": N_DRAWS}
     undisturbed = make_train_input(tiny_store, tiny_manifest, memory_limit_mb=1, **arguments).skip(3).take(3)
     continued = make_train_input(tiny_store, tiny_manifest, memory_limit_mb=0, first_epoch=1, **arguments).take(3)

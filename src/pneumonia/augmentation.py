@@ -6,11 +6,12 @@ alone. An operation takes float32 `[b, s, s, 1]` in 0..255 and draws `[b, k]`, a
 shape, type and range. Lengths are shares of the image's side.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pneumonia.parameters import AugmentationParameters
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,30 +22,7 @@ DRAWS = {"affine": 7, "gamma": 1, "contrast": 1, "brightness": 1, "sharpness": 2
 N_DRAWS = sum(DRAWS.values())
 
 
-@dataclass(frozen=True)
-class Strengths:
-    """How strong each operation is at most; 0 switches it off.
-
-    The defaults measured better on the corrupted validation images than none, wider geometry or stronger
-    changes of tone did (one seed each).
-    """
-
-    flip: float = 0.5  # share of images mirrored left to right
-    rotation: float = 10.0  # degrees
-    scale: float = 0.15  # |log of the factor|
-    aspect: float = 0.10  # |log of width over height|
-    shift: float = 0.08  # share of the side
-    shear: float = 0.05  # horizontal shift per height
-    gamma: float = 0.35  # |log of the exponent|
-    contrast: float = 0.3  # |log of the factor|
-    brightness: float = 30.0  # grey levels
-    blur: float = 1.6  # largest standard deviation, pixels
-    sharpen: float = 0.3  # largest share of the difference to a blurred copy that is added
-    noise: float = 8.0  # largest standard deviation, grey levels
-    erase: float = 0.2  # share of images that lose a rectangle
-
-
-def augment(images: "tf.Tensor", draws: "tf.Tensor", strengths: Strengths) -> "tf.Tensor":
+def augment(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters) -> "tf.Tensor":
     """Apply all operations that are switched on.
 
     Args:
@@ -84,7 +62,7 @@ def _clipped(images: "tf.Tensor") -> "tf.Tensor":
     return tf.minimum(tf.maximum(images, 0.0), 255.0)  # faster than tf.clip_by_value
 
 
-def affine(images: "tf.Tensor", draws: "tf.Tensor", strengths: Strengths) -> "tf.Tensor":
+def affine(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters) -> "tf.Tensor":
     """Mirror, rotate, scale, stretch, shear and shift about the centre in one resampling, black outside.
 
     Takes uint8 too. Draws: rotation, scale, aspect, shear, shift in x, shift in y (0.5 leaves the image as it

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.augmentation import N_DRAWS, augment
 from pneumonia.input_functions import plan_epoch
 from pneumonia.parameters import InputsParameters, TrainingParameters
 from pneumonia.pixel_store import PixelStore
@@ -78,12 +78,11 @@ def sample_statistics_batches(
     """Return batches of training images, uint8 `[b, size, size, 1]`, every other one augmented."""
     order, draws = (plan.numpy() for plan in plan_epoch(len(train), training.seed, 0, N_DRAWS))
     rows = order[: STATISTICS_BATCHES * training.batch_size]
-    strengths = Strengths(**inputs.augmentation.model_dump())
     batches = []
     for number, start in enumerate(range(0, len(rows), training.batch_size)):
         chosen = rows[start : start + training.batch_size]
         images = tf.constant(store.read(store.rows(train["sha256"].iloc[chosen])))
-        batches.append(augment(images, draws[chosen], strengths) if number % 2 else images)
+        batches.append(augment(images, draws[chosen], inputs.augmentation) if number % 2 else images)
     return batches
 
 

@@ -19,7 +19,7 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.augmentation import N_DRAWS, augment
 from pneumonia.averaging import AveragedCopy, make_metrics, sample_statistics_batches
 from pneumonia.datasets.event_log_dataset import EventLog
 from pneumonia.datasets.training_state_dataset import TrainingState
@@ -179,7 +179,7 @@ def fit_member(
         seed=training.seed,
         memory_limit_mb=inputs.memory_limit_mb,
         first_epoch=keeper.next_epoch,
-        augment=partial(augment, strengths=Strengths(**inputs.augmentation.model_dump())),
+        augment=partial(augment, strengths=inputs.augmentation),
         n_draws=N_DRAWS,
         class_weights=class_weights,
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.augmentation import N_DRAWS, Strengths, augment
+from pneumonia.augmentation import N_DRAWS, augment
 from pneumonia.errors import UserError
 from pneumonia.input_functions import plan_epoch
 from pneumonia.parameters import InputsParameters
@@ -45,11 +45,11 @@ def test_the_batch_shows_the_first_training_images_with_label_and_file_name(figu
     assert [panel.texts[0].get_text() for panel in figure.axes] == names
 
 
-def test_each_image_is_shown_above_what_the_network_sees(figure, tiny_manifest, tiny_store):
+def test_each_image_is_shown_above_what_the_network_sees(figure, tiny_manifest, tiny_store, parameters):
     train = tiny_manifest[tiny_manifest["split"] == "train"]
     order, draws = (tensor.numpy() for tensor in plan_epoch(24, 7, 0, N_DRAWS))
     stored = tiny_store.read(tiny_store.rows(train.iloc[order[:8]]["sha256"]))
-    augmented = augment(stored, draws[order[:8]], Strengths()).numpy()
+    augmented = augment(stored, draws[order[:8]], parameters.augmentation).numpy()
 
     shown = np.array([panel.images[0].get_array() for panel in figure.axes])
     assert np.array_equal(shown[:, :32], stored[..., 0])

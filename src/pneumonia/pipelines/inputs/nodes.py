@@ -43,7 +43,7 @@ def draw_batch(
         parameters: Size of the pixels, resize method and augmentation.
         seed: The training's.
     """
-    from pneumonia.augmentation import N_DRAWS, Strengths, augment
+    from pneumonia.augmentation import N_DRAWS, augment
     from pneumonia.input_functions import plan_epoch
 
     store = pixel_store.open(parameters.image_size, parameters.resize)
@@ -52,8 +52,7 @@ def draw_batch(
     rows = order[:IMAGES]
     chosen = train.iloc[rows]
     images = store.read(store.rows(chosen["sha256"]))
-    strengths = Strengths(**parameters.augmentation.model_dump())
-    augmented = augment(images, draws[rows], strengths).numpy()
+    augmented = augment(images, draws[rows], parameters.augmentation).numpy()
     return _draw_pairs(chosen, images, augmented)
 
 
