@@ -66,9 +66,10 @@ def test_an_averaged_model_survives_saving_and_loading(tmp_path):
     for seed in (0, 1):
         network = make_network("residual_cnn", 32, seed=seed)
         networks.append(keras.Model(network.input, network.output, name=f"member_{seed + 1}"))
-    model = average_networks(networks)
+    model = average_networks(networks, mirror=True)
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
-    expected = (networks[0].predict(images, verbose=0) + networks[1].predict(images, verbose=0)) / 2
+    views = (images, images[:, :, ::-1])
+    expected = np.mean([network.predict(view, verbose=0) for network in networks for view in views], axis=0)
 
     model.save(tmp_path / "ensemble.keras")
     loaded = keras.models.load_model(tmp_path / "ensemble.keras")

@@ -52,8 +52,11 @@ class SecondMemberInterrupted(TrainingState):
 def train(tiny_store, tiny_manifest, default_parameters):
     """Call `fit_network` on tiny images for three epochs, with the project's default recipe."""
 
-    def run(state, **changes):
-        inputs = InputsParameters(**{**default_parameters["inputs"], "image_size": tiny_store.image_size})
+    def run(state, flip=0.5, **changes):
+        augmentation = {**default_parameters["inputs"]["augmentation"], "flip": flip}
+        inputs = InputsParameters(
+            **{**default_parameters["inputs"], "image_size": tiny_store.image_size, "augmentation": augmentation}
+        )
         model = ModelParameters(**{**default_parameters["model"], "name": "separable_cnn"})
         training = TrainingParameters(
             **{**default_parameters["training"], "epochs": 3, "batch_size": 8, "deterministic": True, **changes}
@@ -142,8 +145,9 @@ def test_the_model_says_what_it_was_made_from(trained, tiny_store):
 
 def test_the_model_gives_the_validation_metrics_of_the_kept_epoch(trained, tiny_store, tiny_manifest):
     model, history = trained
+    network = model.get_layer("separable_cnn")
     val = tiny_manifest[tiny_manifest["split"] == "val"]
-    probability = model.predict(tiny_store.read(tiny_store.rows(val["sha256"])), verbose=0)[:, 0].astype(float)
+    probability = network.predict(tiny_store.read(tiny_store.rows(val["sha256"])), verbose=0)[:, 0].astype(float)
 
     target = val["target"].to_numpy()
     log_loss = -np.mean(target * np.log(probability) + (1 - target) * np.log(1 - probability))
@@ -169,12 +173,19 @@ def ensemble(train, tmp_path_factory):
     return train(TrainingState(tmp_path_factory.mktemp("ensemble") / "state.npz"), members=2, epochs=2)
 
 
+def test_without_mirrored_training_images_the_model_is_the_network_itself(train, tmp_path):
+    model, _ = train(TrainingState(tmp_path / "state.npz"), flip=0.0, epochs=1)
+
+    assert model.name == "separable_cnn"
+
+
 def test_several_members_are_averaged_and_their_histories_kept(ensemble, tiny_store, tiny_manifest):
     model, history = ensemble
     images = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"]))
 
     members = [layer for layer in model.layers if layer.name.startswith("member_")]
-    expected = np.mean([member.predict(images, verbose=0) for member in members], axis=0)
+    views = (images, images[:, :, ::-1])
+    expected = np.mean([member.predict(view, verbose=0) for member in members for view in views], axis=0)
     assert [member.name for member in members] == ["member_1", "member_2"]
     assert not np.array_equal(members[0].get_weights()[0], members[1].get_weights()[0])
     np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Several networks in place of one: each on its own part of the training images, their probabilities averaged."""
+"""One model that averages probabilities: of several networks, each trained on its own images, and of two views."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -52,14 +52,22 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
     return plan
 
 
-def average_networks(networks: Sequence["keras.Model"]) -> "keras.Model":
-    """Return one model that averages the probabilities of several.
+def average_networks(networks: Sequence["keras.Model"], *, mirror: bool) -> "keras.Model":
+    """Return one model that averages the probabilities of several networks, or of two views of an image, or both.
 
     Args:
         networks: Of the same input, float32, each under a name of its own.
+        mirror: Whether each also judges the image mirrored left to right. Only networks that were trained on
+            mirrored images should.
+
+    Returns:
+        The model; of one network without mirroring, that network itself.
     """
     import keras
 
+    if len(networks) == 1 and not mirror:
+        return networks[0]
     image = keras.Input(networks[0].input_shape[1:], name="image")
-    mean = keras.layers.Average(name="probability")([network(image) for network in networks])
-    return keras.Model(image, mean, name="ensemble")
+    views = [image, keras.ops.flip(image, axis=2)] if mirror else [image]
+    mean = keras.layers.Average(name="probability")([network(view) for network in networks for view in views])
+    return keras.Model(image, mean, name="average")

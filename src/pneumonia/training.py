@@ -128,7 +128,7 @@ def fit_network(
         fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
         networks.append(keeper.best_network(name))
         histories.append(keeper.table().assign(member=number + 1))
-    trained = networks[0] if len(networks) == 1 else average_networks(networks)
+    trained = average_networks(networks, mirror=inputs.augmentation.flip > 0)
     kept = [int(history.loc[history["kept"] == 1, "epoch"].iloc[0]) for history in histories]
     trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept}
     return trained, pd.concat(histories, ignore_index=True)

@@ -45,7 +45,8 @@ def train_network(
         The network with the weights of its best epoch, under the float32 policy, with its ``lineage``; and
         the history: one row an epoch, with the metrics of train and val (``val_...``) and the number of the
         ``member``. With ``training.members`` above 1 the model averages so many networks, and ``val_...`` are
-        measured on the member's own fold of train.
+        measured on the member's own fold of train. Where training mirrors images, the model also averages over
+        the image and its mirror image; the history's ``val_...`` are without that.
 
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
@@ -62,7 +63,7 @@ def train_network(
 def describe_network(pneumonia_model: Model) -> str:
     """Return the layers of a network as a table, with the number of its parameters."""
     lines: list[str] = []
-    pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110)
+    pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110, expand_nested=True)
     return "\n".join(lines) + "\n"
 
 
