@@ -1,0 +1,354 @@
+"""What README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md say is so: commands, paths, names, defaults, links.
+
+A command that stands in a bash block, or in backticks with two words or more, is run on a tiny set of generated
+images. Where it opens a server, installs or builds, it is looked up instead. One of any other kind fails.
+"""
+
+import argparse
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+import tomllib
+import typing
+from functools import cache
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in
+         sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}  # fmt: skip
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|src|tests)/\S*")
+GROUPS = "ingest|imbalance|inputs|model|training|evaluation"
+EVERYTHING = "kedro run --params=images=PATH"
+TINY = {
+    "training": {"epochs": 1, "batch_size": 16},
+    "inputs": {"image_size": 32},
+    "evaluation": {"resamples": 200, "robustness": False, "train_images": 20, "gallery_images": 1},
+}
+
+
+def fences(text):
+    """Return language and content of each code block."""
+    return [(language, textwrap.dedent(body)) for _, language, body in FENCE.findall(text)]
+
+
+def inline_code(text):
+    """Return what stands in backticks outside of code blocks."""
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", FENCE.sub("", text))]
+
+
+def commands(text):
+    """Return the commands of a page, without comments."""
+    lines = [line.split(" #")[0].strip() for language, body in fences(text) if language == "bash"
+             for line in body.replace("\\\n", " ").splitlines()]  # fmt: skip
+    return [line for line in lines if line and not line.startswith("#")] + [
+        code for code in inline_code(text) if re.match(r"[a-z][\w.-]+ (/?\w|[.-])", code)
+    ]
+
+
+COMMANDS = sorted({command for text in PAGES.values() for command in commands(text)})
+RUNS = [command for command in COMMANDS if command.startswith(("kedro run", "kedro versions"))]
+
+
+def start(words, folder):
+    """Run a program of this environment and return its output; fail if it fails."""
+    bin_folder = Path(sys.executable).parent
+    process = subprocess.run(
+        [bin_folder / words[0] if (bin_folder / words[0]).exists() else words[0], *words[1:]],
+        cwd=folder, capture_output=True, text=True, input="y\n",
+        env={**os.environ, "NO_COLOR": "1", "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert process.returncode == 0, f"{words}\n{process.stdout[-2000:]}{process.stderr[-3000:]}"
+    return process.stdout
+
+
+def help_lists_options(words, folder):
+    """The command exists, and its help names each option that is used."""
+    program = list(takewhile(lambda word: not word.startswith("-"), words))
+    explained = start([*program, "--help"], folder)
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", explained))
+
+
+def look_up_kedro(words, folder):
+    if words[1] in ("viz", "jupyter", "ipython"):
+        help_lists_options(words if words[1:] != ["viz"] else ["kedro", "viz", "run"], folder)
+    else:
+        start(words, folder)
+
+
+def look_up_make(words, folder):
+    targets = re.findall(r"^([\w.-]+):", (folder / "Makefile").read_text(), re.MULTILINE)
+    assert words[1:]
+    assert set(words[1:]) <= set(targets)
+
+
+def look_up_pip(words, folder):
+    assert words[1] == "install"
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    for flag, value in zip(words[2::2], words[3::2], strict=True):
+        if flag == "-c":
+            assert (folder / value).is_file()
+        else:
+            assert flag == "-e"
+            assert set(re.fullmatch(r"\.\[([\w,]+)\]", value)[1].split(",")) <= set(project["optional-dependencies"])
+
+
+def look_up_python(words, folder):
+    if words[1] == "-c":
+        start(words, folder)
+    else:
+        assert words[1].endswith(".py")
+        help_lists_options(words, folder)
+
+
+def look_up_pytest(words, folder):
+    settings = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    options = argparse.ArgumentParser(exit_on_error=False)
+    options.add_argument("-m", choices=[marker.split(":")[0] for marker in settings["markers"]])
+    options.add_argument("paths", nargs="*", type=Path)
+    assert all((folder / path).exists() for path in options.parse_args(words[1:]).paths)
+
+
+def look_up_activation(words, folder):
+    """What `make install` makes is sourced, where this test itself is run from an environment of another place too."""
+    assert words[1:] == [".venv/bin/activate"]
+    assert "BIN := .venv/bin" in (folder / "Makefile").read_text()
+
+
+LOOK_UP = {
+    ".": look_up_activation,
+    "kedro": look_up_kedro,
+    "make": look_up_make,
+    "pip": look_up_pip,
+    "python": look_up_python,
+    "pytest": look_up_pytest,
+    "pre-commit": help_lists_options,
+    "tensorboard": help_lists_options,
+}
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in RUNS])
+def test_a_command_that_is_no_run_exists(command):
+    words = shlex.split(command)
+    assert words[0] in LOOK_UP, f"tests/test_docs.py does not know how to try: {command}"
+    LOOK_UP[words[0]](words, ROOT)
+
+
+@pytest.mark.parametrize("command", [command for command in RUNS if command.startswith("kedro run")])
+def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(command, default_parameters):
+    from kedro.framework.cli.project import run
+
+    from pneumonia.pipeline_registry import register_pipelines
+
+    given = run.make_context("run", shlex.split(command)[2:]).params
+    pipeline = register_pipelines()[given["pipeline"] or "__default__"]
+    part = pipeline.filter(
+        tags=given["tags"] or None, from_nodes=given["from_nodes"] or None, to_nodes=given["to_nodes"] or None
+    )
+    assert part.nodes
+    assert set(given["load_versions"]) <= part.datasets()
+    assert given["env"] is None or (ROOT / "conf" / given["env"]).is_dir()
+    assert set(flat(given["params"])) <= set(flat(default_parameters))
+
+
+@pytest.fixture(scope="session")
+def documented(tmp_path_factory, copy_project):
+    """A checkout with tiny images and settings, and a function that runs a command in it once.
+
+    The settings are put where a user puts them, so that commands are run as they are written, but for PATH and V.
+    """
+    from pneumonia.demo_images import write_demo_images
+
+    folder = copy_project(tmp_path_factory.mktemp("docs") / "checkout")
+    write_demo_images(folder / "data/01_raw/chest_xray", 60)
+    for environment in ("local", "demo", "notes"):
+        parameters = folder / "conf" / environment / "parameters.yml"
+        given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
+        parameters.write_text(yaml.safe_dump({**given, **{k: given.get(k, {}) | v for k, v in TINY.items()}}))
+    catalog = folder / "conf/demo/catalog.yml"
+    catalog.write_text(re.sub(r"n_images: \d+", "n_images: 60", catalog.read_text()))
+
+    @cache
+    def try_command(command):
+        if command != EVERYTHING:
+            try_command(EVERYTHING)
+        models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
+        first = min((path.name for path in models), default="")
+        command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)
+        return start(shlex.split(command.replace("=PATH", f"={folder / 'data/01_raw/chest_xray'}")), folder)
+
+    return folder, try_command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", RUNS)
+def test_a_run_succeeds(documented, command):
+    documented[1](command)
+
+
+@pytest.mark.slow
+def test_what_a_run_is_said_to_leave_is_there(documented):
+    folder, try_command = documented
+    for command in (EVERYTHING, "kedro run --env=demo", "kedro run --env=notes --params=images=PATH"):
+        assert command in RUNS
+        try_command(command)
+    said = {code for text in PAGES.values() for code in inline_code(text) if code.startswith("data/")}
+    assert "data/08_reporting/metrics.json/<version>/metrics.json" in said
+    missing = {path for path in said if not list(folder.glob(re.sub("<[^>]*>", "*", path).rstrip("/")))}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_in_backticks_exist(page):
+    paths = {code for code in inline_code(PAGES[page]) if IN_REPOSITORY.fullmatch(code)}
+    made_by_users = {path for path in paths if path.startswith(("data/", "conf/local/"))}
+    assert {path for path in paths - made_by_users if not list(ROOT.glob(path.rstrip("/")))} == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", PAGES[page])):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (ROOT / page).parent / path if path else ROOT / page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_blocks_are_of_a_kind_that_is_tested(page):
+    for language, body in fences(PAGES[page]):
+        assert language in ("bash", "mermaid", "python", "yaml"), body
+        if language == "python":
+            ast.parse(body)
+        if language == "yaml":
+            yaml.safe_load(body)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_parameters_and_nodes_in_backticks_exist(page, default_parameters):
+    from pneumonia.pipeline_registry import register_pipelines
+
+    known = {node.name for node in register_pipelines()["__default__"].nodes} | set(flat(default_parameters))
+    groups = {name.rpartition(".")[0] for name in known}
+    named = [re.fullmatch(rf"((?:{GROUPS})\.[a-z_.]+)(?:[=:].*)?", code) for code in inline_code(PAGES[page])]
+    assert {match[1] for match in named if match} <= known | groups
+
+
+def test_the_page_of_parameters_has_each_with_its_default(default_parameters):
+    rows = re.findall(r"^\| `([\w.]+)` \| `(.+?)` \| (.+?) \| (.+) \|$", PAGES["docs/parameters.md"], re.MULTILINE)
+
+    assert {name: yaml.safe_load(default.replace("\\|", "|")) for name, default, *_ in rows} == flat(default_parameters)
+    assert len({name for name, *_ in rows}) == len(rows)
+
+
+def test_the_page_of_parameters_has_all_choices():
+    from pneumonia.parameters import Group, Parameters
+
+    def choices(group, prefix=""):
+        for name, field in group.model_fields.items():
+            if typing.get_origin(field.annotation) is typing.Literal:
+                yield prefix + name, set(typing.get_args(field.annotation))
+            elif isinstance(field.annotation, type) and issubclass(field.annotation, Group):
+                yield from choices(field.annotation, f"{prefix}{name}.")
+
+    rows = re.findall(r"^\| `([\w.]+)` \| `.+?` \| (.+?) \|", PAGES["docs/parameters.md"], re.MULTILINE)
+    said = {name: set(re.findall(r"`(\w+)`", values)) for name, values in rows if "`" in values}
+    assert said == dict(choices(Parameters))
+
+
+def test_readme_says_in_a_sentence_each_where_to_change_what():
+    (section,) = re.findall(r"^## Where to change what\n(.*?)^\w", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+    entries = [" ".join(entry.split()) for entry in section.split("\n- ")[1:]]
+
+    assert [re.match(r"\*\*(.+?)\*\*: ", entry)[1] for entry in entries] == [
+        "Image size", "Network", "Split ratio", "Metric", "Source of the images",
+    ]  # fmt: skip
+    for entry in entries:
+        assert entry.endswith(".")
+        assert ". " not in entry
+        files = [code for code in inline_code(entry) if IN_REPOSITORY.fullmatch(code)]
+        text = "".join((ROOT / path.replace("/local/", "/base/")).read_text() for path in files)
+        names = [code.rpartition(".")[2] for code in inline_code(entry) if code not in files]
+        assert files
+        assert names
+        assert all(re.search(rf"\b{name}\b", text) for name in names), entry
+
+
+def test_the_diagram_of_the_readme_is_that_of_the_pipelines():
+    from pneumonia.pipelines import evaluation, imbalance, ingest, inputs, training
+
+    (diagram,) = [body for language, body in fences(PAGES["README.md"]) if language == "mermaid"]
+    names = dict(re.findall(r"(\w+)\[\((.+?)\)\]", diagram))
+    drawn = set()
+    for line in diagram.splitlines()[1:]:
+        chain = [re.match(r"\w+", part.strip())[0] for part in line.split("-->")]
+        drawn |= set(pairwise(chain))
+
+    stages = {"ingest": ingest, "imbalance": imbalance, "inputs": inputs, "training": training,
+              "evaluation": evaluation}  # fmt: skip
+    expected = set()
+    for stage, module in stages.items():
+        pipeline = module.create_pipeline()
+        for key, datasets in names.items():
+            if set(datasets.split(", ")) & pipeline.inputs():
+                expected.add((key, stage))
+            if set(datasets.split(", ")) & pipeline.all_outputs():
+                expected.add((stage, key))
+    assert drawn == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("```bash\nkedro run   # all\n\n# a remark\nmake demo\n```\n", ["kedro run", "make demo"]),
+        ("1. so:\n\n   ```bash\n   kedro run \\\n     --env=demo\n   ```\n", ["kedro run    --env=demo"]),
+        ("Say `kedro\nviz` or `rm -r data`, not `kedro`, `n / 2`, `a: b` or `An Error`.", ["kedro viz", "rm -r data"]),
+    ],
+)
+def test_commands_are_found_in_blocks_and_in_backticks(text, found):
+    assert commands(text) == found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kedro vis",
+        "kedro catalog destroy",
+        "kedro viz run --colour=red",
+        "make coffee",
+        "pip install -c constraints.txt -e '.[everything]'",
+        "pip install -c no_such_file.txt -e '.[dev]'",
+        "python benchmarks/no_such_file.py",
+        "pytest tests/no_such_file.py",
+        "pytest -m no_such_marker",
+    ],
+)
+def test_a_command_that_does_not_exist_fails(command):
+    words = shlex.split(command)
+    with pytest.raises((AssertionError, argparse.ArgumentError)):
+        LOOK_UP[words[0]](words, ROOT)
+
+
+def anchors(text):
+    """Return the anchors that a page's headings get."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def flat(parameters, prefix=""):
+    """Return nested parameters by dotted name."""
+    found = {}
+    for name, value in parameters.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
