@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ class Browser:
     def __init__(self, profile: Path) -> None:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # Chromium reads commands from descriptor 3 and writes answers to descriptor 4.
+        # Chromium reads commands from descriptor 3 and writes answers to descriptor 4. It reaches no other machine.
         command = (
             f"exec {CHROMIUM} --headless=new --no-sandbox --disable-gpu --hide-scrollbars --no-first-run "
-            f"--disable-background-networking --user-data-dir={profile} --remote-debugging-pipe about:blank "
+            f"--disable-background-networking --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1' "
+            f"--user-data-dir={profile} --remote-debugging-pipe about:blank "
             f"3<&{to_browser} 4>&{from_browser}"
         )
         self._process = subprocess.Popen(
@@ -79,6 +81,34 @@ class Browser:
         return self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)["result"].get(
             "value"
         )
+
+    def wait(self, script: str, seconds: float = 60) -> Any:
+        """Return the value of a JavaScript expression as soon as it is true; fail after some seconds."""
+        end = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"not within {seconds} s: {script}"
+            time.sleep(0.2)
+        return value
+
+    def failures(self) -> list[str]:
+        """Return what the last page that was opened failed to load, logged as an error or raised."""
+        urls = {
+            event["params"]["requestId"]: event["params"]["request"]["url"] for event in self._of("requestWillBeSent")
+        }
+        failures = [f"{urls[event['params']['requestId']]}: not loaded" for event in self._of("loadingFailed")]
+        responses = [event["params"]["response"] for event in self._of("responseReceived")]
+        failures += [f"{answer['url']}: {answer['status']}" for answer in responses if answer["status"] >= 400]
+        entries = [event["params"]["entry"] for event in self._of("entryAdded")]
+        failures += [f"{entry.get('url')}: {entry['text']}" for entry in entries if entry["level"] == "error"]
+        failures += [
+            f"console: {event['params']['args']}"
+            for event in self._of("consoleAPICalled")
+            if event["params"]["type"] == "error"
+        ]
+        return failures + [f"raised: {event['params']}" for event in self._of("exceptionThrown")]
+
+    def _of(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["method"].endswith(f".{name}")]
 
     def screenshot(self, path: Path, y: int = 0, height: int | None = None) -> None:
         """Save the page, from `y` pixels on, as PNG."""

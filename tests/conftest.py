@@ -1,6 +1,33 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+TINY = {
+    "training": {"epochs": 1, "batch_size": 16},
+    "inputs": {"image_size": 64},
+    "evaluation": {"resamples": 200, "robustness_images": 20, "train_images": 20},
+}
+
+
+def kedro(folder, *arguments):
+    """Run `kedro` with its installed entry point, and return the finished process."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("kedro"), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+def succeed(folder, *arguments):
+    process = kedro(folder, *arguments)
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    return process
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +138,37 @@ def copy_project(project):
         return folder
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def tiny_checkout(project, copy_project):
+    """Make a checkout with an environment `tiny`: the demo with few images and one epoch."""
+
+    def make(folder):
+        copy_project(folder)
+        tiny = folder / "conf" / "tiny"
+        tiny.mkdir()
+        catalog = yaml.safe_load((project / "conf/demo/catalog.yml").read_text())
+        catalog["chest_xrays"]["n_images"] = 120
+        (tiny / "catalog.yml").write_text(yaml.safe_dump(catalog))
+        (tiny / "parameters.yml").write_text(yaml.safe_dump(TINY))
+        (tiny / "globals.yml").write_text("root: data/tiny\nimages: data/tiny/01_raw/chest_xray\n")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory, tiny_checkout):
+    """A checkout in which `kedro run --env=tiny --pipeline=training` was run, and nothing before it."""
+    folder = tiny_checkout(tmp_path_factory.mktemp("runs") / "checkout")
+    succeed(folder, "run", "--env=tiny", "--pipelines=training")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_checkout(tmp_path_factory, tiny_checkout):
+    """A checkout in which `kedro run --env=tiny` was run once. Tests leave its data as they are."""
+    folder = tiny_checkout(tmp_path_factory.mktemp("finished") / "checkout")
+    succeed(folder, "run", "--env=tiny")
+    return folder

@@ -78,7 +78,9 @@ def help_lists_options(words, folder):
 
 
 def look_up_kedro(words, folder):
-    if words[1] in ("viz", "jupyter", "ipython"):
+    if words[1] == "jupyter":  # whose own help needs JupyterLab
+        assert words[2] in start(["kedro", "jupyter", "--help"], folder)
+    elif words[1] in ("viz", "ipython"):
         help_lists_options(words if words[1:] != ["viz"] else ["kedro", "viz", "run"], folder)
     else:
         start(words, folder)

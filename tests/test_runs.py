@@ -1,51 +1,10 @@
 """Every registered pipeline, started by `kedro run` in a process of its own, on generated images."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
-import yaml
-
-TINY = {
-    "training": {"epochs": 1, "batch_size": 16},
-    "inputs": {"image_size": 64},
-    "evaluation": {"resamples": 200, "robustness_images": 20, "train_images": 20},
-}
-
-
-def kedro(folder, *arguments):
-    """Run `kedro` with its installed entry point, and return the finished process."""
-    return subprocess.run(
-        [Path(sys.executable).with_name("kedro"), *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-
-
-def succeed(folder, *arguments):
-    process = kedro(folder, *arguments)
-    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
-    return process
-
-
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory, project, copy_project):
-    """A checkout in which `kedro run --env=tiny --pipeline=training` was run, and nothing before it."""
-    folder = copy_project(tmp_path_factory.mktemp("runs") / "checkout")
-    tiny = folder / "conf" / "tiny"
-    tiny.mkdir()
-    catalog = yaml.safe_load((project / "conf/demo/catalog.yml").read_text())
-    catalog["chest_xrays"]["n_images"] = 120
-    (tiny / "catalog.yml").write_text(yaml.safe_dump(catalog))
-    (tiny / "parameters.yml").write_text(yaml.safe_dump(TINY))
-    (tiny / "globals.yml").write_text("root: data/tiny\nimages: data/tiny/01_raw/chest_xray\n")
-    succeed(folder, "run", "--env=tiny", "--pipelines=training")
-    return folder
+from tests.conftest import kedro, succeed
 
 
 def versions(folder, name):
@@ -140,6 +99,52 @@ def test_evaluation_without_a_model_says_how_to_make_one(tmp_path, copy_project)
     assert process.returncode != 0
     assert "make it by: kedro run --pipeline=training --env=demo" in process.stderr
     assert "Traceback" not in process.stdout + process.stderr
+
+
+def test_whatever_one_node_leaves_to_another_is_on_disk(project):
+    from kedro.config import OmegaConfigLoader
+
+    from pneumonia.pipeline_registry import register_pipelines
+
+    entries = OmegaConfigLoader(conf_source=str(project / "conf"), base_env="base", default_run_env="base")["catalog"]
+    handed_on = {
+        name
+        for pipeline in register_pipelines().values()
+        for name in pipeline.datasets()
+        if not name.startswith("params:") and name != "parameters"
+    }
+    assert {name for name in handed_on if entries.get(name, {"type": "MemoryDataset"})["type"] == "MemoryDataset"} == {
+        "run_context"
+    }
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory, finished_checkout):
+    """A copy of a checkout in which everything was run once."""
+    return shutil.copytree(finished_checkout, tmp_path_factory.mktemp("resumed") / "checkout")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("selection", "made", "kept"),
+    [
+        (["--tags=report"], ["report.html", "model_card.md"], ["metrics.json", "pneumonia_model.keras"]),
+        (["--to-nodes=inputs.draw_batch"], ["split_manifest.csv", "batch.png"], ["pneumonia_model.keras"]),
+        (["--from-nodes=inputs.store_pixels"], ["batch.png", "report.html"], ["split_manifest.csv"]),
+        (["--from-nodes=training.train_network"], ["pneumonia_model.keras", "report.html"], ["class_weights.json"]),
+        (["--from-nodes=evaluation.check_model"], ["metrics.json", "report.html"], ["pneumonia_model.keras"]),
+        (["--tags=imbalance,training"], ["pneumonia_model.keras"], ["split_manifest.csv", "metrics.json"]),
+    ],
+)
+def test_a_run_starts_and_ends_where_it_is_told(resumed, selection, made, kept):
+    before = {name: versions(resumed, name) for name in (*made, *kept)}
+
+    succeed(resumed, "run", "--env=tiny", *selection)
+
+    for name in made:
+        assert len(versions(resumed, name)) == len(before[name]) + 1, name
+    for name in kept:
+        assert versions(resumed, name) == before[name], name
 
 
 def lineage(folder):

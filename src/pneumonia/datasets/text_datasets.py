@@ -1,13 +1,19 @@
 """Text files: Markdown, and HTML that kedro-viz can show."""
 
+import re
+from html import escape
 from pathlib import Path
-from typing import NewType
 
+from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
 from pneumonia.files import write_whole
 
-HTMLPreview = NewType("HTMLPreview", str)
+# kedro-viz takes _a_ for emphasis, even in preformatted text; this looks the same.
+LOW_LINE = "\N{MODIFIER LETTER LOW MACRON}"
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+# Drawings need the style sheet, which kedro-viz leaves out; line breaks between tags it would show.
+UNSHOWN = re.compile(r"<svg.*?</svg>|(?<=>)\s*(?=<)", re.DOTALL)
 
 
 class TextDataset(_TextDataset):
@@ -30,6 +36,13 @@ class TextDataset(_TextDataset):
         """Load the text."""
         return Path(self._get_load_path()).read_text(encoding="utf-8")
 
+    def preview(self) -> HTMLPreview:
+        """Return the text for kedro-viz, which renders Markdown."""
+        text = escape(self.load(), quote=False).replace("_", LOW_LINE)
+        if self._filepath.suffix == ".md":
+            return HTMLPreview(FRONT_MATTER.sub("", text))
+        return HTMLPreview(f"<pre>{text}</pre>")
+
 
 class HtmlDataset(TextDataset):
     """A self-contained HTML page.
@@ -42,3 +55,7 @@ class HtmlDataset(TextDataset):
       versioned: true
     ```
     """
+
+    def preview(self) -> HTMLPreview:
+        """Return the page for kedro-viz, which shows it without its style sheet."""
+        return HTMLPreview(UNSHOWN.sub(" ", self.load()))
