@@ -20,7 +20,7 @@ demo: install ## Run the whole chain on generated images
 	$(BIN)/kedro run --env=demo
 
 test: install ## Run the tests, without the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
 
 check: install ## Look at style, format and types
 	$(BIN)/ruff check .

@@ -1,11 +1,18 @@
+import errno
+import os
+import subprocess
+import sys
+from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
+from kedro.pipeline import Node, Pipeline
 
+from pneumonia.datasets import RecordDataset, TrainingStateDataset
 from pneumonia.errors import UserError
-from pneumonia.hooks import ParametersHook, UserErrorHook
+from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
 
 CONF = "conf"
 
@@ -38,6 +45,9 @@ def test_the_parameters_of_every_environment_are_accepted(project, env):
         ({"training": {"epochs": "many"}}, r"training\.epochs: Input should be a valid integer \(given: 'many'\)"),
         ({"inputs": {"resize": "stretch"}}, r"inputs\.resize: Input should be 'pad', 'crop' or 'squeeze'"),
         ({"trainng": {"epochs": 3}}, r"trainng: no such parameter; did you mean training\?"),
+        ({"training": 3}, r"training: Input should be a valid dictionary .* \(given: 3\)"),
+        ({"images": None}, r"images: must be a path.* \(given: None\)"),
+        ({"images": 2024}, r"images: must be a path; a number is written as \./2024"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_given(project, runtime_params, message):
@@ -81,3 +91,87 @@ def test_a_user_error_is_unwrapped(project):
 
 def test_other_errors_are_left_alone():
     UserErrorHook().on_pipeline_error(DatasetError("something else"))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "Make room"), (errno.EACCES, "Mend the permissions"), (errno.EROFS, "Make the folder writable")],
+)
+def test_a_disk_that_refuses_is_named_with_what_to_do(number, remedy):
+    wrapped = DatasetError("Failed while loading data")
+    wrapped.__cause__ = OSError(number, os.strerror(number), "data/table.csv")
+
+    with pytest.raises(UserError, match=rf"^data/table\.csv: {os.strerror(number)}\. {remedy} and run again"):
+        UserErrorHook().on_pipeline_error(wrapped)
+
+
+def test_a_missing_file_is_not_put_as_a_full_disk():
+    UserErrorHook().on_pipeline_error(FileNotFoundError(errno.ENOENT, "No such file", "x"))
+
+
+def test_a_run_reads_what_it_made_though_another_run_saves_a_newer_version(tmp_path):
+    def record(version):
+        return RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, version))
+
+    catalog = DataCatalog({"record": record("2026-01-01")})
+    pipeline = Pipeline([Node(lambda: {}, None, "record", name="make")])
+    RunContextHook().before_pipeline_run({"run_id": "2026-01-01"}, pipeline, catalog)
+    catalog.save("record", {"run": "this one"})
+    record("2026-01-02").save({"run": "another"})
+
+    assert catalog.load("record") == {"run": "this one"}
+
+
+@pytest.fixture
+def record_run(tmp_path):
+    """Return what is recorded of a run that makes a manifest, in a project of one file."""
+    (tmp_path / "file").write_text("content")
+    manifest = RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, "now"))
+    pipeline = Pipeline(
+        [
+            Node(lambda: {}, None, "split_manifest", name="make"),
+            Node(lambda manifest, context: context, ["split_manifest", "run_context"], "report", name="read"),
+        ]
+    )
+
+    def record():
+        catalog = DataCatalog({"run_context": MemoryDataset(), "split_manifest": manifest})
+        given = {"run_id": "now", "env": None, "project_path": str(tmp_path)}
+        RunContextHook().before_pipeline_run(given, pipeline, catalog)
+        return catalog.load("run_context")
+
+    return record
+
+
+def test_a_run_is_recorded_with_what_it_was_made_by(record_run, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", "--params=images=a b"])
+    found = record_run()
+
+    assert (found["run_id"], found["environment"], found["versions"]) == ("now", "local", {"split_manifest": "now"})
+    assert found["command"] == "kedro run '--params=images=a b'"
+    assert found["packages"]["pandas"] == metadata.version("pandas")
+    assert found["packages"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["hardware"]["cores"] == os.cpu_count()
+    assert found["hardware"]["cpu"]
+
+
+def test_the_commit_of_the_checkout_is_recorded_and_whether_files_differ(record_run, tmp_path):
+    assert record_run()["commit"] is None
+
+    for command in ("init", "add file", "-c user.name=n -c user.email=e commit --message=m"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert record_run()["commit"] == head.stdout.strip()
+    (tmp_path / "file").write_text("changed")
+    assert record_run()["commit"] == f"{head.stdout.strip()}-dirty"
+
+
+def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_path):
+    dataset = TrainingStateDataset(filepath=str(tmp_path / "state.npz"))
+    dataset.load().write({"finished": True}, {})
+    state, catalog = tmp_path / "state.npz", DataCatalog({"training_state": dataset})
+
+    TrainingStateHook().after_pipeline_run(Pipeline([Node(print, "other", None, name="other")]), catalog)
+    assert state.exists()
+    TrainingStateHook().after_pipeline_run(Pipeline([Node(print, "training_state", None, name="train")]), catalog)
+    assert not state.exists()

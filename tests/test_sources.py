@@ -142,7 +142,8 @@ def test_a_zip_at_an_fsspec_address_is_read_in_place(memory, zipped):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("no/such/folder", "There are no images at no/such/folder.*--params=images=PATH"),
+        ("no/such/folder", r"There are no images at .*no/such/folder\. .*--params=images=PATH"),
+        ("x" * 300, r"x cannot be read \(File name too long\)\. Mend the path or its permissions"),
         ("memory://no/such/folder", "cannot be reached"),
         ("gopher://x", "Protocol not known"),
     ],
@@ -154,7 +155,7 @@ def test_an_address_without_images_is_named_with_the_next_step(address, message)
 
 @pytest.mark.skipif(find_spec("kagglehub") is not None, reason="kagglehub is installed and would download")
 def test_kaggle_without_its_package_is_told_how_to_go_on():
-    with pytest.raises(UserError, match=r"pip install 'pneumonia\[kaggle\]'.*--params=images=PATH"):
+    with pytest.raises(UserError, match=r'pip install -e "\.\[kaggle\]"\..*--params=images=PATH'):
         _ = ImageSource("kaggle").listing
 
 
@@ -239,3 +240,15 @@ def test_the_stamp_of_a_file_changes_when_it_is_written_anew(folder):
 
     assert before["test/PNEUMONIA/b.jpeg"] == after["test/PNEUMONIA/b.jpeg"]
     assert before["train/NORMAL/a.jpeg"] != after["train/NORMAL/a.jpeg"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_closed_folder_or_zip_is_named_with_what_to_do(folder, zipped, is_zip):
+    path = Path(zipped([("train/NORMAL/a.jpeg", b"bytes")]).address) if is_zip else folder
+    path.chmod(0)
+    try:
+        with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)\. Mend the path or its permissions"):
+            _ = ImageSource(str(path)).listing
+    finally:
+        path.chmod(0o700)

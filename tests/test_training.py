@@ -210,8 +210,8 @@ def test_an_interrupted_ensemble_goes_on_with_the_member_it_was_at(train, ensemb
     pd.testing.assert_frame_equal(history[columns], expected[columns])
     for a, b in zip(continued.get_weights(), undisturbed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    TrainingState(path).remove()
-    assert not list(tmp_path.glob("state*"))
+    TrainingState(path).remove_finished()
+    assert not list(tmp_path.glob("state*.npz"))
 
 
 def test_tensorboard_logs_are_complete_across_an_interruption(train, tmp_path):
@@ -284,6 +284,15 @@ def test_running_out_of_memory_names_batch_size_and_image_size(toy, monkeypatch)
 
     monkeypatch.setattr(keras.Model, "train_step", exhausted)
     with pytest.raises(UserError, match="Out of memory at batch size 32 and image size 1"):
+        toy()
+
+
+def test_a_disk_filled_by_logs_is_not_called_out_of_memory(toy, monkeypatch):
+    def full(self, data):
+        raise tf.errors.ResourceExhaustedError(None, None, "logs/train; No space left on device")
+
+    monkeypatch.setattr(keras.Model, "train_step", full)
+    with pytest.raises(UserError, match=r"The disk is full \(logs/train; No space left on device\)"):
         toy()
 
 

@@ -5,8 +5,6 @@ must not show in the pixels: both go with the class in the published images.
 """
 
 import io
-import struct
-import zlib
 from math import ceil
 from typing import Literal
 
@@ -16,7 +14,7 @@ import PIL
 from PIL import ExifTags, Image
 
 from pneumonia.errors import UserError
-from pneumonia.image_facts import FORMATS
+from pneumonia.image_facts import DECODER_ERRORS, FORMATS
 
 Resize = Literal["pad", "crop", "squeeze"]
 Box = tuple[float, float, float, float]
@@ -31,12 +29,6 @@ OVERSAMPLING = 2
 
 # Depths of radiographic detectors, in bits. Files of 16 bits often hold 10, 12 or 14.
 DETECTOR_DEPTHS = (10, 12, 14, 16)
-
-# What Pillow raises for damaged files, and for files far larger than any radiograph.
-DECODER_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
-    struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

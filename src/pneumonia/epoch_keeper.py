@@ -137,7 +137,7 @@ class EpochKeeper(keras.callbacks.Callback):
             self.best_epoch, self.best_weights = epoch, self.copy.network.get_weights()
         variables = [*self.model.variables, *self.model.optimizer.variables]
         self.state.write(
-            {"key": self.key, "history": self.history, "best_epoch": self.best_epoch},
+            {"key": self.key, "history": self.history, "best_epoch": self.best_epoch, "finished": self.finished},
             {"variables": [np.asarray(v) for v in variables], "best": self.best_weights},
         )
         if self.log:

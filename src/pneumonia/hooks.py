@@ -1,6 +1,7 @@
 """What happens around every run: parameters are checked, the run is recorded, errors are put plainly."""
 
 import difflib
+import errno
 import os
 import platform
 import re
@@ -11,8 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset, Version
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
@@ -21,6 +24,16 @@ from pneumonia.parameters import Parameters
 
 # Datasets whose version a reader needs to find the same manifest and the same weights again.
 _TRACED_VERSIONS = ("split_manifest", "pneumonia_model")
+
+# What a user can mend when a file cannot be read or written, and what to do.
+_MENDABLE = {
+    errno.ENOSPC: "Make room",
+    errno.EDQUOT: "Make room",
+    errno.EFBIG: "Raise the limit on the size of files",
+    errno.EACCES: "Mend the permissions",
+    errno.EPERM: "Mend the permissions",
+    errno.EROFS: "Make the folder writable",
+}
 
 
 class ParametersHook:
@@ -31,9 +44,17 @@ class ParametersHook:
         """Check all parameters as merged from the files and ``--params``.
 
         Raises:
-            UserError: Naming each wrong key, the value given, and the nearest right key.
+            UserError: Naming each wrong key, the value given, and the nearest right key; or an environment that
+                does not exist.
         """
-        given = context.config_loader["parameters"]
+        try:
+            given = context.config_loader["parameters"]
+        except MissingConfigException as error:
+            conf = Path(context.config_loader.conf_source)
+            known = ", ".join(sorted(folder.name for folder in conf.iterdir() if folder.is_dir()))
+            raise UserError(
+                f"There is no environment {context.config_loader.env or 'local'} in {conf}. Known: {known}."
+            ) from error
         try:
             parameters = Parameters.model_validate(given)
         except ValidationError as error:
@@ -51,7 +72,7 @@ class ParametersHook:
 
 
 class RunContextHook:
-    """Records what a run was made with, and checks that what it starts from exists."""
+    """Records what a run was made with, checks that what it starts from exists, and ties it to its own outputs."""
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
@@ -60,10 +81,16 @@ class RunContextHook:
         Raises:
             UserError: Naming the missing dataset and the command that makes it.
         """
+        _check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
         for name in sorted(sources - {"run_context"}):
             if not catalog.exists(name):
+                folder = getattr(catalog.get(name), "_filepath", "")
+                if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
+                    raise UserError(f"{folder} cannot be read. Mend its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
+        if not run_params.get("only_missing_outputs"):
+            _pin_outputs(pipeline, catalog)
         if "run_context" in sources:
             catalog.save("run_context", _describe_run(run_params, pipeline, catalog))
 
@@ -75,7 +102,7 @@ class TrainingStateHook:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Remove ``training_state`` after a run that trained."""
         if "training_state" in pipeline.inputs():
-            catalog.load("training_state").remove()
+            catalog.load("training_state").remove_finished()
 
 
 class UserErrorHook:
@@ -83,13 +110,18 @@ class UserErrorHook:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """Raise the ``UserError`` behind ``error``, if there is one."""
+        """Raise the ``UserError`` behind ``error``, if there is one, or put a full or closed disk as one."""
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
                 if cause is not error:
                     raise UserError(cause.message) from None
                 return
+            if isinstance(cause, OSError) and cause.errno in _MENDABLE:
+                raise UserError(
+                    f"{cause.filename or 'A file'}: {cause.strerror}. {_MENDABLE[cause.errno]} and run again; "
+                    "nothing that was there is lost."
+                ) from cause
             cause = cause.__cause__
 
 
@@ -97,6 +129,8 @@ def _explain(problem: Any, given: dict[str, Any]) -> str:
     """Put one problem that pydantic found in words: key, what is wrong, what was given."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
+    if key == "images":
+        return f"images: must be a path; a number is written as ./2024 (given: {problem['input']!r})"
     if problem["type"] == "extra_forbidden":
         siblings = _keys_of(location[:-1])
         nearest = difflib.get_close_matches(location[-1], siblings, n=1)
@@ -113,6 +147,37 @@ def _keys_of(location: list[str]) -> list[str]:
     for part in location:
         group = group.model_fields[part].annotation
     return sorted(getattr(group, "model_fields", {}))
+
+
+def _check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse versions that Kedro would pass over in silence, or that do not exist.
+
+    Raises:
+        UserError: Naming the dataset and the versions there are.
+    """
+    for name, version in load_versions.items():
+        if name in pipeline.all_outputs():
+            raise UserError(
+                f"This run makes {name} anew, so version {version} of it cannot be loaded. Leave out the nodes that "
+                "make it, for example by --tags=training or --tags=evaluation."
+            )
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or dataset.resolve_load_version() is None:
+            raise UserError(f"{name} has no versions: leave it out of --load-versions.")
+        if name in pipeline.inputs() and not catalog.exists(name):
+            known = ", ".join(dataset.list_versions(full_path=False)[:3]) or "none"
+            raise UserError(f"There is no version {version} of {name}. The newest: {known}.")
+
+
+def _pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
+    """Let the run read what it made itself. Kedro reads the newest, which another run at the same time may have made.
+
+    Where only missing outputs are made, those that exist are looked for and read by Kedro's rule.
+    """
+    for name in pipeline.all_outputs():
+        dataset = catalog.get(name)
+        if isinstance(dataset, AbstractVersionedDataset) and (version := dataset.resolve_save_version()):
+            dataset._version = Version(version, version)
 
 
 def _how_to_make(name: str, run_params: dict[str, Any]) -> str:

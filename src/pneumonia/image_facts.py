@@ -41,10 +41,10 @@ _JPEG_START_OF_SCAN = b"\xff\xda"
 # Entropy-coded data of no meaning, without markers.
 _ANY_DATA = bytes(range(255))
 
-# What Pillow's decoders raise for damaged files.
-_DECODER_ERRORS = (
+# What Pillow raises for damaged files, and for files far larger than any radiograph.
+DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
-    struct.error, zlib.error,
+    struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 # Width and height of the grey values that are compared, in pixels.
@@ -110,7 +110,7 @@ def examine_image(data: bytes, path: str, limits: Limits) -> Facts:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
         return facts._replace(problem=f"more than {limits.max_pixels:,} pixels")
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         return facts._replace(problem=_name_damage(error))
 
 

@@ -2,8 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pandas as pd
 from tqdm import tqdm
@@ -42,6 +43,9 @@ def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestPara
 
     Returns:
         Facts by path.
+
+    Raises:
+        UserError: If interrupted. What was found so far is kept.
     """
     limits = Limits(parameters.min_side, parameters.max_pixels)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
@@ -51,14 +55,22 @@ def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestPara
         found = {path: facts for path, facts in known.items() if facts is not None}
         missing = [state for state in states if state.path not in found]
         unsaved: list[tuple[FileState, Facts]] = []
-        for state, facts in _examine_in_threads(source, missing, limits):
-            found[state.path] = facts
-            if state.stamp and facts.sha256:
-                unsaved.append((state, facts))
-            if len(unsaved) == _KEPT_AT_ONCE:
-                kept.write(unsaved)
-                unsaved = []
-        kept.write(unsaved)
+        try:
+            with closing(_examine_in_threads(source, missing, limits)) as examined:
+                for state, facts in examined:
+                    found[state.path] = facts
+                    if state.stamp and facts.sha256:
+                        unsaved.append((state, facts))
+                    if len(unsaved) == _KEPT_AT_ONCE:
+                        kept.write(unsaved)
+                        unsaved = []
+        except KeyboardInterrupt as interrupt:
+            raise UserError(
+                f"Interrupted after {len(found):,} of {len(states):,} images. They are not read again: "
+                "the same command goes on from there."
+            ) from interrupt
+        finally:
+            kept.write(unsaved)
         kept.forget_all_but(found.__contains__)
     return found
 
@@ -121,7 +133,7 @@ def _refuse_two_labels(ordered: pd.DataFrame) -> None:
 
 def _examine_in_threads(
     source: ImageSource, states: Sequence[FileState], limits: Limits
-) -> Iterator[tuple[FileState, Facts]]:
+) -> Generator[tuple[FileState, Facts]]:
     """Examine files on all cores, giving them in order. Hashing and decoding release Python's lock."""
 
     def examine_chunk(chunk: Sequence[FileState]) -> list[Facts]:
@@ -135,9 +147,13 @@ def _examine_in_threads(
         # Without a terminal, no bar.
         tqdm(total=len(states), unit="images", desc="Reading", disable=None) as progress,
     ):
-        for chunk, facts in zip(chunks, pool.map(examine_chunk, chunks), strict=True):
-            yield from zip(chunk, facts, strict=True)
-            progress.update(len(chunk))
+        try:
+            for chunk, facts in zip(chunks, pool.map(examine_chunk, chunks), strict=True):
+                yield from zip(chunk, facts, strict=True)
+                progress.update(len(chunk))
+        finally:
+            # Else an interrupted run would wait until all images are read.
+            pool.shutdown(cancel_futures=True)
 
 
 def thread_count() -> int:

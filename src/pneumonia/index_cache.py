@@ -53,7 +53,7 @@ class IndexCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection:
                 yield SourceFacts(connection, source)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(
                 f"The index cache {self.path} cannot be used ({error}). Make room, mend the permissions or wait for "
                 "the other run, then run again; removing the file is safe."

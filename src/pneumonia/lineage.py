@@ -1,6 +1,7 @@
 """What a model was made from, carried by the model itself."""
 
 import hashlib
+import math
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,25 @@ def class_names(split_manifest: pd.DataFrame) -> list[str]:
     """Return the class names, the negative one first."""
     names = split_manifest.drop_duplicates("target").sort_values("target")["label"]
     return [str(name) for name in names]
+
+
+def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:
+    """Refuse class weights that were counted on another split.
+
+    The weights ``n / (2 n_c)`` of a split, like the weights 1, give its training images the mean weight 1. Those of
+    a split with another share of positives do not.
+
+    Raises:
+        UserError: Naming the mean weight.
+    """
+    labels = split_manifest.loc[split_manifest["split"] == "train", "label"]
+    mean = labels.map(class_weights).mean(skipna=False)
+    if not math.isclose(mean, 1, rel_tol=1e-6):
+        raise UserError(
+            f"The class weights {class_weights} do not belong to this split: its training images would weigh "
+            f"{mean:.4g} on average, not 1. Count them on it by kedro run --pipeline=imbalance (with the same "
+            "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
+        )
 
 
 def make_lineage(

@@ -87,7 +87,8 @@ def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> No
     for name in parameters.class_names:
         if not (rows["label"] == name).any():
             raise UserError(
-                f"There is no usable image of class {name}. Its folder must have that name (ingest.class_names)."
+                f"There is no usable image of class {name}. Its folder must have that name, or else set "
+                "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
             )
         if len(test) and not (test["label"] == name).any():
             raise UserError(

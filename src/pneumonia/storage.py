@@ -126,7 +126,8 @@ class ZipStorage:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, EOFError) as error:
             raise UserError(
-                f"{identity} is not a whole zip archive ({error}). Its download may have been cut: fetch it again."
+                f"{identity} is not a whole zip archive ({error}). Name the folder of the images, or their zip; if "
+                "it is a zip, its download was cut: fetch it again."
             ) from error
 
     def members(self) -> Iterator[Member]:
@@ -174,20 +175,25 @@ def open_storage(address: str) -> Storage:
     """Open a folder, a zip, an fsspec address, or `kaggle`.
 
     Raises:
-        UserError: If there is nothing at the address, or the package that reads it is missing.
+        UserError: If there is nothing at the address, it may not be read, or the package that reads it is missing.
     """
     if address == KAGGLE:
         return FolderStorage(Path(download_from_kaggle()))
     if "://" in address:
         return _open_fsspec(address)
     path = Path(address).expanduser()
-    if path.is_dir():
-        return FolderStorage(path)
-    if path.is_file():
-        return ZipStorage(str(path.resolve()), path.open("rb"))
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+            return FolderStorage(path)
+        if path.is_file():
+            return ZipStorage(str(path.resolve()), path.open("rb"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Mend the path or its permissions.") from error
     raise UserError(
-        f"There are no images at {address}. Put the Kaggle folder or its zip there, or say where it is: "
-        "kedro run --params=images=PATH. To try the project without images: kedro run --env=demo."
+        f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or say where it is: "
+        "kedro run --params=images=PATH (relative to the project's folder, or absolute). "
+        "To try the project without images: kedro run --env=demo."
     )
 
 
@@ -224,7 +230,7 @@ def download_from_kaggle() -> str:
         import kagglehub
         from kagglehub import exceptions
     except ImportError as error:
-        raise UserError(f"images=kaggle needs kagglehub: pip install 'pneumonia[kaggle]'. {by_hand}") from error
+        raise UserError(f'images=kaggle needs kagglehub: pip install -e ".[kaggle]". {by_hand}') from error
     refusals = (exceptions.CredentialError, exceptions.UnauthenticatedError, exceptions.BackendError)
     try:
         return str(kagglehub.dataset_download(KAGGLE_DATASET))

@@ -116,18 +116,19 @@ def fit_network(
     key = make_key({**lineage, "training": free, "class weights": class_weights, "precision": hardware.policy})
     networks, histories = [], []
     plan = plan_members(split_manifest, training.members, training.seed)
-    for number, (train, val) in enumerate(plan):
-        recipe = training.model_copy(update={"seed": training.seed + number})
-        name = f"member_{number + 1}" if len(plan) > 1 else model.name
-        log = EventLog(tensorboard_logs / f"{name}-{key_digest(key)}") if training.tensorboard else None
-        keeper = EpochKeeper(
-            training_state.of_member(number) if len(plan) > 1 else training_state, key, recipe,
-            _make_copy(store, train, val, inputs, model, recipe), log,
-            f"member {number + 1} of {len(plan)}" if len(plan) > 1 else "",
-        )  # fmt: skip
-        fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
-        networks.append(keeper.best_network(name))
-        histories.append(keeper.table().assign(member=number + 1))
+    with training_state.lock():
+        for number, (train, val) in enumerate(plan):
+            recipe = training.model_copy(update={"seed": training.seed + number})
+            name = f"member_{number + 1}" if len(plan) > 1 else model.name
+            log = EventLog(tensorboard_logs / f"{name}-{key_digest(key)}") if training.tensorboard else None
+            keeper = EpochKeeper(
+                training_state.of_member(number) if len(plan) > 1 else training_state, key, recipe,
+                _make_copy(store, train, val, inputs, model, recipe), log,
+                f"member {number + 1} of {len(plan)}" if len(plan) > 1 else "",
+            )  # fmt: skip
+            fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
+            networks.append(keeper.best_network(name))
+            histories.append(keeper.table().assign(member=number + 1))
     trained = average_networks(networks, mirror=inputs.augmentation.flip > 0)
     kept = [int(history.loc[history["kept"] == 1, "epoch"].iloc[0]) for history in histories]
     trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept}
@@ -219,6 +220,8 @@ def fit(network: keras.Model, train_input: tf.data.Dataset, keeper: EpochKeeper,
             "The same command goes on from there; --params=training.restart=true starts anew."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
+        if "No space left" in str(error):  # TensorFlow's own files: TensorBoard's logs
+            raise UserError(f"The disk is full ({error.message}). Make room; the same command goes on.") from error
         raise UserError(
             f"Out of memory at batch size {keeper.parameters.batch_size} and image size "
             f"{network.input_shape[1]}. Lower training.batch_size or inputs.image_size."

@@ -63,12 +63,13 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     records = kept.loc[kept["dataset"] == "run_record", "path"]
     named = {pair for path in records for pair in _versions_named(path)}
     is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
-    stays = versions.index.isin(kept.index) | is_named
+    stays = is_named | versions.index.isin(kept.index)
     models = versions.loc[stays & (versions["dataset"] == "pneumonia_model"), "path"]
-    digests = {_manifest_of(path) for path in models}
-    manifests = versions.loc[versions["dataset"] == "split_manifest", "path"]
-    needed = [index for index, path in manifests.items() if _digest(path) in digests]
-    return versions[~stays & ~versions.index.isin(needed)]
+    needed = {_manifest_of(path) for path in models}
+    manifests = versions.loc[versions["dataset"] == "split_manifest", "path"].map(_digest)
+    needed -= set(manifests[stays[manifests.index]])
+    newest = manifests[manifests.isin(needed)].drop_duplicates()
+    return versions[~stays & ~versions.index.isin(newest.index)]
 
 
 def remove(versions: pd.DataFrame) -> None:

@@ -13,6 +13,10 @@ def test_kaggle_is_kaggle_though_kedro_takes_it_for_a_relative_path():
     assert ImageSourceDataset(path="/project/images", address="images").load().address == "/project/images"
 
 
+def test_a_home_folder_is_not_relative_to_the_project():
+    assert ImageSourceDataset(path="/project/~/xray", address="~/xray").load().address == "~/xray"
+
+
 def test_raw_images_are_never_saved():
     with pytest.raises(DatasetError, match="never written"):
         ImageSourceDataset(path="x").save(b"data")

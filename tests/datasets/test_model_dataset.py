@@ -43,6 +43,24 @@ def test_a_cut_model_is_refused_by_name(dataset, model, tmp_path):
         dataset.load()
 
 
+def test_a_model_that_was_changed_inside_is_refused_by_name(dataset, model, tmp_path):
+    dataset.save(model)
+    path = tmp_path / "model.keras" / "v1" / "model.keras"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+        dataset.load()
+
+
+def test_it_is_known_whether_a_model_is_there(dataset, model):
+    assert not dataset.exists()
+    dataset.save(model)
+    assert dataset.exists()
+    assert "model.keras" in str(dataset)
+
+
 def test_a_model_without_lineage_is_refused(dataset, model, tmp_path):
     path = tmp_path / "model.keras" / "v1" / "model.keras"
     path.parent.mkdir(parents=True)

@@ -32,12 +32,27 @@ def test_a_cut_state_is_refused_with_the_way_out(state):
         state.read()
 
 
-def test_removing_twice_is_no_error(state):
-    state.write({}, {})
-    state.remove()
-    state.remove()
+def test_the_state_of_a_training_that_is_over_is_removed_with_those_of_its_members(state):
+    for part in (state, state.of_member(0)):
+        part.write({"finished": True}, {})
+    state.remove_finished()
+    state.remove_finished()
 
-    assert state.read() is None
+    assert not list(state.path.parent.glob("*.npz"))
+
+
+def test_the_state_of_another_training_that_goes_on_is_not_removed(state):
+    state.write({"finished": False}, {})
+    state.remove_finished()
+
+    assert state.read() is not None
+
+
+def test_two_trainings_cannot_share_a_state(state):
+    with state.lock(), pytest.raises(UserError, match="Another training is running here"), state.lock():
+        pass
+    with state.lock():
+        pass
 
 
 def test_nothing_is_saved_through_the_catalog(tmp_path):

@@ -1,6 +1,7 @@
 """Where a training logs its metrics for TensorBoard."""
 
 import importlib.util
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,13 +33,15 @@ class EventLog:
         self._writer = cache(self._open)
 
     def write(self, row: dict[str, float]) -> None:
-        """Log the metrics of one epoch.
+        """Log the metrics of one epoch. The first epoch takes the place of whatever was logged before.
 
         Args:
             row: One row of the training's history: ``epoch``, metrics of train, and of val as ``val_...``.
         """
         import tensorflow as tf
 
+        if row["epoch"] == 1 and self.path.is_dir():
+            shutil.rmtree(self.path)
         for name, value in row.items():
             if name not in ("epoch", "seconds"):
                 with self._writer("val" if name.startswith("val_") else "train").as_default(step=int(row["epoch"])):

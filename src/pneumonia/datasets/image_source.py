@@ -29,10 +29,10 @@ class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
 
         Args:
             path: Folder, zip or fsspec address. Kedro makes relative ones absolute.
-            address: The same as the user gave it; only "kaggle" matters.
+            address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
             metadata: For plugins.
         """
-        self._address = KAGGLE if address == KAGGLE else path
+        self._address = address if address and (address == KAGGLE or address.startswith("~")) else path
         self.metadata = metadata
 
     def load(self) -> ImageSource:

@@ -2,10 +2,11 @@
 
 import json
 import zipfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kedro_datasets.tensorflow import TensorFlowModelDataset
+from kedro.io.core import AbstractVersionedDataset, Version
 
 from pneumonia.errors import UserError
 from pneumonia.files import whole_file
@@ -13,11 +14,13 @@ from pneumonia.files import whole_file
 LINEAGE_MEMBER = "lineage.json"
 
 
-class ModelDataset(TensorFlowModelDataset):
+class ModelDataset(AbstractVersionedDataset[Any, Any]):
     """Saves a Keras model whole or not at all, with the record of what it was made from.
 
     The record is the model's attribute ``lineage`` (a dictionary). It is kept as one more member of the
     ``.keras`` archive, which ``keras.models.load_model`` passes over. Local files only.
+
+    ``kedro_datasets.tensorflow`` imports TensorFlow, so that commands which only list the catalog would take seconds.
 
     Example:
     ```yaml
@@ -28,10 +31,17 @@ class ModelDataset(TensorFlowModelDataset):
     ```
     """
 
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Describe where the model is."""
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
     def save(self, data: Any) -> None:
         """Save the model and ``data.lineage``."""
         with whole_file(Path(self._get_save_path())) as part:
-            data.save(part, **self._save_args)
+            data.save(part)
             with zipfile.ZipFile(part, "a") as archive:
                 archive.writestr(LINEAGE_MEMBER, json.dumps(dict(data.lineage), indent=2))
 
@@ -39,7 +49,8 @@ class ModelDataset(TensorFlowModelDataset):
         """Load the model, with ``lineage``.
 
         Raises:
-            UserError: If the file is not a whole model, or carries no lineage.
+            UserError: If the file is not a whole model, carries no lineage, or was written by other releases of the
+                packages than can be read.
         """
         import keras
 
@@ -47,11 +58,17 @@ class ModelDataset(TensorFlowModelDataset):
         try:
             with zipfile.ZipFile(path) as archive:
                 lineage = json.loads(archive.read(LINEAGE_MEMBER))
-            model = keras.models.load_model(path, **self._load_args)
-        except (zipfile.BadZipFile, KeyError) as error:
+            model = keras.models.load_model(path)
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, zlib.error) as error:
             raise UserError(
                 f"{path} is not a whole model of this project ({error}). Remove its version folder, or name "
                 "another version by --load-versions=pneumonia_model:VERSION."
             ) from error
         model.lineage = lineage
         return model
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}

@@ -5,7 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from pneumonia.pixel_store import PixelRequest, PixelStores
+from pneumonia.errors import UserError
+from pneumonia.pixel_store import PART_IMAGES, PixelRequest, PixelStores
 
 
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
@@ -29,8 +30,18 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
         self.metadata = metadata
 
     def save(self, data: PixelRequest) -> None:
-        """Store the images of a request."""
-        PixelStores(self._filepath).fill(data)
+        """Store the images of a request.
+
+        Raises:
+            UserError: If interrupted.
+        """
+        try:
+            PixelStores(self._filepath).fill(data)
+        except KeyboardInterrupt as interrupt:
+            raise UserError(
+                f"Interrupted. What was stored in whole parts of {PART_IMAGES:,} images stays; the same command goes "
+                "on from there."
+            ) from interrupt
 
     def load(self) -> PixelStores:
         """Return the handle."""

@@ -2,11 +2,14 @@
 
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from filelock import FileLock, Timeout
 from kedro.io import AbstractDataset
 
 from pneumonia.errors import UserError
@@ -59,10 +62,29 @@ class TrainingState:
         """Return the state of one of several networks that are trained in turn, counted from 0."""
         return replace(self, path=self.path.with_stem(f"{self.path.stem}_member_{number + 1}"))
 
-    def remove(self) -> None:
-        """Remove the state, if there is one, with those of all members."""
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other trainings away from the state.
+
+        Raises:
+            UserError: If another training holds it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path.with_suffix(".lock"), timeout=0):
+                yield
+        except Timeout as error:
+            raise UserError(
+                f"Another training is running here: it keeps its state in {self.path}. Wait for it, or give this one "
+                "an environment with a root of its own (docs/running.md)."
+            ) from error
+
+    def remove_finished(self) -> None:
+        """Remove the state, if there is one, with those of all members; but none of a training that is not over."""
         for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_member_*{self.path.suffix}")):
-            path.unlink(missing_ok=True)
+            state = replace(self, path=path).read()
+            if state and state[0]["finished"]:
+                path.unlink()
 
 
 class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):

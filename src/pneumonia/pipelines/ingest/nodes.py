@@ -26,8 +26,10 @@ def index_images(chest_xrays: ImageSource, index_cache: IndexCache, parameters: 
         "rejected", with the reason.
 
     Raises:
-        UserError: If there are no images, or the same bytes are there under both labels.
+        UserError: If there are no images, none is in a folder of either class, or the same bytes are there under
+            both labels.
     """
+    refuse_other_classes(chest_xrays, parameters)
     facts = examine_files(chest_xrays, index_cache, parameters)
     index = mark_duplicates(make_index(chest_xrays, facts, parameters))
     usable = index[index["status"] == OK]
@@ -119,6 +121,22 @@ def count_data_flow(
             "files came or went in the meantime. Run again: kedro run --pipeline=ingest."
         )
     return split_summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
+
+
+def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters) -> None:
+    """Stop a run whose class folders have other names, before any image is read.
+
+    Raises:
+        UserError: If no image is in a folder of either class.
+    """
+    found = {file.label for file in chest_xrays.listing.files}
+    if found.isdisjoint(parameters.class_names):
+        folders = ", ".join(sorted(found - {""})[:SHOWN]) or "none"
+        raise UserError(
+            f"No image at {chest_xrays.address} is in a class folder {' or '.join(parameters.class_names)}; class "
+            f"folders there: {folders}. Name the folder above them by --params=images=PATH, or set "
+            "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
+        )
 
 
 def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: IngestParameters) -> None:

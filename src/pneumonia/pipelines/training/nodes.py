@@ -6,7 +6,7 @@ import pandas as pd
 
 from pneumonia.annotations import Figure, Model
 from pneumonia.datasets.training_state_dataset import TrainingState
-from pneumonia.lineage import make_lineage
+from pneumonia.lineage import check_class_weights, make_lineage
 from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.pixel_store import PixelStores
 
@@ -49,10 +49,12 @@ def train_network(
         the image and its mirror image; the history's ``val_...`` are without that.
 
     Raises:
-        UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
+        UserError: If interrupted, out of memory, diverged, a GPU is asked for and absent, or the class weights are
+            those of another split.
     """
     from pneumonia.training import fit_network
 
+    check_class_weights(class_weights, split_manifest)
     store = pixel_store.open(inputs.image_size, inputs.resize)
     lineage = make_lineage(split_manifest, store, inputs, model, training)
     return fit_network(
