@@ -129,9 +129,10 @@ def fit_network(
             fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
             networks.append(keeper.best_network(name))
             histories.append(keeper.table().assign(member=number + 1))
-    trained = average_networks(networks, mirror=inputs.augmentation.flip > 0)
+    mirror = inputs.augmentation.flip > 0
+    trained = average_networks(networks, mirror=mirror)
     kept = [int(history.loc[history["kept"] == 1, "epoch"].iloc[0]) for history in histories]
-    trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept}
+    trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept, "mirror_averaged": mirror}
     return trained, pd.concat(histories, ignore_index=True)
 
 
