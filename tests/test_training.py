@@ -372,7 +372,7 @@ def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, copy_proj
     killed = subprocess.run([*prefix, KILLED + run, *command], cwd=checkout, env=os.environ)
     assert killed.returncode == -signal.SIGKILL
     continued = subprocess.run([*prefix, run, *command], cwd=checkout, capture_output=True, text=True, check=True)
-    assert "Continuing after epoch 2 of 3" in continued.stdout + continued.stderr
+    assert "Continuing after 2 of 3 epochs" in continued.stdout + continued.stderr
     first = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
     subprocess.run([*prefix, run, *command], cwd=checkout, check=True, capture_output=True)
     second = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
