@@ -39,7 +39,8 @@ def normalised(start=None):
 def test_statistics_are_the_means_over_batches():
     network = normalised()
     # Means 1 and 4, variances 1 and 4.
-    measure_statistics(network, [tf.constant([[0.0], [2.0]]), tf.constant([[2.0], [6.0]])])
+    batches = [tf.constant([[0.0], [2.0]]), tf.constant([[2.0], [6.0]])]
+    measure_statistics(network, batches, tf.function(lambda x: network(x, training=True)))
 
     layer = network.layers[-1]
     assert layer.moving_mean.numpy().tolist() == [2.5]
