@@ -49,7 +49,7 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
         return
     click.echo(summarise_versions(old).to_string(index=False))
     if not yes:
-        click.confirm(f"Remove these {len(old)} files of {old['bytes'].sum() / 1e6:,.1f} MB for good?", abort=True)
+        click.confirm(f"Remove these {len(old)} datasets of {old['bytes'].sum() / 1e6:,.1f} MB for good?", abort=True)
     try:
         remove(old)
     except OSError as error:

@@ -42,10 +42,11 @@ def test_the_state_of_a_training_that_is_over_is_removed_with_those_of_its_membe
 
 
 def test_the_state_of_another_training_that_goes_on_is_not_removed(state):
-    state.write({"finished": False}, {})
-    state.remove_finished()
+    for record in ({"finished": False}, {}):
+        state.write(record, {})
+        state.remove_finished()
 
-    assert state.read() is not None
+        assert state.read() is not None
 
 
 def test_two_trainings_cannot_share_a_state(state):

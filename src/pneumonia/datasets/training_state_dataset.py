@@ -83,7 +83,7 @@ class TrainingState:
         """Remove the state, if there is one, with those of all members; but none of a training that is not over."""
         for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_member_*{self.path.suffix}")):
             state = replace(self, path=path).read()
-            if state and state[0]["finished"]:
+            if state and state[0].get("finished"):
                 path.unlink()
 
 
