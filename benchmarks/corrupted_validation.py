@@ -19,8 +19,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pneumonia.corruption import KINDS, STRENGTHS, corrupt
-from pneumonia.lineage import check_lineage
+from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
+from pneumonia.model.lineage import check_lineage
 
 PROJECT = Path(__file__).parents[1]
 IMAGES_PER_CLASS = 150

@@ -27,11 +27,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pneumonia.image_index import thread_count
-from pneumonia.index_cache import IndexCache
-from pneumonia.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.index import thread_count
+from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
-from pneumonia.sources import ImageSource
 
 PROJECT = Path(__file__).parents[1]
 FILES = 2000

@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pneumonia.decoding import OVERSAMPLING
-from pneumonia.pixel_store import PixelRequest, PixelStore, PixelStores
+from pneumonia.pixels.decoding import OVERSAMPLING
+from pneumonia.pixels.store import PixelRequest, PixelStore, PixelStores
 
 NOTES_SIZE = 180  # pixels, as in the notes
 BATCH_SIZE = 32
@@ -107,8 +107,8 @@ def first_pass(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
 
 def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     """A later epoch: batches that are ready for the training step."""
-    from pneumonia.augmentation import N_DRAWS, augment
-    from pneumonia.parameters import AugmentationParameters
+    from pneumonia.base.parameters import AugmentationParameters
+    from pneumonia.pixels.augmentation import N_DRAWS, augment
 
     size = parameters()["inputs"]["image_size"]
     opened = store(manifest, folder, size)
@@ -136,11 +136,11 @@ def training_share(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     """The input's part in the CPU time of the default training, after its first steps."""
     import keras
 
-    from pneumonia.augmentation import N_DRAWS, augment
-    from pneumonia.hardware import choose_hardware
-    from pneumonia.networks import make_network
-    from pneumonia.parameters import AugmentationParameters, TrainingParameters
-    from pneumonia.training import compile_network
+    from pneumonia.base.parameters import AugmentationParameters, TrainingParameters
+    from pneumonia.model.fit import compile_network
+    from pneumonia.model.hardware import choose_hardware
+    from pneumonia.model.networks import make_network
+    from pneumonia.pixels.augmentation import N_DRAWS, augment
 
     groups = parameters()
     training, size = TrainingParameters.model_validate(groups["training"]), groups["inputs"]["image_size"]
@@ -241,7 +241,7 @@ def our_input(
     opened: PixelStore, manifest: pd.DataFrame, limit: int, more: dict[str, Any], batch_size: int = BATCH_SIZE
 ) -> Any:
     """Our training input."""
-    from pneumonia.input_functions import make_train_input
+    from pneumonia.pixels.batches import make_train_input
 
     return make_train_input(opened, manifest, batch_size=batch_size, seed=0, memory_limit_mb=limit, **more)
 

@@ -32,14 +32,14 @@ import pandas as pd
 import tensorflow as tf
 from kedro.config import OmegaConfigLoader
 
-from pneumonia.datasets.training_state_dataset import TrainingState
-from pneumonia.errors import UserError
-from pneumonia.hardware import choose_hardware
-from pneumonia.input_functions import make_train_input, steps_per_epoch
-from pneumonia.lineage import make_lineage
-from pneumonia.networks import make_network
-from pneumonia.parameters import Parameters
-from pneumonia.training import compile_network, fit_network
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
+from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.fit import compile_network, fit_network
+from pneumonia.model.hardware import choose_hardware
+from pneumonia.model.lineage import make_lineage
+from pneumonia.model.networks import make_network
+from pneumonia.pixels.batches import make_train_input, steps_per_epoch
 
 PROJECT = Path(__file__).parents[1]
 TARGET_AUC = 0.99
@@ -133,8 +133,8 @@ def _store(folder: Path, keys: tuple[str, ...], paths: list[str], parameters: Pa
     """Decode once, as the inputs pipeline does. The keys are not hashes, so records are written directly."""
     import hashlib
 
-    from pneumonia.decoding import decode_image
-    from pneumonia.pixel_store import Part, PixelStore
+    from pneumonia.pixels.decoding import decode_image
+    from pneumonia.pixels.store import Part, PixelStore
 
     inputs = parameters.inputs
     pixels = b"".join(
@@ -243,8 +243,8 @@ def time_node(arguments) -> dict[str, float]:
     store = data.pixel_store.open(parameters.inputs.image_size, parameters.inputs.resize)
     from functools import partial
 
-    from pneumonia.augmentation import N_DRAWS, augment
-    from pneumonia.input_functions import make_eval_input
+    from pneumonia.pixels.augmentation import N_DRAWS, augment
+    from pneumonia.pixels.batches import make_eval_input
 
     manifest, training, memory = data.split_manifest, parameters.training, parameters.inputs.memory_limit_mb
     rows, val = manifest[manifest["split"] == "train"], manifest[manifest["split"] == "val"]

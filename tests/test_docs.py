@@ -167,7 +167,7 @@ def documented(tmp_path_factory, copy_project):
 
     The settings are put where a user puts them, so that commands are run as they are written, but for PATH and V.
     """
-    from pneumonia.demo_images import write_demo_images
+    from pneumonia.demo.images import write_demo_images
 
     folder = copy_project(tmp_path_factory.mktemp("docs") / "checkout")
     write_demo_images(folder / "data/01_raw/chest_xray", 60)
@@ -255,7 +255,7 @@ def test_the_page_of_parameters_has_each_with_its_default(default_parameters):
 
 
 def test_the_page_of_parameters_has_all_choices():
-    from pneumonia.parameters import Group, Parameters
+    from pneumonia.base.parameters import Group, Parameters
 
     def choices(group, prefix=""):
         for name, field in group.model_fields.items():

@@ -15,10 +15,10 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import PixelStoreDataset
-from pneumonia.errors import UserError
-from pneumonia.index_cache import IndexCache
-from pneumonia.pixel_store import PixelRequest
+from pneumonia.images.cache import IndexCache
+from pneumonia.pixels.store import PixelRequest
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +205,9 @@ class Interrupted:
 
 
 def test_an_interrupted_reading_goes_on_where_it_was(images, tmp_path, default_parameters):
-    from pneumonia.image_index import examine_files
-    from pneumonia.parameters import IngestParameters
-    from pneumonia.sources import ImageSource
+    from pneumonia.base.parameters import IngestParameters
+    from pneumonia.images.index import examine_files
+    from pneumonia.images.source import ImageSource
 
     parameters = IngestParameters.model_validate(default_parameters["ingest"])
     cache = IndexCache(tmp_path / "cache.sqlite")

@@ -10,8 +10,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import RecordDataset, TrainingStateDataset
-from pneumonia.errors import UserError
 from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
 
 CONF = "conf"

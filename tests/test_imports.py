@@ -159,8 +159,8 @@ def test_a_rule_names_what_breaks_it(rule, path, code):
 def test_a_heavy_import_is_found_behind_other_modules():
     modules = dict(
         [
-            parse("pneumonia/pipelines/inputs/nodes.py", "from pneumonia import figures"),
-            parse("pneumonia/figures.py", "from pneumonia.colours import RED"),
+            parse("pneumonia/pipelines/inputs/nodes.py", "from pneumonia.report import style"),
+            parse("pneumonia/report/style.py", "from pneumonia.colours import RED"),
             parse("pneumonia/colours.py", "from matplotlib import colors"),
         ]
     )
@@ -186,7 +186,7 @@ def test_an_import_that_costs_no_command_time_is_allowed(code):
 def test_the_rules_read_the_modules_that_they_are_about(modules):
     assert len({stage(module) for module in modules} - {None}) == 6
     assert "pneumonia.pipelines.evaluation.map_nodes" in modules
-    assert heavy_imports_of_every_command({**modules, **dict([parse("pneumonia/errors.py", "import keras")])})
+    assert heavy_imports_of_every_command({**modules, **dict([parse("pneumonia/base/errors.py", "import keras")])})
 
 
 def packages_imported(modules):

@@ -24,7 +24,7 @@ def versions() -> None:
 @env_option
 def list_versions(env: str | None) -> None:
     """Show each saved version with its size, the newest first."""
-    from pneumonia.versions import summarise_versions
+    from pneumonia.datasets.versions import summarise_versions
 
     found = _find(env)
     if found.empty:
@@ -40,8 +40,8 @@ def list_versions(env: str | None) -> None:
 @env_option
 def prune(keep: int, yes: bool, env: str | None) -> None:
     """Remove old versions, but none that a version which stays was made from."""
-    from pneumonia.errors import UserError
-    from pneumonia.versions import choose_removable, remove, summarise_versions
+    from pneumonia.base.errors import UserError
+    from pneumonia.datasets.versions import choose_removable, remove, summarise_versions
 
     old = choose_removable(_find(env), keep)
     if old.empty:
@@ -64,7 +64,7 @@ def _find(env: str | None) -> "pd.DataFrame":
     from kedro.framework.startup import bootstrap_project
     from kedro.utils import find_kedro_project
 
-    from pneumonia.versions import find_versions
+    from pneumonia.datasets.versions import find_versions
 
     project = find_kedro_project(Path.cwd())
     bootstrap_project(project)

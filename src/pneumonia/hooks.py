@@ -19,8 +19,8 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
-from pneumonia.errors import UserError
-from pneumonia.parameters import Parameters
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
 
 # Datasets whose version a reader needs to find the same manifest and the same weights again.
 _TRACED_VERSIONS = ("split_manifest", "pneumonia_model")

@@ -1,8 +1,8 @@
 import pytest
 
 import pneumonia.datasets
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import DemoImagesDataset
-from pneumonia.errors import UserError
 
 
 def test_the_images_are_made_when_they_are_first_asked_for(tmp_path):

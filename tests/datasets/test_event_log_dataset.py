@@ -1,7 +1,7 @@
 import pytest
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import EventLogDataset
-from pneumonia.errors import UserError
 
 
 def test_it_gives_the_folder_which_need_not_exist(tmp_path):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from kedro.io.core import Version
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import ModelDataset
-from pneumonia.errors import UserError
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import PixelStoreDataset
-from pneumonia.errors import UserError
-from pneumonia.pixel_store import PixelRequest
+from pneumonia.pixels.store import PixelRequest
 
 
 @pytest.fixture

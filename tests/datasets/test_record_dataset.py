@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import RecordDataset
-from pneumonia.errors import UserError
 
 
 @pytest.fixture

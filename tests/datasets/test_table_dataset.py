@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 from kedro.io.core import Version
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import TableDataset
-from pneumonia.errors import UserError
 
 TABLE = pd.DataFrame({"path": ["a", "NA", "None", ""], "n": [1, 2, 3, 4], "share": [0.1, 1 / 3, 1e-17, 2.0]})
 

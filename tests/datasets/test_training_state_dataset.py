@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from pneumonia.base.errors import UserError
 from pneumonia.datasets import TrainingStateDataset
-from pneumonia.errors import UserError
 
 
 @pytest.fixture

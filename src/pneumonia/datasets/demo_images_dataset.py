@@ -5,9 +5,9 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset
 
-from pneumonia.demo_images import write_demo_images
-from pneumonia.errors import UserError
-from pneumonia.sources import ImageSource
+from pneumonia.base.errors import UserError
+from pneumonia.demo.images import write_demo_images
+from pneumonia.images.source import ImageSource
 
 
 class DemoImagesDataset(AbstractDataset[NoReturn, ImageSource]):

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import ImagePreview
 
-from pneumonia.files import write_whole
+from pneumonia.base.files import write_whole
 
 
 class FigureDataset(AbstractVersionedDataset[Any, bytes]):

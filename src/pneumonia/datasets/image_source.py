@@ -5,9 +5,9 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from pneumonia.index_cache import IndexCache
-from pneumonia.sources import ImageSource
-from pneumonia.storage import KAGGLE
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
+from pneumonia.images.storage import KAGGLE
 
 
 class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):

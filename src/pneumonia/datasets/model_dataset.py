@@ -8,8 +8,8 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version
 
-from pneumonia.errors import UserError
-from pneumonia.files import whole_file
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import whole_file
 
 LINEAGE_MEMBER = "lineage.json"
 

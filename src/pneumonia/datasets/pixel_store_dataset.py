@@ -5,8 +5,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from pneumonia.errors import UserError
-from pneumonia.pixel_store import PART_IMAGES, PixelRequest, PixelStores
+from pneumonia.base.errors import UserError
+from pneumonia.pixels.store import PART_IMAGES, PixelRequest, PixelStores
 
 
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):

@@ -6,8 +6,8 @@ from typing import Any
 
 from kedro_datasets.json import JSONDataset
 
-from pneumonia.errors import UserError
-from pneumonia.files import write_whole
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import write_whole
 
 
 class RecordDataset(JSONDataset):

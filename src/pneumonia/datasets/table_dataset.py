@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
-from pneumonia.errors import UserError
-from pneumonia.files import sha256_of_file, write_whole
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import sha256_of_file, write_whole
 
 
 class TableDataset(CSVDataset):

@@ -7,7 +7,7 @@ from pathlib import Path
 from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
-from pneumonia.files import write_whole
+from pneumonia.base.files import write_whole
 
 # kedro-viz takes _a_ for emphasis, even in preformatted text; this looks the same.
 LOW_LINE = "\N{MODIFIER LETTER LOW MACRON}"

@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.errors import UserError
-from pneumonia.intervals import estimate_auc
-from pneumonia.parameters import EvaluationParameters
-from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences, draw_comparison
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.intervals import estimate_auc
+from pneumonia.pipelines.comparison.figures import draw_comparison
+from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences
 
 OLD, NEW, ALIKE = "2026-01-01T00.00.00.000Z", "2026-01-03T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
 

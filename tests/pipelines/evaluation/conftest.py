@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.parameters import EvaluationParameters
-from pneumonia.pipelines.evaluation import audit_nodes, figure_nodes, map_nodes, nodes, report_nodes
+from pneumonia.audits.shortcuts import FEATURE_SETS
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.pipelines.evaluation import audit_nodes, figures, map_nodes, nodes, report_nodes
 from pneumonia.pipelines.evaluation.pipeline import FIGURES
-from pneumonia.shortcuts import FEATURE_SETS
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def metrics(predictions, decision, parameters):
 @pytest.fixture(scope="session")
 def shortcut_features(manifest):
     """Width that tells the class a little, and noise."""
-    from pneumonia.shortcuts import file_features
+    from pneumonia.audits.shortcuts import file_features
 
     rng = np.random.default_rng(7)
     pixels = [name for name in FEATURE_SETS["All of these"] if not name.startswith(("log_", "stored"))]
@@ -83,7 +83,7 @@ def shortcut_features(manifest):
 @pytest.fixture(scope="session")
 def robustness(predictions, decision, parameters):
     """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
-    from pneumonia.corruption import KINDS
+    from pneumonia.audits.corruption import KINDS
 
     rng = np.random.default_rng(8)
     test = predictions[predictions["split"] == "test"]
@@ -99,7 +99,7 @@ def robustness(predictions, decision, parameters):
 @pytest.fixture(scope="session")
 def gallery_maps(predictions, parameters):
     """The gallery of the predictions, on synthetic radiographs with a bright spot for a map."""
-    from pneumonia.demo_images import make_image, plan_images
+    from pneumonia.demo.images import make_image, plan_images
 
     gallery = map_nodes.choose_gallery(predictions, parameters)
     planned = plan_images(40, 0)
@@ -226,16 +226,16 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
     probability = np.where(target == 1, np.sqrt(shifted), shifted**2)
     train = nodes.apply_decision(train[nodes.SCORE_COLUMNS].assign(probability=probability), decision)
     drawn = {
-        "metrics_figure": figure_nodes.draw_metrics(metrics),
-        "roc_figure": figure_nodes.draw_roc(predictions, metrics, parameters),
-        "precision_recall_figure": figure_nodes.draw_precision_recall(predictions, metrics, parameters),
-        "calibration_figure": figure_nodes.draw_calibration(predictions, metrics),
-        "threshold_figure": figure_nodes.draw_thresholds(predictions, decision),
-        "confusion_figure": figure_nodes.draw_confusion(predictions),
-        "subgroup_figure": figure_nodes.draw_subgroups(material["subgroups"]),
-        "score_figure": figure_nodes.draw_scores(predictions, train),
-        "shortcut_figure": figure_nodes.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
-        "robustness_figure": figure_nodes.draw_robustness(material["robustness"]),
+        "metrics_figure": figures.draw_metrics(metrics),
+        "roc_figure": figures.draw_roc(predictions, metrics, parameters),
+        "precision_recall_figure": figures.draw_precision_recall(predictions, metrics, parameters),
+        "calibration_figure": figures.draw_calibration(predictions, metrics),
+        "threshold_figure": figures.draw_thresholds(predictions, decision),
+        "confusion_figure": figures.draw_confusion(predictions),
+        "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
+        "score_figure": figures.draw_scores(predictions, train),
+        "shortcut_figure": figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
+        "robustness_figure": figures.draw_robustness(material["robustness"]),
     }
     drawn |= {name: drawn["confusion_figure"] for name in FIGURES if name not in drawn}
     return {name: _png(figure) for name, figure in drawn.items()}
@@ -251,7 +251,7 @@ def tiny_network(tiny_manifest, tiny_store):
     """A network that compares the upper with the lower half of the tiny images, with its lineage."""
     import keras
 
-    from pneumonia.lineage import manifest_digest
+    from pneumonia.model.lineage import manifest_digest
 
     image = keras.Input((32, 32, 1), name="image")
     cells = keras.layers.AveragePooling2D(8)(keras.ops.cast(image, "float32") / 255.0)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumonia.corruption import KINDS
+from pneumonia.audits.corruption import KINDS
+from pneumonia.audits.shortcuts import FEATURE_SETS, hide
 from pneumonia.pipelines.evaluation import audit_nodes, nodes
-from pneumonia.shortcuts import FEATURE_SETS, hide
 
 
 @pytest.fixture(scope="module")

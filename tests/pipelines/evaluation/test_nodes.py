@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.errors import UserError
+from pneumonia.base.errors import UserError
+from pneumonia.metrics.metrics import METRICS
 from pneumonia.pipelines.evaluation import nodes
-from pneumonia.statistics import METRICS
 
 
 def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_manifest, tiny_stores):

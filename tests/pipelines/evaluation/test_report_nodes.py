@@ -3,9 +3,9 @@ import re
 import pytest
 import yaml
 
-from pneumonia.lineage import manifest_digest
+from pneumonia.model.lineage import manifest_digest
 from pneumonia.pipelines.evaluation import report_nodes
-from pneumonia.templating import render, say_cell
+from pneumonia.report.render import render, say_cell
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_the_record_names_data_seeds_and_versions(run_record, manifest):
 
 
 def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest, default_parameters):
-    from pneumonia.parameters import Parameters
+    from pneumonia.base.parameters import Parameters
 
     typed = dict(Parameters.model_validate(default_parameters))
     again = report_nodes.record_run(

@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
 
-from pneumonia.parameters import ImbalanceParameters
-from pneumonia.pipelines.imbalance.nodes import count_classes, draw_class_balance, weigh_classes
+from pneumonia.base.parameters import ImbalanceParameters
+from pneumonia.pipelines.imbalance.figures import draw_class_balance
+from pneumonia.pipelines.imbalance.nodes import count_classes, weigh_classes
 
 # Train: 4 NORMAL of 3 groups, 12 PNEUMONIA of 2 groups. Val: 1 and 3. Test: 2 and 2.
 MANIFEST = pd.DataFrame(

@@ -5,10 +5,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pneumonia.index_cache import IndexCache
-from pneumonia.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
-from pneumonia.sources import ImageSource
 
 
 @pytest.fixture(scope="session")

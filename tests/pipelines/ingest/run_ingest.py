@@ -8,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import generate_timestamp
 from kedro.runner import SequentialRunner
 
-from pneumonia.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters
 from pneumonia.pipelines.ingest import create_pipeline
 
 

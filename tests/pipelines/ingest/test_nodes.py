@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pneumonia.datasets.manifest_contract import ManifestContract
-from pneumonia.errors import UserError
-from pneumonia.image_index import COLUMNS
-from pneumonia.pipelines.ingest import nodes
-from pneumonia.sources import ImageSource
+from pneumonia.base.errors import UserError
+from pneumonia.images.index import COLUMNS
+from pneumonia.images.source import ImageSource
+from pneumonia.pipelines.ingest import figures, nodes
+from pneumonia.split.contract import ManifestContract
 
 
 def csv(table):
@@ -317,7 +317,7 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
 
 
 def test_the_figure_names_every_split_and_stratum(write_folder, split, published, delivered):
-    figure = nodes.draw_split(nodes.tabulate_split(split(write_folder(published))[2], delivered()))
+    figure = figures.draw_split(nodes.tabulate_split(split(write_folder(published))[2], delivered()))
 
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["train", "val", "test"]

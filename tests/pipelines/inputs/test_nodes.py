@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from pneumonia.augmentation import N_DRAWS, augment
-from pneumonia.errors import UserError
-from pneumonia.input_functions import plan_epoch
-from pneumonia.parameters import InputsParameters
-from pneumonia.pipelines.inputs.nodes import draw_batch, store_pixels
-from pneumonia.sources import ImageSource
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import InputsParameters
+from pneumonia.images.source import ImageSource
+from pneumonia.pipelines.inputs.figures import draw_batch
+from pneumonia.pipelines.inputs.nodes import store_pixels
+from pneumonia.pixels.augmentation import N_DRAWS, augment
+from pneumonia.pixels.batches import plan_epoch
 
 
 @pytest.fixture(scope="module")

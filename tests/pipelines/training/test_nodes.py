@@ -1,7 +1,8 @@
 import keras
 import pandas as pd
 
-from pneumonia.pipelines.training.nodes import METRIC_TITLES, describe_network, draw_training_curves
+from pneumonia.pipelines.training.figures import METRIC_TITLES, draw_training_curves
+from pneumonia.pipelines.training.nodes import describe_network
 
 HISTORY = pd.DataFrame(
     {

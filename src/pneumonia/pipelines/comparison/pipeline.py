@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.comparison.nodes import compare_runs, draw_comparison
+from pneumonia.pipelines.comparison.figures import draw_comparison
+from pneumonia.pipelines.comparison.nodes import compare_runs
 
 
 def create_pipeline() -> Pipeline:

@@ -5,13 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.annotations import Model
-from pneumonia.intervals import estimate_auc
-from pneumonia.parameters import EvaluationParameters
-from pneumonia.pipelines.evaluation.nodes import apply_decision
-from pneumonia.pixel_store import PixelStores
-from pneumonia.prediction import PART, Pixels, open_pixels, predict_stored
-from pneumonia.shortcuts import (
+from pneumonia.audits.shortcuts import (
     FEATURE_SETS,
     cross_validated_scores,
     file_features,
@@ -19,7 +13,13 @@ from pneumonia.shortcuts import (
     hide,
     pixel_features,
 )
-from pneumonia.statistics import Floats
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.intervals import estimate_auc
+from pneumonia.metrics.metrics import Floats
+from pneumonia.model.predict import PART, Pixels, open_pixels, predict_stored
+from pneumonia.pipelines.evaluation.nodes import apply_decision
+from pneumonia.pixels.store import PixelStores
 
 VIEWS = {"whole image": None, "centre hidden": "centre", "border hidden": "border"}
 
@@ -148,7 +148,7 @@ def measure_robustness(
         kind, strength (0: undamaged), auc, low, high, sensitivity, specificity, n, n_groups. No row where the
         parameter `robustness` is off.
     """
-    from pneumonia.corruption import KINDS, STRENGTHS, corrupt
+    from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
 
     columns = ["kind", "strength", "auc", "low", "high", "sensitivity", "specificity", "n", "n_groups"]
     if not parameters.robustness:

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.annotations import Figure, Model
-from pneumonia.grad_cam import boxes_in_frame, grad_cam, point_at
-from pneumonia.intervals import estimate_rate
-from pneumonia.parameters import EvaluationParameters
-from pneumonia.pixel_store import PixelStores
-from pneumonia.prediction import PART, open_pixels
-from pneumonia.sources import ImageSource
+from pneumonia.base.annotations import Figure, Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.images.source import ImageSource
+from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.model.grad_cam import boxes_in_frame, grad_cam, point_at
+from pneumonia.model.predict import PART, open_pixels
+from pneumonia.pixels.store import PixelStores
 
 BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
@@ -100,7 +100,7 @@ def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
     """Draw the gallery as one figure: a row for each kind that there is, image and map side by side."""
-    from pneumonia.figures import new_figure
+    from pneumonia.report.style import new_figure
 
     listed = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in KINDS}
     rows = [records for records in listed.values() if records]

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.annotations import Model
-from pneumonia.calibration import apply_calibration, fit_calibration
-from pneumonia.errors import UserError
-from pneumonia.intervals import estimate_metrics, estimate_rate
-from pneumonia.lineage import check_lineage
-from pneumonia.parameters import EvaluationParameters
-from pneumonia.pixel_store import PixelStore, PixelStores
-from pneumonia.prediction import open_pixels, predict_stored
-from pneumonia.statistics import METRICS, RATE_METRICS, confusion_cells, confusion_rates
-from pneumonia.thresholds import choose_threshold, compare_rules
+from pneumonia.base.annotations import Model
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.calibration import apply_calibration, fit_calibration
+from pneumonia.metrics.intervals import estimate_metrics, estimate_rate
+from pneumonia.metrics.metrics import METRICS, RATE_METRICS, confusion_cells, confusion_rates
+from pneumonia.metrics.thresholds import choose_threshold, compare_rules
+from pneumonia.model.lineage import check_lineage
+from pneumonia.model.predict import open_pixels, predict_stored
+from pneumonia.pixels.store import PixelStore, PixelStores
 
 SCORED_SPLITS = ("val", "test")
 SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.evaluation import audit_nodes, figure_nodes, map_nodes, nodes, report_nodes
+from pneumonia.pipelines.evaluation import audit_nodes, figures, map_nodes, nodes, report_nodes
 
 IMAGES = ["pneumonia_model", "split_manifest", "pixel_store"]
 FIGURES = (
@@ -134,16 +134,16 @@ def _draw() -> list[Node]:
     """The figures."""
     curves = ["predictions", "metrics", "params:evaluation"]
     drawn: list[tuple[Callable[..., Any], str | list[str], str]] = [
-        (figure_nodes.draw_metrics, "metrics", "metrics_figure"),
-        (figure_nodes.draw_roc, curves, "roc_figure"),
-        (figure_nodes.draw_precision_recall, curves, "precision_recall_figure"),
-        (figure_nodes.draw_calibration, ["predictions", "metrics"], "calibration_figure"),
-        (figure_nodes.draw_thresholds, ["predictions", "decision"], "threshold_figure"),
-        (figure_nodes.draw_confusion, "predictions", "confusion_figure"),
-        (figure_nodes.draw_subgroups, "subgroups", "subgroup_figure"),
-        (figure_nodes.draw_scores, ["predictions", "train_predictions"], "score_figure"),
-        (figure_nodes.draw_shortcuts, ["shortcut_audit", "region_audit"], "shortcut_figure"),
-        (figure_nodes.draw_robustness, "robustness", "robustness_figure"),
+        (figures.draw_metrics, "metrics", "metrics_figure"),
+        (figures.draw_roc, curves, "roc_figure"),
+        (figures.draw_precision_recall, curves, "precision_recall_figure"),
+        (figures.draw_calibration, ["predictions", "metrics"], "calibration_figure"),
+        (figures.draw_thresholds, ["predictions", "decision"], "threshold_figure"),
+        (figures.draw_confusion, "predictions", "confusion_figure"),
+        (figures.draw_subgroups, "subgroups", "subgroup_figure"),
+        (figures.draw_scores, ["predictions", "train_predictions"], "score_figure"),
+        (figures.draw_shortcuts, ["shortcut_audit", "region_audit"], "shortcut_figure"),
+        (figures.draw_robustness, "robustness", "robustness_figure"),
     ]
     return [Node(func, inputs, output, name=func.__name__) for func, inputs, output in drawn]
 

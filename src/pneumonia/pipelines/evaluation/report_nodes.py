@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from pneumonia.lineage import class_names, manifest_digest
-from pneumonia.report import (
+from pneumonia.model.lineage import class_names, manifest_digest
+from pneumonia.report.findings import (
     ATTRIBUTION,
     list_findings,
     list_limits,
@@ -16,7 +16,7 @@ from pneumonia.report import (
     name_test,
     write_verdict,
 )
-from pneumonia.templating import render
+from pneumonia.report.render import render
 
 
 def record_run(

@@ -4,13 +4,13 @@ import logging
 
 import pandas as pd
 
-from pneumonia import leak_audit, near_duplicates, split_manifest, split_summary
-from pneumonia.annotations import Figure
-from pneumonia.errors import UserError
-from pneumonia.image_index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
-from pneumonia.index_cache import IndexCache
-from pneumonia.parameters import IngestParameters
-from pneumonia.sources import ImageSource
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images import near_duplicates as copies
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
+from pneumonia.images.source import ImageSource
+from pneumonia.split import leak_audit, manifest, summary
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def index_images(chest_xrays: ImageSource, index_cache: IndexCache, parameters: 
     """Read every image file to the end and write down what it is.
 
     Returns:
-        One row per image file, by path; see `pneumonia.image_index.COLUMNS`. `status` is "ok", "duplicate" or
+        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
         "rejected", with the reason.
 
     Raises:
@@ -64,13 +64,13 @@ def find_near_duplicates(
     """List pairs of images that show one radiograph in other bytes.
 
     Returns:
-        One row per pair; see `pneumonia.near_duplicates.COLUMNS`.
+        One row per pair; see `pneumonia.images.near_duplicates.COLUMNS`.
 
     Raises:
         UserError: If more than `max_rejected` of all images were rejected.
     """
     refuse_too_many_rejected(rejected_images, len(image_index), parameters)
-    return near_duplicates.find_near_duplicates(chest_xrays, image_index, parameters)
+    return copies.find_near_duplicates(chest_xrays, image_index, parameters)
 
 
 def split_images(
@@ -82,23 +82,18 @@ def split_images(
     """Split the usable images into train, val and test, groups as a whole.
 
     Returns:
-        One row per usable image, by path; see `pneumonia.split_manifest.COLUMNS`.
+        One row per usable image, by path; see `pneumonia.split.manifest.COLUMNS`.
 
     Raises:
         UserError: If more than `max_rejected` of all images were rejected, or the demands cannot be met.
     """
     refuse_too_many_rejected(rejected_images, len(image_index), parameters)
-    return split_manifest.make_manifest(image_index, near_duplicates, parameters)
+    return manifest.make_manifest(image_index, near_duplicates, parameters)
 
 
 def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """Count images and groups of each split, class and etiology, and their distance from the demanded share."""
-    return split_summary.summarize_split(split_manifest, parameters)
-
-
-def draw_split(split_table: pd.DataFrame) -> Figure:
-    """Draw the splits and how far they are from what was demanded."""
-    return split_summary.draw_split(split_table)
+    return summary.summarize_split(split_manifest, parameters)
 
 
 def audit_leaks(image_index: pd.DataFrame, split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
@@ -120,7 +115,7 @@ def count_data_flow(
             f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
             "files came or went in the meantime. Run again: kedro run --pipeline=ingest."
         )
-    return split_summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
+    return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
 
 
 def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters) -> None:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.ingest import nodes
+from pneumonia.pipelines.ingest import figures, nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -35,7 +35,7 @@ def create_pipeline() -> Pipeline:
                 outputs="split_table",
                 name="tabulate_split",
             ),
-            Node(nodes.draw_split, inputs="split_table", outputs="split_figure", name="draw_split"),
+            Node(figures.draw_split, inputs="split_table", outputs="split_figure", name="draw_split"),
             Node(
                 nodes.audit_leaks,
                 inputs=["image_index", "split_manifest", "params:ingest"],

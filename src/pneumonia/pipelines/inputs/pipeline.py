@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.inputs.nodes import draw_batch, store_pixels
+from pneumonia.pipelines.inputs.figures import draw_batch
+from pneumonia.pipelines.inputs.nodes import store_pixels
 
 
 def create_pipeline() -> Pipeline:

@@ -4,19 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pneumonia.annotations import Figure, Model
-from pneumonia.datasets.training_state_dataset import TrainingState
-from pneumonia.lineage import check_class_weights, make_lineage
-from pneumonia.parameters import InputsParameters, ModelParameters, TrainingParameters
-from pneumonia.pixel_store import PixelStores
-
-METRIC_TITLES = {
-    "log_loss": "log-loss",
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall (sensitivity)",
-}
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.lineage import check_class_weights, make_lineage
+from pneumonia.pixels.store import PixelStores
 
 
 def train_network(
@@ -52,7 +44,7 @@ def train_network(
         UserError: If interrupted, out of memory, diverged, a GPU is asked for and absent, or the class weights are
             those of another split.
     """
-    from pneumonia.training import fit_network
+    from pneumonia.model.fit import fit_network
 
     check_class_weights(class_weights, split_manifest)
     store = pixel_store.open(inputs.image_size, inputs.resize)
@@ -67,32 +59,3 @@ def describe_network(pneumonia_model: Model) -> str:
     lines: list[str] = []
     pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110, expand_nested=True)
     return "\n".join(lines) + "\n"
-
-
-def draw_training_curves(training_history: pd.DataFrame) -> Figure:
-    """Draw each metric over the epochs, for train (augmented images) and val, and mark the epochs kept."""
-    from pneumonia.figures import SPLIT_COLOURS, new_figure
-
-    figure, axes = new_figure(10.5, 5.6, 2, 3)
-    kept = sorted(set(training_history.loc[training_history["kept"] == 1, "epoch"]))
-    for panel, (metric, title) in zip(axes.flat, METRIC_TITLES.items(), strict=False):
-        for number, history in training_history.groupby("member"):
-            for split, column in (("train", metric), ("val", f"val_{metric}")):
-                label = split if number == 1 else None
-                panel.plot(history["epoch"], history[column], color=SPLIT_COLOURS[split], label=label)
-        for epoch in kept:
-            label = f"epoch kept: {', '.join(map(str, kept))}" if epoch == kept[0] else None
-            panel.axvline(epoch, color="0.6", linewidth=0.8, linestyle="--", label=label)
-        panel.set_title(title)
-        panel.set_xlabel("epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
-    axes.flat[-1].set_axis_off()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    members = training_history["member"].nunique()
-    judged = "val: images as they are, averaged weights"
-    if members > 1:
-        judged = f"val: of each of {members} members its own fold of train,\nimages as they are, averaged weights"
-    axes.flat[-1].legend(
-        handles, labels, loc="center left", title=f"train: augmented images, weights in motion\n{judged}"
-    )
-    return figure

@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.training.nodes import describe_network, draw_training_curves, train_network
+from pneumonia.pipelines.training.figures import draw_training_curves
+from pneumonia.pipelines.training.nodes import describe_network, train_network
 
 
 def create_pipeline() -> Pipeline:

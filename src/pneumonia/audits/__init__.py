@@ -1,0 +1,1 @@
+"""What else could explain a result: shortcuts and corrupted images."""

@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pneumonia.base.errors import UserError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; sync and rename it when the block ends without an error.
+
+    Rename within one folder is atomic, so a killed process leaves either the former file or the new one.
+
+    Args:
+        path: Where the file shall be in the end. Missing folders are made.
+
+    Yields:
+        The path to write to. It has the suffix of ``path`` and does not exist yet.
+
+    Raises:
+        UserError: If the file system refuses, for example because the disk is full.
+    """
+    part: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        part = Path(name)
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"Could not write {path}: {error.strerror or error}. "
+            "Nothing that was there is lost; make room or mend the permissions and run again."
+        ) from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_bytes(data)
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    """Return the process's umask. It can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

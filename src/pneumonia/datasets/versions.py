@@ -1,0 +1,107 @@
+"""The saved versions of an environment: how much room they take, and which may go."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import sha256_of_file
+from pneumonia.datasets.model_dataset import LINEAGE_MEMBER
+
+
+def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
+    """Find all versions of all versioned datasets.
+
+    Args:
+        catalog: The catalog's configuration, by dataset.
+        project: The folder that relative file paths start from.
+
+    Returns:
+        Columns dataset, version, path (the version's folder) and bytes, the newest version first.
+    """
+    rows = [
+        {"dataset": name, "version": folder.name, "path": folder, "bytes": _size(folder)}
+        for name, entry in catalog.items()
+        if isinstance(entry, Mapping) and entry.get("versioned")
+        for folder in (project / entry["filepath"]).glob("*/")
+    ]
+    table = pd.DataFrame(rows, columns=["dataset", "version", "path", "bytes"])
+    return table.sort_values(["version", "dataset"], ascending=[False, True], ignore_index=True)
+
+
+def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a version, the newest first: MB (10^6 bytes), number of datasets, and the main ones by name."""
+    main = ("split_manifest", "pneumonia_model", "metrics", "report")
+    grouped = versions.groupby("version", sort=False)
+    return grouped.agg(
+        MB=("bytes", lambda sizes: round(sizes.sum() / 1e6, 1)),
+        datasets=("dataset", "size"),
+        holds=("dataset", lambda names: ", ".join(name for name in main if name in set(names))),
+    ).reset_index()
+
+
+def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
+    """Choose the versions that can go so that the newest ones stay usable.
+
+    Of each dataset the newest ``keep`` versions stay, and besides them whatever these were made from: the model and
+    the manifest that a run record names, and the manifest that a model was trained with, without which the
+    model could not be evaluated.
+
+    Args:
+        versions: As `find_versions` gives them.
+        keep: How many of each dataset.
+
+    Returns:
+        The rows of ``versions`` that can go.
+    """
+    kept = versions.groupby("dataset").head(keep)
+    records = kept.loc[kept["dataset"] == "run_record", "path"]
+    named = {pair for path in records for pair in _versions_named(path)}
+    is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
+    stays = is_named | versions.index.isin(kept.index)
+    models = versions.loc[stays & (versions["dataset"] == "pneumonia_model"), "path"]
+    needed = {_manifest_of(path) for path in models}
+    manifests = versions.loc[versions["dataset"] == "split_manifest", "path"].map(_digest)
+    needed -= set(manifests[stays[manifests.index]])
+    newest = manifests[manifests.isin(needed)].drop_duplicates()
+    return versions[~stays & ~versions.index.isin(newest.index)]
+
+
+def remove(versions: pd.DataFrame) -> None:
+    """Remove the folders of versions. Raises OSError where the file system refuses."""
+    for path in versions["path"]:
+        shutil.rmtree(path)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _file(folder: Path) -> Path:
+    """Return the file of a version: it has the name of the folder that holds the versions."""
+    return folder / folder.parent.name
+
+
+def _versions_named(folder: Path) -> list[tuple[str, str]]:
+    record = json.loads(_file(folder).read_text(encoding="utf-8"))
+    return list(record["versions"].items())
+
+
+def _manifest_of(folder: Path) -> str:
+    try:
+        with zipfile.ZipFile(_file(folder)) as archive:
+            return json.loads(archive.read(LINEAGE_MEMBER))["manifest_sha256"]
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise UserError(
+            f"{folder} holds no whole model ({error}), so that its manifest is not known. Nothing was removed. Remove "
+            "that folder and prune again."
+        ) from error
+
+
+def _digest(folder: Path) -> str:
+    return sha256_of_file(_file(folder))

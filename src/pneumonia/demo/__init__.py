@@ -1,0 +1,1 @@
+"""Synthetic radiographs, drawn by a program."""

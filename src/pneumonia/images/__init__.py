@@ -1,0 +1,1 @@
+"""What lies at the source: storage, layout, examination of files, groups, near-duplicates."""

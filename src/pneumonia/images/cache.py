@@ -1,0 +1,126 @@
+"""What is known of files that were examined before, in an SQLite file: whole after a kill at any moment."""
+
+import logging
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.examine import Facts
+
+logger = logging.getLogger(__name__)
+
+# How long to wait for another run that writes, in seconds.
+_PATIENCE = 60
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS facts (
+    source TEXT, path TEXT, stamp TEXT, {", ".join(f"{name} NOT NULL" for name in Facts._fields)}, checksum NOT NULL,
+    PRIMARY KEY (source, path)
+) WITHOUT ROWID
+"""
+_FIND = f"SELECT {', '.join(Facts._fields)}, checksum FROM facts WHERE source = ? AND path = ? AND stamp = ?"
+_WRITE = f"INSERT OR REPLACE INTO facts VALUES ({', '.join('?' * (4 + len(Facts._fields)))})"
+
+
+class FileState(NamedTuple):
+    """A file of a source, as it is now. The stamp decides whether what was found before still holds."""
+
+    path: str
+    stamp: str
+
+
+class IndexCache:
+    """The cache at a path. It is made when it is first written to."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the path."""
+        self.path = path
+
+    @contextmanager
+    def open(self, source: str) -> Iterator["SourceFacts"]:
+        """Open the part that belongs to one source.
+
+        A cache that is damaged is removed, with a warning, and begun anew: all it holds can be found again.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as connection:
+                yield SourceFacts(connection, source)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise UserError(
+                f"The index cache {self.path} cannot be used ({error}). Make room, mend the permissions or wait for "
+                "the other run, then run again; removing the file is safe."
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return _checked_connection(self.path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            logger.warning("The index cache %s is damaged (%s): all images are read anew.", self.path, error)
+            for name in (self.path.name, f"{self.path.name}-journal"):
+                self.path.with_name(name).unlink(missing_ok=True)
+            return _checked_connection(self.path)
+
+
+class SourceFacts:
+    """Facts about the files of one source."""
+
+    def __init__(self, connection: sqlite3.Connection, source: str) -> None:
+        """Take an open connection and the source's full address."""
+        self._connection = connection
+        self._source = source
+
+    def find(self, state: FileState) -> Facts | None:
+        """Return what was found of a file, if it has not changed since."""
+        row = self._connection.execute(_FIND, (self._source, *state)).fetchone()
+        if row is None or row[-1] != _checksum(state, row[:-1]):
+            return None
+        return Facts(*row[:-1])
+
+    def write(self, found: Iterable[tuple[FileState, Facts]]) -> None:
+        """Keep what was found, all of it or nothing."""
+        with self._connection:
+            rows = ((self._source, *state, *facts, _checksum(state, facts)) for state, facts in found)
+            self._connection.executemany(_WRITE, rows)
+
+    def forget_all_but(self, is_there: Callable[[str], bool]) -> None:
+        """Drop files that are no longer at the source."""
+        paths = self._connection.execute("SELECT path FROM facts WHERE source = ?", (self._source,))
+        gone = [(self._source, path) for (path,) in paths if not is_there(path)]
+        if gone:
+            with self._connection:
+                self._connection.executemany("DELETE FROM facts WHERE source = ? AND path = ?", gone)
+
+
+def _checksum(state: FileState, facts: Sequence[object]) -> int:
+    """Return a checksum of a row: SQLite would not notice a changed byte in a text."""
+    return zlib.crc32("\0".join(map(str, (*state, *facts))).encode())
+
+
+def _checked_connection(path: Path) -> sqlite3.Connection:
+    """Connect, after a check that every page of the file is sound."""
+    connection = sqlite3.connect(path, timeout=_PATIENCE)
+    # Text that is damaged must come back, to be refused by its checksum.
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        with connection:
+            connection.execute(_SCHEMA)
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(facts)")]
+        if columns != ["source", "path", "stamp", *Facts._fields, "checksum"]:
+            raise sqlite3.DatabaseError("it was written by another release")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,134 @@
+"""Which images belong together: groups and etiologies from file names, or groups from a `groups.csv`.
+
+A group is what the file names give, not a proven patient.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pneumonia.base.errors import UserError
+
+GROUPS_FILE = "groups.csv"
+ETIOLOGIES = ("bacteria", "virus")
+NO_ETIOLOGY = "none"
+UNKNOWN_ETIOLOGY = "unknown"
+
+
+@dataclass(frozen=True)
+class NameParts:
+    """What a file name says: the number of the group, and the etiology where it names one."""
+
+    number: str
+    etiology: str = ""
+
+    @property
+    def group(self) -> str:
+        """Etiology and number: the counters of the etiologies are independent of each other."""
+        return f"{self.etiology}-{self.number}" if self.etiology else self.number
+
+    @property
+    def conservative_group(self) -> str:
+        """The number alone: puts strangers together, but never parts one number's images."""
+        return f"number-{self.number}" if self.etiology else self.number
+
+
+def parse_name(path: str, patterns: Sequence[str]) -> NameParts | None:
+    """Read a file name by the first pattern that fits all of it, without its suffix.
+
+    Args:
+        path: Path of an image.
+        patterns: Regular expressions with a part `number` and perhaps a part `etiology`.
+
+    >>> parse_name("train/PNEUMONIA/person23_virus_7.jpeg", [r"person(?P<number>\\d+)_(?P<etiology>[a-z]+)_\\d+"])
+    NameParts(number='23', etiology='virus')
+    """
+    stem = os.path.splitext(path)[0].rpartition("/")[2]  # noqa: PTH122 - pathlib is slow for many thousand names
+    for pattern in patterns:
+        match = re.fullmatch(pattern, stem)
+        if match:
+            parts = match.groupdict()
+            return NameParts(parts["number"] or "", parts.get("etiology") or "")
+    return None
+
+
+def etiology_of(path: str, is_positive: bool, patterns: Sequence[str]) -> str:
+    """Return "bacteria" or "virus" as the name says, "none" for the negative class, or "unknown"."""
+    if not is_positive:
+        return NO_ETIOLOGY
+    name = parse_name(path, patterns)
+    return name.etiology if name is not None and name.etiology in ETIOLOGIES else UNKNOWN_ETIOLOGY
+
+
+def group_of(path: str, patterns: Sequence[str], listed: Mapping[str, str] | None) -> str:
+    """Return an image's group: as listed, else as its name says, else the image itself (its path)."""
+    if listed is not None:
+        return listed.get(path, path)
+    name = parse_name(path, patterns)
+    return path if name is None else name.group
+
+
+def split_key(path: str, group: str, group_by: str, patterns: Sequence[str]) -> str:
+    """Return what must stay in one split under `group_by`.
+
+    Args:
+        path: Path of the image.
+        group: Its group.
+        group_by: "etiology_number", "number" or "image".
+        patterns: The patterns of file names. A group that is not from them, but from a `groups.csv`, is kept.
+    """
+    if group_by == "image":
+        return path
+    name = parse_name(path, patterns) if group_by == "number" else None
+    return name.conservative_group if name is not None and name.group == group else group
+
+
+def read_groups(content: bytes) -> dict[str, str]:
+    """Read a `groups.csv`: columns path (as in the index) and group.
+
+    Returns:
+        Group by path.
+
+    Raises:
+        UserError: If it is no such table, or lists a path under two groups.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        if not {"path", "group"} <= set(rows.fieldnames or ()):
+            raise UserError(f"{GROUPS_FILE} needs the columns path and group; it has {rows.fieldnames or 'none'}.")
+        groups: dict[str, str] = {}
+        for row in rows:
+            path, group = row["path"] or "", row["group"] or ""
+            if not path or not group:
+                raise UserError(f"{GROUPS_FILE}, line {rows.line_num}: a path and a group are needed.")
+            if groups.setdefault(path, group) != group:
+                raise UserError(f"{GROUPS_FILE} lists {path} under two groups, {groups[path]} and {group}.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{GROUPS_FILE} is not a CSV table in UTF-8 ({error}).") from error
+    return groups
+
+
+def link_groups(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Join the groups of each pair, and so on along chains of pairs.
+
+    Returns:
+        The first name, in order, of all groups that a group is joined with, by group.
+
+    >>> link_groups("abcd", [("c", "b"), ("d", "c")])
+    {'a': 'a', 'b': 'b', 'c': 'b', 'd': 'b'}
+    """
+    first = {group: group for group in groups}
+
+    def find(group: str) -> str:
+        while first[group] != group:
+            first[group] = first[first[group]]
+            group = first[group]
+        return group
+
+    for one, other in pairs:
+        low, high = sorted((find(one), find(other)))
+        first[high] = low
+    return {group: find(group) for group in first}

@@ -1,0 +1,216 @@
+"""The image index: one row per image file, with its hash and its fate."""
+
+import os
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pandas as pd
+from tqdm import tqdm
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.cache import FileState, IndexCache
+from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
+from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
+from pneumonia.images.layout import ImageFile
+from pneumonia.images.source import ImageSource, UnreadableError
+
+OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
+
+COLUMNS = (
+    "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
+    "reason", "perceptual_hash",
+)  # fmt: skip
+
+# Files that a thread examines in one go.
+_CHUNK_FILES = 16
+# Files whose facts are kept at once: what a killed run loses at most.
+_KEPT_AT_ONCE = 512
+# How many pairs or paths an error message shows.
+_SHOWN = 20
+
+
+def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestParameters) -> dict[str, Facts]:
+    """Find out what each image file is, reading each byte once, on all cores.
+
+    Args:
+        source: Where the images are.
+        cache: What earlier runs found. A file counts as unchanged if size and time of writing are (in a zip: size
+            and CRC), unless `rehash` is set.
+        parameters: Limits and class names; files with a problem and of unknown classes are not read.
+
+    Returns:
+        Facts by path.
+
+    Raises:
+        UserError: If interrupted. What was found so far is kept.
+    """
+    limits = Limits(parameters.min_side, parameters.max_pixels)
+    wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
+    with cache.open(source.identity) as kept:
+        states = [FileState(file.path, _stamp(file, limits)) for file in wanted]
+        known = {} if parameters.rehash else {state.path: kept.find(state) for state in states}
+        found = {path: facts for path, facts in known.items() if facts is not None}
+        missing = [state for state in states if state.path not in found]
+        unsaved: list[tuple[FileState, Facts]] = []
+        try:
+            with closing(_examine_in_threads(source, missing, limits)) as examined:
+                for state, facts in examined:
+                    found[state.path] = facts
+                    if state.stamp and facts.sha256:
+                        unsaved.append((state, facts))
+                    if len(unsaved) == _KEPT_AT_ONCE:
+                        kept.write(unsaved)
+                        unsaved = []
+        except KeyboardInterrupt as interrupt:
+            raise UserError(
+                f"Interrupted after {len(found):,} of {len(states):,} images. They are not read again: "
+                "the same command goes on from there."
+            ) from interrupt
+        finally:
+            kept.write(unsaved)
+        kept.forget_all_but(found.__contains__)
+    return found
+
+
+def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: IngestParameters) -> pd.DataFrame:
+    """Write down every image file, before duplicates are marked.
+
+    Returns:
+        The columns `COLUMNS`, by path. Text columns are empty and sizes 0 where nothing is known.
+
+    Raises:
+        UserError: If there is a `groups.csv` that does not list every image.
+    """
+    content = source.read_side_file(GROUPS_FILE)
+    listed = None if content is None else read_groups(content)
+    rows = [_row(file, facts.get(file.path), listed, parameters) for file in source.listing.files]
+    index = pd.DataFrame(rows, columns=list(COLUMNS))
+    if listed is not None:
+        unlisted = index.loc[(index["status"] == OK) & ~index["path"].isin(listed.keys()), "path"]
+        if len(unlisted):
+            raise UserError(
+                f"{GROUPS_FILE} has no group for {len(unlisted):,} of the images: {_shorten(unlisted)}. Its paths must "
+                "be those below the folder of the images, with /."
+            )
+    return index
+
+
+def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
+    """Keep one of several files of the same bytes: the one in test, else the first by path.
+
+    Returns:
+        The index, with status "duplicate" and the path of the kept file as the reason of the others.
+
+    Raises:
+        UserError: If the same bytes are there under both labels.
+    """
+    usable = index[index["status"] == OK]
+    ordered = usable.assign(in_test=usable["source_split"] == "test").sort_values(
+        ["in_test", "path"], ascending=[False, True], kind="stable"
+    )
+    kept = ordered.groupby("sha256", sort=False)["path"].transform("first")
+    _refuse_two_labels(ordered)
+    surplus = kept[kept != ordered["path"]]
+    marked = index.copy()
+    marked.loc[surplus.index, "status"] = DUPLICATE
+    marked.loc[surplus.index, "reason"] = "copy of " + surplus
+    return marked
+
+
+def _refuse_two_labels(ordered: pd.DataFrame) -> None:
+    first = ordered.groupby("sha256", sort=False)[["path", "label"]].transform("first")
+    contradicting = ordered[first["label"] != ordered["label"]]
+    if len(contradicting):
+        pairs = first.loc[contradicting.index, "path"] + " = " + contradicting["path"]
+        raise UserError(
+            f"{len(pairs):,} images are there under both labels, byte for byte: {_shorten(pairs)}. Nobody but the "
+            "source of the images can tell which is right: remove both or one of each."
+        )
+
+
+def _examine_in_threads(
+    source: ImageSource, states: Sequence[FileState], limits: Limits
+) -> Generator[tuple[FileState, Facts]]:
+    """Examine files on all cores, giving them in order. Hashing and decoding release Python's lock."""
+
+    def examine_chunk(chunk: Sequence[FileState]) -> list[Facts]:
+        return [_examine_file(source, state.path, limits) for state in chunk]
+
+    chunks = [states[start : start + _CHUNK_FILES] for start in range(0, len(states), _CHUNK_FILES)]
+    with (
+        ThreadPoolExecutor(thread_count()) as pool,
+        # Pillow's remarks on odd files would hide the run's own messages; what counts is in the index.
+        warnings.catch_warnings(action="ignore"),
+        # Without a terminal, no bar.
+        tqdm(total=len(states), unit="images", desc="Reading", disable=None) as progress,
+    ):
+        try:
+            for chunk, facts in zip(chunks, pool.map(examine_chunk, chunks), strict=True):
+                yield from zip(chunk, facts, strict=True)
+                progress.update(len(chunk))
+        finally:
+            # Else an interrupted run would wait until all images are read.
+            pool.shutdown(cancel_futures=True)
+
+
+def thread_count() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _examine_file(source: ImageSource, path: str, limits: Limits) -> Facts:
+    try:
+        return examine_image(source.read(path), path, limits)
+    except UnreadableError as error:
+        return Facts("", problem=error.message)
+
+
+def _problem_before_reading(file: ImageFile, parameters: IngestParameters) -> str:
+    """Say why a file is not even read."""
+    if file.problem:
+        return file.problem
+    if file.label not in parameters.class_names:
+        return f"unknown class {file.label}: class_names are {' and '.join(parameters.class_names)}"
+    if file.member.size > parameters.max_file_bytes:
+        return f"more than {parameters.max_file_bytes:,} bytes"
+    return ""
+
+
+def _stamp(file: ImageFile, limits: Limits) -> str:
+    """Return what must be the same for earlier facts to hold; empty if that cannot be told."""
+    state = file.member.stamp
+    return state and "|".join((FACTS_VERSION, *map(str, limits), str(file.member.size), state))
+
+
+def _row(
+    file: ImageFile, facts: Facts | None, listed: Mapping[str, str] | None, parameters: IngestParameters
+) -> tuple[str | int, ...]:
+    """Return a row of the index."""
+    facts = facts or Facts("", problem=_problem_before_reading(file, parameters))
+    is_known = file.label in parameters.class_names
+    patterns = parameters.group_patterns
+    is_positive = file.label == parameters.positive_class
+    return (
+        file.path,
+        file.label,
+        etiology_of(file.path, is_positive, patterns) if is_known else UNKNOWN_ETIOLOGY,
+        group_of(file.path, patterns, listed),
+        file.source_split,
+        facts.sha256,
+        file.member.size,
+        facts.width,
+        facts.height,
+        facts.mode,
+        REJECTED if facts.problem else OK,
+        facts.problem or facts.note,
+        facts.perceptual_hash,
+    )
+
+
+def _shorten(lines: pd.Series) -> str:
+    """Return the first lines, and how many more there are."""
+    shown = ", ".join(lines.head(_SHOWN))
+    return shown if len(lines) <= _SHOWN else f"{shown} and {len(lines) - _SHOWN:,} more"

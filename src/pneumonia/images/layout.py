@@ -1,0 +1,184 @@
+"""Which of the files at a source are images, of which class and published split, and which are junk."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pneumonia.images.storage import CRC_STAMP, Member
+
+SPLITS = ("train", "val", "test")
+# The published split of an image whose source has no train, val and test folders.
+UNSPLIT = "none"
+
+SIDE_FILES = ("groups.csv", "lesions.csv")
+IMAGE_SUFFIXES = frozenset([".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm"])
+
+DOUBLED_TREE = "copy in a second tree"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image file, readable or not.
+
+    Attributes:
+        path: Path below the folder that holds train, val and test, with ``/``.
+        label: Name of the class folder; empty if the file is in none.
+        source_split: Published split, or "none".
+        member: The file as its storage lists it.
+        problem: Why it must not be read; empty if it may.
+    """
+
+    path: str
+    label: str
+    source_split: str
+    member: Member
+    problem: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies at a source.
+
+    Attributes:
+        files: Image files, by path.
+        junk: Number of files of archive junk, by kind.
+        side_files: Known side files by name.
+        others: Paths of other files outside of the class folders, which nobody reads.
+    """
+
+    files: tuple[ImageFile, ...]
+    junk: dict[str, int]
+    side_files: dict[str, Member]
+    others: tuple[str, ...]
+
+
+def arrange(members: Iterable[Member]) -> Listing:
+    """Sort the files at a source into images, side files, junk and others.
+
+    Kaggle's zip holds `chest_xray/train/...`, a second copy at `chest_xray/chest_xray/train/...` and macOS'
+    `__MACOSX`. The tree nearest to the top counts; files of another tree are junk if they are copies (same
+    path below the tree, same size and, in a zip, same CRC), and images with a problem if they are not.
+    """
+    junk: Counter[str] = Counter()
+    kept: list[Member] = []
+    for member in sorted(members, key=lambda member: member.name):
+        kind = junk_kind(member.name)
+        if kind:
+            junk[kind] += 1
+        else:
+            kept.append(member)
+    root, is_split = find_root([member.name for member in kept])
+    main = {_below(root, member.name): member for member in kept if _in_class_folder(root, member.name, is_split)}
+    files = [_image_in_class_folder(path, member, is_split) for path, member in main.items()]
+    side_files: dict[str, Member] = {}
+    others: list[str] = []
+    for member in kept:
+        if _in_class_folder(root, member.name, is_split):
+            continue
+        if _is_side_file(member, root):
+            nearest = side_files.get(_name(member), member)
+            side_files[_name(member)] = max(nearest, member, key=lambda candidate: len(candidate.name))
+        elif _is_copy(member, main):
+            junk[DOUBLED_TREE] += 1
+        elif member.problem or _looks_like_image(member.name):
+            path = _below(root, member.name) if member.name.startswith(root) else member.name
+            files.append(ImageFile(path, "", UNSPLIT, member, member.problem or "not in a class folder"))
+        else:
+            others.append(member.name)
+    files.sort(key=lambda file: file.path)
+    return Listing(tuple(files), dict(sorted(junk.items())), side_files, tuple(others))
+
+
+def junk_kind(name: str) -> str:
+    """Name the kind of junk that a file is, or return "".
+
+    >>> junk_kind("chest_xray/__MACOSX/chest_xray/._train"), junk_kind("train/NORMAL/IM-0115-0001.jpeg")
+    ('__MACOSX', '')
+    """
+    parts = name.split("/")
+    if "__MACOSX" in parts:
+        return "__MACOSX"
+    if parts[-1].startswith("._"):
+        return "AppleDouble (._*)"
+    if parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        return parts[-1]
+    return "hidden file" if any(part.startswith(".") and part.strip(".") for part in parts) else ""
+
+
+def find_root(names: list[str]) -> tuple[str, bool]:
+    """Find the folder that holds train, val and test, or else the class folders.
+
+    Args:
+        names: Paths of all files but junk.
+
+    Returns:
+        The folder as a prefix ("" or ending in "/"), and whether it holds train, val and test.
+
+    >>> find_root(["a/train/NORMAL/1.jpeg", "a/a/train/NORMAL/1.jpeg"])
+    ('a/', True)
+    >>> find_root(["README.md", "set/NORMAL/1.jpeg", "set/PNEUMONIA/2.jpeg"])
+    ('set/', False)
+    """
+    images = [name for name in names if _looks_like_image(name)] or names
+    roots = {name[: len(name) - len(below)] for name in images if (below := _below_split(name))}
+    if roots:
+        return min(roots, key=lambda root: (root.count("/"), root)), True
+    folders = {_folder(name) for name in images}
+    common = os.path.commonpath([folder or "." for folder in folders]) if folders else ""
+    if len(folders) == 1 and common:
+        common = PurePosixPath(common).parent.as_posix()  # the only class folder
+    return (f"{common}/" if common not in ("", ".") else ""), False
+
+
+def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFile:
+    """Describe an image file by where it lies."""
+    parts = path.split("/")
+    split, label = (parts[0], parts[1]) if is_split else (UNSPLIT, parts[0])
+    return ImageFile(path, label, split, member, member.problem)
+
+
+def _in_class_folder(root: str, name: str, is_split: bool) -> bool:
+    """Tell whether a file lies in a class folder of the tree."""
+    if not name.startswith(root):
+        return False
+    parts = _below(root, name).split("/")
+    return len(parts) >= 3 and parts[0] in SPLITS if is_split else len(parts) >= 2
+
+
+def _is_copy(member: Member, main: dict[str, Member]) -> bool:
+    """Tell whether a file of a second tree is the copy of one of the first."""
+    original = main.get(_below_split(member.name))
+    if original is None or member.problem or original.size != member.size:
+        return False
+    has_checksum = member.stamp.startswith(CRC_STAMP)
+    return not has_checksum or original.stamp == member.stamp
+
+
+def _is_side_file(member: Member, root: str) -> bool:
+    """Tell whether a file is a known side file, in the folder of the images or above it."""
+    return _name(member) in SIDE_FILES and root.startswith(_folder(member.name)) and not member.problem
+
+
+def _below_split(name: str) -> str:
+    """Return a path from its train, val or test folder on; "" if it has none with a class folder in it."""
+    parts = name.split("/")
+    starts = [index for index, part in enumerate(parts[:-2]) if part in SPLITS]
+    return "/".join(parts[starts[0] :]) if starts else ""
+
+
+def _below(root: str, name: str) -> str:
+    return name[len(root) :]
+
+
+def _folder(name: str) -> str:
+    return name[: name.rfind("/") + 1]
+
+
+def _name(member: Member) -> str:
+    return member.name.rpartition("/")[2]
+
+
+def _looks_like_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - many thousand times

@@ -1,0 +1,88 @@
+"""The raw images, wherever they lie."""
+
+from functools import cached_property
+from typing import Any
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.layout import ImageFile, Listing, arrange
+from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
+
+
+class UnreadableError(UserError):
+    """A file that cannot be read."""
+
+
+class ImageSource:
+    """The images at an address: a folder, a zip, an fsspec address, or `kaggle`.
+
+    Nothing is opened before it is asked for, and nothing is ever written. `read` may be called from several
+    threads at once.
+
+    >>> ImageSource("data/01_raw/chest_xray").address
+    'data/01_raw/chest_xray'
+    """
+
+    def __init__(self, address: str) -> None:
+        """Take the address."""
+        self.address = address
+
+    def __repr__(self) -> str:
+        """Name the address."""
+        return f"ImageSource({self.address!r})"
+
+    @cached_property
+    def identity(self) -> str:
+        """The address in full: two sources with the same one are the same."""
+        return self._storage.identity
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What lies there, as it was when first asked for.
+
+        Raises:
+            UserError: If nothing is there, or no image file is.
+        """
+        try:
+            listing = arrange(self._storage.members())
+        except READ_ERRORS as error:
+            raise UserError(f"The files at {self.address} could not be listed ({error}). Run again.") from error
+        if not listing.files:
+            raise UserError(
+                f"There is no image file at {self.address}. It should hold train, val and test with a folder for "
+                "each class, or the class folders themselves: kedro run --params=images=PATH."
+            )
+        return listing
+
+    def read(self, path: str) -> bytes:
+        """Read an image file, given its path as in the listing.
+
+        Raises:
+            UnreadableError: If it cannot be read, or its size is no longer that of the listing.
+        """
+        file = self._files.get(path)
+        if file is None:
+            raise UnreadableError(f"There is no image {path} at {self.address}.")
+        return self._read(file.member)
+
+    def read_side_file(self, name: str) -> bytes | None:
+        """Read a known side file such as `groups.csv`; None if there is none."""
+        member = self.listing.side_files.get(name)
+        return None if member is None else self._read(member)
+
+    @cached_property
+    def _storage(self) -> Storage:
+        return open_storage(self.address)
+
+    @cached_property
+    def _files(self) -> dict[str, ImageFile]:
+        return {file.path: file for file in self.listing.files}
+
+    def _read(self, member: Member) -> bytes:
+        try:
+            data = self._storage.read(member.key)
+        except READ_ERRORS as error:
+            reason: Any = getattr(error, "strerror", None) or error
+            raise UnreadableError(f"{member.name} cannot be read ({reason}).") from error
+        if len(data) != member.size:
+            raise UnreadableError(f"{member.name} changed while it was read.")
+        return data

@@ -1,0 +1,272 @@
+"""Where files lie: a folder, a zip read in place, or an fsspec address. Nothing is ever written there."""
+
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, BinaryIO, Protocol
+
+from pneumonia.base.errors import UserError
+
+KAGGLE = "kaggle"
+KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
+
+# Begins the stamp of a storage that lists a checksum of the content.
+CRC_STAMP = "crc32:"
+
+# What fsspec file systems report of a file that changes when it is written anew.
+_STAMP_KEYS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "version_id",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+# What reading one file may raise: the operating system, a remote file system, or a damaged zip member.
+READ_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file as a storage lists it.
+
+    Attributes:
+        name: Path below the storage's root, with ``/``, printable.
+        key: What the storage reads it by.
+        size: Size in bytes.
+        stamp: Changes when the file is written anew; empty if the storage cannot tell.
+        problem: Why it must not be read; empty if it may.
+    """
+
+    name: str
+    key: Any
+    size: int = 0
+    stamp: str = ""
+    problem: str = ""
+
+
+class Storage(Protocol):
+    """A place that lists files and reads them."""
+
+    identity: str
+
+    def members(self) -> Iterator[Member]:
+        """List every file, in any order."""
+
+    def read(self, key: Any) -> bytes:
+        """Read one file."""
+
+
+class FolderStorage:
+    """A folder on this machine. Links are followed, except in circles."""
+
+    def __init__(self, folder: Path) -> None:
+        """Describe the folder."""
+        self.identity = str(folder.resolve())
+        self._folder = folder
+
+    def members(self) -> Iterator[Member]:
+        """List every file below the folder."""
+        return self._walk(self._folder, "", ())
+
+    def read(self, key: str) -> bytes:
+        """Read one file."""
+        return (self._folder / key).read_bytes()
+
+    def _walk(self, folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Member]:
+        """List a folder, given the device and inode of the folders above it."""
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in above:
+                yield Member(_printable(prefix), prefix, problem="link that leads back to a folder above it")
+                return
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Member(_printable(prefix), prefix, problem=f"folder that cannot be read: {error.strerror}")
+            return
+        for entry in entries:
+            key = f"{prefix}/{entry.name}" if prefix else entry.name
+            try:
+                is_folder = entry.is_dir()
+                found = None if is_folder else entry.stat()
+            except OSError as error:
+                yield Member(_printable(key), key, problem=_link_problem(error))
+                continue
+            if found is None:
+                yield from self._walk(folder / entry.name, key, (*above, (status.st_dev, status.st_ino)))
+            elif not stat.S_ISREG(found.st_mode):
+                yield Member(_printable(key), key, problem="not a regular file")
+            else:
+                yield Member(_printable(key), key, found.st_size, str(found.st_mtime_ns), _name_problem(key))
+
+
+class ZipStorage:
+    """A zip archive, read in place: nothing is unpacked to disk."""
+
+    def __init__(self, identity: str, file: BinaryIO) -> None:
+        """Open the archive.
+
+        Raises:
+            UserError: If its list of contents cannot be read.
+        """
+        self.identity = identity
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, EOFError) as error:
+            raise UserError(
+                f"{identity} is not a whole zip archive ({error}). Name the folder of the images, or their zip; if "
+                "it is a zip, its download was cut: fetch it again."
+            ) from error
+
+    def members(self) -> Iterator[Member]:
+        """List the archive's files. Members that a careless unpacker could be harmed by get a problem."""
+        seen: set[str] = set()
+        for info in self._zip.infolist():
+            if info.is_dir():
+                continue
+            name = info.filename.replace("\\", "/")
+            problem = _zip_problem(info, name) or _name_problem(name)
+            if name in seen and not problem:
+                problem = "second archive member of the same name"
+            seen.add(name)
+            yield Member(_printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
+
+    def read(self, key: zipfile.ZipInfo) -> bytes:
+        """Read one member; `zipfile` checks its CRC."""
+        return self._zip.read(key)
+
+
+class FsspecStorage:
+    """A folder that fsspec reads, such as `s3://bucket/chest_xray`."""
+
+    def __init__(self, identity: str, file_system: Any, root: str) -> None:
+        """Describe the folder."""
+        self.identity = identity
+        self._file_system = file_system
+        self._root = root.rstrip("/")
+
+    def members(self) -> Iterator[Member]:
+        """List every file below the folder."""
+        found: dict[str, dict[str, Any]] = self._file_system.find(self._root, detail=True)
+        for key, info in found.items():
+            name = key[len(self._root) :].lstrip("/")
+            stamp = "|".join(str(info[key]) for key in _STAMP_KEYS if info.get(key) is not None)
+            yield Member(_printable(name), key, int(info.get("size") or 0), stamp, _name_problem(name))
+
+    def read(self, key: str) -> bytes:
+        """Read one file."""
+        content: bytes = self._file_system.cat_file(key)
+        return content
+
+
+def open_storage(address: str) -> Storage:
+    """Open a folder, a zip, an fsspec address, or `kaggle`.
+
+    Raises:
+        UserError: If there is nothing at the address, it may not be read, or the package that reads it is missing.
+    """
+    if address == KAGGLE:
+        return FolderStorage(Path(download_from_kaggle()))
+    if "://" in address:
+        return _open_fsspec(address)
+    path = Path(address).expanduser()
+    try:
+        if path.is_dir():
+            os.scandir(path).close()
+            return FolderStorage(path)
+        if path.is_file():
+            return ZipStorage(str(path.resolve()), path.open("rb"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Mend the path or its permissions.") from error
+    raise UserError(
+        f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or say where it is: "
+        "kedro run --params=images=PATH (relative to the project's folder, or absolute). "
+        "To try the project without images: kedro run --env=demo."
+    )
+
+
+def _open_fsspec(address: str) -> Storage:
+    """Open an address that fsspec knows; a zip there is read in place too."""
+    import fsspec
+
+    try:
+        file_system, root = fsspec.url_to_fs(address)
+        if not file_system.exists(root):
+            raise FileNotFoundError(2, "no such file or folder", address)
+        if file_system.isfile(root):
+            return ZipStorage(address, file_system.open(root, "rb"))
+    except ImportError as error:
+        raise UserError(f"The images are at {address}, which needs another package: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The images at {address} cannot be reached ({error}). Check the address and your credentials."
+        ) from error
+    return FsspecStorage(address, file_system, root)
+
+
+def download_from_kaggle() -> str:
+    """Download Kaggle's archive, or find it where `kagglehub` put it before; return its folder.
+
+    Raises:
+        UserError: If `kagglehub` is not installed, or Kaggle cannot be reached.
+    """
+    by_hand = (
+        f"Or download the zip by hand from kaggle.com/datasets/{KAGGLE_DATASET} and give its place: "
+        "kedro run --params=images=PATH."
+    )
+    try:
+        import kagglehub
+        from kagglehub import exceptions
+    except ImportError as error:
+        raise UserError(f'images=kaggle needs kagglehub: pip install -e ".[kaggle]". {by_hand}') from error
+    refusals = (exceptions.CredentialError, exceptions.UnauthenticatedError, exceptions.BackendError)
+    try:
+        return str(kagglehub.dataset_download(KAGGLE_DATASET))
+    except (OSError, ValueError, exceptions.DataCorruptionError, *refusals) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"Kaggle's archive could not be downloaded ({reason[:200]}). {by_hand}") from error
+
+
+def _printable(name: str) -> str:
+    """Return a name that can be written as UTF-8 in one line."""
+    text = name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def _name_problem(name: str) -> str:
+    """Say why a name cannot stand in a table that every machine reads alike."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "name that is not UTF-8"
+    return "name with control characters" if _CONTROL.search(name) else ""
+
+
+def _link_problem(error: OSError) -> str:
+    """Say what is wrong with an entry that has no status."""
+    if isinstance(error, FileNotFoundError):
+        return "link to a file that is not there"
+    return f"link or file that cannot be followed: {error.strerror}"
+
+
+def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:
+    """Say why an archive member is refused."""
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
+        return "absolute path in the archive"
+    if ".." in PurePosixPath(name).parts:
+        return "path that leads out of the archive (..)"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "link in the archive"
+    return "encrypted archive member" if info.flag_bits & 0x1 else ""

@@ -1,0 +1,97 @@
+"""Rules that choose a threshold: an image is called positive where its probability is at or above it."""
+
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.metrics import Floats
+
+
+def threshold_candidates(probability: Floats, target: npt.NDArray[np.int64]) -> dict[str, npt.NDArray]:
+    """List every threshold that makes a difference, with what it does to the sample.
+
+    Candidates lie midway between neighbouring scores, so that none sits on an image, with 0 (all images
+    positive) and the next number after 1 (none) at the ends.
+
+    Args:
+        probability: Probability of the positive class, `[n]`.
+        target: True class, 0 or 1, `[n]`.
+
+    Returns:
+        `threshold` in ascending order, `sensitivity`, `specificity`, `misses` and `false_alarms`.
+    """
+    scores = np.unique(probability)
+    threshold = np.r_[0.0, (scores[1:] + scores[:-1]) / 2, np.nextafter(1.0, 2.0)]
+    positives, negatives = np.sort(probability[target == 1]), np.sort(probability[target == 0])
+    misses = np.searchsorted(positives, threshold)
+    false_alarms = len(negatives) - np.searchsorted(negatives, threshold)
+    return {
+        "threshold": threshold,
+        "sensitivity": 1 - misses / len(positives),
+        "specificity": 1 - false_alarms / len(negatives),
+        "misses": misses,
+        "false_alarms": false_alarms,
+    }
+
+
+def choose_threshold(
+    probability: Floats, target: npt.NDArray[np.int64], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Choose the threshold by the rule of the parameters. Of equally good ones, the nearest to 0.5.
+
+    Args:
+        probability: Calibrated probability of the positive class, `[n]`.
+        target: True class, 0 or 1, `[n]`.
+        parameters: `threshold_rule` and the number that it needs.
+
+    Returns:
+        `threshold`, `rule`, and `rule_value` (the rule's number; None for Youden's, which has none).
+    """
+    rule = parameters.threshold_rule
+    if rule == "fixed":
+        return {
+            "threshold": parameters.fixed_threshold,
+            "rule": rule,
+            "rule_value": parameters.fixed_threshold,
+        }
+    table = threshold_candidates(probability, target)
+    threshold, sensitivity, specificity = (table[k] for k in ("threshold", "sensitivity", "specificity"))
+    if rule == "sensitivity_floor":
+        value = parameters.sensitivity_floor
+        return {"threshold": float(threshold[sensitivity >= value].max()), "rule": rule, "rule_value": value}
+    if rule == "specificity_floor":
+        value = parameters.specificity_floor
+        return {"threshold": float(threshold[specificity >= value].min()), "rule": rule, "rule_value": value}
+    if rule == "youden":
+        return {
+            "threshold": _nearest_best(threshold, sensitivity + specificity),
+            "rule": rule,
+            "rule_value": None,
+        }
+    cost = parameters.cost_ratio * table["misses"] + table["false_alarms"]
+    return {"threshold": _nearest_best(threshold, -cost), "rule": rule, "rule_value": parameters.cost_ratio}
+
+
+def compare_rules(
+    probability: Floats, target: npt.NDArray[np.int64], parameters: EvaluationParameters
+) -> list[dict[str, Any]]:
+    """Apply every rule to the sample, with the numbers of the parameters.
+
+    Returns:
+        `rule`, `rule_value`, `threshold`, and the `sensitivity` and `specificity` that it has on the sample.
+    """
+    rows = []
+    for rule in get_args(EvaluationParameters.model_fields["threshold_rule"].annotation):
+        chosen = choose_threshold(probability, target, parameters.model_copy(update={"threshold_rule": rule}))
+        called = probability >= chosen["threshold"]
+        rates = {"sensitivity": called[target == 1].mean(), "specificity": (~called[target == 0]).mean()}
+        rows.append({**chosen, **{name: float(rate) for name, rate in rates.items()}})
+    return rows
+
+
+def _nearest_best(threshold: Floats, gain: Floats) -> float:
+    """Return the threshold of the largest gain; of several, the nearest to 0.5. Gains within 1e-12 are equal."""
+    best = threshold[gain >= gain.max() - 1e-12]
+    return float(best[np.abs(best - 0.5).argmin()])

@@ -1,0 +1,1 @@
+"""Networks: building, fitting, averaging, predicting, explaining, and what they were made from."""

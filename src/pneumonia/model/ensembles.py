@@ -1,0 +1,73 @@
+"""One model that averages probabilities: of several networks, each trained on its own images, and of two views."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+Splits = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[Splits]:
+    """Say on which images each member is trained, and on which its epoch is chosen.
+
+    One member is trained on train and judged on val. Of several, each is judged on one fold of train and trained
+    on the other folds; a group is in one fold. The images of val are then unseen by all members, so that
+    what evaluation decides on them, calibration and threshold, is decided on unseen images.
+
+    Args:
+        split_manifest: One row an image.
+        members: How many.
+        seed: Of the folds.
+
+    Returns:
+        For each member its training rows and its validation rows of the manifest.
+
+    Raises:
+        UserError: If train has too few groups of a class for so many folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    train = split_manifest[split_manifest["split"] == "train"]
+    if members == 1:
+        return [(train, split_manifest[split_manifest["split"] == "val"])]
+    groups = train.groupby("label")["group"].nunique()
+    if groups.min() < members:
+        raise UserError(
+            f"training.members is {members}, but class {groups.idxmin()} has {groups.min()} groups in train, and each "
+            "member needs one of its own. Lower training.members."
+        )
+    folds = StratifiedGroupKFold(members, shuffle=True, random_state=seed)
+    plan = [(train.iloc[rest], train.iloc[fold]) for rest, fold in folds.split(train, train["target"], train["group"])]
+    if any(part["target"].nunique() < 2 for splits in plan for part in splits):
+        raise UserError(
+            f"training.members is {members}, but the groups of train are too uneven for so many folds with both "
+            "classes. Lower training.members."
+        )
+    return plan
+
+
+def average_networks(networks: Sequence["keras.Model"], *, mirror: bool) -> "keras.Model":
+    """Return one model that averages the probabilities of several networks, or of two views of an image, or both.
+
+    Args:
+        networks: Of the same input, float32, each under a name of its own.
+        mirror: Whether each also judges the image mirrored left to right. Only networks that were trained on
+            mirrored images should.
+
+    Returns:
+        The model; of one network without mirroring, that network itself.
+    """
+    import keras
+
+    if len(networks) == 1 and not mirror:
+        return networks[0]
+    image = keras.Input(networks[0].input_shape[1:], name="image")
+    views = [image, keras.ops.flip(image, axis=2)] if mirror else [image]
+    mean = keras.layers.Average(name="probability")([network(view) for network in networks for view in views])
+    return keras.Model(image, mean, name="average")

@@ -1,0 +1,84 @@
+"""Which device trains, and in which precision."""
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pneumonia.base.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+# NVIDIA's first generations with tensor cores for float16 and for bfloat16, as (major, minor) compute capability.
+FLOAT16_CAPABILITY = (7, 0)
+BFLOAT16_CAPABILITY = (8, 0)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The choice for one training.
+
+    Attributes:
+        device: "cpu" or "gpu".
+        names: The accelerators' names; empty on CPU.
+        policy: Keras dtype policy of the computations. Weights are float32 in each of them.
+        jit_compile: Whether XLA compiles the training step. On CPU it is many times slower for convolutions.
+        reason: Why, for the log and the record.
+    """
+
+    device: Literal["cpu", "gpu"]
+    names: tuple[str, ...]
+    policy: str
+    jit_compile: bool
+    reason: str
+
+    def record(self) -> dict[str, Any]:
+        """Return the choice as a record."""
+        return asdict(self)
+
+
+def choose_hardware(device: str, precision: str) -> Hardware:
+    """Choose device and precision, let GPUs take memory as they need it, and say so in one log line.
+
+    Args:
+        device: "auto", "cpu" or "gpu".
+        precision: "auto", or a Keras dtype policy: "float32", "mixed_float16", "mixed_bfloat16".
+
+    Raises:
+        UserError: If a GPU is asked for and TensorFlow sees none.
+    """
+    import tensorflow as tf
+
+    gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise UserError(
+            "training.device is gpu, but TensorFlow sees no GPU. Install the extra by "
+            "`pip install -c constraints.txt -e '.[gpu]'` on Linux with an NVIDIA driver, or set training.device=auto."
+        )
+    if not gpus:
+        policy = "float32" if precision == "auto" else precision
+        why = "asked for" if device == "cpu" else "no GPU is visible"
+        chosen = Hardware("cpu", (), policy, False, f"CPU in {policy}: {why}")
+    else:
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        policy = _gpu_policy(details) if precision == "auto" else precision
+        names = tuple(str(detail.get("device_name", "GPU")) for detail in details)
+        chosen = Hardware("gpu", names, policy, True, f"{len(gpus)} GPU ({', '.join(names)}) in {policy} with XLA")
+    logger.info("Training on %s.", chosen.reason)
+    return chosen
+
+
+def make_strategy(hardware: Hardware) -> Any:
+    """Return the distribution strategy: `MirroredStrategy` for several GPUs, else TensorFlow's default."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy() if len(hardware.names) > 1 else tf.distribute.get_strategy()
+
+
+def _gpu_policy(details: list[dict[str, Any]]) -> str:
+    """Return the fastest policy that every card has tensor cores for."""
+    capability = min(tuple(detail.get("compute_capability", (0, 0))) for detail in details)
+    if capability >= BFLOAT16_CAPABILITY:
+        return "mixed_bfloat16"
+    return "mixed_float16" if capability >= FLOAT16_CAPABILITY else "float32"

@@ -1,0 +1,81 @@
+"""What a model was made from, carried by the model itself."""
+
+import hashlib
+import math
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.pixels.store import PixelStore
+
+
+def manifest_digest(split_manifest: pd.DataFrame) -> str:
+    """Return the SHA-256 of a manifest's CSV file, as ``sha256sum`` prints it for the saved file."""
+    return hashlib.sha256(split_manifest.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+
+
+def class_names(split_manifest: pd.DataFrame) -> list[str]:
+    """Return the class names, the negative one first."""
+    names = split_manifest.drop_duplicates("target").sort_values("target")["label"]
+    return [str(name) for name in names]
+
+
+def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:
+    """Refuse class weights that were counted on another split.
+
+    The weights ``n / (2 n_c)`` of a split, like the weights 1, give its training images the mean weight 1. Those of
+    a split with another share of positives do not.
+
+    Raises:
+        UserError: Naming the mean weight.
+    """
+    labels = split_manifest.loc[split_manifest["split"] == "train", "label"]
+    mean = labels.map(class_weights).mean(skipna=False)
+    if not math.isclose(mean, 1, rel_tol=1e-6):
+        raise UserError(
+            f"The class weights {class_weights} do not belong to this split: its training images would weigh "
+            f"{mean:.4g} on average, not 1. Count them on it by kedro run --pipeline=imbalance (with the same "
+            "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
+        )
+
+
+def make_lineage(
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStore,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> dict[str, Any]:
+    """Return what a model is made from: manifest, pixels, classes, parameters."""
+    negative, positive = class_names(split_manifest)
+    return {
+        "manifest_sha256": manifest_digest(split_manifest),
+        "pixels": pixel_store.fingerprint,
+        "image_size": inputs.image_size,
+        "resize": inputs.resize,
+        "class_names": [negative, positive],
+        "positive_class": positive,
+        "inputs": inputs.model_dump(),
+        "model": model.model_dump(),
+        "training": training.model_dump(),
+    }
+
+
+def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None:
+    """Refuse a manifest that is not the one a model was trained with.
+
+    With another split, images that the model was trained on would be scored as if it had never seen them.
+
+    Raises:
+        UserError: Naming both manifests.
+    """
+    digest = manifest_digest(split_manifest)
+    if lineage["manifest_sha256"] != digest:
+        raise UserError(
+            f"The model was trained with the manifest {lineage['manifest_sha256'][:12]}, but this one is "
+            f"{digest[:12]} (the first digits of their SHA-256): its images may be split in another way. Name a "
+            "pair that belongs together by --load-versions=pneumonia_model:VERSION,split_manifest:VERSION, "
+            "or train again."
+        )

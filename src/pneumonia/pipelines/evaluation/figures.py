@@ -1,0 +1,292 @@
+"""Nodes that draw the evaluation: one message a figure, small enough for a phone."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.annotations import Figure
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.calibration import reliability
+from pneumonia.metrics.curves import GRID, curve_band, precision_at, roc_at
+from pneumonia.metrics.metrics import METRIC_NAMES
+from pneumonia.metrics.thresholds import threshold_candidates
+from pneumonia.pipelines.evaluation.nodes import columns_of
+
+HEADLINE = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1")
+SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
+
+
+def draw_metrics(metrics: dict[str, Any]) -> Figure:
+    """Draw the main metrics of validation and test with their intervals, one row a metric."""
+    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
+
+    figure, axes = new_figure(4.6, 3.9)
+    for split, shift in (("test", -0.14), ("val", 0.14)):
+        for row, name in enumerate(HEADLINE):
+            if metrics[split][name]["value"] is not None:
+                draw_interval(axes, row + shift, **metrics[split][name], colour=SPLIT_COLOURS[split])
+        axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
+    row_axes(
+        axes,
+        [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE],
+    )
+    axes.set_xlim(right=1.005)
+    axes.set_title("Metrics with 95% intervals")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.08), ncols=2)
+    return figure
+
+
+def draw_roc(predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters) -> Figure:
+    """Draw the ROC curves; a 95% band (percentiles over groups) round test's, and where the threshold lies."""
+    from pneumonia.report.style import MUTED, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
+    for split, width in (("val", 1.2), ("test", 2.2)):
+        columns = columns_of(predictions, split)
+        curve = roc_at(columns["target"], columns["probability"], np.ones((1, len(columns["target"]))))[0]
+        axes.plot(
+            GRID,
+            curve,
+            color=SPLIT_COLOURS[split],
+            linewidth=width,
+            label=_curve_label(metrics, split, "auc"),
+        )
+    low, high = curve_band(roc_at, columns, parameters.seed)
+    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
+    point = 1 - metrics["test"]["specificity"]["value"], metrics["test"]["sensitivity"]["value"]
+    axes.plot(
+        *point,
+        "o",
+        color=SPLIT_COLOURS["test"],
+        markersize=8,
+        markeredgecolor="white",
+        label="test, at the threshold",
+    )
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def draw_precision_recall(
+    predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters
+) -> Figure:
+    """Draw precision over sensitivity; a 95% band (percentiles over groups) round test's, and the threshold."""
+    from pneumonia.report.style import MUTED, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure()
+    for split, width in (("val", 1.2), ("test", 2.2)):
+        columns = columns_of(predictions, split)
+        ones = np.ones((1, len(columns["target"])))
+        curve = precision_at(columns["target"], columns["probability"], ones)[0]
+        label = _curve_label(metrics, split, "average_precision")
+        axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
+    low, high = curve_band(precision_at, columns, parameters.seed)
+    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
+    share = metrics["test"]["n_positive"] / metrics["test"]["n"]
+    axes.axhline(share, color=MUTED, linewidth=1, linestyle=":")
+    axes.annotate(
+        "calling every image positive",
+        (0.02, share),
+        xytext=(0, 4),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=8.5,
+    )
+    if metrics["test"]["precision"]["value"] is not None:
+        point = metrics["test"]["sensitivity"]["value"], metrics["test"]["precision"]["value"]
+        axes.plot(
+            *point,
+            "o",
+            color=SPLIT_COLOURS["test"],
+            markersize=8,
+            markeredgecolor="white",
+            label="test, at the threshold",
+        )
+    axes.set(xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision")
+    axes.set_title("Precision and recall")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
+    return figure
+
+
+def _curve_label(metrics: dict[str, Any], split: str, name: str) -> str:
+    estimate = metrics[split][name]
+    interval = "" if estimate["low"] is None else f" ({estimate['low']:.3f}-{estimate['high']:.3f})"
+    return f"{split} {estimate['value']:.3f}{interval}"
+
+
+def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
+    """Draw seen over predicted shares of the positive class on test, before and after calibration."""
+    from pneumonia.report.style import MUTED, SERIES, new_figure
+
+    figure, (axes, below) = new_figure(4.6, 3.9, rows=2, sharex=True, height_ratios=[4, 1])
+    columns = columns_of(predictions, "test")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
+    before, after = metrics["test"]["uncalibrated"]["ece"]["value"], metrics["test"]["ece"]["value"]
+    for name, label, colour in (
+        ("probability", f"before: ECE {before:.3f}", SERIES[5]),
+        ("calibrated_probability", f"after: ECE {after:.3f}", SERIES[2]),
+    ):
+        bins = reliability(columns[name], columns["target"])
+        axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=label)
+        axes.scatter(
+            bins["predicted"],
+            bins["seen"],
+            s=14 + 140 * bins["n"] / bins["n"].max(),
+            color=colour,
+            alpha=0.75,
+        )
+    below.hist(columns["calibrated_probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
+    below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 1, 10, 100])
+    below.yaxis.set_major_formatter("{x:g}")
+    axes.set(ylim=(-0.04, 1.06), ylabel="seen share of positives", title="Calibration on test")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figure:
+    """Draw sensitivity and specificity over the threshold: validation's thin, test's thick."""
+    from pneumonia.report.style import CLASS_COLOURS, INK, new_figure
+
+    figure, axes = new_figure()
+    for split, width, alpha in (("val", 1.1, 0.6), ("test", 2.2, 1.0)):
+        columns = columns_of(predictions, split)
+        table = threshold_candidates(columns["calibrated_probability"], columns["target"])
+        for name, colour in (("sensitivity", CLASS_COLOURS[1]), ("specificity", CLASS_COLOURS[0])):
+            label = f"{name}, {split}"
+            axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
+    axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the calibrated probability")
+    axes.set_title(f"Threshold {decision['threshold']:.3f} ({decision['rule'].replace('_', ' ')})")
+    axes.legend(loc="lower center")
+    return figure
+
+
+def draw_confusion(predictions: pd.DataFrame) -> Figure:
+    """Draw the confusion matrix of test: images and share of their true class."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from pneumonia.report.style import INK, PAPER, SERIES, new_figure
+
+    test = predictions[predictions["split"] == "test"]
+    counts = np.zeros((2, 2), dtype=int)
+    np.add.at(counts, (test["target"].to_numpy(), test["decision"].to_numpy()), 1)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    labels = [test.loc[test["target"] == target, "label"].iloc[0] for target in (0, 1)]
+    figure, axes = new_figure()
+    axes.imshow(
+        shares,
+        cmap=LinearSegmentedColormap.from_list("", [PAPER, SERIES[0]]),
+        vmin=0,
+        vmax=1.15,
+        aspect="auto",
+    )
+    for (row, column), count in np.ndenumerate(counts):
+        colour = PAPER if shares[row, column] > 0.6 else INK
+        axes.text(column, row - 0.06, f"{count:,}", ha="center", color=colour, fontsize=17, fontweight="bold")
+        axes.text(column, row + 0.2, f"{shares[row, column]:.1%}", ha="center", color=colour, fontsize=10)
+    axes.set_xticks([0, 1], [f"called {label}" for label in labels])
+    axes.set_yticks([0, 1], [f"true\n{label}" for label in labels])
+    axes.grid(visible=False)
+    axes.set_title("Confusion matrix of test")
+    return figure
+
+
+def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
+    """Draw sensitivity by etiology, and specificity, of validation and test with intervals."""
+    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
+
+    names = list(dict.fromkeys(subgroups["subgroup"]))
+    metric = subgroups.drop_duplicates("subgroup").set_index("subgroup")["metric"]
+    figure, axes = new_figure(4.6, 1.5 + 0.5 * len(names))
+    for split, shift in (("test", -0.15), ("val", 0.15)):
+        part = subgroups[subgroups["split"] == split].set_index("subgroup")
+        for row, name in enumerate(names):
+            if name in part.index:
+                one = part.loc[name]
+                low, high = (None if pd.isna(one[bound]) else one[bound] for bound in ("low", "high"))
+                draw_interval(axes, row + shift, one["value"], low, high, SPLIT_COLOURS[split])
+        axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
+    row_axes(axes, [f"{name}\n{metric[name]}" for name in names])
+    axes.set_xlim(right=1.01)
+    axes.set_title("Right calls by subgroup")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.12), ncols=2)
+    return figure
+
+
+def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> Figure:
+    """Draw the AUC on test of each set of properties, of the network, and of the network with parts hidden."""
+    from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
+
+    on_test = shortcut_audit[shortcut_audit["images"].str.startswith("test")]
+    hidden = region_audit[region_audit["predictor"] != "whole image"]
+    hidden = hidden.assign(predictor="The network, " + hidden["predictor"])
+    rows = pd.concat([on_test, hidden], ignore_index=True)
+    figure, axes = new_figure(4.6, 4.2)
+    axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
+    for position, row in enumerate(rows.itertuples()):
+        network = row.predictor.startswith("The network")
+        draw_interval(axes, position, row.auc, row.low, row.high, SERIES[2] if network else SERIES[5])
+    row_axes(axes, list(rows["predictor"]))
+    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% interval (0.5: chance)")
+    axes.set_title("What tells the classes apart")
+    return figure
+
+
+def draw_robustness(robustness: pd.DataFrame) -> Figure:
+    """Draw the AUC under each kind of damage and strength, darker where more is lost."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure
+
+    if robustness.empty:
+        figure, axes = new_figure(4.6, 1.2)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "not measured: evaluation.robustness is off", ha="center", color=MUTED)
+        return figure
+    clean = float(robustness.loc[robustness["strength"] == 0, "auc"].iloc[0])
+    table = robustness[robustness["strength"] > 0].pivot_table(
+        index="kind", columns="strength", values="auc", sort=False
+    )
+    lost = (clean - table).to_numpy()
+    figure, axes = new_figure(4.6, 1.2 + 0.33 * len(table))
+    axes.imshow(lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.25, aspect="auto")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        axes.text(
+            column,
+            row,
+            f"{value:.3f}",
+            ha="center",
+            va="center",
+            color=PAPER if lost[row, column] > 0.17 else INK,
+        )
+    axes.set_xticks(range(3), ["mild", "medium", "strong"])
+    axes.set_yticks(range(len(table)), table.index)
+    axes.grid(visible=False)
+    axes.set_title(f"AUC under damage ({clean:.3f} without)")
+    return figure
+
+
+def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> Figure:
+    """Draw how probabilities spread in each split and class; unlike shapes are a shift between the splits."""
+    from pneumonia.report.style import CLASS_COLOURS, new_figure
+
+    figure, axes = new_figure(4.6, 3.9, rows=3, sharex=True, sharey=True)
+    everything = pd.concat([train_predictions, predictions], ignore_index=True)
+    bins = np.linspace(0, 1, 26)
+    for ax, split in zip(axes, ("train", "val", "test"), strict=True):
+        part = everything[everything["split"] == split]
+        for target, colour in enumerate(CLASS_COLOURS):
+            members = part[part["target"] == target]
+            label = str(members["label"].iloc[0]) if len(members) else ""
+            weights = np.full(len(members), 1 / max(len(members), 1))
+            ax.hist(members["calibrated_probability"], bins, weights=weights, color=colour, alpha=0.6, label=label)
+        ax.set_yscale("symlog", linthresh=0.02)
+        ax.set_ylim(0, 1.3)
+        ax.set_yticks([0, 0.1, 1], ["0", "10%", "100%"])
+        ax.set_title({"train": "train (sample)"}.get(split, split), fontsize=9.5, fontweight="normal", pad=3)
+    axes[0].legend(loc="upper center", ncols=2)
+    axes[1].set_ylabel("share of the class's images")
+    axes[2].set_xlabel("calibrated probability")
+    return figure

@@ -1,0 +1,1 @@
+"""From files to batches: decoding, the pixel store, tf.data inputs, augmentation."""

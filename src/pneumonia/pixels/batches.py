@@ -1,0 +1,215 @@
+"""From the pixel store and a manifest to batches: one function for training, one for evaluation.
+
+What a training sees is a function of the seed, the epoch and the image's row in the manifest, so that a
+continued training sees what an undisturbed one would have seen.
+"""
+
+import atexit
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import tensorflow as tf
+
+from pneumonia.pixels.store import PixelStore
+
+logger = logging.getLogger(__name__)
+
+# uint8 images [b, size, size, 1] and uniform draws [b, k] from [0, 1) to images.
+Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# Batches that are ready before they are asked for. With tf.data.AUTOTUNE the number, and so the memory, would
+# have no bound.
+PREFETCH_BATCHES = 4
+# Images that are read from disk at once into memory.
+LOADED_AT_ONCE = 512
+
+
+def steps_per_epoch(n_images: int, batch_size: int, shard: tuple[int, int] = (1, 0)) -> int:
+    """Return the number of batches in which every image (of a shard) comes once; the last may be smaller."""
+    count, index = shard
+    return math.ceil(len(range(index, n_images, count)) / batch_size)
+
+
+def plan_epoch(n_images: int, seed: int, epoch: int | tf.Tensor, n_draws: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Plan an epoch.
+
+    Args:
+        n_images: Rows of the manifest.
+        seed: Of the training.
+        epoch: Counted from 0.
+        n_draws: Draws an image.
+
+    Returns:
+        The order, rows int64 `[n]`; and for each row of the manifest its draws from [0, 1), float32 `[n, n_draws]`.
+    """
+    pair = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    for_order, for_draws = tf.unstack(tf.random.split(pair, num=2, alg="philox"))
+    order = tf.random.experimental.stateless_shuffle(tf.range(n_images, dtype=tf.int64), for_order, alg="philox")
+    return order, tf.random.stateless_uniform([n_images, n_draws], for_draws, alg="philox")
+
+
+def make_train_input(
+    store: PixelStore,
+    manifest: pd.DataFrame,
+    *,
+    batch_size: int,
+    seed: int,
+    memory_limit_mb: int,
+    first_epoch: int = 0,
+    augment: Augment | None = None,
+    n_draws: int = 0,
+    class_weights: Mapping[str, float] | None = None,
+    shard: tuple[int, int] = (1, 0),
+) -> tf.data.Dataset:
+    """Make the endless input of a training, each epoch in another order.
+
+    Args:
+        store: Has the pixels.
+        manifest: One row an image, with sha256, label and target.
+        batch_size: Images in a batch. The last batch of an epoch holds what is left.
+        seed: Of order and draws; not negative.
+        memory_limit_mb: Pixels of up to this size (in 10^6 bytes) are held in memory, more are streamed.
+        first_epoch: The epoch to begin with.
+        augment: Applied to each batch with the draws of its rows.
+        n_draws: How many draws `augment` takes for an image.
+        class_weights: Weight of an image by label; 1 without.
+        shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
+
+    Returns:
+        Images `[b, size, size, 1]` (uint8, or as `augment` gives them), targets float32 `[b, 1]`, weights
+        float32 `[b]`; `steps_per_epoch` batches an epoch.
+    """
+    read = _make_reader(store, manifest, memory_limit_mb)
+    targets = _targets(manifest)
+    weights = _on_cpu(manifest["label"].map(class_weights or dict.fromkeys(manifest["label"], 1.0)), np.float32)
+    count, index = shard
+
+    def plan(epoch: tf.Tensor) -> tf.data.Dataset:
+        order, draws = plan_epoch(len(manifest), seed, epoch, n_draws)
+        rows = order[index::count]
+        return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
+
+    def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        images = read(rows)
+        if augment is not None:
+            images = augment(images, draws)
+        return images, tf.gather(targets, rows), tf.gather(weights, rows)
+
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+    batches = epochs.flat_map(plan).map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return batches.apply(endless).prefetch(PREFETCH_BATCHES)
+
+
+def make_eval_input(
+    store: PixelStore,
+    manifest: pd.DataFrame,
+    *,
+    batch_size: int,
+    memory_limit_mb: int,
+    shard: tuple[int, int] = (1, 0),
+) -> tf.data.Dataset:
+    """Make the input of an evaluation: the manifest's order, nothing random, once through.
+
+    Args:
+        store: Has the pixels.
+        manifest: One row an image, with sha256 and target.
+        batch_size: Images in a batch.
+        memory_limit_mb: As in `make_train_input`.
+        shard: `(n, i)`: only rows i, i + n, i + 2n and so on.
+
+    Returns:
+        Images uint8 `[b, size, size, 1]` and targets float32 `[b, 1]`.
+    """
+    read = _make_reader(store, manifest, memory_limit_mb)
+    targets = _targets(manifest)
+    count, index = shard
+    rows = tf.data.Dataset.range(index, len(manifest), count).batch(batch_size)
+    batches = rows.map(
+        lambda rows: (read(rows), tf.gather(targets, rows)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return batches.prefetch(PREFETCH_BATCHES)
+
+
+def _make_reader(store: PixelStore, manifest: pd.DataFrame, memory_limit_mb: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a function from rows of the manifest to their images, uint8 `[b, size, size, 1]`."""
+    stored_rows = store.rows(manifest["sha256"])
+    megabytes = len(manifest) * store.record_bytes / 1e6
+    what = f"{len(manifest):,} images of {store.image_size} px ({megabytes:,.0f} MB)"
+    if megabytes <= memory_limit_mb:
+        logger.info("Input: %s, held in memory.", what)
+        pixels = _load(store, stored_rows)
+        return lambda rows: tf.gather(pixels, rows)
+    logger.info("Input: %s, streamed: more than inputs.memory_limit_mb=%d.", what, memory_limit_mb)
+
+    def fetch(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        with _reads:
+            return store.read(stored_rows[rows])
+
+    def read(rows: tf.Tensor) -> tf.Tensor:
+        images = tf.numpy_function(fetch, [rows], tf.uint8, stateful=False)
+        return tf.ensure_shape(images, [None, store.image_size, store.image_size, 1])
+
+    return read
+
+
+def _load(store: PixelStore, stored_rows: npt.NDArray[np.int64]) -> tf.Variable:
+    """Return stored images as a variable: tf.data would copy a plain tensor into each of its iterators."""
+    with tf.device("CPU:0"):
+        shape = [len(stored_rows), store.image_size, store.image_size, 1]
+        pixels = tf.Variable(tf.zeros(shape, tf.uint8), trainable=False)
+        for start in range(0, len(stored_rows), LOADED_AT_ONCE):
+            images = store.read(stored_rows[start : start + LOADED_AT_ONCE])
+            pixels[start : start + len(images)].assign(images)
+    return pixels
+
+
+class _Reads:
+    """Knows whether threads of tf.data read images in Python.
+
+    At the interpreter's exit such a thread would be stopped amid its read, and the dataset that it belongs to would
+    wait for it for ever. A dataset stops reading by itself once its buffers are full.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._ended = -math.inf
+        atexit.register(self._finish)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            self._ended = time.monotonic()
+
+    def _finish(self) -> None:
+        for _ in range(100):
+            if not self._running and time.monotonic() - self._ended > 1:
+                break
+            time.sleep(0.1)
+
+
+_reads = _Reads()
+
+
+def _targets(manifest: pd.DataFrame) -> tf.Tensor:
+    """Return the targets, float32 `[n, 1]`."""
+    return _on_cpu(manifest["target"].to_numpy()[:, None], np.float32)
+
+
+def _on_cpu(values: npt.ArrayLike, dtype: type[np.generic]) -> tf.Tensor:
+    """Return a tensor in main memory, where tf.data works, also on a machine with a GPU."""
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(np.asarray(values, dtype))

@@ -1,0 +1,296 @@
+"""Decoded images on disk: records of fixed size with random access.
+
+A store holds images at one size, resize method and decoder. It is a folder of immutable parts: `<name>.u8`
+has the pixels, one record after another; `<name>.json` says which images they are (SHA-256 of the files) and
+holds the SHA-256 of the pixels. A part is named after its images and exists once its JSON does. New images make
+new parts.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import sha256_of_file, whole_file, write_whole
+from pneumonia.pixels.decoding import DECODER, Resize, decode_image
+
+logger = logging.getLogger(__name__)
+
+# What a killed run loses at most, in images.
+PART_IMAGES = 2048
+# Images that are decoded before the first of them is written: bounds the memory.
+CHUNK_IMAGES = 256
+
+REBUILD = "kedro run --pipeline=inputs (with the same --env and --params)"
+
+
+class DamagedPartError(Exception):
+    """A part is not as it was written. The message names the file."""
+
+
+@dataclass(frozen=True)
+class PixelRequest:
+    """Which images a store shall hold, and how to read them.
+
+    Attributes:
+        paths: Path of each image, as `read` takes it.
+        sha256s: SHA-256 of each file, in hexadecimal.
+        image_size: Width and height of the pixels.
+        resize: How an image that is not square becomes square.
+        read: Gives the bytes of the file at a path. Called from several threads.
+    """
+
+    paths: tuple[str, ...]
+    sha256s: tuple[str, ...]
+    image_size: int
+    resize: Resize
+    read: Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of pixels: where it is, its images in the order of the records, its checksum."""
+
+    path: Path
+    sha256s: tuple[str, ...]
+    pixels_sha256: str
+
+    @classmethod
+    def read(cls, description: Path, record_bytes: int) -> "Part":
+        """Read a part's description and check its pixels against it.
+
+        Raises:
+            DamagedPartError: Naming the file that is missing, cut or changed.
+        """
+        path = description.with_suffix(".u8")
+        try:
+            content = json.loads(description.read_bytes())
+            part = cls(path, tuple(content["sha256s"]), content["pixels_sha256"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedPartError(f"{description} cannot be read ({error})") from error
+        if part_name(part.sha256s) != description.stem:
+            raise DamagedPartError(f"{description} was changed since it was written")
+        if not path.is_file():
+            raise DamagedPartError(f"{path} is missing")
+        if path.stat().st_size != len(part.sha256s) * record_bytes:
+            raise DamagedPartError(f"{path} does not hold {len(part.sha256s)} images of {record_bytes} bytes")
+        if sha256_of_file(path) != part.pixels_sha256:
+            raise DamagedPartError(f"{path} was changed since it was written")
+        return part
+
+
+class PixelStore:
+    """Random access to the decoded images of one size, resize method and decoder."""
+
+    def __init__(self, folder: Path, image_size: int, parts: Sequence[Part]) -> None:
+        """Take parts that were checked."""
+        self.folder = folder
+        self.image_size = image_size
+        self._parts = tuple(parts)
+        self._starts = np.cumsum([0, *(len(part.sha256s) for part in parts)])
+        self._row_of = {sha256: row for row, sha256 in enumerate(sha for part in parts for sha in part.sha256s)}
+
+    @property
+    def fingerprint(self) -> str:
+        """What, together with the images' hashes, decides every pixel: size, resize method and decoder."""
+        return self.folder.name
+
+    @property
+    def record_bytes(self) -> int:
+        """The size of one image in bytes."""
+        return self.image_size**2
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._row_of)
+
+    def rows(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return where the images are, `[n]`, for `read`.
+
+        Raises:
+            UserError: If the store lacks one of them.
+        """
+        wanted = list(sha256s)
+        missing = [sha256 for sha256 in wanted if sha256 not in self._row_of]
+        if missing:
+            raise UserError(
+                f"The pixel store {self.folder} lacks {len(missing):,} of {len(wanted):,} images "
+                f"(the first has the SHA-256 {missing[0][:12]}). Store them by: {REBUILD}"
+            )
+        return np.array([self._row_of[sha256] for sha256 in wanted], np.int64)
+
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Read images from disk, uint8 `[n, size, size, 1]`, in the order of `rows`.
+
+        Plain reads, not a memory map: the pages of a map would count as this process's memory.
+
+        Raises:
+            FileNotFoundError: If a part was removed since it was opened.
+            UserError: If a part was cut since it was opened.
+        """
+        images = np.empty((len(rows), self.image_size, self.image_size, 1), np.uint8)
+        part_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for index in np.unique(part_of):
+            path, start = self._parts[index].path, self._starts[index]
+            with path.open("rb", buffering=0) as file:
+                for position in np.flatnonzero(part_of == index):
+                    file.seek(int(rows[position] - start) * self.record_bytes)
+                    if file.readinto(images[position]) != self.record_bytes:
+                        raise UserError(f"{path} was cut since it was opened. Store it anew by: {REBUILD}")
+        return images
+
+
+class PixelStores:
+    """All pixel stores of an environment, each in a folder named after what decides its pixels."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; it need not exist."""
+        self.folder = folder
+
+    def folder_of(self, image_size: int, resize: Resize) -> Path:
+        """Return where the store for these parameters is."""
+        return self.folder / f"{image_size}-{resize}-{DECODER}"
+
+    def open(self, image_size: int, resize: Resize) -> PixelStore:
+        """Open the store for these parameters, after checking every byte of it.
+
+        Raises:
+            UserError: If there is none, or a part of it is damaged.
+        """
+        folder = self.folder_of(image_size, resize)
+        try:
+            parts = [Part.read(path, image_size**2) for path in _descriptions(folder)]
+        except DamagedPartError as error:
+            raise UserError(f"{error}. Store it anew by: {REBUILD}") from error
+        if not parts:
+            raise UserError(f"There are no pixels in {folder}. Store them by: {REBUILD}")
+        return PixelStore(folder, image_size, parts)
+
+    def fill(self, request: PixelRequest) -> None:
+        """Decode and store the images that are not stored yet; replace damaged parts.
+
+        Runs that want the same store at once wait for each other, so that nothing is decoded twice.
+
+        Raises:
+            UserError: If an image is not what the request says or cannot be decoded, or the disk is full.
+                Parts that were finished stay.
+        """
+        folder = self.folder_of(request.image_size, request.resize)
+        with _only_writer(folder):
+            stored = _keep_whole_parts(folder, request.image_size**2)
+            images = dict(zip(request.sha256s, request.paths, strict=True))
+            missing = [sha256 for sha256 in images if sha256 not in stored]
+            there = len(images) - len(missing)
+            logger.info("Pixel store %s: %d images are there, %d to decode.", folder, there, len(missing))
+            # Without a terminal, no bar.
+            progress = tqdm(total=len(missing), unit="images", desc="Decoding", disable=None)
+            with ThreadPoolExecutor() as pool, progress:
+                for start in range(0, len(missing), PART_IMAGES):
+                    chosen = {sha256: images[sha256] for sha256 in missing[start : start + PART_IMAGES]}
+                    _write_part(folder, chosen, _decode_all(request, chosen, pool, progress))
+
+
+def part_name(sha256s: Sequence[str]) -> str:
+    """Return the name of the part that holds these images in this order."""
+    return hashlib.sha256("\n".join(sha256s).encode()).hexdigest()[:16]
+
+
+def _write_part(folder: Path, chosen: dict[str, str], images: Iterator[npt.NDArray[np.uint8]]) -> None:
+    """Write the pixels, then the description that makes them count."""
+    path = folder / f"{part_name(tuple(chosen))}.u8"
+    checksum = hashlib.sha256()
+    with whole_file(path) as part, part.open("wb") as file:
+        for image in images:
+            checksum.update(image.data)
+            file.write(image.data)
+    description = {"sha256s": list(chosen), "pixels_sha256": checksum.hexdigest()}
+    write_whole(path.with_suffix(".json"), json.dumps(description).encode())
+
+
+def _decode_all(
+    request: PixelRequest, chosen: dict[str, str], pool: ThreadPoolExecutor, progress: tqdm
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode images in threads, yielding them in order.
+
+    Raises:
+        UserError: At the end, naming the images that could not be decoded.
+    """
+
+    def decode(image: tuple[str, str]) -> npt.NDArray[np.uint8] | UserError:
+        sha256, path = image
+        try:
+            data = request.read(path)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                return UserError("It was changed since the images were listed.")
+            return decode_image(data, request.image_size, request.resize)
+        except UserError as error:
+            return error
+        except OSError as error:
+            return UserError(f"It cannot be read ({error}).")
+
+    failed: list[str] = []
+    images = list(chosen.items())
+    for start in range(0, len(images), CHUNK_IMAGES):
+        chunk = images[start : start + CHUNK_IMAGES]
+        for (_, path), result in zip(chunk, pool.map(decode, chunk), strict=True):
+            if isinstance(result, UserError):
+                failed.append(f"{path}: {result.message}")
+            else:
+                yield result
+            progress.update()
+    if failed:
+        raise UserError(
+            f"{len(failed):,} images cannot be used, the first: {'; '.join(failed[:3])} "
+            "Mend or remove them and run again from the start, so that the images are listed anew."
+        )
+
+
+def _keep_whole_parts(folder: Path, record_bytes: int) -> set[str]:
+    """Return the images of all whole parts; remove damaged parts and what a killed run left."""
+    for leftover in (*folder.glob(".*.u8"), *folder.glob(".*.json")):
+        leftover.unlink()
+    stored: set[str] = set()
+    for description in _descriptions(folder):
+        try:
+            stored.update(Part.read(description, record_bytes).sha256s)
+        except DamagedPartError as error:
+            logger.warning("%s. It is made anew.", error)
+            description.unlink()
+            description.with_suffix(".u8").unlink(missing_ok=True)
+    return stored
+
+
+def _descriptions(folder: Path) -> list[Path]:
+    """Return the descriptions of a store's parts, in a fixed order."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a store, after waiting for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("Another run is filling %s; waiting for it.", folder)
+            lock.acquire()
+    except OSError as error:
+        raise UserError(
+            f"Could not write to {folder}: {error.strerror or error}. Mend the permissions and run again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

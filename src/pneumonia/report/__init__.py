@@ -1,0 +1,1 @@
+"""The report and the model card: style of figures, findings, rendering, templates."""

@@ -1,0 +1,60 @@
+"""How many groups and images stand on both sides of a split."""
+
+from itertools import combinations
+
+import pandas as pd
+
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.index import DUPLICATE, OK
+from pneumonia.images.layout import SPLITS
+from pneumonia.split.choose import draw_order
+
+COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")
+
+IMAGE_LEVEL = "images, at random"
+OURS = "this run"
+PUBLISHED = "published folders"
+
+
+def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Count what three splits have on both sides, always by the index's groups and by the bytes' hash.
+
+    "images, at random" is the usual split of the pooled train and val folders, image by image, copies included, at
+    `val_fraction`: drawn by the seed. "this run" is the manifest. "published folders" are the source's own.
+
+    Returns:
+        The columns `COLUMNS`: `on_both_sides` is the number of groups or hashes that both sides hold, `images` the
+        number of images of the second side that hold one of those, `of_images` the size of the second side, and
+        `share` their ratio.
+    """
+    usable = index[index["status"].isin([OK, DUPLICATE])]
+    pool = usable[usable["source_split"] != "test"]
+    order = [draw_order(path, parameters.seed) for path in pool["path"]]
+    ranks = pd.Series(order, index=pool.index, dtype=str).rank(method="first")
+    image_level = pool.assign(
+        split=ranks.le(round(parameters.val_fraction * len(pool))).map({True: "val", False: "train"})
+    )
+    ours = usable.merge(manifest[["path", "split"]], on="path")
+    published = usable.assign(split=usable["source_split"])
+    rows = [
+        row
+        for name, images in ((IMAGE_LEVEL, image_level), (OURS, ours), (PUBLISHED, published))
+        for row in _count_shared(name, images)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _count_shared(name: str, images: pd.DataFrame) -> list[tuple[str, str, str, int, int, int, float]]:
+    """Count what each two sides of a split share."""
+    rows = []
+    sides = {split: images[images["split"] == split] for split in SPLITS}
+    for (first_name, first), (second_name, second) in combinations(sides.items(), 2):
+        if first.empty or second.empty:
+            continue
+        for unit, column in (("group", "group"), ("hash", "sha256")):
+            is_shared = second[column].isin(set(first[column]))
+            count = int(is_shared.sum())
+            shared = int(second.loc[is_shared, column].nunique())
+            sides_name = f"{first_name} and {second_name}"
+            rows.append((name, sides_name, unit, shared, count, len(second), round(count / len(second), 4)))
+    return rows

@@ -1,0 +1,110 @@
+"""The split manifest: one row per image that may be used, with its split."""
+
+from collections import Counter
+
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.grouping import link_groups, split_key
+from pneumonia.images.index import DUPLICATE, OK
+from pneumonia.images.near_duplicates import ONE_GROUP
+from pneumonia.split.choose import Groups, choose_groups
+
+COLUMNS = (
+    "path", "label", "target", "etiology", "group", "split", "source_split", "sha256", "bytes", "width", "height",
+    "mode",
+)  # fmt: skip
+
+
+def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Split the usable images into train, val and test, whole groups at a time.
+
+    The published test stays as it is; images of other folders whose group is in it are left out. Without a published
+    test, `test_fraction` of all images becomes one. `val_fraction` of the rest is val.
+
+    Args:
+        index: The image index, in any order.
+        near_duplicates: Pairs of images; those with the treatment "one group" stay in one split.
+        parameters: `group_by`, fractions, seed and classes.
+
+    Returns:
+        The columns `COLUMNS`, by path. `group` is what was kept together.
+
+    Raises:
+        UserError: If a class is absent, or cannot be split as demanded.
+    """
+    rows = _with_split_keys(index, near_duplicates, parameters)
+    _refuse_absent_class(rows, parameters)
+    has_test = bool((rows["source_split"] == "test").any())
+    rows["split"] = "train"
+    if has_test:
+        rows.loc[rows["source_split"] == "test", "split"] = "test"
+    else:
+        groups = _count_strata(rows)
+        chosen = choose_groups(groups, parameters.test_fraction, parameters.seed, keep=2, part="test")
+        rows.loc[rows["group"].isin(chosen), "split"] = "test"
+    pool = _count_strata(rows[rows["split"] == "train"])
+    chosen = choose_groups(pool, parameters.val_fraction, parameters.seed, keep=1, part="val")
+    rows.loc[(rows["split"] == "train") & rows["group"].isin(chosen), "split"] = "val"
+    rows["target"] = (rows["label"] == parameters.positive_class).astype("int64")
+    return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def _with_split_keys(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Return the usable images by path, with what must stay together as their group, less those test excludes."""
+    rows = index[index["status"].isin([OK, DUPLICATE])].sort_values("path", ignore_index=True)
+    rows["group"] = [
+        split_key(path, group, parameters.group_by, parameters.group_patterns)
+        for path, group in zip(rows["path"], rows["group"], strict=True)
+    ]
+    in_test = rows["source_split"] == "test"
+    rows = rows[in_test | ~rows["group"].isin(set(rows.loc[in_test, "group"]))]
+    if parameters.group_by != "image":
+        rows = _link(rows, near_duplicates)
+    return rows[rows["status"] == OK].copy()
+
+
+def _link(rows: pd.DataFrame, near_duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Join groups outside of test that share an image, byte for byte or nearly."""
+    pool = rows[rows["source_split"] != "test"]
+    group_of = dict(zip(pool["path"], pool["group"], strict=True))
+    first = pool.groupby("sha256")["group"].transform("first")
+    exact = list(zip(first, pool["group"], strict=True))
+    linked = near_duplicates[near_duplicates["treatment"] == ONE_GROUP]
+    near = [
+        (group_of[one], group_of[other])
+        for one, other in zip(linked["path_a"], linked["path_b"], strict=True)
+        if one in group_of and other in group_of
+    ]
+    joined = link_groups(pool["group"].unique(), [*exact, *near])
+    return rows.assign(group=rows["group"].map(joined).fillna(rows["group"]))
+
+
+def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> None:
+    """Refuse what no split can give: a class without images, or a published test of one class."""
+    test = rows[rows["source_split"] == "test"]
+    for name in parameters.class_names:
+        if not (rows["label"] == name).any():
+            raise UserError(
+                f"There is no usable image of class {name}. Its folder must have that name, or else set "
+                "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
+            )
+        if len(test) and not (test["label"] == name).any():
+            raise UserError(
+                f"The published test has no usable image of class {name}. Add some, or take the test folder away: "
+                "a test is then made (ingest.test_fraction)."
+            )
+        if len(test) and not (rows.loc[rows["source_split"] != "test", "label"] == name).any():
+            raise UserError(
+                f"All usable images of class {name} are in test, or their groups are: there is none to train on. "
+                "See ingest.group_by."
+            )
+
+
+def _count_strata(rows: pd.DataFrame) -> Groups:
+    """Count the images of each class and etiology, by group."""
+    groups: dict[str, Counter[tuple[str, str]]] = {}
+    for group, label, etiology in zip(rows["group"], rows["label"], rows["etiology"], strict=True):
+        groups.setdefault(group, Counter())[label, etiology] += 1
+    return groups

@@ -1,0 +1,105 @@
+"""What a person sees of a split: its shares, its figure, and where every file went."""
+
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.grouping import NO_ETIOLOGY
+from pneumonia.images.index import DUPLICATE, OK, REJECTED
+from pneumonia.images.layout import SPLITS, Listing
+from pneumonia.images.near_duplicates import ONE_GROUP
+
+ALL = "all"
+PUBLISHED = "as published"
+
+TABLE_COLUMNS = (
+    "split",
+    "label",
+    "etiology",
+    "images",
+    "groups",
+    "of_images",
+    "share",
+    "demanded",
+    "points_off",
+    "rule",
+)
+
+
+def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+    """Set the share of every split, class and etiology against the demanded one.
+
+    Returns:
+        The columns `TABLE_COLUMNS`. `share` and `demanded` are fractions of `of_images`: for train and val the images
+        of both, for test all images. `points_off` is their difference in percentage points. A published test is
+        what it is: its demanded share is its share.
+    """
+    has_published_test = bool((manifest["source_split"] == "test").any())
+    strata = [(ALL, ALL), *((label, ALL) for label in parameters.class_names)]
+    pairs = manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
+    strata += [(row.label, row.etiology) for row in pairs.itertuples() if row.etiology != NO_ETIOLOGY]
+    rows: list[dict[str, Any]] = []
+    for label, etiology in strata:
+        images = manifest[manifest["label"].isin([label]) | (label == ALL)]
+        images = images[images["etiology"].isin([etiology]) | (etiology == ALL)]
+        rows.extend(_shares(images, label, etiology, has_published_test, parameters))
+    table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    order = table["split"].map(SPLITS.index)
+    return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def _shares(
+    images: pd.DataFrame, label: str, etiology: str, has_published_test: bool, parameters: IngestParameters
+) -> list[dict[str, Any]]:
+    """Return the rows of one stratum."""
+    rows = []
+    demands = {"train": 1 - parameters.val_fraction, "val": parameters.val_fraction, "test": parameters.test_fraction}
+    for split, demand in demands.items():
+        part = images[images["split"] == split]
+        base = images if split == "test" else images[images["split"] != "test"]
+        share = len(part) / max(len(base), 1)
+        is_free = split == "test" and has_published_test
+        demanded = share if is_free else demand
+        rule = PUBLISHED if is_free else f"{demand:.0%} of {'all' if split == 'test' else 'train + val'}"
+        values = (split, label, etiology, len(part), part["group"].nunique(), len(base), round(share, 4))
+        rest = (round(demanded, 4), round(100 * (share - demanded), 2) + 0.0, rule)
+        rows.append(dict(zip(TABLE_COLUMNS, (*values, *rest), strict=True)))
+    return rows
+
+
+def count_data_flow(
+    listing: Listing, index: pd.DataFrame, near_duplicates: pd.DataFrame, manifest: pd.DataFrame
+) -> pd.DataFrame:
+    """Account for every file, from the source to the splits.
+
+    Returns:
+        Columns step, images (or files, or pairs, as the step says) and note. The three fates of the files found add up
+        to them; what the manifest holds and what was left out of it add up to the usable ones.
+    """
+    fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED)}
+    usable = index[index["status"] == OK]
+    alone = int((usable["group"] == usable["path"]).sum())
+    linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
+    steps: list[tuple[str, int, str]] = [("image files found", len(listing.files), "archive junk not among them")]
+    steps += [
+        (f"found: {name}", count, "") for name, count in index["source_split"].value_counts().sort_index().items()
+    ]
+    steps += [
+        ("ok", fates[OK], ""),
+        ("duplicate", fates[DUPLICATE], "surplus copies, byte for byte"),
+        ("rejected", fates[REJECTED], "each with its reason in the list"),
+        ("ok + duplicate + rejected", sum(fates.values()), "must be the image files found"),
+        ("left out: group is in test", len(usable) - len(manifest), ""),
+        ("without a group", alone, "EACH IS ITS OWN GROUP: no group could be read" if alone else ""),
+        ("near-duplicate pairs", len(near_duplicates), f"{linked} put in one group, the others only reported"),
+    ]
+    for split, label in product(SPLITS, sorted(manifest["label"].unique())):
+        part = manifest[(manifest["split"] == split) & (manifest["label"] == label)]
+        steps.append((f"{split}: {label}", len(part), f"{part['group'].nunique():,} groups"))
+    steps.append(("in the manifest", len(manifest), f"{manifest['group'].nunique():,} groups"))
+    steps += [(f"archive junk: {kind}", count, "counted, not read") for kind, count in listing.junk.items()]
+    steps.append(("side files", len(listing.side_files), ", ".join(sorted(listing.side_files))))
+    steps.append(("other files", len(listing.others), "no images, outside of the class folders"))
+    return pd.DataFrame(steps, columns=["step", "images", "note"])

@@ -1,0 +1,42 @@
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from pneumonia.base.parameters import IngestParameters
+
+
+@pytest.fixture(scope="module")
+def delivered(project):
+    return yaml.safe_load((project / "conf/base/parameters_ingest.yml").read_text())["ingest"]
+
+
+def test_the_delivered_parameters_are_valid(delivered):
+    parameters = IngestParameters.model_validate(delivered)
+
+    assert (parameters.positive_class, parameters.val_fraction, parameters.group_by) == (
+        "PNEUMONIA",
+        0.2,
+        "etiology_number",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_names": ["A", "A"], "positive_class": "A"}, "two different folders"),
+        ({"class_names": ["A", "B", "C"]}, "class_names"),
+        ({"positive_class": "COVID"}, "must be one of class_names, NORMAL or PNEUMONIA"),
+        ({"group_patterns": ["person(\\d+)"]}, r"has no part \(\?P<number>"),
+        ({"group_patterns": ["("]}, "is not a regular expression"),
+        ({"group_by": "patient"}, "group_by"),
+        ({"val_fraction": 1.0}, "val_fraction"),
+        ({"test_fraction": 0}, "test_fraction"),
+        ({"max_rejected": 1.5}, "max_rejected"),
+        ({"seed": "forty-two"}, "seed"),
+        ({"rehash": "yes"}, "rehash"),
+        ({"max_pixel": 5}, "max_pixel"),
+    ],
+)
+def test_an_impossible_parameter_is_refused(delivered, change, message):
+    with pytest.raises(ValidationError, match=message):
+        IngestParameters.model_validate({**delivered, **change})

@@ -1,0 +1,152 @@
+import json
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+
+from pneumonia.base.errors import UserError
+from pneumonia.datasets.versions import choose_removable, find_versions, remove, summarise_versions
+
+CATALOG = {
+    "split_manifest": {"filepath": "data/split_manifest.csv", "versioned": True},
+    "pneumonia_model": {"filepath": "data/pneumonia_model.keras", "versioned": True},
+    "run_record": {"filepath": "data/run_record.json", "versioned": True},
+    "image_index": {"filepath": "data/image_index.csv"},
+    "_anchor": "not a dataset",
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A project with four versions: manifest a; a model on it, b; a manifest, c; a record, d, of the model b."""
+    import hashlib
+
+    def write(name, version, content):
+        path = tmp_path / "data" / name / version / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        return path
+
+    write("split_manifest.csv", "a", b"first")
+    model = write("pneumonia_model.keras", "b", b"")
+    with zipfile.ZipFile(model, "w") as archive:
+        archive.writestr("lineage.json", json.dumps({"manifest_sha256": hashlib.sha256(b"first").hexdigest()}))
+    write("split_manifest.csv", "c", b"other")
+    write("run_record.json", "d", json.dumps({"versions": {"pneumonia_model": "b"}}).encode())
+    (tmp_path / "data" / "image_index.csv").write_text("not versioned")
+    return tmp_path
+
+
+def add_model(saved, version):
+    """A newer model, made from a manifest that is gone."""
+    folder = saved / "data/pneumonia_model.keras" / version
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "pneumonia_model.keras", "w") as archive:
+        archive.writestr("lineage.json", json.dumps({"manifest_sha256": "gone"}))
+
+
+def test_every_version_is_found_with_its_size_the_newest_first(saved):
+    found = find_versions(CATALOG, saved)
+
+    assert found["version"].tolist() == ["d", "c", "b", "a"]
+    assert found["dataset"].tolist() == ["run_record", "split_manifest", "pneumonia_model", "split_manifest"]
+    assert found["bytes"].tolist()[1] == len("other")
+
+
+def test_the_summary_has_a_row_a_version_and_names_the_main_datasets(saved):
+    summary = summarise_versions(find_versions(CATALOG, saved))
+
+    assert summary["version"].tolist() == ["d", "c", "b", "a"]
+    assert summary["holds"].tolist() == ["", "split_manifest", "pneumonia_model", "split_manifest"]
+
+
+def test_the_manifest_of_a_kept_model_and_the_model_of_a_kept_record_stay(saved):
+    add_model(saved, "e")
+
+    assert choose_removable(find_versions(CATALOG, saved), keep=1).empty
+
+
+def test_what_no_kept_version_was_made_from_goes(saved):
+    add_model(saved, "e")
+    (saved / "data/run_record.json/f").mkdir()
+    (saved / "data/run_record.json/f/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": "e"}}))
+    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+
+    assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
+        ("pneumonia_model", "b"), ("run_record", "d"), ("split_manifest", "a"),
+    ]  # fmt: skip
+    remove(old)
+    assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "c"]
+    assert (saved / "data/image_index.csv").exists()
+
+
+def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
+    folder = saved / "data/split_manifest.csv"
+    for version, content in (("b2", b"first"), ("z", b"newest")):
+        (folder / version).mkdir()
+        (folder / version / "split_manifest.csv").write_bytes(content)
+    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+
+    assert sorted(old["version"]) == ["a", "c"]
+
+
+def test_as_many_versions_as_asked_for_stay(saved):
+    assert choose_removable(find_versions(CATALOG, saved), keep=2).empty
+
+
+def test_a_damaged_model_stops_the_pruning_before_anything_is_removed(saved):
+    (saved / "data/pneumonia_model.keras/b/pneumonia_model.keras").write_bytes(b"cut")
+
+    with pytest.raises(UserError, match="Nothing was removed"):
+        choose_removable(find_versions(CATALOG, saved), keep=1)
+
+
+def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path, monkeypatch):
+    from pneumonia import cli
+
+    folder = copy_project(tmp_path / "checkout")
+    monkeypatch.chdir(folder)
+    assert "Nothing is saved yet." in CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
+    report = folder / "data/demo/08_reporting/report.html/2026-01-01T00.00.00.000Z/report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("x" * 2_000_000)
+
+    listed = CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
+    assert listed.splitlines()[1].split() == ["2026-01-01T00.00.00.000Z", "2.0", "1", "report"]
+
+
+def test_what_cannot_be_removed_is_named(saved, monkeypatch):
+    from pneumonia import cli
+    from pneumonia.datasets import versions
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    add_model(saved, "e")
+    (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
+    monkeypatch.setattr(cli, "_find", lambda env: find_versions(CATALOG, saved))
+    monkeypatch.setattr(versions.shutil, "rmtree", refuse)
+    result = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
+
+    assert result.exit_code == 1
+    assert "Permission denied" in result.output
+
+
+def test_the_commands_list_ask_and_remove(saved, monkeypatch):
+    from pneumonia import cli
+
+    add_model(saved, "e")
+    (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
+    monkeypatch.setattr(cli, "_find", lambda env: find_versions(CATALOG, saved))
+    runner = CliRunner()
+
+    listed = runner.invoke(cli.cli, ["versions", "list"])
+    assert listed.exit_code == 0
+    assert "5 versions" in listed.output
+    declined = runner.invoke(cli.cli, ["versions", "prune", "--keep=1"], input="n\n")
+    assert declined.exit_code == 1
+    assert len(find_versions(CATALOG, saved)) == 5
+    pruned = runner.invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
+    assert pruned.exit_code == 0
+    assert sorted(find_versions(CATALOG, saved)["version"]) == ["c", "d", "e"]
+    assert "Nothing to remove." in runner.invoke(cli.cli, ["versions", "prune", "--keep=1"]).output

@@ -1,0 +1,116 @@
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumonia.images.examine import Facts, Limits, examine_image, perceptual_hash
+
+LIMITS = Limits(min_side=32, max_pixels=1_000_000)
+
+
+@pytest.fixture
+def image():
+    """Smooth random grey values, 96 x 80 pixels."""
+    values = np.random.default_rng(0).integers(0, 256, (16, 18), np.uint8)
+    return Image.fromarray(values).resize((96, 80), Image.Resampling.BICUBIC)
+
+
+def encode(image, image_format="JPEG", **options):
+    content = io.BytesIO()
+    image.save(content, image_format, **options)
+    return content.getvalue()
+
+
+def examine(data, path="a.jpeg"):
+    return examine_image(data, path, LIMITS)
+
+
+def test_a_whole_grey_jpeg_has_no_problem(image):
+    data = encode(image)
+
+    facts = examine(data)
+
+    assert facts._replace(perceptual_hash="") == Facts(hashlib.sha256(data).hexdigest(), 96, 80, "L", "", "", "")
+    assert len(facts.perceptual_hash) == 64
+
+
+def test_the_stored_mode_is_kept_though_one_channel_is_decoded(image):
+    assert examine(encode(image.convert("RGB"))).mode == "RGB"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 100, 700])
+def test_a_jpeg_without_its_last_bytes_is_truncated(image, lost):
+    data = encode(image, quality=95)
+    assert len(data) > 1500
+
+    assert examine(data[:-lost]).problem.startswith("truncated")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_jpeg_whose_end_was_put_back_after_a_cut_is_truncated(image, share):
+    data = encode(image.resize((480, 400)), quality=95)
+
+    facts = examine(data[: int(len(data) * share)] + b"\xff\xd9")
+
+    assert facts.problem.startswith("truncated")
+
+
+def test_a_whole_jpeg_with_a_flat_border_is_not_taken_for_truncated(image):
+    framed = Image.new("L", (200, 200), 90)
+    framed.paste(image, (50, 0))
+
+    assert examine(encode(framed)).problem == ""
+
+
+def test_bytes_after_the_end_of_a_jpeg_are_no_problem(image):
+    assert examine(encode(image) + b"appended").problem == ""
+
+
+def test_an_end_marker_in_a_thumbnail_does_not_stand_for_the_end(image):
+    exif = Image.Exif()
+    exif[0x010E] = "x"
+    data = encode(image, quality=95, exif=exif.tobytes() + encode(image.resize((40, 40))))
+    assert b"\xff\xd9" in data[:-700]
+
+    assert examine(data).problem == ""
+    assert examine(data[:-700]).problem.startswith("truncated")
+
+
+def test_another_format_than_the_suffix_says_is_noted(image):
+    assert examine(encode(image, "PNG"), "train/NORMAL/a.jpeg").note == "PNG content in a .jpeg file"
+    assert examine(encode(image, "PNG"), "train/NORMAL/a.PNG").note == ""
+
+
+def test_an_exif_orientation_is_noted(image):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    assert examine(encode(image, exif=exif)).note == "turned by its EXIF orientation"
+
+
+def test_a_limit_is_the_largest_that_is_allowed(image):
+    data = encode(image)
+
+    assert examine_image(data, "a.jpeg", Limits(80, 96 * 80)).problem == ""
+    assert examine_image(data, "a.jpeg", Limits(80, 96 * 80 - 1)).problem == "more than 7,679 pixels"
+    assert examine_image(data, "a.jpeg", Limits(81, 96 * 80)).problem == "too small: 96 x 80 pixels"
+
+
+def test_the_hash_of_a_cosine_is_the_bit_of_its_frequency():
+    wave = np.cos(np.pi * (np.arange(32) + 0.5) * 3 / 32)
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(perceptual_hash(128 + 100 * np.tile(wave, (32, 1)))), np.uint8))
+
+    assert np.flatnonzero(bits).tolist() == [3]
+
+
+def test_an_image_without_contrast_has_no_hash():
+    assert perceptual_hash(np.full((32, 32), 7.0)) == ""
+
+
+@pytest.mark.parametrize(("quality", "size", "most_bits"), [(30, (96, 80), 24), (90, (192, 160), 24)])
+def test_copies_in_other_bytes_have_hashes_that_differ_in_few_bits(image, quality, size, most_bits):
+    hashes = [examine(data).perceptual_hash for data in (encode(image), encode(image.resize(size), quality=quality))]
+
+    assert (int(hashes[0], 16) ^ int(hashes[1], 16)).bit_count() <= most_bits

@@ -1,0 +1,129 @@
+import pytest
+
+from pneumonia.images.layout import arrange, find_root, junk_kind
+from pneumonia.images.storage import Member
+
+
+def members(*names, **attributes):
+    return [Member(name, name, size=1, **attributes) for name in names]
+
+
+def paths(listing):
+    return [file.path for file in listing.files]
+
+
+def problems(listing):
+    return {file.path: file.problem for file in listing.files}
+
+
+def test_label_and_split_are_the_names_of_the_folders():
+    (file,) = arrange(members("train/NORMAL/a.jpeg")).files
+
+    assert (file.path, file.label, file.source_split, file.problem) == ("train/NORMAL/a.jpeg", "NORMAL", "train", "")
+
+
+def test_paths_begin_below_the_folder_that_holds_the_splits():
+    assert paths(arrange(members("x/chest_xray/val/NORMAL/b.jpeg", "x/chest_xray/train/NORMAL/a.jpeg"))) == [
+        "train/NORMAL/a.jpeg",
+        "val/NORMAL/b.jpeg",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("chest_xray/__MACOSX/chest_xray/train/NORMAL/._a.jpeg", "__MACOSX"),
+        ("train/NORMAL/._a.jpeg", "AppleDouble (._*)"),
+        ("train/.DS_Store", ".DS_Store"),
+        ("train/NORMAL/Thumbs.db", "Thumbs.db"),
+        ("train/NORMAL/.ipynb_checkpoints/a.jpeg", "hidden file"),
+        ("train/NORMAL/a.jpeg", ""),
+    ],
+)
+def test_archive_junk_is_known_by_its_name(name, kind):
+    assert junk_kind(name) == kind
+
+
+def test_junk_is_counted_by_kind_and_is_no_image():
+    listing = arrange(members("train/NORMAL/a.jpeg", "train/NORMAL/._a.jpeg", "val/.DS_Store", "test/.DS_Store"))
+
+    assert paths(listing) == ["train/NORMAL/a.jpeg"]
+    assert listing.junk == {".DS_Store": 2, "AppleDouble (._*)": 1}
+
+
+def test_a_second_tree_of_copies_is_junk():
+    listing = arrange(members("x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/a.jpeg"))
+
+    assert paths(listing) == ["train/NORMAL/a.jpeg"]
+    assert listing.junk == {"copy in a second tree": 1}
+
+
+def test_an_image_that_only_the_second_tree_has_is_not_passed_over():
+    listing = arrange(members("x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/b.jpeg"))
+
+    assert problems(listing) == {"train/NORMAL/a.jpeg": "", "x/train/NORMAL/b.jpeg": "not in a class folder"}
+
+
+def test_a_file_of_the_second_tree_with_other_bytes_is_not_a_copy():
+    first = Member("train/NORMAL/a.jpeg", 1, size=9, stamp="crc32:00000001")
+    same, other = (Member("x/train/NORMAL/a.jpeg", 2, size=9, stamp=f"crc32:0000000{n}") for n in (1, 2))
+
+    assert arrange([first, same]).junk == {"copy in a second tree": 1}
+    assert problems(arrange([first, other]))["x/train/NORMAL/a.jpeg"] == "not in a class folder"
+
+
+def test_class_folders_without_splits_are_found_below_other_folders():
+    listing = arrange(members("set/NORMAL/a.jpeg", "set/PNEUMONIA/deep/b.jpeg", "README.md"))
+
+    assert [(file.path, file.label, file.source_split) for file in listing.files] == [
+        ("NORMAL/a.jpeg", "NORMAL", "none"),
+        ("PNEUMONIA/deep/b.jpeg", "PNEUMONIA", "none"),
+    ]
+
+
+def test_a_single_class_folder_keeps_its_name_as_label():
+    assert find_root(["set/NORMAL/a.jpeg", "set/NORMAL/b.jpeg"]) == ("set/", False)
+
+
+def test_side_files_and_other_files_are_neither_images_nor_junk():
+    listing = arrange(members("groups.csv", "lesions.csv", "README.md", "train/NORMAL/a.jpeg"))
+
+    assert paths(listing) == ["train/NORMAL/a.jpeg"]
+    assert sorted(listing.side_files) == ["groups.csv", "lesions.csv"]
+    assert (listing.others, listing.junk) == (("README.md",), {})
+
+
+def test_of_two_side_files_the_one_nearer_to_the_images_counts():
+    listing = arrange(members("x/groups.csv", "groups.csv", "x/train/NORMAL/a.jpeg", "y/groups.csv"))
+
+    assert listing.side_files["groups.csv"].name == "x/groups.csv"
+    assert listing.others == ("y/groups.csv",)
+
+
+def test_an_image_outside_of_the_class_folders_gets_a_row_with_its_problem():
+    listing = arrange(members("train/NORMAL/a.jpeg", "train/loose.jpeg", "other/b.png"))
+
+    assert problems(listing) == {
+        "other/b.png": "not in a class folder",
+        "train/NORMAL/a.jpeg": "",
+        "train/loose.jpeg": "not in a class folder",
+    }
+
+
+def test_any_file_in_a_class_folder_counts_as_an_image_file():
+    assert paths(arrange(members("train/NORMAL/notes.txt", "train/NORMAL/a.jpeg"))) == [
+        "train/NORMAL/a.jpeg",
+        "train/NORMAL/notes.txt",
+    ]
+
+
+def test_a_member_with_a_problem_gets_a_row_wherever_it_is():
+    listing = arrange([*members("train/NORMAL/a.jpeg"), *members("../etc/passwd", problem="leads out")])
+
+    assert problems(listing)["../etc/passwd"] == "leads out"
+
+
+def test_the_listing_does_not_depend_on_the_order_of_files():
+    names = ["x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/a.jpeg", "x/.DS_Store", "x/val/PNEUMONIA/b.jpeg", "z.txt"]
+
+    assert arrange(members(*names)) == arrange(members(*reversed(names)))

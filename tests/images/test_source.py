@@ -1,0 +1,254 @@
+import os
+import stat
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.source import ImageSource, UnreadableError
+from pneumonia.images.storage import open_storage
+
+
+def write(root, *paths, data=b"bytes"):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+
+
+def problems(source):
+    return {file.path: file.problem for file in source.listing.files}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path / "images", "train/NORMAL/a.jpeg", "test/PNEUMONIA/b.jpeg")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    """Write an archive with given members and return its source."""
+
+    def make(members):
+        path = tmp_path / "archive.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members:
+                archive.writestr(name, data)
+        return ImageSource(str(path))
+
+    return make
+
+
+def test_a_folder_is_listed_and_read(folder):
+    source = ImageSource(str(folder))
+
+    assert problems(source) == {"test/PNEUMONIA/b.jpeg": "", "train/NORMAL/a.jpeg": ""}
+    assert source.read("train/NORMAL/a.jpeg") == b"bytes"
+
+
+def test_a_zip_is_read_in_place_with_the_paths_of_the_folder(zipped, tmp_path):
+    source = zipped([("x/train/NORMAL/a.jpeg", b"one"), ("x/x/train/NORMAL/a.jpeg", b"one"), ("x/.DS_Store", b"")])
+
+    assert problems(source) == {"train/NORMAL/a.jpeg": ""}
+    assert source.read("train/NORMAL/a.jpeg") == b"one"
+    assert source.listing.junk == {".DS_Store": 1, "copy in a second tree": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.zip"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("/etc/passwd", "absolute path in the archive"),
+        ("C:\\train\\NORMAL\\a.jpeg", "absolute path in the archive"),
+        ("train/NORMAL/../../../a.jpeg", "path that leads out of the archive (..)"),
+        ("train\\NORMAL\\..\\..\\a.jpeg", "path that leads out of the archive (..)"),
+        ("train/NORMAL/a\nb.jpeg", "name with control characters"),
+    ],
+)
+def test_a_dangerous_archive_member_is_refused_with_its_reason(zipped, name, problem):
+    source = zipped([("train/NORMAL/good.jpeg", b"one"), (name, b"two")])
+
+    assert sorted(problems(source).values()) == ["", problem]
+
+
+def test_a_link_in_an_archive_is_refused(zipped):
+    link = zipfile.ZipInfo("train/NORMAL/link.jpeg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+    source = zipped([("train/NORMAL/a.jpeg", b"one"), (link, b"/etc/passwd")])
+
+    assert problems(source)["train/NORMAL/link.jpeg"] == "link in the archive"
+
+
+def test_a_second_member_of_one_name_is_refused(zipped):
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        source = zipped([("train/NORMAL/a.jpeg", b"one"), ("train/NORMAL/a.jpeg", b"two")])
+
+    assert [file.problem for file in source.listing.files].count("second archive member of the same name") == 1
+
+
+def test_a_zip_made_on_windows_has_the_same_paths(zipped):
+    source = zipped([("x\\train\\NORMAL\\a.jpeg", b"one")])
+
+    assert source.read("train/NORMAL/a.jpeg") == b"one"
+
+
+def test_a_damaged_archive_member_cannot_be_read(zipped):
+    source = zipped([("train/NORMAL/a.jpeg", bytes(range(256)) * 8), ("train/NORMAL/b.jpeg", b"b")])
+    path = source.address
+    content = bytearray(Path(path).read_bytes())
+    content[60:70] = b"0123456789"
+    Path(path).write_bytes(content)
+
+    with pytest.raises(UnreadableError, match=r"train/NORMAL/a.jpeg cannot be read"):
+        ImageSource(path).read("train/NORMAL/a.jpeg")
+
+
+def test_an_archive_that_was_cut_is_named(zipped):
+    source = zipped([("train/NORMAL/a.jpeg", b"one")])
+    content = Path(source.address).read_bytes()
+    Path(source.address).write_bytes(content[:-30])
+
+    with pytest.raises(UserError, match="not a whole zip archive .* fetch it again"):
+        _ = source.listing
+
+
+@pytest.fixture
+def memory():
+    file_system = fsspec.filesystem("memory")
+    file_system.pipe("/set/train/NORMAL/a.jpeg", b"one")
+    file_system.pipe("/set/train/PNEUMONIA/b.jpeg", b"two")
+    yield file_system
+    file_system.rm("/set", recursive=True)
+
+
+def test_an_fsspec_address_is_listed_and_read(memory):
+    source = ImageSource("memory://set")
+
+    assert problems(source) == {"train/NORMAL/a.jpeg": "", "train/PNEUMONIA/b.jpeg": ""}
+    assert source.read("train/PNEUMONIA/b.jpeg") == b"two"
+
+
+def test_a_zip_at_an_fsspec_address_is_read_in_place(memory, zipped):
+    archive = zipped([("train/NORMAL/a.jpeg", b"zipped")])
+    memory.pipe("/set/archive.zip", Path(archive.address).read_bytes())
+
+    assert ImageSource("memory://set/archive.zip").read("train/NORMAL/a.jpeg") == b"zipped"
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("no/such/folder", r"There are no images at .*no/such/folder\. .*--params=images=PATH"),
+        ("x" * 300, r"x cannot be read \(File name too long\)\. Mend the path or its permissions"),
+        ("memory://no/such/folder", "cannot be reached"),
+        ("gopher://x", "Protocol not known"),
+    ],
+)
+def test_an_address_without_images_is_named_with_the_next_step(address, message):
+    with pytest.raises(UserError, match=message):
+        _ = ImageSource(address).listing
+
+
+@pytest.mark.skipif(find_spec("kagglehub") is not None, reason="kagglehub is installed and would download")
+def test_kaggle_without_its_package_is_told_how_to_go_on():
+    with pytest.raises(UserError, match=r'pip install -e "\.\[kaggle\]"\..*--params=images=PATH'):
+        _ = ImageSource("kaggle").listing
+
+
+def test_an_empty_folder_is_named_with_the_layout_it_should_have(tmp_path):
+    with pytest.raises(UserError, match="no image file .* train, val and test"):
+        _ = ImageSource(str(tmp_path)).listing
+
+
+def test_nothing_is_opened_before_it_is_asked_for():
+    assert ImageSource("no/such/folder").address == "no/such/folder"
+
+
+def test_a_file_that_went_away_cannot_be_read(folder):
+    source = ImageSource(str(folder))
+    assert len(source.listing.files) == 2
+    (folder / "train/NORMAL/a.jpeg").unlink()
+
+    with pytest.raises(UnreadableError, match=r"train/NORMAL/a.jpeg cannot be read \(No such file"):
+        source.read("train/NORMAL/a.jpeg")
+
+
+def test_a_file_that_grew_since_it_was_listed_is_not_used(folder):
+    source = ImageSource(str(folder))
+    assert len(source.listing.files) == 2
+    write(folder, "train/NORMAL/a.jpeg", data=b"more bytes")
+
+    with pytest.raises(UnreadableError, match="changed while it was read"):
+        source.read("train/NORMAL/a.jpeg")
+
+
+def test_a_path_that_was_not_listed_cannot_be_read(folder):
+    with pytest.raises(UnreadableError, match=r"no image \.\./secret"):
+        ImageSource(str(folder)).read("../secret")
+
+
+def test_a_side_file_is_read_and_a_missing_one_is_none(folder):
+    write(folder, "groups.csv", data=b"path,group\n")
+    source = ImageSource(str(folder))
+
+    assert source.read_side_file("groups.csv") == b"path,group\n"
+    assert source.read_side_file("lesions.csv") is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and such names need POSIX")
+def test_links_are_followed_except_in_circles(folder):
+    write(folder.parent / "elsewhere", "c.jpeg", data=b"linked")
+    normal = folder / "train/NORMAL"
+    (normal / "inside").symlink_to(folder.parent / "elsewhere")
+    (normal / "up").symlink_to(folder)
+    (normal / "self.jpeg").symlink_to("self.jpeg")
+    (normal / "lost.jpeg").symlink_to("nowhere")
+    source = ImageSource(str(folder))
+
+    assert source.read("train/NORMAL/inside/c.jpeg") == b"linked"
+    found = problems(source)
+    assert found["train/NORMAL/up"] == "link that leads back to a folder above it"
+    assert found["train/NORMAL/self.jpeg"].startswith("link or file that cannot be followed: Too many levels")
+    assert found["train/NORMAL/lost.jpeg"] == "link to a file that is not there"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names need POSIX")
+def test_names_that_no_table_can_hold_are_shown_escaped(folder):
+    for name in (b"\xff.jpeg", b"a\tb.jpeg"):
+        (folder / "train/NORMAL" / os.fsdecode(name)).write_bytes(b"bytes")
+
+    found = problems(ImageSource(str(folder)))
+    assert found["train/NORMAL/\\xff.jpeg"] == "name that is not UTF-8"
+    assert found["train/NORMAL/a\\tb.jpeg"] == "name with control characters"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes need POSIX")
+def test_a_pipe_is_not_opened(folder):
+    os.mkfifo(folder / "train/NORMAL/pipe.jpeg")
+
+    assert problems(ImageSource(str(folder)))["train/NORMAL/pipe.jpeg"] == "not a regular file"
+
+
+def test_the_stamp_of_a_file_changes_when_it_is_written_anew(folder):
+    before = {member.name: member.stamp for member in open_storage(str(folder)).members()}
+    os.utime(folder / "train/NORMAL/a.jpeg", ns=(1, 1))
+    after = {member.name: member.stamp for member in open_storage(str(folder)).members()}
+
+    assert before["test/PNEUMONIA/b.jpeg"] == after["test/PNEUMONIA/b.jpeg"]
+    assert before["train/NORMAL/a.jpeg"] != after["train/NORMAL/a.jpeg"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_closed_folder_or_zip_is_named_with_what_to_do(folder, zipped, is_zip):
+    path = Path(zipped([("train/NORMAL/a.jpeg", b"bytes")]).address) if is_zip else folder
+    path.chmod(0)
+    try:
+        with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)\. Mend the path or its permissions"):
+            _ = ImageSource(str(path)).listing
+    finally:
+        path.chmod(0o700)

@@ -1,0 +1,42 @@
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.model.hardware import _gpu_policy, choose_hardware, make_strategy
+
+
+def test_without_a_gpu_the_cpu_trains_in_float32_without_xla(caplog):
+    caplog.set_level("INFO")
+    hardware = choose_hardware("cpu", "auto")
+
+    assert (hardware.device, hardware.policy, hardware.jit_compile) == ("cpu", "float32", False)
+    assert caplog.messages == ["Training on CPU in float32: asked for."]
+
+
+def test_a_precision_that_is_asked_for_is_used():
+    assert choose_hardware("cpu", "mixed_bfloat16").policy == "mixed_bfloat16"
+
+
+def test_a_gpu_that_is_asked_for_and_absent_is_an_error():
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match=r"sees no GPU.*training\.device=auto"):
+        choose_hardware("gpu", "auto")
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [
+        ([(9, 0)], "mixed_bfloat16"),
+        ([(7, 5)], "mixed_float16"),
+        ([(8, 0), (7, 0)], "mixed_float16"),
+        ([(6, 1)], "float32"),
+    ],
+)
+def test_the_weakest_card_decides_the_precision(capabilities, policy):
+    assert _gpu_policy([{"compute_capability": capability} for capability in capabilities]) == policy
+
+
+def test_one_device_needs_no_mirroring():
+    assert make_strategy(choose_hardware("cpu", "auto")).num_replicas_in_sync == 1

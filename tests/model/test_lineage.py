@@ -1,0 +1,50 @@
+import pandas as pd
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.datasets import TableDataset
+from pneumonia.model.lineage import check_class_weights, check_lineage, class_names, manifest_digest
+
+
+def test_the_digest_is_that_of_the_saved_file(tiny_manifest, tmp_path):
+    dataset = TableDataset(filepath=str(tmp_path / "manifest.csv"))
+    dataset.save(tiny_manifest)
+
+    assert (tmp_path / "manifest.csv.sha256").read_text().split()[0] == manifest_digest(tiny_manifest)
+    assert manifest_digest(dataset.load()) == manifest_digest(tiny_manifest)
+
+
+def test_the_negative_class_comes_first(tiny_manifest):
+    assert class_names(tiny_manifest.iloc[::-1]) == ["NORMAL", "PNEUMONIA"]
+
+
+def test_the_models_own_manifest_is_accepted(tiny_manifest):
+    check_lineage({"manifest_sha256": manifest_digest(tiny_manifest)}, tiny_manifest)
+
+
+def test_another_manifest_is_refused_naming_both(tiny_manifest):
+    other = tiny_manifest.assign(split="train")
+
+    expected = f"{manifest_digest(tiny_manifest)[:12]}, but this one is {manifest_digest(other)[:12]}"
+    with pytest.raises(UserError, match=expected):
+        check_lineage({"manifest_sha256": manifest_digest(tiny_manifest)}, other)
+
+
+# 8 and 16 images in train: n / (2 n_c) is 1.5 and 0.75.
+COUNTED = pd.DataFrame(
+    {"label": ["NORMAL"] * 8 + ["PNEUMONIA"] * 16 + ["NORMAL"] * 9, "split": ["train"] * 24 + ["val"] * 9}
+)
+
+
+@pytest.mark.parametrize("weights", [{"NORMAL": 1.5, "PNEUMONIA": 0.75}, {"NORMAL": 1.0, "PNEUMONIA": 1.0}])
+def test_class_weights_of_this_split_and_of_none_are_accepted(weights):
+    check_class_weights(weights, COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("weights", "mean"),
+    [({"NORMAL": 0.75, "PNEUMONIA": 1.5}, "1.25"), ({"NORMAL": 1.5}, "nan")],
+)
+def test_class_weights_that_were_counted_on_another_split_are_refused(weights, mean):
+    with pytest.raises(UserError, match=rf"would weigh {mean} on average, not 1\. Count them .*--pipeline=imbalance"):
+        check_class_weights(weights, COUNTED)

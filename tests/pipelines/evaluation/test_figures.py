@@ -1,0 +1,37 @@
+import numpy as np
+
+from pneumonia.pipelines.evaluation import figures
+
+
+def test_every_figure_of_the_report_is_drawn(pictures):
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
+    assert all(len(picture) > 5_000 for picture in pictures.values())
+
+
+def test_the_confusion_matrix_shows_the_counts_of_the_metrics(predictions, metrics):
+    axes = figures.draw_confusion(predictions).axes[0]
+    counts = [text.get_text() for text in axes.texts[::2]]
+    assert counts == [f"{metrics['test']['confusion'][name]:,}" for name in ("tn", "fp", "fn", "tp")]
+
+
+def test_robustness_that_was_not_measured_is_said_to_be_so(robustness):
+    axes = figures.draw_robustness(robustness[:0]).axes[0]
+    assert "not measured" in axes.texts[0].get_text()
+
+
+def test_a_metric_without_a_value_is_left_out(metrics):
+    undefined = {
+        split: {**record, "npv": {"value": None, "low": None, "high": None}} for split, record in metrics.items()
+    }
+    drawn, left_out = (len(figures.draw_metrics(m).axes[0].lines) for m in (metrics, undefined))
+    assert drawn - left_out == 4
+
+
+def test_colours_of_the_classes_are_told_apart_by_everybody():
+    # Relative luminance of the two differs, so that they are told apart without colour as well.
+    from matplotlib.colors import to_rgb
+
+    from pneumonia.report.style import CLASS_COLOURS
+
+    negative, positive = (np.dot(to_rgb(colour), [0.2126, 0.7152, 0.0722]) for colour in CLASS_COLOURS)
+    assert abs(negative - positive) > 0.01

@@ -1,0 +1,170 @@
+"""Each augmentation operation, eagerly and inside `tf.data.map`."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.ndimage import gaussian_filter
+
+from pneumonia.base.parameters import AugmentationParameters
+from pneumonia.pixels import augmentation as aug
+from pneumonia.pixels.augmentation import N_DRAWS, augment
+
+SIZE = 32
+OFF = AugmentationParameters(**dict.fromkeys(AugmentationParameters.model_fields, 0.0))
+ON = AugmentationParameters(
+    flip=0.5, rotation=10.0, scale=0.15, aspect=0.1, shift=0.08, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
+    blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
+)  # fmt: skip
+HALF = np.full((4, N_DRAWS), 0.5, np.float32)
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(3).integers(20, 236, (4, SIZE, SIZE, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def draws() -> np.ndarray:
+    return np.random.default_rng(11).random((4, N_DRAWS), dtype=np.float32)
+
+
+OPERATIONS: dict[str, tuple[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]] = {
+    "affine": (7, lambda x, d: aug.affine(x, d, ON)),
+    "gamma": (1, lambda x, d: aug.gamma(x, d, 0.5)),
+    "contrast": (1, lambda x, d: aug.contrast(x, d, 0.4)),
+    "brightness": (1, lambda x, d: aug.brightness(x, d, 40.0)),
+    "sharpness": (2, lambda x, d: aug.sharpness(x, d, 1.6, 0.5)),
+    "noise": (3, lambda x, d: aug.noise(x, d, 12.0)),
+    "erase": (6, lambda x, d: aug.erase(x, d, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_gives_the_same_eagerly_and_inside_a_dataset(
+    name: str, images: np.ndarray, draws: np.ndarray
+) -> None:
+    columns, operation = OPERATIONS[name]
+    eager = operation(tf.constant(images), tf.constant(draws[:, :columns]))
+    mapped = next(iter(tf.data.Dataset.from_tensors((images, draws[:, :columns])).map(operation)))
+    assert mapped.shape == images.shape
+    assert mapped.dtype == tf.float32
+    np.testing.assert_allclose(mapped, eager, atol=1e-3)
+    assert np.abs(eager - images).max() > 1
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_image_is_changed_by_its_own_draws_alone(name: str, images: np.ndarray, draws: np.ndarray) -> None:
+    columns, operation = OPERATIONS[name]
+    whole = operation(tf.constant(images), tf.constant(draws[:, :columns]))
+    alone = operation(tf.constant(images[2:3]), tf.constant(draws[2:3, :columns]))
+    np.testing.assert_allclose(whole[2:3], alone, atol=1e-3)
+
+
+def test_augment_gives_bytes_and_the_same_for_the_same_draws(images: np.ndarray, draws: np.ndarray) -> None:
+    pixels = tf.constant(images.astype(np.uint8))
+    first = augment(pixels, tf.constant(draws), ON)
+    assert first.dtype == tf.uint8
+    np.testing.assert_array_equal(first, augment(pixels, tf.constant(draws), ON))
+
+
+def test_all_strengths_zero_changes_nothing(images: np.ndarray, draws: np.ndarray) -> None:
+    pixels = images.astype(np.uint8)
+    np.testing.assert_array_equal(augment(tf.constant(pixels), tf.constant(draws), OFF), pixels)
+
+
+def test_augment_takes_a_batch_of_unknown_length_inside_a_dataset(images: np.ndarray, draws: np.ndarray) -> None:
+    rows = tf.data.Dataset.from_tensor_slices((images.astype(np.uint8), draws)).batch(3)
+    shapes = [tuple(x.shape) for x in rows.map(lambda x, d: augment(x, d, ON))]
+    assert shapes == [(3, SIZE, SIZE, 1), (1, SIZE, SIZE, 1)]
+
+
+def test_middle_draws_leave_the_geometry_as_it_is(images: np.ndarray) -> None:
+    still = aug.affine(tf.constant(images), tf.constant(HALF[:, :7]), ON.model_copy(update={"flip": 0.5}))
+    np.testing.assert_allclose(still, images, atol=1e-3)
+
+
+def test_a_draw_under_the_share_mirrors_left_to_right(images: np.ndarray) -> None:
+    draws = HALF[:, :7].copy()
+    draws[:2, 6] = 0.49
+    flipped = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.5}))
+    np.testing.assert_allclose(flipped[:2], images[:2, :, ::-1], atol=1e-2)
+    np.testing.assert_allclose(flipped[2:], images[2:], atol=1e-2)
+
+
+def test_a_shift_moves_by_its_share_of_the_side_and_leaves_black(images: np.ndarray) -> None:
+    draws = HALF[:, :7].copy()
+    draws[:, 4] = 1.0  # +0.125 of 32 pixels: the output reads 4 pixels further right
+    moved = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "shift": 0.125}))
+    np.testing.assert_allclose(moved[:, :, :-4], images[:, :, 4:], atol=1e-3)
+    assert np.all(moved[:, :, -4:] == 0)
+
+
+def test_a_quarter_turn_moves_rows_to_columns(images: np.ndarray) -> None:
+    draws = HALF[:, :7].copy()
+    draws[:, 0] = 1.0
+    turned = aug.affine(
+        tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "rotation": 90.0})
+    ).numpy()
+    np.testing.assert_allclose(turned[:, 1:-1, 1:-1], np.rot90(images, axes=(1, 2))[:, 1:-1, 1:-1], atol=0.05)
+
+
+def test_gamma_is_a_power_of_the_share_of_white(images: np.ndarray) -> None:
+    darker = aug.gamma(tf.constant(images), tf.ones((4, 1)), 0.5)
+    np.testing.assert_allclose(darker, 255 * (images / 255) ** np.exp(0.5), rtol=1e-4)
+
+
+def test_gamma_keeps_black_and_white() -> None:
+    ends = tf.constant([[[[0.0], [255.0]]]])
+    np.testing.assert_allclose(aug.gamma(ends, tf.zeros((1, 1)), 0.5)[0, 0, :, 0], [0.0, 255.0], rtol=1e-5)
+
+
+def test_contrast_stretches_about_the_mean(images: np.ndarray) -> None:
+    stretched = aug.contrast(tf.constant(images), tf.ones((4, 1)), 0.4).numpy()
+    mean = images.mean((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(stretched, mean + (images - mean) * np.exp(0.4), rtol=1e-3, atol=1e-2)
+
+
+def test_brightness_adds_grey_levels_and_clips() -> None:
+    levels = tf.constant([[[[10.0], [100.0], [250.0]]]])
+    np.testing.assert_allclose(aug.brightness(levels, tf.ones((1, 1)), 40.0)[0, 0, :, 0], [50, 140, 255])
+    np.testing.assert_allclose(aug.brightness(levels, tf.zeros((1, 1)), 40.0)[0, 0, :, 0], [0, 60, 210])
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 1.6])
+def test_the_blur_is_scipys_gaussian(images: np.ndarray, sigma: float) -> None:
+    blurred = aug.gaussian_blur(tf.constant(images), tf.fill((4,), sigma)).numpy()
+    expected = np.stack([gaussian_filter(i, sigma, mode="reflect", radius=aug.BLUR_RADIUS) for i in images[..., 0]])
+    np.testing.assert_allclose(blurred[..., 0], expected, atol=1e-2)
+
+
+def test_sharpness_blurs_a_quarter_sharpens_an_eighth_and_leaves_the_rest(images: np.ndarray) -> None:
+    draws = tf.constant([[0.24, 1.0], [0.36, 1.0], [0.38, 1.0], [0.9, 1.0]])
+    spread = tf.math.reduce_std(aug.sharpness(tf.constant(images), draws, 1.6, 0.5), axis=(1, 2, 3)).numpy()
+    before = images.std((1, 2, 3))
+    assert spread[0] < 0.5 * before[0]
+    assert spread[1] > 1.3 * before[1]
+    np.testing.assert_allclose(spread[2:], before[2:], rtol=1e-5)
+
+
+def test_a_batch_in_which_no_image_is_blurred_stays_as_it_is(images: np.ndarray) -> None:
+    draws = tf.constant(np.full((4, 2), 0.9, np.float32))
+    np.testing.assert_array_equal(aug.sharpness(tf.constant(images), draws, 1.6, 0.5), images)
+
+
+def test_noise_has_its_strength_at_most_and_a_mean_of_zero() -> None:
+    grey = tf.fill((2, 128, 128, 1), 128.0)
+    noisy = aug.noise(grey, tf.constant([[0.3, 0.9, 1.0], [0.7, 0.1, 0.5]]), 12.0).numpy() - 128
+    np.testing.assert_allclose(noisy.std((1, 2, 3)), [12.0, 3.0], rtol=0.03)
+    np.testing.assert_allclose(noisy.mean((1, 2, 3)), 0, atol=0.3)
+
+
+def test_erase_paints_the_drawn_rectangle_in_the_drawn_grey(images: np.ndarray) -> None:
+    draws = np.tile(np.float32([0.0, 0.5, 0.5, 1.0, 1.0, 0.5]), (4, 1))
+    draws[3, 0] = 0.9
+    erased = aug.erase(tf.constant(images), tf.constant(draws), 0.3).numpy()
+    painted = (erased != images).any(-1)
+    assert painted[0].any(1).sum() == painted[0].any(0).sum() == 12  # 35% of 32 pixels, whole pixels about the centre
+    assert np.all(erased[0, 12:20, 12:20] == 127.5)
+    np.testing.assert_array_equal(erased[3], images[3])
