@@ -200,7 +200,7 @@ def test_the_preview_of_a_figure_has_pixels(page):
 @pytest.mark.parametrize(
     ("dataset", "text"),
     [
-        ("leak_audit", "images, at random"),
+        ("leak_audit", "manifest"),
         ("class_weights", "PNEUMONIA"),
         ("report", "Summary"),
         ("model_card", "Limits"),

@@ -5,10 +5,10 @@ from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.shortcuts import (
     FEATURE_SETS,
+    Predictor,
     cross_validated_scores,
     file_features,
     held_out_scores,
-    hide,
     pixel_features,
 )
 
@@ -35,7 +35,7 @@ def test_pixels_are_described_by_their_mean_and_borders():
 def test_every_feature_set_is_made_of_the_columns_that_are_computed():
     files = pd.DataFrame({"width": [9], "height": [9], "bytes": [9], "mode": ["L"]})
     columns = {*file_features(files), *pixel_features(np.zeros((1, 9, 9, 1), np.uint8))}
-    assert columns == set(FEATURE_SETS["All of these"])
+    assert columns == set(FEATURE_SETS[Predictor.ALL])
 
 
 @pytest.fixture
@@ -66,19 +66,3 @@ def test_unseen_rows_are_scored_by_a_fit_on_the_others(labelled):
     scores = held_out_scores(feature[:, None], target, np.array([[-5.0], [5.0]]))
     assert scores[0] < 0.01
     assert scores[1] > 0.99
-
-
-@pytest.mark.parametrize(("part", "expected"), [("centre", [10, 10]), ("border", [200, 200])])
-def test_a_hidden_part_takes_the_mean_of_the_rest(part, expected):
-    image = np.full((1, 10, 10, 1), 10, np.uint8)
-    image[0, 2:8, 2:8] = 200
-    hidden = hide(image, 0.6, part)
-    assert hidden.dtype == np.uint8
-    assert [hidden[0, 0, 0, 0], hidden[0, 5, 5, 0]] == expected
-    assert image[0, 0, 0, 0] == 10
-
-
-def test_at_least_one_pixel_of_rim_is_left_to_take_the_mean_of():
-    hidden = hide(np.arange(100, dtype=np.uint8).reshape(1, 10, 10, 1), 0.99, "centre")
-    assert len(np.unique(hidden[0, 1:-1, 1:-1])) == 1
-    assert hidden[0, 0, 3, 0] == 3

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 STRENGTHS = (1, 2, 3)
+UNDAMAGED = "none"  # the kind of images that are as they were
 
 # The amount at strength 1, 2 and 3. Lengths are shares of the image's side, so that a kind means the same at
 # any size.

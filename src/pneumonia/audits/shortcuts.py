@@ -1,21 +1,64 @@
 """What tells the classes apart without looking at the lungs: properties of the file, brightness, borders."""
 
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.audits.rows import auc_row
+from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.metrics import Floats
+from pneumonia.model.predict import PART
+from pneumonia.pixels.store import PixelStore
 
 BORDER = 0.06  # of the image's side: where collimators, letters and padding are
+
+
+class Predictor(StrEnum):
+    """What the class is predicted from: properties that are no findings, or the network's probability."""
+
+    SHAPE = "shape"
+    ASPECT = "aspect"
+    FILE_SIZE = "file_size"
+    MODE = "mode"
+    BRIGHTNESS = "brightness"
+    BORDER = "border"
+    ALL = "all"
+    NETWORK = "network"
+
+
+class Sample(StrEnum):
+    """Which images a predictor was judged on."""
+
+    CROSS_VALIDATED = "cross_validated"
+    TEST = "test"
+    VAL = "val"
+
+
+PREDICTOR_LABELS = {
+    Predictor.SHAPE: "Width and height",
+    Predictor.ASPECT: "Aspect ratio",
+    Predictor.FILE_SIZE: "File size",
+    Predictor.MODE: "Stored mode",
+    Predictor.BRIGHTNESS: "Mean brightness",
+    Predictor.BORDER: "Border pixels",
+    Predictor.ALL: "All of these",
+    Predictor.NETWORK: "The network",
+}
+SAMPLE_LABELS = {
+    Sample.CROSS_VALIDATED: "train + val, cross-validated",
+    Sample.TEST: "test",
+    Sample.VAL: "validation",
+}
 FEATURE_SETS = {
-    "Width and height": ["log_width", "log_height"],
-    "Aspect ratio": ["log_aspect"],
-    "File size": ["log_bytes"],
-    "Stored mode": ["stored_colour"],
-    "Mean brightness": ["brightness"],
-    "Border pixels": [
+    Predictor.SHAPE: ["log_width", "log_height"],
+    Predictor.ASPECT: ["log_aspect"],
+    Predictor.FILE_SIZE: ["log_bytes"],
+    Predictor.MODE: ["stored_colour"],
+    Predictor.BRIGHTNESS: ["brightness"],
+    Predictor.BORDER: [
         "top",
         "bottom",
         "left",
@@ -26,7 +69,7 @@ FEATURE_SETS = {
         "right_spread",
     ],
 }
-FEATURE_SETS["All of these"] = [name for names in FEATURE_SETS.values() for name in names]
+FEATURE_SETS[Predictor.ALL] = [name for names in FEATURE_SETS.values() for name in names]
 FOLDS = 5
 
 
@@ -95,21 +138,47 @@ def _logistic_regression() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
-def hide(images: npt.NDArray[np.uint8], side: float, part: str) -> npt.NDArray[np.uint8]:
-    """Replace the centre of each image, or all but the centre, by the mean brightness of what is left.
+def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) -> pd.DataFrame:
+    """Describe each image by its file, its brightness and its borders.
 
     Args:
-        images: uint8 `[n, size, size, 1]`.
-        side: Side of the central square as a share of the image's side.
-        part: "centre" or "border".
+        split_manifest: One row an image.
+        pixel_store: Decoded images.
 
     Returns:
-        New images, uint8 `[n, size, size, 1]`.
+        path, group, target, split and the columns of `FEATURE_SETS`, one row an image.
     """
-    size = images.shape[1]
-    margin = max(1, round(size * (1 - side) / 2))
-    hidden = np.zeros((size, size, 1), dtype=bool)
-    hidden[margin : size - margin, margin : size - margin] = True
-    hidden = hidden if part == "centre" else ~hidden
-    visible_mean = images[:, ~hidden].mean(axis=1).round().astype(np.uint8)
-    return np.where(hidden, visible_mean[:, None, None, None], images)
+    rows = pixel_store.rows(split_manifest["sha256"])
+    parts = [pixel_features(pixel_store.read(rows[i : i + PART])) for i in range(0, len(rows), PART)]
+    keys = split_manifest[["path", "group", "target", "split"]].reset_index(drop=True)
+    files = file_features(split_manifest).reset_index(drop=True)
+    return pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
+
+
+def audit_shortcuts(
+    shortcut_features: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure how well each set of properties alone predicts the class, beside the network.
+
+    Args:
+        shortcut_features: One row an image of every split.
+        scores: The network's probabilities of validation and test.
+        parameters: `resamples`, `seed`.
+
+    Returns:
+        predictor (a `Predictor`), images (a `Sample`), auc, low, high, n, n_groups. A set of properties is judged
+        by cross-validation on train and val, and on test after a fit to these; the network on val and test.
+    """
+    known = shortcut_features[shortcut_features["split"] != "test"]
+    test = shortcut_features[shortcut_features["split"] == "test"]
+    known_target = known["target"].to_numpy()
+    rows = []
+    for name, columns in FEATURE_SETS.items():
+        features, groups = known[columns].to_numpy(), known["group"].to_numpy()
+        crossed = cross_validated_scores(features, known_target, groups, parameters.seed)
+        rows.append(auc_row(name, Sample.CROSS_VALIDATED, known, crossed, parameters))
+        held_out = held_out_scores(features, known_target, test[columns].to_numpy())
+        rows.append(auc_row(name, Sample.TEST, test, held_out, parameters))
+    for split, part in scores.groupby("split", sort=False):
+        rows.append(auc_row(Predictor.NETWORK, Sample(split), part, part["probability"].to_numpy(), parameters))
+    return pd.DataFrame(rows)

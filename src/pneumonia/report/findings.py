@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pneumonia.audits.regions import View
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
+from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy
+from pneumonia.split.summary import FlowStep
+
 PUBLISHED_TEST = (234, 390)  # NORMAL and PNEUMONIA images in the test folder as published
 DEMO = "demo"
 Level = Literal["good", "caution", "bad"]
@@ -20,7 +25,6 @@ TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
 CHANCE = 0.5  # AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
-OWN_SPLIT = "this run"  # as the leak audit calls the manifest's split
 
 ATTRIBUTION = (
     "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
@@ -125,9 +129,10 @@ def _finding(level: Level, title: str, text: str) -> dict[str, str]:
 
 def _judge_leaks(audit: pd.DataFrame) -> dict[str, str]:
     groups = audit[audit["unit"] == "group"].groupby("split_by", sort=False)["on_both_sides"].sum()
-    ours = int(audit.loc[audit["split_by"] == OWN_SPLIT, "on_both_sides"].sum())
-    others = ", ".join(f"{count:,} in “{name}”" for name, count in groups.drop(OWN_SPLIT).items())
-    text = f"Groups on both sides: {int(groups[OWN_SPLIT]):,} in this run; {others or 'no other split was compared'}."
+    ours = int(audit.loc[audit["split_by"] == SplitBy.MANIFEST, "on_both_sides"].sum())
+    others = ", ".join(f"{count:,} in “{SPLIT_LABELS[name]}”" for name, count in groups.drop(SplitBy.MANIFEST).items())
+    others = others or "no other split was compared"
+    text = f"Groups on both sides: {int(groups[SplitBy.MANIFEST]):,} in this run; {others}."
     if ours:
         return _finding("bad", "The splits share groups or files", text)
     return _finding("good", "No group and no file is on both sides", text)
@@ -169,13 +174,12 @@ def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> dic
 
 
 def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:
-    on_test = audit[audit["images"].str.startswith("test")]
-    network = on_test[on_test["predictor"] == "The network"].iloc[0]
-    best = on_test[on_test["predictor"] != "The network"].sort_values("auc").iloc[-1]
-    text = (
-        f"Without looking at the lungs, “{best['predictor'].lower()}” reaches AUC {best['auc']:.3f} on test; "
-        f"the network {network['auc']:.3f}."
-    )
+    on_test = audit[audit["images"] == Sample.TEST]
+    network = on_test[on_test["predictor"] == Predictor.NETWORK].iloc[0]
+    best = on_test[on_test["predictor"] != Predictor.NETWORK].sort_values("auc").iloc[-1]
+    name = PREDICTOR_LABELS[best["predictor"]].lower()
+    text = f"Without looking at the lungs, “{name}” reaches AUC {best['auc']:.3f} on test, "
+    text += f"the network {network['auc']:.3f}."
     if best["auc"] >= network["low"]:
         return _finding("bad", "A shortcut does as well", f"{text} The result does not show that it reads radiographs.")
     if best["auc"] > TELLING_REGION:
@@ -185,7 +189,7 @@ def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:
 
 def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
     by_view = audit.set_index("predictor")
-    rim, centre = by_view.loc["centre hidden"], by_view.loc["border hidden"]
+    rim, centre = by_view.loc[View.CENTRE_HIDDEN], by_view.loc[View.BORDER_HIDDEN]
     text = (
         f"AUC {rim['auc']:.3f} with the centre of the image hidden, {centre['auc']:.3f} with all but the centre hidden."
     )
@@ -248,7 +252,7 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         )
     if kind == "own":
         limits.append("All images come from one source. Nothing is known about images from elsewhere.")
-    alone = int(data_flow.set_index("step").loc["without a group", "images"])
+    alone = int(data_flow.set_index("step").loc[FlowStep.UNGROUPED, "images"])
     if alone:
         limits.append(
             f"No group could be read for {alone:,} images: each counts as a child of its own. If "

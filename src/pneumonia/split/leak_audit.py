@@ -1,5 +1,6 @@
 """How many groups and images stand on both sides of a split."""
 
+from enum import StrEnum
 from itertools import combinations
 
 import pandas as pd
@@ -11,16 +12,27 @@ from pneumonia.split.choose import draw_order
 
 COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")
 
-IMAGE_LEVEL = "images, at random"
-OURS = "this run"
-PUBLISHED = "published folders"
+
+class SplitBy(StrEnum):
+    """Which split of the images was counted."""
+
+    IMAGE = "image"
+    MANIFEST = "manifest"
+    FOLDERS = "folders"
+
+
+SPLIT_LABELS = {
+    SplitBy.IMAGE: "images, at random",
+    SplitBy.MANIFEST: "this run",
+    SplitBy.FOLDERS: "published folders",
+}
 
 
 def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """Count what three splits have on both sides, always by the index's groups and by the bytes' hash.
 
-    "images, at random" is the usual split of the pooled train and val folders, image by image, copies included, at
-    `val_fraction`: drawn by the seed. "this run" is the manifest. "published folders" are the source's own.
+    `SplitBy.IMAGE` is the usual split of the pooled train and val folders, image by image, copies included, at
+    `val_fraction`: drawn by the seed. `SplitBy.MANIFEST` is this run's, `SplitBy.FOLDERS` the source's own.
 
     Returns:
         The columns `COLUMNS`: `on_both_sides` is the number of groups or hashes that both sides hold, `images` the
@@ -38,13 +50,13 @@ def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestP
     published = usable.assign(split=usable["source_split"])
     rows = [
         row
-        for name, images in ((IMAGE_LEVEL, image_level), (OURS, ours), (PUBLISHED, published))
+        for name, images in ((SplitBy.IMAGE, image_level), (SplitBy.MANIFEST, ours), (SplitBy.FOLDERS, published))
         for row in _count_shared(name, images)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _count_shared(name: str, images: pd.DataFrame) -> list[tuple[str, str, str, int, int, int, float]]:
+def _count_shared(name: SplitBy, images: pd.DataFrame) -> list[tuple[SplitBy, str, str, int, int, int, float]]:
     """Count what each two sides of a split share."""
     rows = []
     sides = {split: images[images["split"] == split] for split in SPLITS}

@@ -1,5 +1,6 @@
 """What a person sees of a split: its shares, its figure, and where every file went."""
 
+from enum import StrEnum
 from itertools import product
 from typing import Any
 
@@ -26,6 +27,43 @@ TABLE_COLUMNS = (
     "points_off",
     "rule",
 )
+
+
+class FlowStep(StrEnum):
+    """A step of the account of all files."""
+
+    FOUND = "found"
+    FOUND_IN = "found_in"
+    USABLE = "usable"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    SUM = "sum"
+    TEST_GROUP = "test_group"
+    UNGROUPED = "ungrouped"
+    NEAR_DUPLICATES = "near_duplicates"
+    PART = "part"
+    USED = "used"
+    JUNK = "junk"
+    SIDE_FILES = "side_files"
+    OTHERS = "others"
+
+
+FLOW_LABELS = {
+    FlowStep.FOUND: "image files found",
+    FlowStep.FOUND_IN: "found in",
+    FlowStep.USABLE: "usable",
+    FlowStep.DUPLICATE: "duplicate",
+    FlowStep.REJECTED: "rejected",
+    FlowStep.SUM: "usable + duplicate + rejected",
+    FlowStep.TEST_GROUP: "left out: group is in test",
+    FlowStep.UNGROUPED: "without a group",
+    FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
+    FlowStep.PART: "in the manifest",
+    FlowStep.USED: "in the manifest, together",
+    FlowStep.JUNK: "archive junk",
+    FlowStep.SIDE_FILES: "side files",
+    FlowStep.OTHERS: "other files",
+}
 
 
 def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
@@ -75,31 +113,35 @@ def count_data_flow(
     """Account for every file, from the source to the splits.
 
     Returns:
-        Columns step, images (or files, or pairs, as the step says) and note. The three fates of the files found add up
+        Columns step (a `FlowStep`), part (which split, class or kind of junk), images (or files, or pairs, as the step
+        says) and note. The three fates of the files found add up
         to them; what the manifest holds and what was left out of it add up to the usable ones.
     """
     fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED)}
     usable = index[index["status"] == OK]
     alone = int((usable["group"] == usable["path"]).sum())
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
-    steps: list[tuple[str, int, str]] = [("image files found", len(listing.files), "archive junk not among them")]
-    steps += [
-        (f"found: {name}", count, "") for name, count in index["source_split"].value_counts().sort_index().items()
-    ]
-    steps += [
-        ("ok", fates[OK], ""),
-        ("duplicate", fates[DUPLICATE], "surplus copies, byte for byte"),
-        ("rejected", fates[REJECTED], "each with its reason in the list"),
-        ("ok + duplicate + rejected", sum(fates.values()), "must be the image files found"),
-        ("left out: group is in test", len(usable) - len(manifest), ""),
-        ("without a group", alone, "EACH IS ITS OWN GROUP: no group could be read" if alone else ""),
-        ("near-duplicate pairs", len(near_duplicates), f"{linked} put in one group, the others only reported"),
+    steps: list[tuple[FlowStep, str, int, str]] = [
+        (FlowStep.FOUND, "", len(listing.files), "archive junk not among them"),
+        *(
+            (FlowStep.FOUND_IN, str(name), count, "")
+            for name, count in index["source_split"].value_counts().sort_index().items()
+        ),
+        (FlowStep.USABLE, "", fates[OK], ""),
+        (FlowStep.DUPLICATE, "", fates[DUPLICATE], "surplus copies, byte for byte"),
+        (FlowStep.REJECTED, "", fates[REJECTED], "each with its reason in the list"),
+        (FlowStep.SUM, "", sum(fates.values()), "must be the image files found"),
+        (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
+        (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),
+        (FlowStep.NEAR_DUPLICATES, "", len(near_duplicates), f"{linked} put in one group, the others only reported"),
     ]
     for split, label in product(SPLITS, sorted(manifest["label"].unique())):
         part = manifest[(manifest["split"] == split) & (manifest["label"] == label)]
-        steps.append((f"{split}: {label}", len(part), f"{part['group'].nunique():,} groups"))
-    steps.append(("in the manifest", len(manifest), f"{manifest['group'].nunique():,} groups"))
-    steps += [(f"archive junk: {kind}", count, "counted, not read") for kind, count in listing.junk.items()]
-    steps.append(("side files", len(listing.side_files), ", ".join(sorted(listing.side_files))))
-    steps.append(("other files", len(listing.others), "no images, outside of the class folders"))
-    return pd.DataFrame(steps, columns=["step", "images", "note"])
+        steps.append((FlowStep.PART, f"{split}: {label}", len(part), f"{part['group'].nunique():,} groups"))
+    steps += [
+        (FlowStep.USED, "", len(manifest), f"{manifest['group'].nunique():,} groups"),
+        *((FlowStep.JUNK, kind, count, "counted, not read") for kind, count in listing.junk.items()),
+        (FlowStep.SIDE_FILES, "", len(listing.side_files), ", ".join(sorted(listing.side_files))),
+        (FlowStep.OTHERS, "", len(listing.others), "no images, outside of the class folders"),
+    ]
+    return pd.DataFrame(steps, columns=["step", "part", "images", "note"])

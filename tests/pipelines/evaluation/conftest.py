@@ -6,10 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.shortcuts import FEATURE_SETS
+from pneumonia.audits import shortcuts
+from pneumonia.audits.regions import View
+from pneumonia.audits.robustness import damage_row
+from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.pipelines.evaluation import audit_nodes, figures, map_nodes, nodes, report_nodes
-from pneumonia.pipelines.evaluation.pipeline import FIGURES
+from pneumonia.metrics import decisions, subgroups, summary
+from pneumonia.model.scoring import SCORE_COLUMNS
+from pneumonia.pipelines.evaluation.audit import figures as audit_figures
+from pneumonia.pipelines.evaluation.measure import figures
+from pneumonia.pipelines.evaluation.report.pipeline import FIGURES
+from pneumonia.report import documents
+from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
+from pneumonia.report.record import record_run
+from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
 
 
 @pytest.fixture(scope="session")
@@ -51,22 +62,22 @@ def scores(manifest):
     child = rng.normal(size=chosen["group"].nunique())[pd.factorize(chosen["group"])[0]]
     shift = np.where(chosen["split"] == "val", 5.2, 3.9) * (chosen["target"] - 0.4)
     logit = shift + 0.8 * child + 0.9 * rng.normal(size=len(chosen))
-    return chosen[nodes.SCORE_COLUMNS].assign(probability=1 / (1 + np.exp(-1.6 * logit)))
+    return chosen[SCORE_COLUMNS].assign(probability=1 / (1 + np.exp(-1.6 * logit)))
 
 
 @pytest.fixture(scope="session")
 def decision(scores, parameters):
-    return nodes.make_decision(scores, parameters)
+    return decisions.make_decision(scores, parameters)
 
 
 @pytest.fixture(scope="session")
 def predictions(scores, decision):
-    return nodes.apply_decision(scores, decision)
+    return decisions.apply_decision(scores, decision)
 
 
 @pytest.fixture(scope="session")
 def metrics(predictions, decision, parameters):
-    return nodes.compute_metrics(predictions, decision, parameters)
+    return summary.compute_metrics(predictions, decision, parameters)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +86,7 @@ def shortcut_features(manifest):
     from pneumonia.audits.shortcuts import file_features
 
     rng = np.random.default_rng(7)
-    pixels = [name for name in FEATURE_SETS["All of these"] if not name.startswith(("log_", "stored"))]
+    pixels = [name for name in FEATURE_SETS[Predictor.ALL] if not name.startswith(("log_", "stored"))]
     noise = pd.DataFrame(rng.normal(size=(len(manifest), len(pixels))), columns=pixels)
     return pd.concat([manifest[["path", "group", "target", "split"]], file_features(manifest), noise], axis=1)
 
@@ -92,7 +103,7 @@ def robustness(predictions, decision, parameters):
         for strength in (1, 2, 3) if index else (0,):
             noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
             noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
-            rows.append(audit_nodes._damage_row(kind, strength, test, noisy, decision, parameters))
+            rows.append(damage_row(kind, strength, test.assign(probability=noisy), decision, parameters))
     return pd.DataFrame(rows).drop(columns=["predictor", "images"])
 
 
@@ -101,21 +112,21 @@ def gallery_maps(predictions, parameters):
     """The gallery of the predictions, on synthetic radiographs with a bright spot for a map."""
     from pneumonia.demo.images import make_image, plan_images
 
-    gallery = map_nodes.choose_gallery(predictions, parameters)
+    gallery = choose_gallery(predictions, parameters)
     planned = plan_images(40, 0)
     y, x = np.mgrid[:160, :160] / 160
     records = []
     for index, record in enumerate(gallery.to_dict("records")):
         image = np.asarray(make_image(planned[index % len(planned)], 0)[0].convert("L").resize((160, 160)))
         cam = np.exp(-((x - 0.3 - 0.02 * index) ** 2 + (y - 0.5) ** 2) / 0.02).astype(np.float32)
-        pictures = {"image": image, "overlay": map_nodes.overlay(image, cam)}
-        records.append(record | {name: map_nodes._data_uri(pixels) for name, pixels in pictures.items()})
+        pictures = {"image": image, "overlay": overlay(image, cam)}
+        records.append(record | {name: webp_uri(pixels) for name, pixels in pictures.items()})
     return records
 
 
 @pytest.fixture(scope="session")
 def run_record(manifest, default_parameters):
-    return report_nodes.record_run(
+    return record_run(
         run_context={
             "run_id": "2026-01-02T03.04.05.678Z",
             "environment": "local",
@@ -157,10 +168,10 @@ def material(
 ):
     """All that the report and the model card are made from, figures left out."""
     counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
-    subgroups = nodes.measure_subgroups(predictions, parameters)
-    audit = audit_nodes.audit_shortcuts(shortcut_features, scores, parameters)
-    network = audit[(audit["predictor"] == "The network") & (audit["images"] == "test")]
-    views = {"whole image": 0.0, "centre hidden": 0.21, "border hidden": 0.02}
+    groups = subgroups.measure_subgroups(predictions, parameters)
+    audit = shortcuts.audit_shortcuts(shortcut_features, scores, parameters)
+    network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
+    views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
     regions = [
         network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")})
         for name, lost in views.items()
@@ -171,22 +182,22 @@ def material(
         "class_weights": {"NORMAL": 1.94, "PNEUMONIA": 0.67},
         "data_flow": pd.DataFrame(
             [
-                ("image files found", len(manifest) + 14, "archive junk not among them"),
-                ("duplicate", 12, "surplus copies, byte for byte"),
-                ("rejected", 2, "each with its reason in the list"),
-                ("left out: group is in test", 0, ""),
-                ("without a group", 0, ""),
-                ("in the manifest", len(manifest), ""),
+                (FlowStep.FOUND, "", len(manifest) + 14, "archive junk not among them"),
+                (FlowStep.DUPLICATE, "", 12, "surplus copies, byte for byte"),
+                (FlowStep.REJECTED, "", 2, "each with its reason in the list"),
+                (FlowStep.TEST_GROUP, "", 0, ""),
+                (FlowStep.UNGROUPED, "", 0, ""),
+                (FlowStep.USED, "", len(manifest), ""),
             ],
-            columns=["step", "images", "note"],
+            columns=["step", "part", "images", "note"],
         ),
         "split_table": counts,
         "leak_audit": pd.DataFrame(
             [
-                ("images, at random", "train and val", "group", 311, 402, 916, 0.44),
-                ("images, at random", "train and val", "hash", 3, 3, 916, 0.003),
-                ("this run", "train and val", "group", 0, 0, 406, 0.0),
-                ("this run", "train and val", "hash", 0, 0, 406, 0.0),
+                (SplitBy.IMAGE, "train and val", "group", 311, 402, 916, 0.44),
+                (SplitBy.IMAGE, "train and val", "hash", 3, 3, 916, 0.003),
+                (SplitBy.MANIFEST, "train and val", "group", 0, 0, 406, 0.0),
+                (SplitBy.MANIFEST, "train and val", "hash", 0, 0, 406, 0.0),
             ],
             columns=["split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share"],
         ),
@@ -196,7 +207,7 @@ def material(
         "training_history": pd.DataFrame({"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.2 / epochs}),
         "decision": decision,
         "metrics": metrics,
-        "subgroups": subgroups,
+        "subgroups": groups,
         "shortcut_audit": audit,
         "region_audit": pd.concat(regions, ignore_index=True),
         "robustness": robustness,
@@ -224,7 +235,7 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
     shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
     target = train["target"].to_numpy()
     probability = np.where(target == 1, np.sqrt(shifted), shifted**2)
-    train = nodes.apply_decision(train[nodes.SCORE_COLUMNS].assign(probability=probability), decision)
+    train = decisions.apply_decision(train[SCORE_COLUMNS].assign(probability=probability), decision)
     drawn = {
         "metrics_figure": figures.draw_metrics(metrics),
         "roc_figure": figures.draw_roc(predictions, metrics, parameters),
@@ -234,8 +245,8 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
         "confusion_figure": figures.draw_confusion(predictions),
         "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
         "score_figure": figures.draw_scores(predictions, train),
-        "shortcut_figure": figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
-        "robustness_figure": figures.draw_robustness(material["robustness"]),
+        "shortcut_figure": audit_figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
+        "robustness_figure": audit_figures.draw_robustness(material["robustness"]),
     }
     drawn |= {name: drawn["confusion_figure"] for name in FIGURES if name not in drawn}
     return {name: _png(figure) for name, figure in drawn.items()}
@@ -243,7 +254,7 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
 
 @pytest.fixture(scope="session")
 def report(material, pictures):
-    return report_nodes.write_report(**material, **pictures)
+    return documents.write_report(**material, **pictures)
 
 
 @pytest.fixture(scope="session")

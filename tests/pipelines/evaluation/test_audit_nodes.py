@@ -3,54 +3,60 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.corruption import KINDS
-from pneumonia.audits.shortcuts import FEATURE_SETS, hide
-from pneumonia.pipelines.evaluation import audit_nodes, nodes
+from pneumonia.audits.regions import View, hide, measure_regions, score_hidden
+from pneumonia.audits.robustness import measure_robustness, score_damaged
+from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample, audit_shortcuts, describe_shortcuts
+from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.model.scoring import score_images
 
 
 @pytest.fixture(scope="module")
-def tiny_scores(tiny_network, tiny_manifest, tiny_stores, parameters):
-    return nodes.score_images(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, parameters)
+def tiny_scores(tiny_network, tiny_manifest, tiny_store, parameters):
+    return score_images(tiny_network, tiny_manifest, tiny_store, parameters)
 
 
-def test_every_image_of_the_manifest_is_described(tiny_network, tiny_manifest, tiny_stores, tiny_store):
-    features = audit_nodes.describe_shortcuts(tiny_manifest, tiny_stores, tiny_network.lineage)
+def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store):
+    features = describe_shortcuts(tiny_manifest, tiny_store)
     assert features["path"].tolist() == tiny_manifest["path"].tolist()
-    assert set(FEATURE_SETS["All of these"]) <= set(features)
+    assert set(FEATURE_SETS[Predictor.ALL]) <= set(features)
     first = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"][:1]))
     assert features["brightness"].iloc[0] == pytest.approx(first.mean() / 255, abs=1e-6)
     assert not features.isna().any(axis=None)
 
 
 def test_each_set_of_properties_is_audited_beside_the_network(shortcut_features, scores, parameters):
-    audit = audit_nodes.audit_shortcuts(shortcut_features, scores, parameters)
-    assert audit["predictor"].drop_duplicates().tolist() == [*FEATURE_SETS, "The network"]
+    audit = audit_shortcuts(shortcut_features, scores, parameters)
+    assert audit["predictor"].drop_duplicates().tolist() == [*FEATURE_SETS, Predictor.NETWORK]
     by = audit.set_index(["predictor", "images"])
-    assert by.loc[("Width and height", "test, fitted on train + val"), "low"] > 0.6  # made to tell
-    assert by.loc[("Stored mode", "test, fitted on train + val"), "auc"] == 0.5  # always the same
-    assert by.loc[("The network", "test"), "auc"] > 0.9
+    assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # made to tell
+    assert by.loc[(Predictor.MODE, Sample.TEST), "auc"] == 0.5  # always the same
+    assert by.loc[(Predictor.NETWORK, Sample.TEST), "auc"] > 0.9
     known = (shortcut_features["split"] != "test").sum()
-    assert (audit.loc[audit["images"].str.startswith("train"), "n"] == known).all()
+    assert (audit.loc[audit["images"] == Sample.CROSS_VALIDATED, "n"] == known).all()
 
 
 def test_the_labels_of_test_do_not_change_what_the_properties_score(shortcut_features, scores, parameters):
     test = shortcut_features["split"] == "test"
     flipped = shortcut_features.assign(target=shortcut_features["target"].where(~test, 1 - shortcut_features["target"]))
-    one, other = (audit_nodes.audit_shortcuts(f, scores, parameters) for f in (shortcut_features, flipped))
-    crossed = one["images"].str.startswith("train")
+    one, other = (audit_shortcuts(f, scores, parameters) for f in (shortcut_features, flipped))
+    crossed = one["images"] == Sample.CROSS_VALIDATED
     np.testing.assert_array_equal(one.loc[crossed, "auc"], other.loc[crossed, "auc"])
-    fitted = one["images"].str.startswith("test,")
+    fitted = (one["images"] == Sample.TEST) & (one["predictor"] != Predictor.NETWORK)
     np.testing.assert_allclose(one.loc[fitted, "auc"], 1 - other.loc[fitted, "auc"])
 
 
 def test_each_view_has_the_auc_of_the_images_as_they_are_then(
-    tiny_network, tiny_manifest, tiny_stores, tiny_store, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):
-    audit = audit_nodes.hide_regions(tiny_network, tiny_manifest, tiny_stores, tiny_scores, parameters)
+    hidden = score_hidden(tiny_network, tiny_manifest, tiny_store, parameters)
+    audit = measure_regions(hidden, tiny_scores, parameters)
     test = tiny_manifest[tiny_manifest["split"] == "test"]
     images = tiny_store.read(tiny_store.rows(test["sha256"]))
-    assert audit["predictor"].tolist() == ["whole image", "centre hidden", "border hidden"]
+    assert audit["predictor"].tolist() == [View.WHOLE, View.CENTRE_HIDDEN, View.BORDER_HIDDEN]
     for row, shown in zip(
-        audit.itertuples(), (images, hide(images, 0.6, "centre"), hide(images, 0.6, "border")), strict=True
+        audit.itertuples(),
+        (images, hide(images, 0.6, View.CENTRE_HIDDEN), hide(images, 0.6, View.BORDER_HIDDEN)),
+        strict=True,
     ):
         expected = roc_auc_score(test["target"], tiny_network.predict(shown, verbose=0)[:, 0])
         assert row.auc == pytest.approx(expected)
@@ -58,11 +64,11 @@ def test_each_view_has_the_auc_of_the_images_as_they_are_then(
 
 
 def test_each_kind_of_damage_is_measured_at_three_strengths(
-    tiny_network, tiny_manifest, tiny_stores, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):
-    decision = nodes.make_decision(tiny_scores, parameters)
-    predictions = nodes.apply_decision(tiny_scores, decision)
-    table = audit_nodes.measure_robustness(tiny_network, tiny_manifest, tiny_stores, predictions, decision, parameters)
+    decision = make_decision(tiny_scores, parameters)
+    damaged = score_damaged(tiny_network, tiny_manifest, tiny_store, parameters)
+    table = measure_robustness(damaged, apply_decision(tiny_scores, decision), decision, parameters)
     assert list(zip(table["kind"], table["strength"], strict=True)) == [
         ("none", 0),
         *((kind, strength) for kind in KINDS for strength in (1, 2, 3)),
@@ -73,9 +79,9 @@ def test_each_kind_of_damage_is_measured_at_three_strengths(
 
 
 def test_robustness_that_is_switched_off_is_not_measured(
-    tiny_network, tiny_manifest, tiny_stores, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):
     off = parameters.model_copy(update={"robustness": False})
-    table = audit_nodes.measure_robustness(tiny_network, tiny_manifest, tiny_stores, tiny_scores, {}, off)
+    table = measure_robustness(score_damaged(tiny_network, tiny_manifest, tiny_store, off), tiny_scores, {}, off)
     assert table.empty
     assert "auc" in table

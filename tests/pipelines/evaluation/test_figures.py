@@ -1,6 +1,7 @@
 import numpy as np
 
-from pneumonia.pipelines.evaluation import figures
+from pneumonia.pipelines.evaluation.audit.figures import draw_robustness
+from pneumonia.pipelines.evaluation.measure import figures
 
 
 def test_every_figure_of_the_report_is_drawn(pictures):
@@ -15,7 +16,7 @@ def test_the_confusion_matrix_shows_the_counts_of_the_metrics(predictions, metri
 
 
 def test_robustness_that_was_not_measured_is_said_to_be_so(robustness):
-    axes = figures.draw_robustness(robustness[:0]).axes[0]
+    axes = draw_robustness(robustness[:0]).axes[0]
     assert "not measured" in axes.texts[0].get_text()
 
 

@@ -1,7 +1,10 @@
 import pandas as pd
 import pytest
 
+from pneumonia.audits.shortcuts import Predictor
 from pneumonia.report import findings as report
+from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
 
 
 def record(environment="local", etiologies=("bacteria", "none", "virus"), test_from=("test",)):
@@ -60,7 +63,7 @@ def test_each_finding_follows_from_its_rule(material):
 
 def test_a_shared_group_is_found_out(material):
     leaks = material["leak_audit"].copy()
-    leaks.loc[leaks["split_by"] == "this run", "on_both_sides"] = 1
+    leaks.loc[leaks["split_by"] == SplitBy.MANIFEST, "on_both_sides"] = 1
     assert levels(material, leak_audit=leaks)["The splits share groups or files"] == "bad"
 
 
@@ -117,7 +120,7 @@ def test_limits_of_synthetic_images_claim_nothing_about_children(material):
 
 def test_images_without_a_group_are_a_limit(material):
     flow = material["data_flow"].copy()
-    flow.loc[flow["step"] == "without a group", "images"] = 77
+    flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 77
     limits = report.list_limits(material["run_record"], material["metrics"], flow)
     assert any(limit.startswith("No group could be read for 77 images") for limit in limits)
 
@@ -128,7 +131,7 @@ def test_what_the_other_findings_say_when_all_is_well_or_not(material):
     found = levels(material, metrics=metrics)
     assert found["Few test images"] == found["Worse on test than on validation"] == "caution"
     audit = material["shortcut_audit"]
-    audit = audit.assign(auc=audit["auc"].where(audit["predictor"] == "The network", 0.55))
+    audit = audit.assign(auc=audit["auc"].where(audit["predictor"] == Predictor.NETWORK, 0.55))
     regions = material["region_audit"].assign(auc=[0.99, 0.55, 0.97])
     calm = material["robustness"].assign(auc=0.97)
     found = levels(material, shortcut_audit=audit, region_audit=regions, robustness=calm)

@@ -6,25 +6,28 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.pipelines.evaluation import map_nodes, nodes
+from pneumonia.audits.pointing import LESION_COLUMNS, measure_pointing, read_lesions
+from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.model.scoring import score_images
+from pneumonia.report.gallery import Outcome, choose_gallery, draw_gallery, draw_gallery_maps, overlay
 
 
 def test_the_gallery_shows_each_kind_most_confident_first(predictions, parameters):
-    gallery = map_nodes.choose_gallery(predictions, parameters)
-    assert gallery["kind"].drop_duplicates().tolist() == ["right", "false alarm", "miss"]
-    misses = gallery[gallery["kind"] == "miss"]
+    gallery = choose_gallery(predictions, parameters)
+    assert gallery["kind"].drop_duplicates().tolist() == list(Outcome)
+    misses = gallery[gallery["kind"] == Outcome.MISS]
     assert (misses["target"] == 1).all()
     assert (misses["decision"] == 0).all()
     assert misses["calibrated_probability"].is_monotonic_increasing
-    alarms = gallery[gallery["kind"] == "false alarm"]
+    alarms = gallery[gallery["kind"] == Outcome.FALSE_ALARM]
     assert alarms["calibrated_probability"].is_monotonic_decreasing
     all_alarms = predictions.query("split == 'test' and target == 0 and decision == 1")
     assert alarms["calibrated_probability"].iloc[0] == all_alarms["calibrated_probability"].max()
 
 
 def test_the_gallery_has_both_classes_among_the_right_ones_and_one_image_a_group(predictions, parameters):
-    gallery = map_nodes.choose_gallery(predictions, parameters)
-    right = gallery[gallery["kind"] == "right"]
+    gallery = choose_gallery(predictions, parameters)
+    right = gallery[gallery["kind"] == Outcome.RIGHT]
     assert right["target"].tolist() == [1, 1, 1, 0, 0, 0]
     assert not gallery.duplicated(["group", "kind"]).any()
     assert set(gallery["split"]) == {"test"}
@@ -32,29 +35,27 @@ def test_the_gallery_has_both_classes_among_the_right_ones_and_one_image_a_group
 
 def test_a_gallery_without_errors_has_only_right_images(predictions, parameters):
     faultless = predictions.assign(decision=predictions["target"])
-    assert set(map_nodes.choose_gallery(faultless, parameters)["kind"]) == {"right"}
+    assert set(choose_gallery(faultless, parameters)["kind"]) == {"right"}
 
 
-def test_each_picture_of_the_gallery_is_the_stored_image(
-    tiny_network, tiny_manifest, tiny_stores, tiny_store, parameters
-):
-    scores = nodes.score_images(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, parameters)
-    predictions = nodes.apply_decision(scores, nodes.make_decision(scores, parameters))
-    gallery = map_nodes.choose_gallery(predictions, parameters)
-    records = map_nodes.draw_gallery_maps(tiny_network, tiny_manifest, tiny_stores, gallery)
+def test_each_picture_of_the_gallery_is_the_stored_image(tiny_network, tiny_manifest, tiny_store, parameters):
+    scores = score_images(tiny_network, tiny_manifest, tiny_store, parameters)
+    predictions = apply_decision(scores, make_decision(scores, parameters))
+    gallery = choose_gallery(predictions, parameters)
+    records = draw_gallery_maps(tiny_network, tiny_manifest, tiny_store, gallery)
     sha256 = tiny_manifest.set_index("path").loc[records[0]["path"], "sha256"]
     stored = tiny_store.read(tiny_store.rows([sha256]))[0, ..., 0]
     picture = Image.open(io.BytesIO(base64.b64decode(records[0]["image"].split(",")[1]))).convert("L")
     assert np.abs(np.asarray(picture).astype(int) - stored).mean() < 12  # WebP is lossy, noise is hard
     kinds = gallery["kind"].value_counts()
-    assert len(map_nodes.draw_gallery(records).axes) == len(kinds) * kinds.max()
+    assert len(draw_gallery(records).axes) == len(kinds) * kinds.max()
 
 
 def test_an_overlay_leaves_the_image_where_the_map_is_low():
     image = np.full((4, 4), 100, np.uint8)
     cam = np.zeros((4, 4), np.float32)
     cam[0, 0] = 1
-    overlaid = map_nodes.overlay(image, cam)
+    overlaid = overlay(image, cam)
     assert overlaid[3, 3].tolist() == [100, 100, 100]
     red, green, blue = overlaid[0, 0].tolist()
     assert red > green > blue
@@ -74,35 +75,31 @@ class SideFile:
 def test_lesions_of_the_manifests_images_are_read(tiny_manifest):
     path = tiny_manifest["path"].iloc[0]
     listed = f"path,left,top,right,bottom\ntest/other.jpeg,0,0,1,1\n{path},0.1,0.2,0.3,0.4\n"
-    lesions = map_nodes.read_lesions(SideFile(listed.encode()), tiny_manifest)
+    lesions = read_lesions(SideFile(listed.encode()), tiny_manifest)
     assert lesions.to_dict("records") == [{"path": path, "left": 0.1, "top": 0.2, "right": 0.3, "bottom": 0.4}]
 
 
 def test_a_source_that_names_no_lesions_gives_an_empty_table(tiny_manifest):
-    lesions = map_nodes.read_lesions(SideFile(None), tiny_manifest)
+    lesions = read_lesions(SideFile(None), tiny_manifest)
     assert lesions.empty
     assert list(lesions) == ["path", "left", "top", "right", "bottom"]
 
 
 @pytest.mark.parametrize(("top", "bottom", "value"), [(0.0, 0.5, 1.0), (0.5, 1.0, 0.0)])
-def test_peaks_are_counted_where_the_lesion_is(
-    tiny_network, tiny_manifest, tiny_stores, parameters, top, bottom, value
-):
+def test_peaks_are_counted_where_the_lesion_is(tiny_network, tiny_manifest, tiny_store, parameters, top, bottom, value):
     # The band that tells the tiny classes apart is in the upper half.
     test = tiny_manifest.query("split == 'test' and target == 1")
     focal = tiny_manifest.assign(etiology=tiny_manifest["etiology"].replace("unknown", "bacteria"))
     lesions = pd.DataFrame({"path": test["path"], "left": 0.0, "top": top, "right": 1.0, "bottom": bottom})
-    pointing = map_nodes.measure_pointing(tiny_network, focal, tiny_stores, lesions, tiny_network.lineage, parameters)
+    pointing = measure_pointing(tiny_network, focal, tiny_store, lesions, "squeeze", parameters)
     assert pointing["n"] == pointing["n_groups"] == len(test)
     assert pointing["hits"]["value"] == value
     assert pointing["lesion_share"] == 0.5
 
 
-def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_stores, parameters):
-    none = pd.DataFrame(columns=map_nodes.LESION_COLUMNS)
-    pointing = map_nodes.measure_pointing(
-        tiny_network, tiny_manifest, tiny_stores, none, tiny_network.lineage, parameters
-    )
+def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_store, parameters):
+    none = pd.DataFrame(columns=LESION_COLUMNS)
+    pointing = measure_pointing(tiny_network, tiny_manifest, tiny_store, none, "squeeze", parameters)
     assert pointing == {
         "n": 0,
         "n_groups": 0,

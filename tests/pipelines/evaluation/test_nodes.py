@@ -6,37 +6,40 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
+from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.metrics.metrics import METRICS
-from pneumonia.pipelines.evaluation import nodes
+from pneumonia.metrics.subgroups import measure_subgroups
+from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
+from pneumonia.model.scoring import check_model, score_images, score_train_sample
 
 
 def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_manifest, tiny_stores):
     other = tiny_manifest.assign(split=tiny_manifest["split"].to_numpy()[::-1])
     with pytest.raises(UserError, match=r"trained with the manifest [0-9a-f]{12}, but this one is [0-9a-f]{12}"):
-        nodes.check_model(tiny_network, other, tiny_stores)
+        check_model(tiny_network, other, tiny_stores)
 
 
 @pytest.mark.parametrize("changes", [{"image_size": 64}, {"resize": "pad"}])
 def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(tiny_network, tiny_manifest, tiny_stores, changes):
     other = SimpleNamespace(lineage=tiny_network.lineage | changes)
     with pytest.raises(UserError, match="There are no pixels in"):
-        nodes.check_model(other, tiny_manifest, tiny_stores)
+        check_model(other, tiny_manifest, tiny_stores)
 
 
 def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_manifest, tiny_stores):
     other = SimpleNamespace(lineage=tiny_network.lineage | {"pixels": "32-squeeze-decoder0"})
     with pytest.raises(UserError, match="made as 32-squeeze-decoder0, but these are 32-squeeze-decoder1"):
-        nodes.check_model(other, tiny_manifest, tiny_stores)
+        check_model(other, tiny_manifest, tiny_stores)
 
 
 def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_manifest, tiny_stores):
-    assert nodes.check_model(tiny_network, tiny_manifest, tiny_stores) == tiny_network.lineage
+    assert check_model(tiny_network, tiny_manifest, tiny_stores) == tiny_network.lineage
 
 
 def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
-    tiny_network, tiny_manifest, tiny_stores, tiny_store, parameters
+    tiny_network, tiny_manifest, tiny_store, parameters
 ):
-    scores = nodes.score_images(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, parameters)
+    scores = score_images(tiny_network, tiny_manifest, tiny_store, parameters)
     expected = tiny_manifest[tiny_manifest["split"] != "train"]
     assert scores["path"].tolist() == expected["path"].tolist()
     for row, sha256 in zip(scores.itertuples(), expected["sha256"], strict=True):
@@ -45,10 +48,10 @@ def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
 
 
 def test_the_sample_of_training_images_has_the_size_that_was_asked_for(
-    tiny_network, tiny_manifest, tiny_stores, parameters
+    tiny_network, tiny_manifest, tiny_store, parameters
 ):
     asked = parameters.model_copy(update={"train_images": 10})
-    sample = nodes.score_train_sample(tiny_network, tiny_manifest, tiny_stores, tiny_network.lineage, asked)
+    sample = score_train_sample(tiny_network, tiny_manifest, tiny_store, asked)
     assert len(sample) == 10
     assert set(sample["split"]) == {"train"}
     assert sample["path"].is_monotonic_increasing
@@ -63,7 +66,7 @@ def test_the_decision_does_not_change_when_test_is_shuffled(scores, parameters, 
     shuffled = scores.copy()
     shuffled.loc[test, "target"] = rng.permutation(scores.loc[test, "target"])
     shuffled.loc[test, "probability"] = rng.random(test.sum())
-    assert nodes.make_decision(scores, asked) == nodes.make_decision(shuffled, asked)
+    assert make_decision(scores, asked) == make_decision(shuffled, asked)
 
 
 def test_the_decision_says_what_it_was_fitted_on(scores, decision):
@@ -76,12 +79,12 @@ def test_the_decision_says_what_it_was_fitted_on(scores, decision):
 def test_validation_images_of_one_class_are_refused(scores, parameters):
     one_class = scores[(scores["split"] == "test") | (scores["target"] == 1)]
     with pytest.raises(UserError, match="validation images are all of one class"):
-        nodes.make_decision(one_class, parameters)
+        make_decision(one_class, parameters)
 
 
 def test_an_image_at_the_threshold_is_called_positive():
     scores = pd.DataFrame({"probability": [0.29, 0.3, 0.31]})
-    predictions = nodes.apply_decision(scores, {"threshold": 0.3, "calibration": {"method": "none"}})
+    predictions = apply_decision(scores, {"threshold": 0.3, "calibration": {"method": "none"}})
     assert predictions["decision"].tolist() == [0, 1, 1]
     assert list(scores) == ["probability"]
 
@@ -107,15 +110,15 @@ def test_validation_is_marked_as_optimistic(metrics):
 
 def test_metrics_are_json_without_nan(predictions, decision, parameters):
     nothing_called = predictions.assign(decision=0)
-    metrics = nodes.compute_metrics(nothing_called, decision, parameters)
+    metrics = compute_metrics(nothing_called, decision, parameters)
     assert metrics["test"]["precision"] == {"value": None, "low": None, "high": None}
     json.dumps(metrics, allow_nan=False)
 
 
 def test_the_figures_at_one_half_are_those_of_a_threshold_of_one_half(predictions, decision, parameters):
     strict = predictions.assign(decision=(predictions["calibrated_probability"] >= 0.9).astype(int))
-    metrics = nodes.compute_metrics(strict, decision | {"threshold": 0.9}, parameters)
-    at_half = nodes.compute_metrics(predictions, decision, parameters)
+    metrics = compute_metrics(strict, decision | {"threshold": 0.9}, parameters)
+    at_half = compute_metrics(predictions, decision, parameters)
     assert metrics["test"]["at_half"]["sensitivity"] == at_half["test"]["sensitivity"]["value"]
     assert metrics["test"]["at_half"]["confusion"] == at_half["test"]["confusion"]
     assert metrics["test"]["sensitivity"]["value"] < at_half["test"]["sensitivity"]["value"]
@@ -124,18 +127,18 @@ def test_the_figures_at_one_half_are_those_of_a_threshold_of_one_half(prediction
 def test_a_test_set_of_one_class_is_refused(predictions, decision, parameters):
     one_class = predictions[(predictions["split"] == "val") | (predictions["target"] == 0)]
     with pytest.raises(UserError, match="The test images are all of one class"):
-        nodes.compute_metrics(one_class, decision, parameters)
+        compute_metrics(one_class, decision, parameters)
 
 
 def test_the_table_of_metrics_has_a_row_for_each_metric_and_split(metrics):
-    table = nodes.tabulate_metrics(metrics)
+    table = tabulate_metrics(metrics)
     assert len(table) == 2 * len(METRICS)
     row = table[(table["split"] == "test") & (table["metric"] == "auc")].iloc[0]
     assert (row["value"], row["low"], row["high"]) == tuple(metrics["test"]["auc"].values())
 
 
 def test_sensitivity_is_measured_for_each_etiology_that_is_known(predictions, parameters):
-    subgroups = nodes.measure_subgroups(predictions, parameters).set_index(["split", "subgroup"])
+    subgroups = measure_subgroups(predictions, parameters).set_index(["split", "subgroup"])
     assert set(subgroups.loc["test"].index) == {"all NORMAL", "all PNEUMONIA", "bacteria", "virus"}
     part = predictions[(predictions["split"] == "test") & (predictions["etiology"] == "virus")]
     row = subgroups.loc[("test", "virus")]
@@ -147,5 +150,5 @@ def test_sensitivity_is_measured_for_each_etiology_that_is_known(predictions, pa
 
 def test_an_unknown_etiology_is_no_subgroup(predictions, parameters):
     unknown = predictions.assign(etiology=predictions["etiology"].where(predictions["target"] == 0, "unknown"))
-    subgroups = nodes.measure_subgroups(unknown, parameters)
+    subgroups = measure_subgroups(unknown, parameters)
     assert set(subgroups["subgroup"]) == {"all NORMAL", "all PNEUMONIA"}

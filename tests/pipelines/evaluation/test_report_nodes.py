@@ -4,13 +4,14 @@ import pytest
 import yaml
 
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.pipelines.evaluation import report_nodes
+from pneumonia.report.documents import write_model_card, write_report
+from pneumonia.report.record import record_run
 from pneumonia.report.render import render, say_cell
 
 
 @pytest.fixture(scope="module")
 def card(material):
-    return report_nodes.write_model_card(**material, model_summary="a summary")
+    return write_model_card(**material, model_summary="a summary")
 
 
 def test_the_record_names_data_seeds_and_versions(run_record, manifest):
@@ -25,16 +26,14 @@ def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest,
     from pneumonia.base.parameters import Parameters
 
     typed = dict(Parameters.model_validate(default_parameters))
-    again = report_nodes.record_run(
-        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"]
-    )
+    again = record_run({"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"])
     assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
     assert again["seeds"] == run_record["seeds"]
 
 
 def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
     turned = manifest.assign(split=manifest["split"].to_numpy()[::-1]).iloc[::-1]
-    again = report_nodes.record_run({}, default_parameters, turned, run_record["model"])
+    again = record_run({}, default_parameters, turned, run_record["model"])
     assert again["data"]["images_sha256"] == run_record["data"]["images_sha256"]
     assert again["data"]["manifest_sha256"] != run_record["data"]["manifest_sha256"]
 
@@ -63,24 +62,24 @@ def test_the_report_names_versions_command_and_limits(report, run_record, metric
 
 def test_the_report_escapes_what_it_is_given(material, pictures):
     hostile = {**material, "run_record": {**material["run_record"], "command": "<script>alert(1)</script>"}}
-    assert "<script>" not in report_nodes.write_report(**hostile, **pictures)
+    assert "<script>" not in write_report(**hostile, **pictures)
 
 
 def test_a_report_without_its_material_is_no_report(material, pictures):
     without = {name: value for name, value in material.items() if name != "leak_audit"}
     with pytest.raises(KeyError, match="leak_audit"):
-        report_nodes.write_report(**without, **pictures)
+        write_report(**without, **pictures)
 
 
 def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pictures):
     demo = {**material, "run_record": {**material["run_record"], "environment": "demo"}}
-    page = report_nodes.write_report(**demo, **pictures)
+    page = write_report(**demo, **pictures)
     assert "synthetic images" in page
     assert "CC BY 4.0" not in page
 
 
 def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
-    page = report_nodes.write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
+    page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
 
 

@@ -13,6 +13,8 @@ from pneumonia.images.index import COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import figures, nodes
 from pneumonia.split.contract import ManifestContract
+from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
 
 
 def csv(table):
@@ -230,8 +232,8 @@ def test_train_images_of_a_group_in_test_are_left_out_and_counted(write_folder, 
         ["train/PNEUMONIA/person60_bacteria_8.jpeg", "train/PNEUMONIA/person60_virus_9.jpeg"],
     ]
     flow = nodes.count_data_flow(ImageSource(str(folder)), *by_number).set_index("step")["images"]
-    assert flow["left out: group is in test"] == 2
-    assert flow["in the manifest"] == flow["ok"] - 2
+    assert flow[FlowStep.TEST_GROUP] == 2
+    assert flow[FlowStep.USED] == flow[FlowStep.USABLE] - 2
 
 
 def test_without_a_published_test_one_is_made(write_folder, split, published, delivered):
@@ -344,9 +346,9 @@ def audit_of(split, folder, delivered, **changes):
 def test_the_audit_finds_no_leak_in_this_split_and_some_in_one_by_images(write_folder, split, published, delivered):
     audit = audit_of(split, write_folder(published), delivered)
 
-    assert (audit.loc["this run", "on_both_sides"] == 0).all()
-    assert len(audit.loc["this run"]) == 6
-    images = audit.loc[("images, at random", "train and val", "group")]
+    assert (audit.loc[SplitBy.MANIFEST, "on_both_sides"] == 0).all()
+    assert len(audit.loc[SplitBy.MANIFEST]) == 6
+    images = audit.loc[(SplitBy.IMAGE, "train and val", "group")]
     assert images["on_both_sides"] > 0
     assert (images["of_images"], images["share"]) == (7, round(images["images"] / 7, 4))
 
@@ -354,7 +356,7 @@ def test_the_audit_finds_no_leak_in_this_split_and_some_in_one_by_images(write_f
 def test_the_audit_shows_the_leak_of_a_split_by_images(write_folder, split, published, delivered):
     audit = audit_of(split, write_folder(published), delivered, group_by="image")
 
-    assert audit.loc[("this run", "train and val", "group"), "on_both_sides"] > 0
+    assert audit.loc[(SplitBy.MANIFEST, "train and val", "group"), "on_both_sides"] > 0
 
 
 def test_the_audit_counts_what_the_published_folders_share(write_folder, split, published, delivered):
@@ -363,7 +365,7 @@ def test_the_audit_counts_what_the_published_folders_share(write_folder, split, 
         "test/NORMAL/IM-0003-0009.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"],
     }
 
-    audit = audit_of(split, write_folder(published | leaks), delivered).loc["published folders"]
+    audit = audit_of(split, write_folder(published | leaks), delivered).loc[SplitBy.FOLDERS]
 
     assert audit[["on_both_sides", "images", "of_images"]].to_dict("index") == {
         ("train and val", "group"): {"on_both_sides": 1, "images": 1, "of_images": 3},
@@ -385,17 +387,13 @@ def test_every_file_is_accounted_for(write_folder, split, published):
     }
     folder = write_folder(published | odd)
 
-    flow = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1)).set_index("step")["images"]
+    table = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1))
 
-    assert flow[["image files found", "ok", "duplicate", "rejected", "ok + duplicate + rejected"]].tolist() == [
-        38, 36, 1, 1, 38,
-    ]  # fmt: skip
-    assert flow[["archive junk: AppleDouble (._*)", "side files", "other files", "in the manifest"]].tolist() == [
-        1,
-        1,
-        1,
-        36,
-    ]
+    flow = table.set_index("step")["images"]
+    fates = [FlowStep.FOUND, FlowStep.USABLE, FlowStep.DUPLICATE, FlowStep.REJECTED, FlowStep.SUM]
+    assert flow[fates].tolist() == [38, 36, 1, 1, 38]
+    assert flow[[FlowStep.JUNK, FlowStep.SIDE_FILES, FlowStep.OTHERS, FlowStep.USED]].tolist() == [1, 1, 1, 36]
+    assert table.loc[table["step"] == FlowStep.JUNK, "part"].tolist() == ["AppleDouble (._*)"]
 
 
 def test_files_that_came_after_the_index_are_noticed(write_folder, split, published):

@@ -1,4 +1,4 @@
-"""Nodes that write down the run: its record, the report, the model card."""
+"""The record of a run: what another person needs to get the same figures."""
 
 import hashlib
 from typing import Any
@@ -7,16 +7,6 @@ import pandas as pd
 from pydantic import BaseModel
 
 from pneumonia.model.lineage import class_names, manifest_digest
-from pneumonia.report.findings import (
-    ATTRIBUTION,
-    list_findings,
-    list_limits,
-    name_chosen,
-    name_images,
-    name_test,
-    write_verdict,
-)
-from pneumonia.report.render import render
 
 
 def record_run(
@@ -63,51 +53,4 @@ def record_run(
             "images_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
         },
         "model": model_lineage,
-    }
-
-
-def write_report(**material: Any) -> str:
-    """Write the report: one HTML page that needs nothing beside itself.
-
-    Args:
-        **material: The tables, records and figures (bytes of PNG), named as in the catalog.
-
-    Returns:
-        The page.
-    """
-    return render("report.html", **material, **_in_words(material))
-
-
-def write_model_card(**material: Any) -> str:
-    """Write the model card: Markdown with the front matter that Hugging Face reads.
-
-    Args:
-        **material: The tables and records, named as in the catalog.
-
-    Returns:
-        The card. What only a person can write is marked as a blank.
-    """
-    return render("model_card.md", **material, **_in_words(material))
-
-
-def _in_words(material: dict[str, Any]) -> dict[str, Any]:
-    """Return what both documents say in words."""
-    record, metrics = material["run_record"], material["metrics"]
-    negative, positive = record["data"]["classes"]
-    test_name = name_test(record, material["class_counts"])
-    audits = (
-        material[name]
-        for name in ("decision", "leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
-    )
-    return {
-        "negative": negative,
-        "positive": positive,
-        "image_kind": name_images(record),
-        "test_name": test_name,
-        "members": record["model"]["training"].get("members", 1),
-        "chosen": name_chosen(record),
-        "verdict": write_verdict(metrics, positive, negative, test_name),
-        "findings": list_findings(metrics, *audits),
-        "limits": list_limits(record, metrics, material["data_flow"]),
-        "attribution": ATTRIBUTION,
     }

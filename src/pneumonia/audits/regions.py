@@ -1,0 +1,96 @@
+"""Whether the network needs the part of the image where heart and lungs are."""
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.audits.rows import auc_row
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.model.predict import Pixels, predict_stored
+from pneumonia.pixels.store import PixelStore
+
+
+class View(StrEnum):
+    """What of an image the network sees."""
+
+    WHOLE = "whole"
+    CENTRE_HIDDEN = "centre_hidden"
+    BORDER_HIDDEN = "border_hidden"
+
+
+VIEW_LABELS = {
+    View.WHOLE: "whole image",
+    View.CENTRE_HIDDEN: "centre hidden",
+    View.BORDER_HIDDEN: "border hidden",
+}
+HIDING_VIEWS = (View.CENTRE_HIDDEN, View.BORDER_HIDDEN)
+SCORE_COLUMNS = ["path", "group", "target", "view", "probability"]
+
+
+def score_hidden(
+    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Predict the test images with the centre hidden, and with all but the centre hidden.
+
+    Args:
+        pneumonia_model: The trained network.
+        split_manifest: One row per image.
+        pixel_store: Has their pixels.
+        parameters: `hidden_side`, `batch_size`.
+
+    Returns:
+        path, group, target, view (a `View`), probability: one row per image and view.
+    """
+    test = split_manifest[split_manifest["split"] == "test"]
+    parts = []
+    for view in HIDING_VIEWS:
+
+        def change(images: Pixels, view: View = view) -> Pixels:
+            return hide(images, parameters.hidden_side, view)
+
+        probability = predict_stored(pneumonia_model, pixel_store, test["sha256"], parameters.batch_size, change)
+        parts.append(test.assign(view=view, probability=probability)[SCORE_COLUMNS])
+    return pd.concat(parts, ignore_index=True)
+
+
+def measure_regions(
+    hidden_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure the network's AUC on test for each view of the images.
+
+    Args:
+        hidden_scores: The table of `score_hidden`.
+        scores: Probabilities of the whole images.
+        parameters: `resamples`, `seed`.
+
+    Returns:
+        predictor (a `View`), images, auc, low, high, n, n_groups.
+    """
+    whole = scores[scores["split"] == "test"]
+    parts = {View.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
+    return pd.DataFrame(
+        [auc_row(view, "test", rows, rows["probability"].to_numpy(), parameters) for view, rows in parts.items()]
+    )
+
+
+def hide(images: npt.NDArray[np.uint8], side: float, view: View) -> npt.NDArray[np.uint8]:
+    """Replace the centre of each image, or all but the centre, by the mean brightness of what is left.
+
+    Args:
+        images: uint8 `[n, size, size, 1]`.
+        side: Side of the central square as a share of the image's side.
+        view: Which of the two is hidden.
+
+    Returns:
+        New images, uint8 `[n, size, size, 1]`.
+    """
+    size = images.shape[1]
+    margin = max(1, round(size * (1 - side) / 2))
+    hidden = np.zeros((size, size, 1), dtype=bool)
+    hidden[margin : size - margin, margin : size - margin] = True
+    hidden = hidden if view is View.CENTRE_HIDDEN else ~hidden
+    visible_mean = images[:, ~hidden].mean(axis=1).round().astype(np.uint8)
+    return np.where(hidden, visible_mean[:, None, None, None], images)

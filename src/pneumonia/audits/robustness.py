@@ -1,0 +1,89 @@
+"""What a network loses on corrupted images: its AUC, sensitivity and specificity, kind by kind."""
+
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.audits.corruption import KINDS, STRENGTHS, UNDAMAGED, corrupt
+from pneumonia.audits.rows import auc_row
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.decisions import apply_decision
+from pneumonia.model.predict import Pixels, predict_stored
+from pneumonia.pixels.store import PixelStore
+
+SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
+COLUMNS = ["kind", "strength", "auc", "low", "high", "sensitivity", "specificity", "n", "n_groups"]
+
+
+def score_damaged(
+    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Predict a sample of the test images, damaged in each way.
+
+    Args:
+        pneumonia_model: The trained network.
+        split_manifest: One row per image.
+        pixel_store: Has their pixels.
+        parameters: `robustness`, `robustness_images`, `batch_size`, `seed`.
+
+    Returns:
+        path, group, target, kind, strength, probability: one row per image, kind and strength. No row where the
+        parameter `robustness` is off.
+    """
+    if not parameters.robustness:
+        return pd.DataFrame(columns=SCORE_COLUMNS)
+    test = split_manifest[split_manifest["split"] == "test"]
+    sample = test.sample(min(parameters.robustness_images, len(test)), random_state=parameters.seed).sort_index()
+    parts = []
+    for kind, strength in product(KINDS, STRENGTHS):
+
+        def change(images: Pixels, kind: str = kind, strength: int = strength) -> Pixels:
+            return corrupt(images[..., 0], kind, strength, parameters.seed)[..., None]
+
+        probability = predict_stored(pneumonia_model, pixel_store, sample["sha256"], parameters.batch_size, change)
+        parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])
+    return pd.concat(parts, ignore_index=True)
+
+
+def measure_robustness(
+    damaged_scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    decision: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Measure the network on damaged test images, beside the same images undamaged.
+
+    Args:
+        damaged_scores: The table of `score_damaged`.
+        predictions: What the network says of the undamaged images.
+        decision: The record by which probabilities become decisions.
+        parameters: `resamples`, `seed`.
+
+    Returns:
+        kind, strength (0: undamaged), auc, low, high, sensitivity, specificity, n, n_groups. No row where nothing
+        was damaged.
+    """
+    if damaged_scores.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    clean = predictions[predictions["path"].isin(damaged_scores["path"])]
+    rows = [damage_row(UNDAMAGED, 0, clean, decision, parameters)]
+    for (kind, strength), damaged in damaged_scores.groupby(["kind", "strength"], sort=False):
+        rows.append(damage_row(kind, strength, damaged, decision, parameters))
+    return pd.DataFrame(rows)[COLUMNS]
+
+
+def damage_row(
+    kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Measure the network on images damaged in one way, decided as the undamaged ones are."""
+    decided = apply_decision(damaged, decision)
+    right = decided["decision"] == decided["target"]
+    return {
+        **auc_row(kind, "test", damaged, damaged["probability"].to_numpy(), parameters),
+        "kind": kind,
+        "strength": strength,
+        "sensitivity": float(right[decided["target"] == 1].mean()),
+        "specificity": float(right[decided["target"] == 0].mean()),
+    }

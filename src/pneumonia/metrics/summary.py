@@ -1,0 +1,93 @@
+"""The metrics of validation and test with their intervals, as a record and as a table."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.intervals import estimate_metrics
+from pneumonia.metrics.metrics import METRICS, RATE_METRICS, confusion_cells, confusion_rates
+
+MEASURED_SPLITS = ("val", "test")
+
+
+def compute_metrics(
+    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Compute each metric of validation and test with its 95% interval.
+
+    Args:
+        predictions: One row an image of validation and test.
+        decision: The record of `make_decision`.
+        parameters: `prevalence`, `resamples`, `seed`.
+
+    Returns:
+        For "val" and "test": each metric as `{"value", "low", "high"}`, `n`, `n_groups`, `n_positive`,
+        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `uncalibrated` (Brier score and
+        calibration error before), `prevalence`, and `optimistic` (True where model or decision saw the images).
+
+    Raises:
+        UserError: If a split lacks a class.
+    """
+    return {split: _split_metrics(predictions, split, decision, parameters) for split in MEASURED_SPLITS}
+
+
+def _split_metrics(
+    predictions: pd.DataFrame, split: str, decision: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    columns = columns_of(predictions, split)
+    target, calibrated = columns["target"], columns["calibrated_probability"]
+    at_half = confusion_cells(target, (calibrated >= 0.5).astype(np.int64))[0]
+    before = estimate({**columns, "calibrated_probability": columns["probability"]}, parameters)
+    return {
+        **estimate(columns, parameters),
+        "n": len(target),
+        "n_groups": len(np.unique(columns["group"])),
+        "n_positive": int(target.sum()),
+        "threshold": decision["threshold"],
+        "confusion": _confusion(confusion_cells(target, columns["decision"])[0]),
+        "at_half": {**_rates(at_half, parameters.prevalence), "confusion": _confusion(at_half)},
+        "uncalibrated": {name: before[name] for name in ("brier", "ece")},
+        "prevalence": parameters.prevalence,
+        "optimistic": split == "val",
+    }
+
+
+def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
+    """Return what metrics are computed from, for one split.
+
+    Raises:
+        UserError: If the split lacks a class.
+    """
+    rows = predictions[predictions["split"] == split]
+    if rows["target"].nunique() < 2:
+        raise UserError(f"The {split} images are all of one class: sensitivity or specificity cannot be measured.")
+    names = ("target", "decision", "probability", "calibrated_probability", "group")
+    return {name: rows[name].to_numpy() for name in names}
+
+
+def estimate(columns: dict[str, npt.NDArray], parameters: EvaluationParameters) -> dict[str, Any]:
+    """Estimate every metric with the parameters' prevalence, resamples and seed."""
+    return {**estimate_metrics(columns, parameters.prevalence, parameters.resamples, parameters.seed)}
+
+
+def _confusion(cells: npt.NDArray) -> dict[str, int]:
+    return {name: int(count) for name, count in zip(("tn", "fp", "fn", "tp"), cells, strict=True)}
+
+
+def _rates(cells: npt.NDArray, prevalence: float) -> dict[str, float | None]:
+    rates = {name: float(value) for name, value in confusion_rates(cells, prevalence).items()}
+    return {name: None if np.isnan(rates[name]) else rates[name] for name in RATE_METRICS}
+
+
+def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:
+    """Put the metrics in a table: split, metric, value, low, high, n, n_groups; text, a gap where undefined."""
+    rows = [
+        {"split": split, "metric": name, **record[name], "n": record["n"], "n_groups": record["n_groups"]}
+        for split, record in metrics.items()
+        for name in METRICS
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,67 @@
+"""Nodes that ask what else could explain the result: shortcuts, hidden regions, damaged images."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.audits import regions, shortcuts
+from pneumonia.audits import robustness as damage
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.model.predict import open_pixels
+from pneumonia.pixels.store import PixelStores
+
+
+def describe_shortcuts(
+    split_manifest: pd.DataFrame, pixel_store: PixelStores, model_lineage: dict[str, Any]
+) -> pd.DataFrame:
+    """Describe each image by its file, its brightness and its borders."""
+    return shortcuts.describe_shortcuts(split_manifest, open_pixels(pixel_store, model_lineage))
+
+
+def audit_shortcuts(
+    shortcut_features: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure how well each set of properties alone predicts the class, beside the network."""
+    return shortcuts.audit_shortcuts(shortcut_features, scores, parameters)
+
+
+def hide_regions(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Predict the test images with the centre hidden, and with all but the centre hidden."""
+    store = open_pixels(pixel_store, model_lineage)
+    return regions.score_hidden(pneumonia_model, split_manifest, store, parameters)
+
+
+def measure_regions(
+    hidden_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure the network's AUC on test for each view of the images."""
+    return regions.measure_regions(hidden_scores, scores, parameters)
+
+
+def damage_images(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Predict test images damaged in several ways, at three strengths."""
+    store = open_pixels(pixel_store, model_lineage)
+    return damage.score_damaged(pneumonia_model, split_manifest, store, parameters)
+
+
+def measure_robustness(
+    damaged_scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    decision: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Measure the network on the damaged images, beside the same images undamaged."""
+    return damage.measure_robustness(damaged_scores, predictions, decision, parameters)

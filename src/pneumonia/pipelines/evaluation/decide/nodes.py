@@ -1,0 +1,18 @@
+"""Nodes that turn scores into decisions. Whatever is fitted is fitted on the validation rows alone."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics import decisions
+
+
+def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
+    """Fit the calibration and choose the threshold, on validation alone."""
+    return decisions.make_decision(scores, parameters)
+
+
+def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+    """Calibrate the scores and decide."""
+    return decisions.apply_decision(scores, decision)

@@ -1,0 +1,89 @@
+"""From decisions to metrics and their figures."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.evaluation.measure.figures import (
+    draw_calibration,
+    draw_confusion,
+    draw_metrics,
+    draw_precision_recall,
+    draw_roc,
+    draw_scores,
+    draw_subgroups,
+    draw_thresholds,
+)
+from pneumonia.pipelines.evaluation.measure.nodes import compute_metrics, measure_subgroups, tabulate_metrics
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                func=compute_metrics,
+                inputs=["predictions", "decision", "params:evaluation"],
+                outputs="metrics",
+                name="compute_metrics",
+            ),
+            Node(
+                func=tabulate_metrics,
+                inputs="metrics",
+                outputs="metrics_table",
+                name="tabulate_metrics",
+            ),
+            Node(
+                func=measure_subgroups,
+                inputs=["predictions", "params:evaluation"],
+                outputs="subgroups",
+                name="measure_subgroups",
+            ),
+            Node(
+                func=draw_metrics,
+                inputs="metrics",
+                outputs="metrics_figure",
+                name="draw_metrics",
+            ),
+            Node(
+                func=draw_roc,
+                inputs=["predictions", "metrics", "params:evaluation"],
+                outputs="roc_figure",
+                name="draw_roc",
+            ),
+            Node(
+                func=draw_precision_recall,
+                inputs=["predictions", "metrics", "params:evaluation"],
+                outputs="precision_recall_figure",
+                name="draw_precision_recall",
+            ),
+            Node(
+                func=draw_calibration,
+                inputs=["predictions", "metrics"],
+                outputs="calibration_figure",
+                name="draw_calibration",
+            ),
+            Node(
+                func=draw_thresholds,
+                inputs=["predictions", "decision"],
+                outputs="threshold_figure",
+                name="draw_thresholds",
+            ),
+            Node(
+                func=draw_confusion,
+                inputs="predictions",
+                outputs="confusion_figure",
+                name="draw_confusion",
+            ),
+            Node(
+                func=draw_subgroups,
+                inputs="subgroups",
+                outputs="subgroup_figure",
+                name="draw_subgroups",
+            ),
+            Node(
+                func=draw_scores,
+                inputs=["predictions", "train_predictions"],
+                outputs="score_figure",
+                name="draw_scores",
+            ),
+        ]
+    )

@@ -1,0 +1,27 @@
+"""Nodes that write down the run: its record, the report, the model card."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.report import documents, record
+
+
+def record_run(
+    run_context: dict[str, Any],
+    parameters: dict[str, Any],
+    split_manifest: pd.DataFrame,
+    model_lineage: dict[str, Any],
+) -> dict[str, Any]:
+    """Record all that another person needs to get the same figures."""
+    return record.record_run(run_context, parameters, split_manifest, model_lineage)
+
+
+def write_report(**material: Any) -> str:
+    """Write the report: one HTML page that needs nothing beside itself."""
+    return documents.write_report(**material)
+
+
+def write_model_card(**material: Any) -> str:
+    """Write the model card: Markdown with the front matter that Hugging Face reads."""
+    return documents.write_model_card(**material)

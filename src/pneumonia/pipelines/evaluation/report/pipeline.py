@@ -1,0 +1,67 @@
+"""The run's record, the report and the model card."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.evaluation.report.nodes import record_run, write_model_card, write_report
+
+FIGURES = (
+    "class_balance_figure",
+    "split_figure",
+    "training_curves",
+    "metrics_figure",
+    "roc_figure",
+    "precision_recall_figure",
+    "calibration_figure",
+    "threshold_figure",
+    "confusion_figure",
+    "subgroup_figure",
+    "score_figure",
+    "shortcut_figure",
+    "robustness_figure",
+)
+TABLES = (
+    "class_counts",
+    "class_weights",
+    "data_flow",
+    "split_table",
+    "leak_audit",
+    "rejected_images",
+    "training_history",
+    "decision",
+    "metrics",
+    "subgroups",
+    "shortcut_audit",
+    "region_audit",
+    "robustness",
+    "gallery_maps",
+    "pointing",
+    "run_record",
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                func=record_run,
+                inputs=["run_context", "parameters", "split_manifest", "model_lineage"],
+                outputs="run_record",
+                name="record_run",
+            ),
+            Node(
+                func=write_report,
+                inputs={name: name for name in (*TABLES, *FIGURES)},
+                outputs="report",
+                name="write_report",
+                tags="report",
+            ),
+            Node(
+                func=write_model_card,
+                inputs={name: name for name in (*TABLES, "model_summary")},
+                outputs="model_card",
+                name="write_model_card",
+                tags="report",
+            ),
+        ]
+    )
