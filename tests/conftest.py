@@ -1,7 +1,12 @@
+import contextlib
+import io
+import logging
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -13,8 +18,65 @@ TINY = {
 }
 
 
+class Ended(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 def kedro(folder, *arguments):
-    """Run `kedro` with its installed entry point, and return the finished process."""
+    """Do what `kedro` does in `folder`, in this process, so that TensorFlow is imported once for all tests.
+
+    Arguments, messages and exit status pass through Kedro's own command line; an error that would end in a traceback
+    is written as one.
+    """
+    from kedro.framework.cli.cli import KedroCLI
+
+    out, err = io.StringIO(), io.StringIO()
+    with _place(folder, ["kedro", *arguments]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        command = KedroCLI(folder)
+        with _messages_to(err):
+            try:
+                command.main(list(arguments), prog_name="kedro")
+            except SystemExit as end:
+                status = end.code or 0
+            except Exception:  # noqa: BLE001 - whatever it is, a user would see its traceback
+                traceback.print_exc(file=err)
+                status = 1
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _place(folder, argv):
+    """Be in `folder` with these words on the command line; afterwards all is as before."""
+    former = sys.argv, sys.path[:], dict(os.environ)
+    sys.argv = argv
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        sys.argv, sys.path[:] = former[:2]
+        os.environ.clear()
+        os.environ.update(former[2])
+
+
+@contextlib.contextmanager
+def _messages_to(stream):
+    """Let the console of conf/logging.yml write to `stream`, which it would do if it had been set up just now."""
+    consoles = [handler for handler in logging.getLogger().handlers if handler.get_name() == "console"]
+    for console in consoles:
+        console.setStream(stream)
+    try:
+        yield
+    finally:
+        for console in consoles:
+            console.setStream(sys.__stderr__)
+
+
+def kedro_process(folder, *arguments):
+    """Run `kedro` with its installed entry point in a process of its own, and return the finished process."""
     return subprocess.run(
         [Path(sys.executable).with_name("kedro"), *arguments],
         cwd=folder,
@@ -24,10 +86,10 @@ def kedro(folder, *arguments):
     )
 
 
-def succeed(folder, *arguments):
-    process = kedro(folder, *arguments)
-    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
-    return process
+def succeed(folder, *arguments, by=kedro):
+    ended = by(folder, *arguments)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    return ended
 
 
 @pytest.fixture(scope="session")
@@ -159,16 +221,8 @@ def tiny_checkout(project, copy_project):
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory, tiny_checkout):
-    """A checkout in which `kedro run --env=tiny --pipeline=training` was run, and nothing before it."""
-    folder = tiny_checkout(tmp_path_factory.mktemp("runs") / "checkout")
-    succeed(folder, "run", "--env=tiny", "--pipelines=training")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def finished_checkout(tmp_path_factory, tiny_checkout):
-    """A checkout in which `kedro run --env=tiny` was run once. Tests leave its data as they are."""
+    """A checkout in which `kedro run --env=tiny` was run once, by its own process. Tests leave its data as they are."""
     folder = tiny_checkout(tmp_path_factory.mktemp("finished") / "checkout")
-    succeed(folder, "run", "--env=tiny")
+    succeed(folder, "run", "--env=tiny", by=kedro_process)
     return folder

@@ -1,10 +1,18 @@
-"""Every registered pipeline, started by `kedro run` in a process of its own, on generated images."""
+"""Every registered pipeline, started by `kedro run` on generated images."""
 
 import json
 import shutil
 
 import pytest
-from tests.conftest import kedro, succeed
+from tests.conftest import kedro, kedro_process, succeed
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, tiny_checkout):
+    """A checkout in which `kedro run --env=tiny --pipelines=training` was run, and nothing before it."""
+    folder = tiny_checkout(tmp_path_factory.mktemp("runs") / "checkout")
+    succeed(folder, "run", "--env=tiny", "--pipelines=training")
+    return folder
 
 
 def versions(folder, name):
@@ -66,8 +74,9 @@ def test_the_same_images_and_seed_give_the_same_manifest_byte_for_byte(checkout)
     assert contents[0] == contents[1]
 
 
-def test_without_images_one_sentence_says_what_to_do(checkout):
-    process = kedro(checkout, "run", "--params=images=no/such/folder")
+@pytest.mark.parametrize("by", [kedro, kedro_process])
+def test_without_images_one_sentence_says_what_to_do(checkout, by):
+    process = by(checkout, "run", "--params=images=no/such/folder")
 
     assert process.returncode != 0
     assert "Traceback" not in process.stdout + process.stderr
