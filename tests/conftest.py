@@ -26,16 +26,20 @@ class Ended(NamedTuple):
     stderr: str
 
 
-def kedro(folder, *arguments):
+def kedro(folder, *arguments, answers=""):
     """Do what `kedro` does in `folder`, in this process, so that TensorFlow is imported once for all tests.
 
     Arguments, messages and exit status pass through Kedro's own command line; an error that would end in a traceback
-    is written as one.
+    is written as one. `answers` is what a user types.
     """
     from kedro.framework.cli.cli import KedroCLI
 
     out, err = io.StringIO(), io.StringIO()
-    with _place(folder, ["kedro", *arguments]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        _place(folder, ["kedro", *arguments], answers),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         command = KedroCLI(folder)
         with _messages_to(err):
             try:
@@ -49,17 +53,17 @@ def kedro(folder, *arguments):
 
 
 @contextlib.contextmanager
-def _place(folder, argv):
-    """Be in `folder` with these words on the command line; afterwards all is as before."""
-    former = sys.argv, sys.path[:], dict(os.environ)
-    sys.argv = argv
+def _place(folder, argv, answers):
+    """Be in `folder` with these words on the command line and these at the prompt; afterwards all is as before."""
+    former = sys.argv, sys.path[:], sys.stdin, dict(os.environ)
+    sys.argv, sys.stdin = argv, io.StringIO(answers)
     try:
         with contextlib.chdir(folder):
             yield
     finally:
-        sys.argv, sys.path[:] = former[:2]
+        sys.argv, sys.path[:], sys.stdin = former[:3]
         os.environ.clear()
-        os.environ.update(former[2])
+        os.environ.update(former[3])
 
 
 @contextlib.contextmanager
@@ -86,8 +90,8 @@ def kedro_process(folder, *arguments):
     )
 
 
-def succeed(folder, *arguments, by=kedro):
-    ended = by(folder, *arguments)
+def succeed(folder, *arguments, by=kedro, **settings):
+    ended = by(folder, *arguments, **settings)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     return ended
 

@@ -1,7 +1,7 @@
 """Run the ingest pipeline on `images`, writing under `root`; for tests that kill it."""
 
-import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
@@ -22,8 +22,8 @@ def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
     return catalog
 
 
-if __name__ == "__main__":
-    project, images, root = sys.argv[1:]
-    catalog = make_catalog(Path(project), images, root)
-    print("ready", flush=True)
+def run(project: Path, images: Path, root: Path, begun: Any) -> None:
+    """Run the pipeline, and say by an event when it begins."""
+    catalog = make_catalog(project, str(images), str(root))
+    begun.set()
     SequentialRunner().run(create_pipeline(), catalog)
