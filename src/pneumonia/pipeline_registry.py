@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.pipelines import comparison, evaluation, imbalance, ingest, inputs, training
+from pneumonia.pipelines import comparison, evaluation, imbalance, ingest, inputs, prediction, training
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -23,5 +23,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "training": train,
         "evaluation": evaluate,
         "comparison": comparison.create_pipeline(),
+        "prediction": prediction.create_pipeline(),
         "__default__": train + evaluate,
     }

@@ -252,3 +252,36 @@ def test_a_closed_folder_or_zip_is_named_with_what_to_do(folder, zipped, is_zip)
             _ = ImageSource(str(path)).listing
     finally:
         path.chmod(0o700)
+
+
+def test_images_without_labels_are_listed_wherever_they_lie(tmp_path):
+    for name in ("b.png", "deep/er/a.JPG", "train/NORMAL/c.jpeg", "notes.txt", "._b.png", "__MACOSX/d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+    files = ImageSource(str(tmp_path)).unlabelled
+
+    assert [file.path for file in files] == ["b.png", "deep/er/a.JPG", "train/NORMAL/c.jpeg"]
+    assert {file.label for file in files} == {""}
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_an_address_may_be_one_image(tmp_path, prefix):
+    (tmp_path / "one.png").write_bytes(b"content")
+    source = ImageSource(f"{prefix}{tmp_path}/one.png")
+
+    (file,) = source.unlabelled
+    assert file.path == "one.png"
+    assert source.read_file(file) == b"content"
+
+
+def test_a_hostile_archive_member_is_listed_without_a_label_too(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../outside.png", b"x")
+        archive.writestr("inside.png", b"x")
+
+    problems = {file.path: file.problem for file in ImageSource(str(tmp_path / "evil.zip")).unlabelled}
+    assert problems == {"../outside.png": "path that leads out of the archive (..)", "inside.png": ""}

@@ -3,7 +3,14 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import TableDataset
-from pneumonia.model.lineage import check_class_weights, check_lineage, class_names, manifest_digest
+from pneumonia.model.lineage import (
+    check_class_weights,
+    check_lineage,
+    check_weights,
+    class_names,
+    manifest_digest,
+    weights_digest,
+)
 
 
 def test_the_digest_is_that_of_the_saved_file(tiny_manifest, tmp_path):
@@ -48,3 +55,21 @@ def test_class_weights_of_this_split_and_of_none_are_accepted(weights):
 def test_class_weights_that_were_counted_on_another_split_are_refused(weights, mean):
     with pytest.raises(UserError, match=rf"would weigh {mean} on average, not 1\. Count them .*--pipeline=imbalance"):
         check_class_weights(weights, COUNTED)
+
+
+def make_network(seed):
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="one")])
+
+
+def test_the_digest_of_weights_is_that_of_their_values():
+    assert weights_digest(make_network(1)) == weights_digest(make_network(1)) != weights_digest(make_network(2))
+
+
+def test_a_record_of_another_model_is_refused():
+    model = make_network(1)
+    check_weights({"weights_sha256": weights_digest(model)}, model, "decision")
+    with pytest.raises(UserError, match="decision was made for the model with the weights"):
+        check_weights({"weights_sha256": weights_digest(make_network(2))}, model, "decision")

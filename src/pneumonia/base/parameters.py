@@ -151,6 +151,13 @@ class EvaluationParameters(Group):
     robustness_images: Annotated[int, Field(ge=20)]
 
 
+class PredictionParameters(Group):
+    """How new images are judged and shown."""
+
+    batch_size: Annotated[int, Field(ge=1)]
+    shown_images: Annotated[int, Field(ge=0, le=1000)]
+
+
 class Parameters(Group):
     """All groups, with the top-level keys."""
 
@@ -161,3 +168,4 @@ class Parameters(Group):
     model: ModelParameters
     training: TrainingParameters
     evaluation: EvaluationParameters
+    prediction: PredictionParameters

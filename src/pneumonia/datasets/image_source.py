@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from pneumonia.base.errors import UserError
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
@@ -24,11 +25,12 @@ class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
     ```
     """
 
-    def __init__(self, *, path: str, address: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, path: str | None, address: str | None = None, metadata: dict[str, Any] | None = None) -> None:
         """Describe where the images are.
 
         Args:
-            path: Folder, zip or fsspec address. Kedro makes relative ones absolute.
+            path: Folder, zip or fsspec address. Kedro makes relative ones absolute. None where only
+                `--params=images=PATH` can say.
             address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
             metadata: For plugins.
         """
@@ -36,7 +38,13 @@ class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
         self.metadata = metadata
 
     def load(self) -> ImageSource:
-        """Return the handle."""
+        """Return the handle.
+
+        Raises:
+            UserError: If nobody said where the images are.
+        """
+        if self._address is None:
+            raise UserError("Say which images to judge: --params=images=PATH (image, folder, zip or address).")
         return ImageSource(self._address)
 
     def save(self, data: NoReturn) -> None:

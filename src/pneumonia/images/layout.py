@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pneumonia.images.storage import CRC_STAMP, Member
+from pneumonia.images.storage import CRC_STAMP, IMAGE_SUFFIXES, Member
 
 SPLITS = ("train", "val", "test")
 # The published split of an image whose source has no train, val and test folders.
 UNSPLIT = "none"
 
 SIDE_FILES = ("groups.csv", "lesions.csv")
-IMAGE_SUFFIXES = frozenset([".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm"])
 
 DOUBLED_TREE = "copy in a second tree"
 
@@ -89,6 +88,17 @@ def arrange(members: Iterable[Member]) -> Listing:
             others.append(member.name)
     files.sort(key=lambda file: file.path)
     return Listing(tuple(files), dict(sorted(junk.items())), side_files, tuple(others))
+
+
+def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
+    """List every image file, wherever it lies, without a label. Junk is left out.
+
+    A file that its storage refuses is listed with the problem, so that nothing vanishes in silence.
+    """
+    kept = [member for member in members if not junk_kind(member.name)]
+    files = [member for member in kept if member.problem or _looks_like_image(member.name)]
+    listed = (ImageFile(member.name, "", UNSPLIT, member, member.problem) for member in files)
+    return tuple(sorted(listed, key=lambda file: file.path))
 
 
 def junk_kind(name: str) -> str:

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.layout import ImageFile, Listing, arrange
+from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
 
 
@@ -52,6 +52,32 @@ class ImageSource:
                 "each class, or the class folders themselves: kedro run --params=images=PATH."
             )
         return listing
+
+    @cached_property
+    def unlabelled(self) -> tuple[ImageFile, ...]:
+        """Every image file, by path below the address, whatever folder it lies in.
+
+        Raises:
+            UserError: If nothing is there, or no image file is.
+        """
+        try:
+            files = list_all(self._storage.members())
+        except READ_ERRORS as error:
+            raise UserError(f"The files at {self.address} could not be listed ({error}). Run again.") from error
+        if not files:
+            raise UserError(
+                f"There is no image file at {self.address}. Name an image, or a folder or zip that holds some: "
+                "--params=images=PATH."
+            )
+        return files
+
+    def read_file(self, file: ImageFile) -> bytes:
+        """Read a file of the listing.
+
+        Raises:
+            UnreadableError: If it cannot be read, or its size is no longer that of the listing.
+        """
+        return self._read(file.member)
 
     def read(self, path: str) -> bytes:
         """Read an image file, given its path as in the listing.

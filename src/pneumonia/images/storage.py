@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, Protocol
 
 from pneumonia.base.errors import UserError
 
+IMAGE_SUFFIXES = frozenset([".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm"])
+
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 
@@ -112,6 +114,25 @@ class FolderStorage:
                 yield Member(_printable(key), key, found.st_size, str(found.st_mtime_ns), _name_problem(key))
 
 
+class FileStorage:
+    """A single file on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Describe the file."""
+        self.identity = str(path.resolve())
+        self._path = path
+
+    def members(self) -> Iterator[Member]:
+        """List the file, under its own name."""
+        status = self._path.stat()
+        name = self._path.name
+        yield Member(_printable(name), name, status.st_size, str(status.st_mtime_ns), _name_problem(name))
+
+    def read(self, key: str) -> bytes:
+        """Read it."""
+        return self._path.read_bytes()
+
+
 class ZipStorage:
     """A zip archive, read in place: nothing is unpacked to disk."""
 
@@ -161,7 +182,7 @@ class FsspecStorage:
         """List every file below the folder."""
         found: dict[str, dict[str, Any]] = self._file_system.find(self._root, detail=True)
         for key, info in found.items():
-            name = key[len(self._root) :].lstrip("/")
+            name = key[len(self._root) :].lstrip("/") or PurePosixPath(key).name
             stamp = "|".join(str(info[key]) for key in _STAMP_KEYS if info.get(key) is not None)
             yield Member(_printable(name), key, int(info.get("size") or 0), stamp, _name_problem(name))
 
@@ -186,6 +207,9 @@ def open_storage(address: str) -> Storage:
         if path.is_dir():
             os.scandir(path).close()
             return FolderStorage(path)
+        if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+            path.open("rb").close()
+            return FileStorage(path)
         if path.is_file():
             return ZipStorage(str(path.resolve()), path.open("rb"))
     except OSError as error:
@@ -205,6 +229,8 @@ def _open_fsspec(address: str) -> Storage:
         file_system, root = fsspec.url_to_fs(address)
         if not file_system.exists(root):
             raise FileNotFoundError(2, "no such file or folder", address)
+        if file_system.isfile(root) and PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
+            return FsspecStorage(address, file_system, root)
         if file_system.isfile(root):
             return ZipStorage(address, file_system.open(root, "rb"))
     except ImportError as error:

@@ -4,8 +4,10 @@ import hashlib
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.pixels.store import PixelStore
@@ -61,6 +63,34 @@ def make_lineage(
         "model": model.model_dump(),
         "training": training.model_dump(),
     }
+
+
+def weights_digest(model: Model) -> str:
+    """Return the SHA-256 of a model's weights, in their order, as little-endian bytes."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight, weight.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
+    """Refuse a record that was made for another model.
+
+    Args:
+        record: With `weights_sha256`.
+        model: The model it is to be used with.
+        name: Of the record in the catalog.
+
+    Raises:
+        UserError: Naming both digests.
+    """
+    digest = weights_digest(model)
+    if record["weights_sha256"] != digest:
+        raise UserError(
+            f"{name} was made for the model with the weights {record['weights_sha256'][:12]}, but pneumonia_model has "
+            f"{digest[:12]} (the first digits of their SHA-256). Name versions that belong together by "
+            f"--load-versions=pneumonia_model:VERSION,{name}:VERSION."
+        )
 
 
 def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None:

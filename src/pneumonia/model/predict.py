@@ -1,6 +1,9 @@
 """A network's probabilities of stored images, read and predicted part by part."""
 
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from pneumonia.metrics.metrics import Floats
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 PART = 512  # images held in memory at once
+FEATURES = "features"  # the layer with the last maps
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -71,3 +75,40 @@ def predict_stored(
         images = pixel_store.read(rows[start : start + PART])
         parts.append(predict(model, images if change is None else change(images), batch_size))
     return np.concatenate(parts)
+
+
+def stored_parts(pixel_store: PixelStore, sha256s: pd.Series) -> Iterator[Pixels]:
+    """Read stored images in the order of their hashes, up to 512 at a time, uint8 `[n, size, size, 1]`."""
+    rows = pixel_store.rows(sha256s)
+    for start in range(0, len(rows), PART):
+        yield pixel_store.read(rows[start : start + PART])
+
+
+def feature_model(model: Model) -> Model:
+    """Return the model that gives an image's pooled features, `[n, k]` float32, for `pooled_features`.
+
+    They are the mean over the last maps (layer `features`) of the network; of several that are averaged, the first's.
+    """
+    import keras
+
+    network = next(layer for layer in [model, *model.layers] if _has_features(layer))
+    pool = keras.layers.GlobalAveragePooling2D(name="pooled_features", dtype="float32")
+    return keras.Model(network.inputs, pool(network.get_layer(FEATURES).output), name="pooled")
+
+
+def _has_features(layer: Any) -> bool:
+    return any(inner.name == FEATURES for inner in getattr(layer, "layers", ()))
+
+
+def load_model(path: Path) -> Model:
+    """Load a saved model.
+
+    Raises:
+        UserError: If the file is not a whole model.
+    """
+    import keras
+
+    try:
+        return keras.models.load_model(path)
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a whole model of this project ({error}). Name another version.") from error

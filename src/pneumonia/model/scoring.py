@@ -6,7 +6,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.model.lineage import check_lineage
+from pneumonia.model.lineage import check_lineage, weights_digest
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.store import PixelStore, PixelStores
 
@@ -23,14 +23,14 @@ def check_model(pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_stor
         pixel_store: Decoded images.
 
     Returns:
-        The model's lineage.
+        The model's lineage, with the digest of its weights (`weights_sha256`).
 
     Raises:
         UserError: Naming the two that differ.
     """
     check_lineage(pneumonia_model.lineage, split_manifest)
     open_pixels(pixel_store, pneumonia_model.lineage)
-    return pneumonia_model.lineage
+    return {**pneumonia_model.lineage, "weights_sha256": weights_digest(pneumonia_model)}
 
 
 def score_images(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, SAMPLE_LABELS
 from pneumonia.report.findings import (
@@ -72,6 +73,7 @@ def _in_words(material: dict[str, Any]) -> dict[str, Any]:
         ),
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
         "SPLIT_LABELS": SPLIT_LABELS,
+        "RANGE_LABELS": RANGE_LABELS,
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.audits import shortcuts
+from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import damage_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
@@ -211,6 +212,17 @@ def material(
         "shortcut_audit": audit,
         "region_audit": pd.concat(regions, ignore_index=True),
         "robustness": robustness,
+        "range_check": pd.DataFrame(
+            {
+                "kind": list(KIND_LABELS),
+                "outside": [0.02, *[0.97] * (len(KIND_LABELS) - 1)],
+                "low": 0.01,
+                "high": 0.99,
+                "auc": [None, *[0.998] * (len(KIND_LABELS) - 1)],
+                "n": 100,
+                "n_groups": 90,
+            }
+        ),
         "gallery_maps": gallery_maps,
         "pointing": {
             "n": 0,

@@ -10,6 +10,7 @@ from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.metrics.metrics import METRICS
 from pneumonia.metrics.subgroups import measure_subgroups
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
+from pneumonia.model.lineage import weights_digest
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 
 
@@ -33,7 +34,8 @@ def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_ma
 
 
 def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_manifest, tiny_stores):
-    assert check_model(tiny_network, tiny_manifest, tiny_stores) == tiny_network.lineage
+    lineage = check_model(tiny_network, tiny_manifest, tiny_stores)
+    assert lineage == tiny_network.lineage | {"weights_sha256": weights_digest(tiny_network)}
 
 
 def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.pipelines.evaluation import audit, decide, explain, measure, report, score
+from pneumonia.pipelines.evaluation import audit, decide, explain, measure, range, report, score
 
 
 def create_pipeline() -> Pipeline:
@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
             measure.create_pipeline(),
             audit.create_pipeline(),
             explain.create_pipeline(),
+            range.create_pipeline(),
             report.create_pipeline(),
         ],
         namespace="evaluation",

@@ -8,9 +8,11 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions
 
 
-def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
-    """Fit the calibration and choose the threshold, on validation alone."""
-    return decisions.make_decision(scores, parameters)
+def make_decision(
+    scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Fit the calibration and choose the threshold, on validation alone; say to which model they belong."""
+    return {"weights_sha256": model_lineage["weights_sha256"], **decisions.make_decision(scores, parameters)}
 
 
 def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:

@@ -33,6 +33,7 @@ TABLES = (
     "shortcut_audit",
     "region_audit",
     "robustness",
+    "range_check",
     "gallery_maps",
     "pointing",
     "run_record",

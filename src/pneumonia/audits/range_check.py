@@ -1,0 +1,139 @@
+"""How well images are noticed that the model must not judge: made ones of many kinds, beside untouched test images."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.demo.other_parts import draw_hand, draw_knee
+from pneumonia.demo.photograph import draw_photograph
+from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.metrics.metrics import Floats, ranking_metrics
+from pneumonia.model.predict import Pixels, feature_model, stored_parts
+from pneumonia.pixels.store import PixelStore
+from pneumonia.predictor.describing import describe
+from pneumonia.predictor.image_range import judge_range
+
+UNTOUCHED = "untouched"
+MADE = 100  # images of each kind, at most
+COLUMNS = ["kind", "outside", "low", "high", "auc", "n", "n_groups"]
+KIND_LABELS = {
+    UNTOUCHED: "test images as they are (false alarms)",
+    "inverted": "grey values inverted",
+    "rotated": "rotated by 90 degrees",
+    "upside_down": "upside down",
+    "half_cut": "one half cut away",
+    "noise": "noise, fine to coarse",
+    "blank": "one grey value, with and without grain",
+    "photograph": "colour photographs of landscapes (drawn)",
+    "hand": "radiographs of hands (drawn)",
+    "knee": "radiographs of knees (drawn)",
+}
+
+
+def check_range(
+    model: Model,
+    image_range: dict[str, Any],
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStore,
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Measure how many images of each made kind are found out of range, and how many untouched test images.
+
+    Args:
+        model: The trained network.
+        image_range: Its range.
+        split_manifest: One row per image.
+        pixel_store: Has their pixels.
+        parameters: `batch_size`, `resamples`, `seed`.
+
+    Returns:
+        kind, outside (share found out of range), low, high, auc (of the distance, against all untouched test
+        images), n, n_groups. The first row is that of the untouched images.
+    """
+    features = feature_model(model)
+
+    def distance(pixels: Pixels) -> Floats:
+        return judge_range(describe(pixels, features, parameters.batch_size), image_range)[0]
+
+    test = split_manifest[split_manifest["split"] == "test"]
+    untouched = np.concatenate([distance(part) for part in stored_parts(pixel_store, test["sha256"])])
+    rows = [_row(UNTOUCHED, untouched, untouched, test["group"].to_numpy(), parameters)]
+    sample = test.sample(min(MADE, len(test)), random_state=parameters.seed).sort_index()
+    pixels = np.concatenate(list(stored_parts(pixel_store, sample["sha256"])))
+    for kind, change in CHANGED.items():
+        rows.append(_row(kind, distance(change(pixels)), untouched, sample["group"].to_numpy(), parameters))
+    for kind, draw in DRAWN.items():
+        drawn = np.stack([draw(pixels.shape[1], seed) for seed in range(MADE)])[..., None]
+        rows.append(_row(kind, distance(drawn), untouched, np.arange(MADE), parameters))
+    return pd.DataFrame(rows)[COLUMNS]
+
+
+def _row(
+    kind: str, distance: Floats, untouched: Floats, groups: np.ndarray, parameters: EvaluationParameters
+) -> dict[str, Any]:
+    rate = estimate_rate(distance > 1, groups, parameters.resamples, parameters.seed)
+    target = np.repeat([0, 1], [len(untouched), len(distance)])
+    auc = float(ranking_metrics(target, np.concatenate([untouched, distance]))["auc"][0])
+    return {
+        "kind": kind,
+        "outside": rate["value"],
+        "low": rate["low"],
+        "high": rate["high"],
+        "auc": None if kind == UNTOUCHED else auc,
+        "n": len(distance),
+        "n_groups": len(np.unique(groups)),
+    }
+
+
+def cut_half(pixels: Pixels) -> Pixels:
+    """Blacken one half of each image, uint8 `[n, size, size, 1]`: in turn the left, right, upper and lower one."""
+    half = pixels.shape[1] // 2
+    sides = (np.s_[:, :half], np.s_[:, half:], np.s_[:half], np.s_[half:])
+    cut = pixels.copy()
+    for number, image in enumerate(cut):
+        image[sides[number % len(sides)]] = 0
+    return cut
+
+
+def draw_noise(size: int, seed: int) -> np.ndarray:
+    """Draw noise, uint8 `[size, size]`: uniform or normal, with grains of 1, 2, 4 or 8 pixels in turn."""
+    rng = np.random.default_rng(seed)
+    side = max(size >> (seed % 4), 1)
+    values = rng.integers(0, 256, (side, side)) if seed % 8 < 4 else rng.normal(128, 40, (side, side)).clip(0, 255)
+    return np.asarray(Image.fromarray(values.astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def draw_blank(size: int, seed: int) -> np.ndarray:
+    """Draw one grey value, uint8 `[size, size]`, with a grain of 0, 0.5 or 2 levels in turn."""
+    rng = np.random.default_rng(seed)
+    grain = (0.0, 0.5, 2.0)[seed % 3] * rng.normal(size=(size, size))
+    return (rng.integers(0, 256) + grain).clip(0, 255).astype(np.uint8)
+
+
+def _shrunk(draw: Callable[[int], Image.Image]) -> Callable[[int, int], np.ndarray]:
+    """Turn a drawing of a full-size picture into one of the size that the network takes."""
+
+    def drawn(size: int, seed: int) -> np.ndarray:
+        return np.asarray(draw(seed).convert("L").resize((size, size), Image.Resampling.BILINEAR))
+
+    return drawn
+
+
+CHANGED: dict[str, Callable[[Pixels], Pixels]] = {
+    "inverted": lambda pixels: 255 - pixels,
+    "rotated": lambda pixels: np.rot90(pixels, axes=(1, 2)),
+    "upside_down": lambda pixels: pixels[:, ::-1],
+    "half_cut": cut_half,
+}
+DRAWN: dict[str, Callable[[int, int], np.ndarray]] = {
+    "noise": draw_noise,
+    "blank": draw_blank,
+    "photograph": _shrunk(draw_photograph),
+    "hand": _shrunk(draw_hand),
+    "knee": _shrunk(draw_knee),
+}

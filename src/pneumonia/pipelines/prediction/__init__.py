@@ -1,0 +1,5 @@
+"""New images without labels, judged by a trained model."""
+
+from pneumonia.pipelines.prediction.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

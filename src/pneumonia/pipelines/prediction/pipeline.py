@@ -1,0 +1,43 @@
+"""The prediction pipeline: judge, draw maps, report."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.prediction.nodes import draw_new_maps, predict_images, write_prediction_report
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                func=predict_images,
+                inputs=[
+                    "new_images",
+                    "pneumonia_model",
+                    "model_lineage",
+                    "decision",
+                    "image_range",
+                    "run_context",
+                    "params:ingest",
+                    "params:prediction",
+                ],
+                outputs="new_predictions",
+                name="predict_images",
+            ),
+            Node(
+                func=draw_new_maps,
+                inputs=["new_images", "pneumonia_model", "model_lineage", "new_predictions", "params:prediction"],
+                outputs="new_maps",
+                name="draw_new_maps",
+            ),
+            Node(
+                func=write_prediction_report,
+                inputs=["new_predictions", "new_maps", "model_lineage", "decision", "run_context"],
+                outputs="prediction_report",
+                name="write_prediction_report",
+            ),
+        ],
+        namespace="prediction",
+        prefix_datasets_with_namespace=False,
+        tags="prediction",
+    )

@@ -1,0 +1,190 @@
+"""A trained model with the decision and the range that belong to it: images in, a table out."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.base.annotations import Model
+from pneumonia.base.errors import UserError
+from pneumonia.base.progress import follow
+from pneumonia.images.examine import Limits
+from pneumonia.images.source import ImageSource
+from pneumonia.metrics.calibration import apply_calibration
+from pneumonia.model.lineage import check_weights, weights_digest
+from pneumonia.model.predict import feature_model, load_model, predict
+from pneumonia.pixels.decoding import DECODER
+from pneumonia.predictor.describing import describe
+from pneumonia.predictor.image_range import judge_range
+from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
+
+COLUMNS = (
+    "path", "sha256", "probability", "calibrated_probability", "decision", "in_range", "reason", "model_version",
+)  # fmt: skip
+YES, NO = "yes", "no"
+
+
+class Predictor:
+    """Judges images without labels.
+
+    >>> predictor = Predictor.from_folder("data")  # doctest: +SKIP
+    >>> table = predictor.predict("new_images")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        lineage: dict[str, Any],
+        decision: dict[str, Any],
+        image_range: dict[str, Any],
+        version: str = "",
+    ) -> None:
+        """Put together what belongs together.
+
+        Args:
+            model: The trained network.
+            lineage: The record of what it was made from: classes, size and decoding of its images.
+            decision: Calibration and threshold, fitted with this model.
+            image_range: What its training images look like.
+            version: Of the model, for the table.
+
+        Raises:
+            UserError: If decision or range were made with another model, or images are decoded in another way now.
+        """
+        check_weights(decision, model, "decision")
+        check_weights(image_range, model, "image_range")
+        decoder = f"{lineage['image_size']}-{lineage['resize']}-{DECODER}"
+        if lineage["pixels"] != decoder:
+            raise UserError(
+                f"The model was trained on pixels made as {lineage['pixels']}, but images are now decoded as "
+                f"{decoder}: its probabilities would not hold. Install the release of Pillow that it was trained with, "
+                "or train again."
+            )
+        self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
+        self.class_names = tuple(lineage["class_names"])
+        self.image_size, self.resize = lineage["image_size"], lineage["resize"]
+        self._features = feature_model(model)
+
+    @classmethod
+    def from_catalog(cls, catalog: Any) -> Self:
+        """Take model, lineage, decision and range from a Kedro catalog (anything with `load`)."""
+        names = ("pneumonia_model", "model_lineage", "decision", "image_range")
+        return cls(*(catalog.load(name) for name in names))
+
+    @classmethod
+    def from_folder(cls, folder: str | Path = "data", version: str | None = None) -> Self:
+        """Take a model and what belongs to it from the folder that runs write to; no Kedro session is needed.
+
+        Args:
+            folder: The root of an environment: `data`, or `data/demo` for the demo.
+            version: Of the model; the newest where it is left out.
+
+        Raises:
+            UserError: If there is no such model, or it was never judged, so that it has no decision.
+        """
+        path = _find_model(Path(folder), version)
+        model = load_model(path)
+        digest = weights_digest(model)
+        lineage, decision, image_range = (
+            _find_record(Path(folder), name, digest, path) for name in ("model_lineage", "decision", "image_range")
+        )
+        return cls(model, lineage, decision, image_range, path.parent.name)
+
+    def predict(
+        self,
+        images: str | Path | ImageSource | npt.NDArray | Sequence,
+        *,
+        batch_size: int = 64,
+        limits: Limits = LIMITS,
+        max_file_bytes: int = MAX_FILE_BYTES,
+    ) -> pd.DataFrame:
+        """Judge images, given in any way that `pneumonia.predictor.reading.items_of` knows.
+
+        Args:
+            images: A path (image, folder, zip, fsspec address), a source, arrays, or a sequence of these.
+            batch_size: Images a forward pass.
+            limits: What an image may be; others are listed with the reason.
+            max_file_bytes: Larger files are listed, not read.
+
+        Returns:
+            One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the
+            name of a class; empty where the image is out of range or cannot be used), in_range ("yes", "no", or
+            empty), reason, model_version.
+        """
+        items = items_of(images)
+        how = Reading(self.image_size, self.resize, limits, max_file_bytes)
+        parts = []
+        with follow(len(items), "Predicting") as advance:
+            for chunk in read_in_chunks(items, how):
+                parts.append(self._judge(chunk, batch_size))
+                advance(len(chunk))
+        return pd.concat(parts, ignore_index=True)
+
+    def _judge(self, chunk: list[Read], batch_size: int) -> pd.DataFrame:
+        """Judge a chunk of images that were read."""
+        table = pd.DataFrame(
+            {
+                "path": [read.path for read in chunk],
+                "sha256": [read.sha256 for read in chunk],
+                "probability": np.nan,
+                "calibrated_probability": np.nan,
+                "decision": "",
+                "in_range": "",
+                "reason": [read.problem for read in chunk],
+                "model_version": self.version,
+            }
+        ).astype(dict.fromkeys(("decision", "in_range", "reason", "model_version"), object))
+        decoded = {row: read.pixels for row, read in enumerate(chunk) if read.pixels is not None}
+        if decoded:
+            usable, pixels = list(decoded), np.stack(list(decoded.values()))[..., None]
+            for name, values in self.judge_pixels(pixels, batch_size).items():
+                table.loc[usable, name] = values
+        return table[list(COLUMNS)]
+
+    def judge_pixels(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> dict[str, npt.NDArray]:
+        """Judge decoded images, uint8 `[n, size, size, 1]`.
+
+        Returns:
+            probability, calibrated_probability, decision, in_range and reason, `[n]` each.
+        """
+        probability = predict(self.model, pixels, batch_size)
+        scales = {
+            "probability": probability,
+            "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
+        }
+        positive = scales[self.decision["scale"]] >= self.decision["threshold"]
+        descriptions = describe(pixels, self._features, batch_size)
+        distance, reasons = judge_range(descriptions, self.image_range)
+        inside = distance <= 1
+        names = np.array(self.class_names, dtype=object)
+        return {
+            **scales,
+            "decision": np.where(inside, names[positive.astype(np.int64)], ""),
+            "in_range": np.where(inside, YES, NO).astype(object),
+            "reason": np.array(reasons, dtype=object),
+        }
+
+
+def _find_model(folder: Path, version: str | None) -> Path:
+    """Return the path of the newest model, or of one version."""
+    models = sorted((folder / "06_models/pneumonia_model.keras").glob(f"{version or '*'}/pneumonia_model.keras"))
+    if not models:
+        wanted = f"no version {version} of the model" if version else "no model"
+        raise UserError(f"There is {wanted} in {folder.resolve()}. Train one: kedro run --params=images=PATH.")
+    return models[-1]
+
+
+def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
+    """Return the newest record of this name that was made with the model's weights."""
+    for path in sorted(folder.glob(f"*/{name}.json/*/{name}.json"), key=lambda path: path.parent.name, reverse=True):
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record.get("weights_sha256") == digest:
+            return record
+    raise UserError(
+        f"The model {model.parent.name} has no {name}: it was never judged. Judge it: kedro run --pipelines=evaluation "
+        f"--load-versions=pneumonia_model:{model.parent.name}."
+    )

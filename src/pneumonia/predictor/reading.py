@@ -1,0 +1,168 @@
+"""From files or arrays to pixels for the network, a few hundred at a time: memory does not grow with their number."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.examine import Limits, examine_image
+from pneumonia.images.index import thread_count
+from pneumonia.images.layout import ImageFile
+from pneumonia.images.source import ImageSource
+from pneumonia.pixels.decoding import Resize, decode_image
+
+# What a file may be where nobody says otherwise; as the parameters of ingest have it.
+LIMITS = Limits(min_side=32, max_pixels=50_000_000)
+MAX_FILE_BYTES = 2**27
+
+CHUNK = 256  # images in memory at once, and as many that are read ahead
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to come.
+
+    Attributes:
+        path: What it is called in the table.
+        read: Gives its bytes; may raise UserError.
+        size: Of the file in bytes.
+        problem: Why it is not read; empty if it is.
+    """
+
+    path: str
+    read: Callable[[], bytes]
+    size: int = 0
+    problem: str = ""
+
+
+class Reading(NamedTuple):
+    """How images are read: the square that the network takes, and what a file may be."""
+
+    image_size: int
+    resize: Resize
+    limits: Limits
+    max_file_bytes: int
+
+
+class Read(NamedTuple):
+    """An image that was read, or the problem that it has."""
+
+    path: str
+    sha256: str
+    problem: str
+    pixels: npt.NDArray[np.uint8] | None
+
+
+def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[Item]:
+    """List images, given in any way.
+
+    Args:
+        images: A path (image, folder, zip, fsspec address), an image source, an array of grey values `[h, w]` or
+            colours `[h, w, 3]`, a stack of grey images `[n, h, w]` or `[n, h, w, 1]`, or a sequence of these.
+
+    Raises:
+        UserError: If there is no image at a path, or an array has another shape.
+    """
+    if isinstance(images, ImageSource):
+        return [_file_item(images, file, "") for file in images.unlabelled]
+    if isinstance(images, np.ndarray):
+        return [_array_item(array, f"array {number}") for number, array in enumerate(_single(images))]
+    if isinstance(images, str | Path):
+        return items_of(ImageSource(str(images)))
+    found: list[Item] = []
+    for number, one in enumerate(images):
+        if isinstance(one, np.ndarray):
+            found += [_array_item(array, f"array {number}") for array in _single(one)]
+        else:
+            source = ImageSource(str(one))
+            is_file = len(source.unlabelled) == 1 and str(one).endswith(source.unlabelled[0].path)
+            found += [_file_item(source, file, str(one) if is_file else f"{one}/") for file in source.unlabelled]
+    return found
+
+
+def _file_item(source: ImageSource, file: ImageFile, prefix: str) -> Item:
+    path = prefix if prefix.endswith(file.path) and prefix else prefix + file.path
+    return Item(path, lambda: source.read_file(file), file.member.size, file.problem)
+
+
+def _single(array: npt.NDArray) -> list[npt.NDArray]:
+    """Take a stack of images apart."""
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3):
+        return [array]
+    if array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3)):
+        return list(array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array)
+    raise UserError(
+        f"An array of the shape {array.shape} is no image: give [height, width], [height, width, 3] or "
+        "[n, height, width]."
+    )
+
+
+def _array_item(array: npt.NDArray, name: str) -> Item:
+    """Write an array as PNG without compression, so that it goes the way of every file."""
+    if array.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"An array of {array.dtype} has no defined range: give uint8 (0 to 255) or uint16.")
+
+    def read() -> bytes:
+        content = io.BytesIO()
+        Image.fromarray(array).save(content, "PNG", compress_level=0)
+        return content.getvalue()
+
+    return Item(f"{name}.png", read, array.nbytes)
+
+
+def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
+    """Read, check and decode images on all cores, in order; while one chunk is judged, the next is read."""
+
+    def read_one(item: Item) -> Read:
+        return _read(item, how)
+
+    chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
+    with ThreadPoolExecutor(thread_count()) as pool:
+        try:
+            ahead: list[Future[Read]] = []
+            for chunk in [*chunks, []]:
+                current, ahead = ahead, [pool.submit(read_one, item) for item in chunk]
+                if current:
+                    yield [future.result() for future in current]
+        finally:
+            # Else an interrupted run would wait until the chunk is read.
+            pool.shutdown(cancel_futures=True)
+
+
+def read_pixels(items: Sequence[Item], how: Reading) -> npt.NDArray[np.uint8]:
+    """Read images of which it is known that they can be, uint8 `[n, size, size, 1]`.
+
+    Raises:
+        UserError: If one can no longer be read.
+    """
+    found = [read for chunk in read_in_chunks(items, how) for read in chunk]
+    if gone := [f"{read.path}: {read.problem}" for read in found if read.pixels is None]:
+        raise UserError(f"{len(gone):,} images changed since they were judged, the first: {gone[0]}. Run again.")
+    if not found:
+        return np.empty((0, how.image_size, how.image_size, 1), np.uint8)
+    return np.stack([read.pixels for read in found if read.pixels is not None])[..., None]
+
+
+def _read(item: Item, how: Reading) -> Read:
+    if item.problem:
+        return Read(item.path, "", item.problem, None)
+    if item.size > how.max_file_bytes:
+        return Read(item.path, "", f"more than {how.max_file_bytes:,} bytes", None)
+    try:
+        data = item.read()
+    except UserError as error:
+        return Read(item.path, "", error.message, None)
+    facts = examine_image(data, item.path, how.limits)
+    if facts.problem:
+        return Read(item.path, facts.sha256, facts.problem, None)
+    try:
+        return Read(item.path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
+    except UserError as error:
+        return Read(item.path, facts.sha256, error.message, None)

@@ -1,0 +1,130 @@
+"""The page on new images: limits first, then the most suspicious ones with their maps, then all of them in a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.annotations import Model
+from pneumonia.images.source import ImageSource
+from pneumonia.model.grad_cam import grad_cam
+from pneumonia.predictor.predictor import NO, YES
+from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Reading, items_of, read_pixels
+from pneumonia.report.gallery import overlay, webp_uri
+from pneumonia.report.render import render
+
+ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
+OUTSIDE_SHOWN = 0.2  # of the pictures, at most, for images out of range
+MANY_OUTSIDE = 0.05  # share of images out of range from which on the source itself is in doubt
+MAPS_AT_ONCE = 64
+
+
+def sort_by_suspicion(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Sort judged images by falling probability, then those out of range, then those that cannot be used."""
+    rank = predictions["in_range"].map({YES: 0, NO: 1}).fillna(2)
+    ordered = predictions.assign(rank=rank).sort_values(
+        ["rank", "probability", "path"], ascending=[True, False, True], kind="stable"
+    )
+    return ordered.drop(columns="rank").reset_index(drop=True)
+
+
+def choose_shown(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Choose the images that are shown: the most suspicious ones, and some of those out of range."""
+    ordered = sort_by_suspicion(predictions)
+    outside = ordered[ordered["in_range"] == NO].head(int(most * OUTSIDE_SHOWN))
+    return pd.concat([ordered[ordered["in_range"] == YES].head(most - len(outside)), outside], ignore_index=True)
+
+
+def draw_new_maps(
+    source: ImageSource, model: Model, lineage: Mapping[str, Any], predictions: pd.DataFrame, most: int
+) -> list[dict[str, Any]]:
+    """Draw the chosen images; beside those in range the map of what speaks for the positive class.
+
+    Args:
+        source: Where the images are; they are read again.
+        model: The trained network.
+        lineage: Size and decoding of its images.
+        predictions: What was said of each image.
+        most: How many to show.
+
+    Returns:
+        The chosen rows as records, with `image` and `overlay` as data URIs; `overlay` is empty out of range.
+    """
+    shown = choose_shown(predictions, most)
+    how = Reading(lineage["image_size"], lineage["resize"], LIMITS, MAX_FILE_BYTES)
+    items = {item.path: item for item in items_of(source)}
+    records = []
+    for start in range(0, len(shown), MAPS_AT_ONCE):
+        rows = shown.iloc[start : start + MAPS_AT_ONCE]
+        pixels = read_pixels([items[path] for path in rows["path"]], how)
+        maps = grad_cam(model, pixels)
+        for record, image, cam in zip(rows.to_dict("records"), pixels[..., 0], maps, strict=True):
+            is_judged = record["in_range"] == YES
+            drawn = {"image": webp_uri(image), "overlay": webp_uri(overlay(image, cam)) if is_judged else ""}
+            records.append({**record, **drawn})
+    return records
+
+
+def count_outcomes(predictions: pd.DataFrame, class_names: list[str]) -> dict[str, int]:
+    """Count the images: `all`, each class by name, `out of range`, `not usable`."""
+    decided = predictions["decision"].value_counts()
+    counts = {name: int(decided.get(name, 0)) for name in reversed(class_names)}
+    outside, judged = int((predictions["in_range"] == NO).sum()), sum(counts.values())
+    rest = {"out of range": outside, "not usable": len(predictions) - outside - judged}
+    return {"all": len(predictions), **counts, **rest}
+
+
+def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any], positive: str) -> list[str]:
+    """List what the page does not show, the gravest first."""
+    limits = [
+        "Research software, not a medical device. No decision about a patient may rest on it.",
+        "No label was read: nothing here says how often the model is right on these images. "
+        "Test it on labelled images of the same place first (kedro run --pipelines=external).",
+    ]
+    usable = counts["all"] - counts["not usable"]
+    if usable and counts["out of range"] > MANY_OUTSIDE * usable:
+        limits.append(
+            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (of the model's own "
+            "validation images 1 in 100 is): the model may not suit this source at all, and being in range does not "
+            "make it right."
+        )
+    limits.append(
+        f"An image is called {positive} from a {decision['scale'].replace('_', ' ')} of {decision['threshold']:.3f}; "
+        f"calibration and threshold were fitted on {decision['fitted_on']['n']:,} validation images of the training "
+        "source, with its share of positives."
+    )
+    limits.append("A map shows what raised the network's answer, not where a finding is.")
+    return limits
+
+
+def write_prediction_report(
+    predictions: pd.DataFrame,
+    maps: list[dict[str, Any]],
+    lineage: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    run_context: Mapping[str, Any],
+) -> str:
+    """Write the page: one HTML file that needs nothing beside itself.
+
+    Args:
+        predictions: One row per image file.
+        maps: The pictures of `draw_new_maps`.
+        lineage: Names the classes.
+        decision: Calibration and threshold.
+        run_context: Command and versions.
+    """
+    class_names = lineage["class_names"]
+    counts = count_outcomes(predictions, class_names)
+    ordered = sort_by_suspicion(predictions)
+    usable = ordered[ordered["in_range"] != ""]
+    return render(
+        "predictions.html",
+        counts=counts,
+        positive=class_names[1],
+        limits=list_prediction_limits(counts, decision, class_names[1]),
+        inside=[record for record in maps if record["in_range"] == YES],
+        outside=[record for record in maps if record["in_range"] == NO],
+        folds=[usable.iloc[start : start + ROWS_A_FOLD] for start in range(0, len(usable), ROWS_A_FOLD)],
+        rejected=ordered[ordered["in_range"] == ""],
+        run_context=run_context,
+    )

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from pneumonia.audits.range_check import CHANGED, DRAWN, KIND_LABELS, UNTOUCHED, check_range, cut_half
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.predictor.describing import fit_image_range
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    keras.utils.set_random_seed(3)
+    image = keras.Input((32, 32, 1), name="image")
+    x = keras.layers.Conv2D(8, 5, 4, activation="relu", name="features")(keras.layers.Rescaling(1 / 255)(image))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
+
+
+def test_every_kind_is_measured_beside_the_untouched_images(network, tiny_manifest, tiny_store, default_parameters):
+    parameters = EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 200})
+    image_range = fit_image_range(network, tiny_manifest, tiny_store, 16)
+
+    table = check_range(network, image_range, tiny_manifest, tiny_store, parameters).set_index("kind")
+
+    assert table.index.tolist() == list(KIND_LABELS) == [UNTOUCHED, *CHANGED, *DRAWN]
+    assert np.isnan(table.loc[UNTOUCHED, "auc"])
+    assert table["n"].tolist() == [8] * 5 + [100] * 5
+    # Grey noise with a bright band at the top: a blank image, a hand or a landscape has neither.
+    assert table.loc[["blank", "hand", "photograph"], "auc"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_each_half_is_cut_in_turn():
+    cut = cut_half(np.full((5, 8, 8, 1), 9, np.uint8))
+    assert [(part[0, 0, 0] > 0, part[-1, -1, 0] > 0) for part in cut] == [
+        (False, True), (True, False), (False, True), (True, False), (False, True),
+    ]  # fmt: skip
+    assert (cut > 0).mean(axis=(1, 2, 3)).tolist() == [0.5] * 5
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_what_is_drawn_depends_on_the_seed_alone(kind):
+    one, again, other = (DRAWN[kind](64, seed) for seed in (1, 1, 2))
+    assert one.shape == (64, 64)
+    assert one.dtype == np.uint8
+    assert (one == again).all()
+    assert (one != other).any()

@@ -1,0 +1,162 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.model.predict import predict_stored
+from pneumonia.predictor.predictor import COLUMNS, Predictor
+
+
+@pytest.fixture(scope="module")
+def predictor(network, lineage, decision, wide_range):
+    return Predictor(network, lineage, decision, wide_range, "V")
+
+
+@pytest.fixture(scope="module")
+def expected(network, tiny_manifest, tiny_store):
+    """Probability of each tiny image as evaluation finds it, by hash."""
+    probability = predict_stored(network, tiny_store, tiny_manifest["sha256"], 16)
+    return dict(zip(tiny_manifest["sha256"], probability, strict=True))
+
+
+def test_every_image_of_a_folder_is_judged_and_every_other_file_listed_with_its_reason(predictor, folder, expected):
+    table = predictor.predict(folder)
+
+    assert tuple(table.columns) == COLUMNS
+    assert len(table) == 12
+    judged = table[table["in_range"] == "yes"]
+    assert len(judged) == 10
+    assert judged["probability"].to_numpy() == pytest.approx([expected[sha] for sha in judged["sha256"]], abs=1e-6)
+    assert dict(table.loc[table["in_range"] == "", ["path", "reason"]].itertuples(index=False)) == {
+        "empty.png": "empty file",
+        "text.jpeg": "text, not an image",
+    }
+    assert table["model_version"].unique().tolist() == ["V"]
+
+
+def test_the_decision_is_taken_on_its_own_scale_and_the_calibration_halves_the_logit(predictor, folder):
+    judged = predictor.predict(folder).query("in_range == 'yes'")
+    odds = judged["probability"] / (1 - judged["probability"])
+    calibrated = judged["calibrated_probability"]
+
+    assert (calibrated / (1 - calibrated)).to_numpy() == pytest.approx(np.sqrt(odds.to_numpy()), rel=1e-9)
+    assert (judged["decision"] == "PNEUMONIA").tolist() == (judged["probability"] >= 0.5).tolist()
+
+
+def test_the_folder_is_not_written_to(predictor, folder):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    predictor.predict(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_order_and_batch_size_do_not_matter(predictor, folder):
+    files = sorted(folder.rglob("*.png"), key=lambda path: path.name)
+    files = [path for path in files if path.name != "empty.png"]
+    one = predictor.predict(files, batch_size=3).set_index("path")
+    other = predictor.predict(files[::-1], batch_size=64).set_index("path").loc[one.index]
+
+    assert one["probability"].to_numpy() == pytest.approx(other["probability"].to_numpy(), abs=1e-6)
+    assert one["decision"].tolist() == other["decision"].tolist()
+    assert one.index.tolist() == [str(path) for path in files]
+
+
+def test_a_single_file_a_zip_and_an_address_give_the_same_as_the_folder(predictor, folder, tmp_path):
+    table = predictor.predict(folder).set_index("path")
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, path.relative_to(folder))
+
+    assert predictor.predict(folder / "0.png")["probability"].item() == table.loc["0.png", "probability"]
+    assert predictor.predict(f"file://{folder}/0.png")["path"].item() == "0.png"
+    zipped = predictor.predict(tmp_path / "new.zip").set_index("path")
+    assert zipped["probability"].dropna().to_dict() == table["probability"].dropna().to_dict()
+
+
+def test_arrays_are_judged_as_the_files_that_they_come_from(predictor, tiny_store, tiny_manifest, expected):
+    sha256s = tiny_manifest["sha256"][:3]
+    stack = tiny_store.read(tiny_store.rows(sha256s))
+
+    for arrays in (stack, stack[..., 0], list(stack[..., 0]), np.repeat(stack, 3, axis=3)):
+        table = predictor.predict(arrays)
+        assert table["path"].tolist() == ["array 0.png", "array 1.png", "array 2.png"] or len(table) == 3
+        assert table["probability"].to_numpy() == pytest.approx([expected[sha] for sha in sha256s], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [(np.zeros((4, 4, 4, 4), np.uint8), "shape"), (np.zeros((40, 40), np.float32), "float32 has no defined range")],
+)
+def test_an_array_that_is_no_image_is_refused(predictor, array, message):
+    with pytest.raises(UserError, match=message):
+        predictor.predict(array)
+
+
+def test_an_image_out_of_range_has_a_probability_but_no_decision(network, lineage, decision, image_range, noise):
+    table = Predictor(network, lineage, decision, {**image_range, "bound": 1e-12}).predict(noise)
+
+    assert table["in_range"].unique().tolist() == ["no"]
+    assert table["decision"].unique().tolist() == [""]
+    assert table["probability"].notna().all()
+    assert table["reason"].str.startswith("unlike the training images").all()
+
+
+def test_records_of_another_model_are_refused(network, lineage, decision, wide_range):
+    with pytest.raises(UserError, match="decision was made for the model with the weights"):
+        Predictor(network, lineage, {**decision, "weights_sha256": "0" * 64}, wide_range)
+    with pytest.raises(UserError, match="image_range was made for the model with the weights"):
+        Predictor(network, lineage, decision, {**wide_range, "weights_sha256": "0" * 64})
+
+
+def test_another_decoder_is_refused(network, lineage, decision, wide_range):
+    with pytest.raises(UserError, match="trained on pixels made as 32-squeeze-decoder0"):
+        Predictor(network, {**lineage, "pixels": "32-squeeze-decoder0"}, decision, wide_range)
+
+
+@pytest.fixture
+def saved(tmp_path, network, lineage, decision, wide_range):
+    """A root with two models of the same weights, of which one run judged them, and a newer decision of another."""
+    for version in ("1", "2"):
+        path = tmp_path / f"06_models/pneumonia_model.keras/{version}/pneumonia_model.keras"
+        path.parent.mkdir(parents=True)
+        network.save(path)
+    records = {"model_lineage": lineage, "decision": decision, "image_range": wide_range}
+    for name, record in records.items():
+        for version, content in (("2", record), ("3", {"weights_sha256": "0" * 64})):
+            path = tmp_path / f"07_model_output/{name}.json/{version}/{name}.json"
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_a_model_is_found_in_a_folder_with_what_belongs_to_it(saved, folder, predictor):
+    found = Predictor.from_folder(saved)
+
+    assert found.version == "2"
+    assert found.predict(folder)["probability"].dropna().tolist() == pytest.approx(
+        predictor.predict(folder)["probability"].dropna().tolist(), abs=1e-6
+    )
+    assert Predictor.from_folder(saved, version="1").version == "1"
+
+
+def test_a_folder_without_the_model_or_its_decision_is_refused(saved):
+    with pytest.raises(UserError, match="no version 7 of the model"):
+        Predictor.from_folder(saved, version="7")
+    (saved / "07_model_output/decision.json/2/decision.json").unlink()
+    with pytest.raises(UserError, match="The model 2 has no decision: it was never judged"):
+        Predictor.from_folder(saved)
+
+
+def test_a_model_file_that_was_cut_is_refused(saved):
+    path = saved / "06_models/pneumonia_model.keras/2/pneumonia_model.keras"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="not a whole model"):
+        Predictor.from_folder(saved)
+
+
+def test_a_place_without_images_is_refused(predictor, tmp_path):
+    with pytest.raises(UserError, match="no image file"):
+        predictor.predict(tmp_path)
+    with pytest.raises(UserError, match="There are no images at"):
+        predictor.predict(tmp_path / "nowhere")

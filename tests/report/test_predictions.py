@@ -1,0 +1,109 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumonia.report.predictions import (
+    choose_shown,
+    count_outcomes,
+    list_prediction_limits,
+    sort_by_suspicion,
+    write_prediction_report,
+)
+
+DECISION = {"scale": "probability", "threshold": 0.5, "fitted_on": {"n": 900}}
+CONTEXT = {
+    "run_id": "2026-01-02T03.04.05.678Z",
+    "environment": "local",
+    "command": "kedro run --pipelines=prediction --params=images=new",
+    "versions": {"pneumonia_model": "2026-01-01T00.00.00.000Z"},
+    "commit": None,
+    "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
+}
+LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"]}
+
+
+def predictions(n_inside, n_outside=0, n_rejected=0):
+    n = n_inside + n_outside + n_rejected
+    probability = np.random.default_rng(0).random(n)
+    in_range = ["yes"] * n_inside + ["no"] * n_outside + [""] * n_rejected
+    table = pd.DataFrame(
+        {
+            "path": [f"ward/{index:05d}.jpeg" for index in range(n)],
+            "sha256": [f"{index:064x}" for index in range(n)],
+            "probability": probability,
+            "calibrated_probability": probability,
+            "decision": np.where(probability >= 0.5, "PNEUMONIA", "NORMAL"),
+            "in_range": in_range,
+            "reason": ["" if kind == "yes" else "why not" for kind in in_range],
+            "model_version": "V",
+        }
+    )
+    table.loc[table["in_range"] != "yes", "decision"] = ""
+    table.loc[table["in_range"] == "", ["probability", "calibrated_probability"]] = np.nan
+    return table
+
+
+def test_the_most_suspicious_images_come_first_then_what_is_not_judged_then_what_cannot_be_used():
+    ordered = sort_by_suspicion(predictions(5, 3, 2).sample(frac=1, random_state=0))
+
+    assert ordered["in_range"].tolist() == ["yes"] * 5 + ["no"] * 3 + [""] * 2
+    assert ordered["probability"][:5].is_monotonic_decreasing
+    assert ordered["probability"][5:8].is_monotonic_decreasing
+
+
+def test_a_fifth_of_the_pictures_may_be_out_of_range():
+    shown = choose_shown(predictions(100, 30, 1), 20)
+    assert shown["in_range"].value_counts().to_dict() == {"yes": 16, "no": 4}
+    assert choose_shown(predictions(100, 30), 0).empty
+    assert len(choose_shown(predictions(0, 3), 20)) == 3
+
+
+def test_every_file_is_in_one_count():
+    table = predictions(10, 3, 2)
+    called = int((table["decision"] == "PNEUMONIA").sum())
+    assert count_outcomes(table, ["NORMAL", "PNEUMONIA"]) == {
+        "all": 15,
+        "PNEUMONIA": called,
+        "NORMAL": 10 - called,
+        "out of range": 3,
+        "not usable": 2,
+    }
+
+
+@pytest.mark.parametrize(("n_outside", "is_doubted"), [(5, False), (6, True)])
+def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted):
+    counts = count_outcomes(predictions(100 - n_outside, n_outside), ["NORMAL", "PNEUMONIA"])
+    limits = list_prediction_limits(counts, DECISION, "PNEUMONIA")
+
+    assert limits[0].startswith("Research software, not a medical device")
+    assert any("may not suit this source" in limit for limit in limits) is is_doubted
+
+
+def test_the_page_of_5000_images_is_small_and_has_each_once():
+    table = predictions(4900, 60, 40)
+    picture = "data:image/webp;base64," + "A" * 12_000  # larger than those of a real run
+    maps = [
+        {**record, "image": picture, "overlay": picture if record["in_range"] == "yes" else ""}
+        for record in choose_shown(table, 200).to_dict("records")
+    ]
+    page = write_prediction_report(table, maps, LINEAGE, DECISION, CONTEXT)
+
+    assert len(page.encode()) < 20e6
+    assert page.count("<details") == 20  # 4,960 usable images, 250 a fold
+    assert page.count("<details open") == 1
+    cells = re.findall(r"<td>(ward/\d+\.jpeg)</td>", page)
+    assert sorted(cells) == table["path"].tolist()
+    assert page.index("not a medical device") < page.index("Most suspicious first") < page.index("All images</h2>")
+
+
+def test_a_page_without_any_usable_image_says_so():
+    page = write_prediction_report(predictions(0, 0, 2), [], LINEAGE, DECISION, CONTEXT)
+    assert "No image could be used" in page
+    assert "why not" in page
+
+
+def test_a_name_cannot_write_into_the_page():
+    table = predictions(1).assign(path="<script>alert(1)</script>.jpeg")
+    assert "<script" not in write_prediction_report(table, [], LINEAGE, DECISION, CONTEXT)
