@@ -3,17 +3,19 @@ import time
 import numpy as np
 import pytest
 
+from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.bounds import logit_interval
+from pneumonia.metrics.clusters import rate_deviation
 from pneumonia.metrics.intervals import (
-    bootstrap,
-    difference_interval,
-    estimate_auc,
+    estimate_both_rates,
+    estimate_decisions,
     estimate_metrics,
     estimate_rate,
-    exact_bound,
-    logit_interval,
-    resample_groups,
+    rate_difference,
+    rates_function,
 )
-from pneumonia.metrics.metrics import METRICS
+from pneumonia.metrics.metrics import RATE_METRICS
+from pneumonia.metrics.registry import METRICS
 
 
 def make_columns(n=400, seed=0, separation=2.0, group_size=1):
@@ -27,51 +29,6 @@ def make_columns(n=400, seed=0, separation=2.0, group_size=1):
         "calibrated_probability": probability,
         "group": np.array([f"{'pn'[i % 2]}{i // (2 * group_size)}" for i in range(n)]),
     }
-
-
-def test_logit_interval_of_the_worked_example():
-    assert logit_interval(0.9, 0.03) == pytest.approx((0.82403, 0.94535), abs=5e-6)
-
-
-def test_logit_interval_of_a_correlation_lies_within_minus_one_and_one():
-    low, high = logit_interval(0.98, 0.05, lowest=-1.0)
-    assert -1 < low < 0.98 < high < 1
-
-
-def test_exact_bound_is_that_of_clopper_and_pearson():
-    from scipy.stats import beta
-
-    assert exact_bound(30) == pytest.approx(beta.ppf(0.025, 30, 1), abs=1e-12)
-    assert exact_bound(30) == pytest.approx(0.88430, abs=5e-6)
-
-
-def test_every_resample_draws_as_many_groups_as_there_are():
-    groups = np.array(["a", "a", "b", "c", "c", "c"])
-    weights = np.concatenate(list(resample_groups(groups, 600, seed=3)))
-    assert weights.shape == (600, 6)
-    np.testing.assert_array_equal(weights[:, [0, 2, 3]].sum(axis=1), 3)
-
-
-def test_images_of_one_group_are_drawn_together():
-    groups = np.array(["a", "b", "a", "b"])
-    weights = next(resample_groups(groups, 50, seed=0))
-    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
-    np.testing.assert_array_equal(weights[:, 1], weights[:, 3])
-
-
-def test_draws_do_not_depend_on_the_order_of_the_images():
-    groups = np.array(["a", "a", "b", "c", "d"])
-    order = np.array([4, 2, 0, 3, 1])
-    straight, mixed = (next(resample_groups(g, 100, seed=1)) for g in (groups, groups[order]))
-    np.testing.assert_array_equal(straight[:, order], mixed)
-
-
-def test_the_bootstrap_deviation_of_a_mean_is_the_one_that_theory_gives():
-    values = np.random.default_rng(0).normal(size=500)
-    replicates = bootstrap(
-        lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, np.arange(500), 2000, seed=0
-    )
-    assert np.std(replicates["mean"]) == pytest.approx(values.std() / np.sqrt(500), rel=0.05)
 
 
 def test_groups_of_alike_images_widen_the_interval():
@@ -92,7 +49,7 @@ def test_every_metric_has_a_value_within_its_interval():
 
 def test_the_estimates_of_auc_alone_and_among_all_metrics_agree():
     columns = make_columns()
-    alone = estimate_auc(columns["target"], columns["probability"], columns["group"], 300, 7)
+    alone = estimate_auc(columns["target"], columns["probability"], columns["group"])
     assert alone == estimate_metrics(columns, 0.1, 300, 7)["auc"]
 
 
@@ -110,7 +67,7 @@ def test_a_faultless_sample_gets_exact_bounds():
     assert estimates["specificity"] == {"value": 1.0, "low": pytest.approx(0.025 ** (1 / 40)), "high": 1.0}
     assert estimates["auc"] == {"value": 1.0, "low": pytest.approx(0.025 ** (1 / 40)), "high": 1.0}
     assert estimates["brier"] == {"value": 0.0, "low": 0.0, "high": pytest.approx(1 - 0.025 ** (1 / 100))}
-    worst = 0.6 * 0.0125 ** (1 / 60) + 0.4 * 0.0125 ** (1 / 40)
+    worst = 1 - np.hypot(0.6 * (1 - 0.025 ** (1 / 60)), 0.4 * (1 - 0.025 ** (1 / 40)))
     assert estimates["accuracy"] == {"value": 1.0, "low": pytest.approx(worst), "high": 1.0}
     for name in ("precision", "npv", "f1", "mcc", "balanced_accuracy", "average_precision"):
         assert 0.7 < estimates[name]["low"] < estimates[name]["high"] == 1.0, name
@@ -136,7 +93,7 @@ def test_a_model_that_is_always_wrong_gets_bounds_from_below():
 def test_calling_every_image_positive_leaves_the_balanced_accuracy_uncertain():
     columns = make_columns() | {"decision": np.ones(400, dtype=int)}
     balanced = estimate_metrics(columns, 0.1, 300, 0)["balanced_accuracy"]
-    bound = 0.0125 ** (1 / 200)
+    bound = 0.025 ** (1 / 200)
     assert balanced == {"value": 0.5, "low": pytest.approx(bound / 2), "high": pytest.approx(1 - bound / 2)}
 
 
@@ -175,38 +132,100 @@ def test_too_few_groups_leave_the_value_without_an_interval(n_groups):
     ],
 )
 def test_a_rate_at_the_edge_has_an_exact_bound(successes, expected):
-    assert estimate_rate(np.array(successes, dtype=float), np.arange(len(successes)), 300, 0) == expected
+    assert estimate_rate(np.array(successes, dtype=float), np.arange(len(successes))) == expected
 
 
 def test_a_rate_in_between_has_the_logit_interval_of_its_binomial_deviation():
     successes = np.repeat([0.0, 1.0], [20, 180])
-    rate = estimate_rate(successes, np.arange(200), 2000, 0)
+    rate = estimate_rate(successes, np.arange(200))
     expected = logit_interval(0.9, np.sqrt(0.9 * 0.1 / 200))
     assert rate["value"] == 0.9
     assert (rate["low"], rate["high"]) == pytest.approx(expected, abs=0.004)
 
 
-def test_a_paired_difference_of_equal_runs_is_exactly_nothing():
-    assert difference_interval(0.0, np.zeros(300)) == (0.0, 0.0)
+def coverage(truths, sizes):
+    """Return each metric's coverage, exactly: over all counts of errors that single images can have.
+
+    Returns:
+        By metric, the share of all samples, and the share of those with exactly one perfect rate.
+    """
+    from scipy.stats import binom
+
+    target = np.repeat([1, 0], sizes)
+    share, groups = sizes[0] / len(target), np.arange(len(target))
+    chances = [binom.pmf(np.arange(n + 1), n, 1 - truth) for truth, n in zip(truths, sizes, strict=True)]
+    values = {
+        name: float(rates_function(METRICS[name].function, share, 0.1)(np.array([truths]))[0]) for name in RATE_METRICS
+    }
+    held = {name: np.zeros(2) for name in RATE_METRICS}
+    total = np.zeros(2)
+    for errors in np.argwhere(np.outer(*chances) > 1e-5):
+        chance = np.prod([chances[i][errors[i]] for i in (0, 1)]) * np.array([1, (errors == 0).sum() == 1])
+        wrong = np.concatenate([np.arange(n) < count for n, count in zip(sizes, errors, strict=True)])
+        rates = estimate_both_rates(target, np.where(wrong, 1 - target, target), groups)
+        total += chance
+        for name, value in values.items():
+            found = estimate_decisions(METRICS[name], rates, share, 0.1)
+            held[name] += chance * (found["low"] <= value <= (np.inf if found["high"] is None else found["high"]))
+    return {name: tuple(part / total) for name, part in held.items()}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("auc", [0.90, 0.98])
-def test_the_interval_of_the_auc_covers_the_truth_in_95_of_100_samples(auc):
-    from scipy.stats import norm
+@pytest.mark.parametrize(
+    ("truths", "sizes"),
+    [((0.95, 0.99), (450, 160)), ((0.995, 0.97), (450, 160)), ((0.95, 0.995), (60, 40)), ((0.99, 0.98), (60, 40))],
+)
+def test_composites_cover_the_truth_where_one_rate_is_perfect(truths, sizes):
+    found = coverage(truths, sizes)
+    for name, (of_all, of_perfect) in found.items():
+        assert of_all >= 0.939, name
+        if name in ("balanced_accuracy", "accuracy", "f1", "mcc"):
+            assert of_perfect >= 0.93, name
 
-    shift = norm.ppf(auc) * np.sqrt(2)
-    covered = 0
-    for seed in range(500):
-        rng = np.random.default_rng(seed)
-        sizes = rng.choice([1, 2, 3], 400, p=[0.6, 0.2, 0.2])
-        codes = np.repeat(np.arange(400), sizes)
-        target = (codes < 240).astype(int)
-        # Half of the variance is shared by the images of a group.
-        scores = (rng.normal(size=400)[codes] + rng.normal(size=len(codes))) / np.sqrt(2) + shift * target
-        estimate = estimate_auc(target, scores, codes, 400, seed)
-        covered += estimate["low"] <= auc <= estimate["high"]
-    assert 0.92 <= covered / 500 <= 0.98
+
+def test_a_perfect_specificity_does_not_hide_how_uncertain_it_is():
+    columns = make_columns()
+    columns["decision"] = np.where(columns["target"] == 0, 0, columns["decision"])
+    found = estimate_metrics(columns, 0.1, 200, 0)
+    spread = (found["sensitivity"]["value"] - found["sensitivity"]["low"]) / 2
+    assert found["balanced_accuracy"]["value"] - found["balanced_accuracy"]["low"] == pytest.approx(
+        np.hypot(spread, (1 - 0.025 ** (1 / 200)) / 2)
+    )
+    assert found["precision"]["value"] == found["precision"]["high"] == 1
+    assert found["precision"]["low"] < 0.995
+    ratio = found["likelihood_ratio_positive"]
+    assert (ratio["value"], ratio["high"]) == (None, None)
+    assert ratio["low"] > 30
+
+
+def test_likelihood_ratios_of_the_worked_example():
+    target = np.repeat([0, 1], [200, 300])
+    decision = np.r_[np.repeat([0, 1], [180, 20]), np.repeat([0, 1], [30, 270])]
+    columns = make_columns(500) | {"target": target, "decision": decision, "group": np.arange(500)}
+    found = estimate_metrics(columns, 0.1, 200, 0)
+    positive, negative = found["likelihood_ratio_positive"], found["likelihood_ratio_negative"]
+    assert positive["value"] == pytest.approx(9)
+    assert negative["value"] == pytest.approx(1 / 9)
+    # Simel, J. Clin. Epidemiol. 44 (1991): exp(log 9 -+ 1.96 sqrt(0.1 / 270 + 0.9 / 20)) = 5.93 to 13.66
+    assert (positive["low"], positive["high"]) == pytest.approx((5.93, 13.66), rel=0.03)
+
+
+def test_groups_that_are_right_and_wrong_by_halves_are_no_more_certain_than_single_images():
+    assert rate_deviation(np.array([1.0, 0, 1, 0]), np.array([0, 0, 1, 1])) == 0.25
+
+
+def test_the_deviation_of_a_rate_over_groups_is_that_of_rao_and_scott():
+    # Three groups of two, all right, all right, all wrong: sums of (x - 2/3) / 6 are 1/9, 1/9, -2/9.
+    deviation = rate_deviation(np.array([1.0, 1, 1, 1, 0, 0]), np.repeat([0, 1, 2], 2))
+    assert deviation == pytest.approx(np.sqrt(3 / 2 * (1 + 1 + 4) / 81))
+
+
+def test_the_paired_difference_of_rates_counts_the_images_that_changed():
+    first = np.repeat([1, 1, 0, 0], [80, 10, 2, 8])
+    second = np.repeat([1, 0, 1, 0], [80, 10, 2, 8])
+    found = rate_difference(first, second, np.arange(100))
+    assert found["value"] == pytest.approx(0.08)
+    assert 0 < found["low"] < 0.03  # Newcombe's paired method 10 has 0.0087 for these counts, unpaired it is below 0
+    assert rate_difference(first, first, np.arange(100)) == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 @pytest.mark.slow

@@ -76,6 +76,6 @@ def measure_pointing(
     return {
         "n": len(focal),
         "n_groups": len(np.unique(groups)),
-        "hits": estimate_rate(hits, groups, parameters.resamples, parameters.seed),
+        "hits": estimate_rate(hits, groups),
         "lesion_share": float(shares.mean()) if len(shares) else None,
     }

@@ -26,7 +26,7 @@ def auc_row(
         predictor, images, auc, low, high, n, n_groups.
     """
     groups = rows["group"].to_numpy()
-    auc = estimate_auc(rows["target"].to_numpy(), scores, groups, parameters.resamples, parameters.seed)
+    auc = estimate_auc(rows["target"].to_numpy(), scores, groups)
     return {
         "predictor": predictor,
         "images": images,

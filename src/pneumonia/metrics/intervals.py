@@ -1,109 +1,36 @@
-"""95% intervals by a bootstrap over groups, with exact bounds where a sample holds no error at all.
+"""Estimates of every metric with a 95% interval over groups.
 
-Images of one group (one child, as far as file names tell) resemble each other, so groups are drawn, not
-images (Field and Welsh, J. R. Stat. Soc. B 69, 2007). With the standard deviation `s` of a metric `m` over the
-resamples, the interval is built on the logit scale, where it cannot leave [0, 1] and covers well near 1
-(Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2)::
+Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
-    logit(m) -+ 1.96 s / (m (1 - m)),  mapped back.
-
-A metric of exactly 1 (or 0) has s = 0 and says nothing about its error. There the bound is that of Clopper and
-Pearson for m groups without an error, `0.025 ** (1 / m)`:
-
-* sensitivity, specificity: m is the number of groups of that class;
-* AUC: m is the smaller class's number of groups, for as many disjoint pairs were all in order;
-* average precision: what it would be if the share of negatives that the AUC's bound allows were ranked first;
-* Brier score: m is the number of groups, for a loss of at most 1 that was never above 0;
-* all others: computed from the bounds of sensitivity and specificity, each taken at half the error rate, at the
-  shares of the classes that were seen. So is any rate that no resample moves, like the balanced accuracy of a
-  model that calls every image positive.
-
-The calibration error is no smooth function near 0. Its interval is that of the 2.5th and the 97.5th percentile of
-the resamples, stretched to hold the value; like the value itself it tends to be too high.
+* sensitivity, specificity and other rates: on the logit scale, with the deviation over groups (`clusters`); where no
+  error was seen (or nothing else), the bound of Clopper and Pearson for as many groups;
+* what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
+  shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
+* AUC: `auc.estimate_auc`;
+* average precision, Brier score: by bootstrap over groups (`resampling`), on the logit scale; an average precision of 1
+  has the bound it would have if the share of negatives that the AUC's bound allows were ranked first, a Brier score of
+  0 that of a loss of at most 1 that was never above 0;
+* calibration error: the 2.5th and the 97.5th percentile of the resamples, stretched to hold the value. It is no smooth
+  function near 0; like the value itself its interval tends to be too high;
+* calibration in the large, slope, observed over expected: `logistic`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.metrics.metrics import RATE_METRICS, Floats, confusion_rates, metric_values, ranking_metrics
+from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, exact_bound, logit_interval, mover
+from pneumonia.metrics.clusters import correlation, group_sums, rate_deviation
+from pneumonia.metrics.metrics import confusion_cells, confusion_rates
+from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Metric, Targets
+from pneumonia.metrics.resampling import bootstrap
 
-Z = 1.959963984540054
-TAIL = 0.025
-NO_DEVIATION = 1e-12  # what rounding alone leaves
-CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB
-
-Estimate = dict[str, float | None]
-
-
-def resample_groups(groups: npt.NDArray, n_resamples: int, seed: int) -> Iterator[Floats]:
-    """Draw groups with replacement, as many as there are, again and again.
-
-    The draws depend on the sorted group names and the seed alone, not on the order of the rows.
-
-    Args:
-        groups: Group of each image, `[n]`.
-        n_resamples: How many resamples to draw.
-        seed: Seed of the draws.
-
-    Yields:
-        How often each image is in each resample, `[up to 250, n]`.
-    """
-    names, codes = np.unique(groups, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    for start in range(0, n_resamples, CHUNK):
-        rows = min(CHUNK, n_resamples - start)
-        drawn = rng.integers(len(names), size=(rows, len(names))) + len(names) * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * len(names)).reshape(rows, len(names))
-        yield counts[:, codes].astype(float)
+Columns = Mapping[str, npt.NDArray]
 
 
-def bootstrap(
-    statistic: Callable[[Floats], dict[str, Floats]], groups: npt.NDArray, n_resamples: int, seed: int
-) -> dict[str, Floats]:
-    """Compute statistics on resamples of the groups.
-
-    Args:
-        statistic: Gives statistics by name, `[b]` each, from weights `[b, n]`.
-        groups: Group of each image, `[n]`.
-        n_resamples: How many resamples to draw.
-        seed: Seed of the draws.
-
-    Returns:
-        Each statistic by name, `[n_resamples]`.
-    """
-    parts = [statistic(weights) for weights in resample_groups(groups, n_resamples, seed)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def logit_interval(value: float, deviation: float, lowest: float = 0.0) -> tuple[float, float]:
-    """Return the 95% interval of a value in (lowest, 1) by the formula of this module.
-
-    `logit_interval(0.9, 0.03)` is 0.9 / 0.1 = 9, times and by exp(1.96 x 0.03 / 0.09) = 1.922: odds 4.683 and
-    17.297, so 0.8240 and 0.9453.
-    """
-    share = (value - lowest) / (1 - lowest)
-    half_width = Z * deviation / (1 - lowest) / (share * (1 - share))
-    logits = np.log(share / (1 - share)) + np.array([-half_width, half_width])
-    low, high = lowest + (1 - lowest) / (1 + np.exp(np.clip(-logits, -700, 700)))
-    return float(low), float(high)
-
-
-def exact_bound(n_groups: int, tail: float = TAIL) -> float:
-    """Return the lowest share of successes that leaves a chance of `tail` to see `n_groups` of `n_groups`."""
-    return float(tail ** (1 / n_groups))
-
-
-def difference_interval(value: float, replicates: Floats) -> tuple[float, float]:
-    """Return `value -+ 1.96 s`, with the standard deviation `s` of a paired difference's replicates."""
-    half_width = Z * float(np.nanstd(replicates, ddof=1))
-    return value - half_width, value + half_width
-
-
-def estimate_metrics(
-    columns: Mapping[str, npt.NDArray], prevalence: float, n_resamples: int, seed: int
-) -> dict[str, Estimate]:
+def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed: int) -> dict[str, Estimate]:
     """Estimate every metric with its 95% interval.
 
     Args:
@@ -113,141 +40,146 @@ def estimate_metrics(
         seed: Seed of the draws.
 
     Returns:
-        `{"value", "low", "high"}` for each metric. `value` is None where the metric is 0 / 0; the bounds are
-        None where a class has fewer than two groups, which leaves nothing to resample.
+        `{"value", "low", "high"}` for each metric. `value` is None where the metric is 0 / 0 or infinite; the bounds
+        are None where a class has fewer than two groups, and where the metric has no end on that side.
     """
-    values = {name: float(value[0]) for name, value in metric_values(columns, prevalence).items()}
-    replicates = bootstrap(
-        lambda weights: metric_values(columns, prevalence, weights), columns["group"], n_resamples, seed
-    )
-    counts = groups_by_class(columns["target"], columns["group"])
-    return {name: _with_bounds(name, values, replicates[name], counts, prevalence) for name in values}
+    target, groups = columns["target"], columns["group"]
+    rates = estimate_both_rates(target, columns["decision"], groups)
+    positive_share = float(np.mean(target))
+    found: dict[str, Estimate] = {}
+    for name, entry in METRICS.items():
+        if entry.of == "decision":
+            found[name] = estimate_decisions(entry, rates, positive_share, prevalence)
+        elif entry.interval == "auc":
+            found[name] = estimate_auc(target, columns[entry.of], groups)
+        elif entry.interval == "own":
+            found[name] = entry.function(target, columns[entry.of], groups)
+        else:
+            found[name] = _bootstrapped(name, entry, columns, n_resamples, seed)
+    for name, values in confusion_rates(confusion_cells(target, columns["decision"]), prevalence).items():
+        found[name]["value"] = float(values[0]) if np.isfinite(values[0]) else None
+    if min(len(np.unique(groups[target == one])) for one in (0, 1)) < 2:
+        return {name: {**UNDEFINED, "value": estimate["value"]} for name, estimate in found.items()}
+    return found
 
 
-def _with_bounds(
-    name: str,
-    values: Mapping[str, float],
-    replicates: Floats,
-    counts: Mapping[str, int | float],
-    prevalence: float,
-) -> Estimate:
-    """Return one metric with its interval, by the rules of this module."""
-    value = values[name]
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    if min(counts["negative"], counts["positive"]) < 2:
-        return {"value": value, "low": None, "high": None}
-    deviation = float(np.nanstd(replicates, ddof=1))
-    if name == "ece":
-        low, high = np.quantile(replicates, [TAIL, 1 - TAIL])
-        return {"value": value, "low": min(value, float(low)), "high": max(value, float(high))}
-    if deviation < NO_DEVIATION and (name in RATE_METRICS or value in (0.0, 1.0)):
-        low, high = bounds_at_the_edge(name, value, values, counts, prevalence)
-    else:
-        low, high = logit_interval(value, deviation, lowest=-1.0 if name == "mcc" else 0.0)
-    return {"value": value, "low": low, "high": high}
-
-
-def estimate_auc(
-    target: npt.NDArray[np.int64], probability: Floats, groups: npt.NDArray, n_resamples: int, seed: int
-) -> Estimate:
-    """Estimate the AUC of scores with its 95% interval.
-
-    Args:
-        target: True class, 0 or 1, `[n]`.
-        probability: Score, higher for the positive class, `[n]`.
-        groups: Group of each image, `[n]`.
-        n_resamples: How many resamples of the groups to draw.
-        seed: Seed of the draws.
-
-    Returns:
-        `value`, `low` and `high`, as `estimate_metrics` gives them.
-    """
-    value = ranking_metrics(target, probability)["auc"]
-    replicates = bootstrap(lambda weights: ranking_metrics(target, probability, weights), groups, n_resamples, seed)[
-        "auc"
-    ]
-    return _with_bounds("auc", {"auc": float(value[0])}, replicates, groups_by_class(target, groups), 0.5)
-
-
-def estimate_rate(successes: npt.NDArray[np.bool_], groups: npt.NDArray, n_resamples: int, seed: int) -> Estimate:
+def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
     """Estimate a share of images with its 95% interval.
 
     Args:
         successes: Whether each image counts, `[n]`.
         groups: Group of each image, `[n]`.
-        n_resamples: How many resamples of the groups to draw.
-        seed: Seed of the draws.
 
     Returns:
         `value`, `low` and `high`; None for all where there is no image, for the bounds with one group.
     """
     n_groups = len(np.unique(groups))
     if n_groups == 0:
-        return {"value": None, "low": None, "high": None}
+        return dict(UNDEFINED)
     value = float(np.mean(successes))
     if n_groups == 1:
-        return {"value": value, "low": None, "high": None}
+        return {**UNDEFINED, "value": value}
     if value in (0.0, 1.0):
         bound = exact_bound(n_groups)
         return {"value": value, "low": bound, "high": 1.0} if value else {"value": value, "low": 0.0, "high": 1 - bound}
-    replicates = bootstrap(
-        lambda weights: {"rate": weights @ successes / weights.sum(axis=1)}, groups, n_resamples, seed
-    )
-    low, high = logit_interval(value, float(np.std(replicates["rate"], ddof=1)))
+    low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups))
     return {"value": value, "low": low, "high": high}
 
 
-def groups_by_class(target: npt.NDArray, groups: npt.NDArray) -> dict[str, int | float]:
-    """Count groups with an image of the negative class, of the positive class, and all; and the positive share."""
-    return {
-        "negative": len(np.unique(groups[target == 0])),
-        "positive": len(np.unique(groups[target == 1])),
-        "all": len(np.unique(groups)),
-        "positive_share": float(np.mean(target)),
-    }
+def rate_difference(first: npt.NDArray, second: npt.NDArray, groups: npt.NDArray) -> Estimate:
+    """Estimate how much larger the share of `first` is than that of `second`, for the same images: a paired interval.
+
+    Made from the intervals of both (`bounds.difference`) and their correlation over groups. What is the same for every
+    image differs by exactly 0.
+    """
+    if np.array_equal(first, second):
+        return {"value": 0.0, "low": 0.0, "high": 0.0} if len(first) else dict(UNDEFINED)
+    sums = [group_sums(rate - np.mean(rate), groups) for rate in (np.asarray(one, float) for one in (first, second))]
+    return difference(estimate_rate(first, groups), estimate_rate(second, groups), correlation(*sums))
 
 
-def bounds_at_the_edge(
-    name: str,
-    value: float,
-    values: Mapping[str, float],
-    counts: Mapping[str, int | float],
-    prevalence: float,
-) -> tuple[float, float]:
-    """Return the interval of a metric that no resample moves, by the rules of this module."""
-    n_negative, n_positive = int(counts["negative"]), int(counts["positive"])
-    share = counts["positive_share"]
-    if name in ("auc", "brier"):
-        bound = exact_bound(int(counts["all"]) if name == "brier" else min(n_negative, n_positive))
-        return (bound, 1.0) if value == 1 else (0.0, 1 - bound)
-    if name == "average_precision":
-        odds = (1 - exact_bound(min(n_negative, n_positive))) * (1 - share) / share
+def estimate_both_rates(target: Targets, decision: Targets, groups: npt.NDArray) -> tuple[list[Estimate], float]:
+    """Estimate sensitivity and specificity, with the correlation of their errors (0 if no group has both classes)."""
+    right, rates, sums = decision == target, [], []
+    for one in (1, 0):
+        members = target == one
+        rates.append(estimate_rate(right[members], groups[members]))
+        sums.append(group_sums(np.where(members, right - np.mean(right[members]), 0.0), groups))
+    return rates, correlation(*sums)
+
+
+def rates_function(
+    function: Callable[[Cells], Floats], positive_share: float, prevalence: float
+) -> Callable[[Floats], Floats]:
+    """Turn a metric of the confusion matrix into a function of (sensitivity, specificity), `[b, 2]`, to `[b]`."""
+
+    def of_rates(rates: Floats) -> Floats:
+        sensitivity, specificity = rates.T
+        cells = Cells(
+            tn=(1 - positive_share) * specificity,
+            fp=(1 - positive_share) * (1 - specificity),
+            fn=positive_share * (1 - sensitivity),
+            tp=positive_share * sensitivity,
+            prevalence=prevalence,
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return function(cells)
+
+    return of_rates
+
+
+def estimate_decisions(
+    entry: Metric, rates: tuple[list[Estimate], float], positive_share: float, prevalence: float
+) -> Estimate:
+    """Estimate a metric of the confusion matrix from sensitivity and specificity, at a share of positives.
+
+    Args:
+        entry: A metric of decisions.
+        rates: What `estimate_both_rates` gives.
+        positive_share: Share of the positive class among the images.
+        prevalence: The share of it for which predictive values are also given.
+    """
+    both, correlated = rates
+    function = rates_function(entry.function, positive_share, prevalence)
+    if entry.interval == "mover":
+        return mover(function, both, correlated)
+    shares = mover(lambda pairs: _odds_to_share(function(pairs)), both, correlated)
+    return {name: _share_to_odds(share) for name, share in shares.items()}
+
+
+def _odds_to_share(odds: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(odds), 1.0, odds / (1 + odds))
+
+
+def _share_to_odds(share: float | None) -> float | None:
+    return None if share is None or share >= 1 else share / (1 - share)
+
+
+def _bootstrapped(name: str, entry: Metric, columns: Columns, n_resamples: int, seed: int) -> Estimate:
+    """Return a metric of scores with its interval from resamples of the groups."""
+    target, scores, groups = columns["target"], columns[entry.of], columns["group"]
+
+    def statistic(weights: Floats) -> dict[str, Floats]:
+        return {name: entry.function(target, scores, weights)}
+
+    value = float(statistic(np.ones((1, len(target))))[name][0])
+    replicates = bootstrap(statistic, groups, n_resamples, seed)[name]
+    if entry.interval == "percentile":
+        low, high = (float(bound) for bound in np.nanquantile(replicates, [TAIL, 1 - TAIL]))
+        return {"value": value, "low": min(value, low), "high": max(value, high)}
+    if value in (0.0, 1.0):
+        low, high = _bounds_at_the_edge(name, value, target, groups)
+    else:
+        low, high = logit_interval(value, float(np.nanstd(replicates, ddof=1)))
+    return {"value": value, "low": low, "high": high}
+
+
+def _bounds_at_the_edge(name: str, value: float, target: Targets, groups: npt.NDArray) -> tuple[float, float]:
+    """Return the interval of a metric of exactly 0 or 1, by the rules of this module."""
+    if name == "average_precision" and value == 1:
+        fewest = min(len(np.unique(groups[target == one])) for one in (0, 1))
+        odds = (1 - exact_bound(fewest)) * np.mean(target == 0) / np.mean(target == 1)
         return float(1 - odds * np.log((1 + odds) / odds)), 1.0
-    tail = TAIL if name in ("sensitivity", "specificity") else TAIL / 2
-    sensitivities = _exact_interval(values["sensitivity"], n_positive, tail)
-    specificities = _exact_interval(values["specificity"], n_negative, tail)
-    low, high = (
-        float(confusion_rates(_shares(share, sensitivity, specificity), prevalence)[name])
-        for sensitivity, specificity in zip(sensitivities, specificities, strict=True)
-    )
-    return low, high
-
-
-def _exact_interval(rate: float, n_groups: int, tail: float) -> tuple[float, float]:
-    """Return the exact bounds of a rate of 0 or 1; any other rate as it is."""
-    bound = exact_bound(n_groups, tail)
-    return (bound, 1.0) if rate == 1 else (0.0, 1 - bound) if rate == 0 else (rate, rate)
-
-
-def _shares(positive_share: float, sensitivity: float, specificity: float) -> Floats:
-    """Return the confusion matrix (tn, fp, fn, tp) in shares of all images."""
-    negative_share = 1 - positive_share
-    return np.array(
-        [
-            negative_share * specificity,
-            negative_share * (1 - specificity),
-            positive_share * (1 - sensitivity),
-            positive_share * sensitivity,
-        ]
-    )
+    bound = exact_bound(len(np.unique(groups)))
+    return (bound, 1.0) if value == 1 else (0.0, 1 - bound)

@@ -2,18 +2,16 @@
 
 import pandas as pd
 
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_rate
 
 NO_ETIOLOGY = ("none", "unknown")
 
 
-def measure_subgroups(predictions: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
+def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
     """Measure sensitivity by etiology, and specificity, on validation and test.
 
     Args:
         predictions: One row an image of validation and test.
-        parameters: `resamples`, `seed`.
 
     Returns:
         split, subgroup, metric, value, low, high, n, n_groups: one row for each etiology that is known, one
@@ -28,7 +26,7 @@ def measure_subgroups(predictions: pd.DataFrame, parameters: EvaluationParameter
             subgroups |= {name: members[members["etiology"] == name] for name in known}
             for name, images in subgroups.items():
                 right = (images["decision"] == target).to_numpy()
-                rate = estimate_rate(right, images["group"].to_numpy(), parameters.resamples, parameters.seed)
+                rate = estimate_rate(right, images["group"].to_numpy())
                 sizes = {"n": len(images), "n_groups": images["group"].nunique()}
                 rows.append({"split": split, "subgroup": name, "metric": metric, **rate, **sizes})
     return pd.DataFrame(rows)

@@ -9,7 +9,8 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_metrics
-from pneumonia.metrics.metrics import METRICS, RATE_METRICS, confusion_cells, confusion_rates
+from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
+from pneumonia.metrics.registry import METRICS
 
 MEASURED_SPLITS = ("val", "test")
 
@@ -80,7 +81,7 @@ def _confusion(cells: npt.NDArray) -> dict[str, int]:
 
 def _rates(cells: npt.NDArray, prevalence: float) -> dict[str, float | None]:
     rates = {name: float(value) for name, value in confusion_rates(cells, prevalence).items()}
-    return {name: None if np.isnan(rates[name]) else rates[name] for name in RATE_METRICS}
+    return {name: rates[name] if np.isfinite(rates[name]) else None for name in RATE_METRICS}
 
 
 def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:

@@ -52,6 +52,8 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
     """Put the bounds of an estimate; words where there are none."""
     if estimate["low"] is None or pd.isna(estimate["low"]):
         return "no interval"
+    if estimate["high"] is None or pd.isna(estimate["high"]):
+        return f"at least {estimate['low']:.{digits}f}"
     return f"{estimate['low']:.{digits}f} to {estimate['high']:.{digits}f}"
 
 

@@ -36,7 +36,7 @@ def make_metrics(predictions):
     record = {}
     for split, rows in predictions.groupby("split"):
         columns = (rows[name].to_numpy() for name in ("target", "probability", "group"))
-        auc = estimate_auc(*columns, 300, 0)
+        auc = estimate_auc(*columns)
         names = ("auc", "accuracy", "sensitivity", "specificity")
         record[split] = {**dict.fromkeys(names, auc), "n": len(rows), "n_groups": len(rows)}
     return record

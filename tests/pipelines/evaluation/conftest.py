@@ -169,7 +169,7 @@ def material(
 ):
     """All that the report and the model card are made from, figures left out."""
     counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
-    groups = subgroups.measure_subgroups(predictions, parameters)
+    groups = subgroups.measure_subgroups(predictions)
     audit = shortcuts.audit_shortcuts(shortcut_features, scores, parameters)
     network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
     views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}

@@ -7,7 +7,7 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.decisions import apply_decision, make_decision
-from pneumonia.metrics.metrics import METRICS
+from pneumonia.metrics.registry import METRICS
 from pneumonia.metrics.subgroups import measure_subgroups
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.model.lineage import weights_digest
@@ -140,7 +140,7 @@ def test_the_table_of_metrics_has_a_row_for_each_metric_and_split(metrics):
 
 
 def test_sensitivity_is_measured_for_each_etiology_that_is_known(predictions, parameters):
-    subgroups = measure_subgroups(predictions, parameters).set_index(["split", "subgroup"])
+    subgroups = measure_subgroups(predictions).set_index(["split", "subgroup"])
     assert set(subgroups.loc["test"].index) == {"all NORMAL", "all PNEUMONIA", "bacteria", "virus"}
     part = predictions[(predictions["split"] == "test") & (predictions["etiology"] == "virus")]
     row = subgroups.loc[("test", "virus")]
@@ -152,5 +152,5 @@ def test_sensitivity_is_measured_for_each_etiology_that_is_known(predictions, pa
 
 def test_an_unknown_etiology_is_no_subgroup(predictions, parameters):
     unknown = predictions.assign(etiology=predictions["etiology"].where(predictions["target"] == 0, "unknown"))
-    subgroups = measure_subgroups(unknown, parameters)
+    subgroups = measure_subgroups(unknown)
     assert set(subgroups["subgroup"]) == {"all NORMAL", "all PNEUMONIA"}

@@ -9,8 +9,9 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.intervals import bootstrap, difference_interval
+from pneumonia.metrics.bounds import difference_interval
 from pneumonia.metrics.metrics import ranking_metrics
+from pneumonia.metrics.resampling import bootstrap
 
 logger = logging.getLogger(__name__)
 

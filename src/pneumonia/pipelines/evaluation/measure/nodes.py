@@ -20,6 +20,6 @@ def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:
     return summary.tabulate_metrics(metrics)
 
 
-def measure_subgroups(predictions: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
+def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
     """Measure sensitivity by etiology, and specificity, on validation and test."""
-    return subgroups.measure_subgroups(predictions, parameters)
+    return subgroups.measure_subgroups(predictions)

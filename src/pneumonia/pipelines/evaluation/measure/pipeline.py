@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_subgroups,
-                inputs=["predictions", "params:evaluation"],
+                inputs="predictions",
                 outputs="subgroups",
                 name="measure_subgroups",
             ),

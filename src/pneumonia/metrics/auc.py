@@ -1,0 +1,130 @@
+"""The area under the ROC curve of grouped images: its structural components, its interval, paired differences.
+
+Each image has a component, the share of the other class's images that it is in order with (DeLong et al., Biometrics
+44, 1988). Summed over groups they give variances and covariances that hold where groups have several images, of one
+class or of both (Obuchowski, Biometrics 53, 1997), without a resample.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pneumonia.metrics.bounds import UNDEFINED, Z, difference, exact_bound, logit_interval, newcombe_interval
+from pneumonia.metrics.clusters import cluster_variance, correlation
+from pneumonia.metrics.registry import Estimate, Floats, Targets
+
+
+@dataclass(frozen=True)
+class AucParts:
+    """An area with its groups' sums of components: about the mean and over the class's size, `[n_groups]` each."""
+
+    value: float
+    positive: Floats
+    negative: Floats
+    n_positive: int  # groups with a positive image
+    n_negative: int
+
+    @property
+    def variance(self) -> float:
+        """Obuchowski's variance."""
+        n, m, both = self.n_positive, self.n_negative, len(self.positive)
+        own = n / (n - 1) * np.sum(self.positive**2) + m / (m - 1) * np.sum(self.negative**2)
+        return max(0.0, float(own + 2 * both / (both - 1) * np.sum(self.positive * self.negative)))
+
+
+def auc_parts(target: Targets, score: Floats, groups: npt.NDArray) -> AucParts:
+    """Return the area under the ROC curve with its components.
+
+    Args:
+        target: True class, 0 or 1, `[n]`, both present.
+        score: Higher for the positive class, `[n]`; ties count half.
+        groups: Group of each image, `[n]`.
+    """
+    is_positive, codes = target == 1, np.unique(groups, return_inverse=True)[1]
+    positives, negatives = np.sort(score[is_positive]), np.sort(score[~is_positive])
+    below = _share_below(negatives, score)
+    value = float(below[is_positive].mean())
+    influence = np.where(is_positive, below - value, 1 - _share_below(positives, score) - value)
+    return AucParts(
+        value,
+        np.bincount(codes, influence * is_positive / len(positives)).astype(float),
+        np.bincount(codes, influence * ~is_positive / len(negatives)).astype(float),
+        int(np.count_nonzero(np.bincount(codes, is_positive))),
+        int(np.count_nonzero(np.bincount(codes, ~is_positive))),
+    )
+
+
+def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray) -> Estimate:
+    """Estimate the area under the ROC curve with its 95% interval: the wider, at each end, of two.
+
+    One is made on the logit scale with Obuchowski's variance. Near 1 it is too short and lies too high: with 450 and
+    160 groups it held a truth of 0.998 in 89 to 92 of 100 samples. The other is Newcombe's method 5, for which a group
+    counts as one image. An area of exactly 1 has the bound of as many pairs as the smaller class has groups, all in
+    order (Clopper and Pearson); one of 0 alike.
+
+    Args:
+        target: True class, 0 or 1, `[n]`.
+        score: Higher for the positive class, `[n]`.
+        groups: Group of each image, `[n]`.
+
+    Returns:
+        `value`, `low` and `high`; no bounds where a class has fewer than two groups, nothing where one is missing.
+    """
+    if len(np.unique(target)) < 2:
+        return dict(UNDEFINED)
+    parts = auc_parts(target, np.asarray(score, dtype=float), groups)
+    found = _logit_estimate(parts)
+    if found["low"] is None or found["high"] is None or parts.value in (0.0, 1.0):
+        return found
+    low, high = newcombe_interval(parts.value, parts.n_positive, parts.n_negative)
+    return {"value": parts.value, "low": min(found["low"], low), "high": max(found["high"], high)}
+
+
+def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.NDArray) -> Estimate:
+    """Estimate how much larger the area of `first` is than that of `second`, for the same images: a paired interval.
+
+    The wider, at each end, of DeLong's, `d -+ 1.96 s`, and of the one that is made from the logit intervals of both
+    and the correlation of their components (`bounds.difference`): near 1 the first is too short on the side of the
+    loss, and where an area is 1 it has no width at all. Scores that rank all images alike differ by exactly 0.
+
+    Args:
+        target: True class, 0 or 1, `[n]`.
+        first: Scores, `[n]`.
+        second: Other scores of the same images, `[n]`.
+        groups: Group of each image, `[n]`.
+    """
+    if len(np.unique(target)) < 2:
+        return dict(UNDEFINED)
+    if np.array_equal(_ranks(first), _ranks(second)):
+        return {"value": 0.0, "low": 0.0, "high": 0.0}
+    one, other = (auc_parts(target, np.asarray(score, dtype=float), groups) for score in (first, second))
+    sums = [part.positive + part.negative for part in (one, other)]
+    found = difference(_logit_estimate(one), _logit_estimate(other), correlation(*sums))
+    if found["low"] is None or found["high"] is None:
+        return found
+    value, half_width = one.value - other.value, Z * np.sqrt(cluster_variance(sums[0] - sums[1]))
+    low, high = min(found["low"], float(value - half_width)), max(found["high"], float(value + half_width))
+    return {"value": value, "low": low, "high": high}
+
+
+def _logit_estimate(parts: AucParts) -> Estimate:
+    """Return the area with its interval on the logit scale, or the exact bound at 0 and 1."""
+    fewest = min(parts.n_positive, parts.n_negative)
+    if fewest < 2:
+        return {**UNDEFINED, "value": parts.value}
+    bound = exact_bound(fewest)
+    if parts.value in (0.0, 1.0):
+        low, high = (bound, 1.0) if parts.value == 1 else (0.0, 1 - bound)
+    else:
+        low, high = logit_interval(parts.value, float(np.sqrt(parts.variance)))
+    return {"value": parts.value, "low": low, "high": high}
+
+
+def _share_below(ordered: Floats, score: Floats) -> Floats:
+    """Return the share of `ordered` that lies below each score, ties for half."""
+    return (np.searchsorted(ordered, score, "left") + np.searchsorted(ordered, score, "right")) / (2 * len(ordered))
+
+
+def _ranks(score: Floats) -> npt.NDArray[np.int64]:
+    return np.unique(score, return_inverse=True)[1]

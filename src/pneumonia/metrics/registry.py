@@ -1,0 +1,69 @@
+"""Where metrics are registered, and what they are computed from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.int64]
+Estimate = dict[str, float | None]  # value, low, high; None where there is none
+Source = Literal["decision", "probability", "calibrated_probability"]
+Interval = Literal["mover", "odds", "auc", "logit", "percentile", "own"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: its title, what it is computed from, how its interval is made, and its function."""
+
+    title: str
+    of: Source
+    interval: Interval
+    function: Callable[..., Any]
+
+
+METRICS: dict[str, Metric] = {}  # by name, in the order of the report's table
+
+
+def metric(name: str, title: str, of: Source, interval: Interval) -> Callable[[F], F]:
+    """Register the function below as a metric.
+
+    Args:
+        name: As in records and tables.
+        title: As in the report.
+        of: "decision": the function takes `Cells`. "probability" or "calibrated_probability": it takes target `[n]`,
+            scores `[n]` and weights `[b, n]`; for the interval "own" target, scores and groups.
+        interval: "mover": from the intervals of sensitivity and specificity, with which the metric rises. "odds": the
+            same for one from 0 to infinity. "auc": Obuchowski's and Newcombe's. "logit" and "percentile": by
+            bootstrap. "own": the function returns value and bounds itself.
+    """
+
+    def register(function: F) -> F:
+        METRICS[name] = Metric(title, of, interval, function)
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The confusion matrix of one sample or of many: counts or shares, `[b]` each; and the prevalence that is set."""
+
+    tn: Floats
+    fp: Floats
+    fn: Floats
+    tp: Floats
+    prevalence: float
+
+    @property
+    def sensitivity(self) -> Floats:
+        """Share of the positives that are called positive."""
+        return self.tp / (self.tp + self.fn)
+
+    @property
+    def specificity(self) -> Floats:
+        """Share of the negatives that are called negative."""
+        return self.tn / (self.tn + self.fp)
