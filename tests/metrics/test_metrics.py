@@ -1,9 +1,13 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from pneumonia.metrics.intervals import estimate_metrics
 from pneumonia.metrics.metrics import METRIC_NAMES, brier, confusion_cells, confusion_rates, ece, ranking_metrics
-from pneumonia.metrics.registry import METRICS
+from pneumonia.metrics.registry import METRICS, Cells, Floats, metric
 
 
 def random_columns(seed, n=300, ties=False):
@@ -58,6 +62,21 @@ def test_metrics_of_random_tables_equal_those_of_scikit_learn(seed, ties):
 def test_every_metric_has_a_title_of_its_own():
     assert set(METRIC_NAMES) == set(METRICS)
     assert len(set(METRIC_NAMES.values())) == len(METRICS)
+
+
+def test_a_metric_is_registered_by_the_line_above_its_formula():
+    snippet = re.search(
+        r"```python\n(@metric.*?)```", (Path(__file__).parents[2] / "docs/extending.md").read_text("utf-8"), re.DOTALL
+    )[1]
+    namespace = {"metric": metric, "Cells": Cells, "Floats": Floats}
+    try:
+        exec(snippet, namespace)
+        columns = random_columns(0) | {"group": np.arange(300)}
+        found = estimate_metrics(columns, 0.1, 200, 0)["jaccard"]
+    finally:
+        METRICS.pop("jaccard", None)
+    assert found["value"] == pytest.approx(sk.jaccard_score(columns["target"], columns["decision"]))
+    assert found["low"] < found["value"] < found["high"]
 
 
 def test_confusion_cells_are_in_the_order_tn_fp_fn_tp():
