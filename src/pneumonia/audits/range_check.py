@@ -49,7 +49,7 @@ def check_range(
         image_range: Its range.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
-        parameters: `batch_size`, `resamples`, `seed`.
+        parameters: `batch_size`, `seed`.
 
     Returns:
         kind, outside (share found out of range), low, high, auc (of the distance, against all untouched test
@@ -62,21 +62,19 @@ def check_range(
 
     test = split_manifest[split_manifest["split"] == "test"]
     untouched = np.concatenate([distance(part) for part in stored_parts(pixel_store, test["sha256"])])
-    rows = [_row(UNTOUCHED, untouched, untouched, test["group"].to_numpy(), parameters)]
+    rows = [_row(UNTOUCHED, untouched, untouched, test["group"].to_numpy())]
     sample = test.sample(min(MADE, len(test)), random_state=parameters.seed).sort_index()
     pixels = np.concatenate(list(stored_parts(pixel_store, sample["sha256"])))
     for kind, change in CHANGED.items():
-        rows.append(_row(kind, distance(change(pixels)), untouched, sample["group"].to_numpy(), parameters))
+        rows.append(_row(kind, distance(change(pixels)), untouched, sample["group"].to_numpy()))
     for kind, draw in DRAWN.items():
         drawn = np.stack([draw(pixels.shape[1], seed) for seed in range(MADE)])[..., None]
-        rows.append(_row(kind, distance(drawn), untouched, np.arange(MADE), parameters))
+        rows.append(_row(kind, distance(drawn), untouched, np.arange(MADE)))
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def _row(
-    kind: str, distance: Floats, untouched: Floats, groups: np.ndarray, parameters: EvaluationParameters
-) -> dict[str, Any]:
-    rate = estimate_rate(distance > 1, groups, parameters.resamples, parameters.seed)
+def _row(kind: str, distance: Floats, untouched: Floats, groups: np.ndarray) -> dict[str, Any]:
+    rate = estimate_rate(distance > 1, groups)
     target = np.repeat([0, 1], [len(untouched), len(distance)])
     auc = float(ranking_metrics(target, np.concatenate([untouched, distance]))["auc"][0])
     return {
