@@ -22,13 +22,15 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
-from pneumonia.audits.judges import AS_THEY_ARE, JUDGES, Judge, Judged, Predict, run_judges, tabulate_judges
+from pneumonia.audits.framing import JUDGES, Kind, Predict, Shown, score_framings, tabulate_judges
 from pneumonia.base.parameters import InputsParameters
+from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.model.predict import predict
 from pneumonia.pixels.decoding import decode_image
 
 PROJECT = Path(__file__).parents[1]
 IMAGES_PER_CLASS = 150  # that are corrupted in 27 ways
+REFRAMED_PER_CLASS = 250  # at most
 SEED = 0
 BATCH = 64
 
@@ -104,36 +106,45 @@ def judge(
         kind, negatives, positives (how they are shown), auc, sensitivity and specificity at 0.5, n.
     """
     ask = partial(predict, model, batch_size=BATCH)
-    chosen = [one for one in JUDGES if mirror or one.kind not in ("positives widened", "both")]
-    rows = [tabulate_judges(run_judges(ask, images, target, chosen))]
+    judges = [one for one in JUDGES if mirror or one.kind not in (Kind.POSITIVES_WIDENED, Kind.BOTH)]
+    rows = pd.DataFrame({"path": np.arange(len(target)), "group": np.arange(len(target)), "target": target})
+    tables = [tabulate_judges(score_framings(ask, images, rows, REFRAMED_PER_CLASS, judges), judges)]
     if corrupted:
-        rows.append(_corrupted(ask, images, target))
+        tables.append(_corrupted(ask, images, target))
     if external is not None:
-        rows.append(_row("external", Judged(external[1], ask(external[0]), np.arange(len(external[1])))))
-    return pd.concat(rows, ignore_index=True)
+        tables.append(pd.DataFrame([_row("external", Shown.WHOLE, external[1], ask(external[0]))]))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _row(kind: str, judged: Judged) -> pd.DataFrame:
-    return tabulate_judges({Judge(kind, AS_THEY_ARE, AS_THEY_ARE): judged})
+def _row(kind: str, shown: str, target: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
+    called = probability >= 0.5
+    return {
+        "kind": kind,
+        "negatives": shown,
+        "positives": shown,
+        "auc": float(ranking_metrics(target, probability)["auc"][0]),
+        "sensitivity": float(called[target == 1].mean()),
+        "specificity": float(1 - called[target == 0].mean()),
+        "n": len(target),
+    }
 
 
 def _corrupted(ask: Predict, images: np.ndarray, target: np.ndarray) -> pd.DataFrame:
     """Return the mean over all kinds and strengths, and over the kinds at the strongest, two rows."""
     rng = np.random.default_rng(SEED)
     chosen = np.concatenate([rng.permutation(np.flatnonzero(target == label))[:IMAGES_PER_CLASS] for label in (0, 1)])
-    tables = {}
+    rows = []
     for kind in KINDS:
         for strength in STRENGTHS:
             damaged = corrupt(images[chosen][..., 0], kind, strength, SEED)[..., None]
-            tables[kind, strength] = _row("corrupted", Judged(target[chosen], ask(damaged), chosen))
-    strongest = [table for (_, strength), table in tables.items() if strength == max(STRENGTHS)]
-    return pd.concat([_mean("mean of 27", list(tables.values())), _mean("mean of the 9 strongest", strongest)])
-
-
-def _mean(name: str, tables: list[pd.DataFrame]) -> pd.DataFrame:
-    means = pd.concat(tables).mean(numeric_only=True)
-    row = {"kind": "corrupted", "negatives": name, "positives": name, **means}
-    return pd.DataFrame([row]).astype({"n": int})
+            rows.append(_row("corrupted", str(strength), target[chosen], ask(damaged)))
+    table = pd.DataFrame(rows)
+    parts = {"all_27": table, "strength_3": table[table["negatives"] == str(max(STRENGTHS))]}
+    means = [
+        {"kind": "corrupted", "negatives": name, "positives": name, **part.mean(numeric_only=True)}
+        for name, part in parts.items()
+    ]
+    return pd.DataFrame(means).astype({"n": int})
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:

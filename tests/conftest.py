@@ -14,7 +14,7 @@ import yaml
 TINY = {
     "training": {"epochs": 1, "batch_size": 16},
     "inputs": {"image_size": 64},
-    "evaluation": {"resamples": 200, "robustness_images": 20, "train_images": 20},
+    "evaluation": {"resamples": 200, "robustness_images": 20, "framing_images": 10, "train_images": 20},
 }
 
 

@@ -32,7 +32,7 @@ EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
     "training": {"epochs": 1, "batch_size": 16},
     "inputs": {"image_size": 32},
-    "evaluation": {"resamples": 200, "robustness": False, "train_images": 20, "gallery_images": 1},
+    "evaluation": {"resamples": 200, "robustness": False, "framing_images": 0, "train_images": 20, "gallery_images": 1},
 }
 
 

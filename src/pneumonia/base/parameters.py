@@ -147,6 +147,7 @@ class EvaluationParameters(Group):
     train_images: Annotated[int, Field(ge=1)]
     gallery_images: Annotated[int, Field(ge=1, le=12)]
     hidden_side: Share
+    framing_images: Annotated[int, Field(ge=0)]
     robustness: bool
     robustness_images: Annotated[int, Field(ge=20)]
 

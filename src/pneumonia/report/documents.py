@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, SAMPLE_LABELS
@@ -17,6 +18,7 @@ from pneumonia.report.findings import (
     name_test,
     write_verdict,
 )
+from pneumonia.report.framing import judge_framing
 from pneumonia.report.render import render
 from pneumonia.split.leak_audit import SPLIT_LABELS
 from pneumonia.split.summary import FLOW_LABELS
@@ -63,13 +65,16 @@ def _in_words(material: dict[str, Any]) -> dict[str, Any]:
         "members": record["model"]["training"].get("members", 1),
         "chosen": name_chosen(record),
         "verdict": write_verdict(metrics, positive, negative, test_name),
-        "findings": list_findings(metrics, *audits),
+        "findings": [*list_findings(metrics, *audits), judge_framing(material["framing_audit"], negative, positive)],
         "limits": list_limits(record, metrics, material["data_flow"]),
         "attribution": ATTRIBUTION,
         "flow": dict(material["data_flow"][["step", "images"]].itertuples(index=False, name=None)),
         "flow_table": _labelled(material["data_flow"], {"step": FLOW_LABELS}),
         "shortcut_table": _labelled(
             material["shortcut_audit"], {"predictor": PREDICTOR_LABELS, "images": SAMPLE_LABELS}
+        ),
+        "framing_table": _labelled(
+            material["framing_audit"], {"kind": KIND_LABELS, "negatives": SHOWN_LABELS, "positives": SHOWN_LABELS}
         ),
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
         "SPLIT_LABELS": SPLIT_LABELS,

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from pneumonia.audits import shortcuts
+from pneumonia.audits.framing import CUTS, Shown
+from pneumonia.audits.framing_audit import measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import damage_row
@@ -109,6 +111,19 @@ def robustness(predictions, decision, parameters):
 
 
 @pytest.fixture(scope="session")
+def framing_audit(predictions, decision, parameters):
+    """A table as `measure_framings` makes it, of a network that cut negatives mislead and nothing else does."""
+    val = predictions[predictions["split"] == "val"][["path", "group", "target", "probability"]]
+    parts = []
+    for shown in Shown:
+        bent = val["probability"].to_numpy()
+        if shown in CUTS:
+            bent = np.where(val["target"] == 0, bent**0.05, bent)
+        parts.append(val.assign(shown=shown, probability=bent))
+    return measure_framings(pd.concat(parts, ignore_index=True), decision, parameters)
+
+
+@pytest.fixture(scope="session")
 def gallery_maps(predictions, parameters):
     """The gallery of the predictions, on synthetic radiographs with a bright spot for a map."""
     from pneumonia.demo.images import make_image, plan_images
@@ -163,6 +178,7 @@ def material(
     metrics,
     shortcut_features,
     robustness,
+    framing_audit,
     gallery_maps,
     run_record,
     parameters,
@@ -223,6 +239,7 @@ def material(
                 "n_groups": 90,
             }
         ),
+        "framing_audit": framing_audit,
         "gallery_maps": gallery_maps,
         "pointing": {
             "n": 0,
@@ -258,6 +275,7 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
         "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
         "score_figure": figures.draw_scores(predictions, train),
         "shortcut_figure": audit_figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
+        "framing_figure": audit_figures.draw_framings(material["framing_audit"]),
         "robustness_figure": audit_figures.draw_robustness(material["robustness"]),
     }
     drawn |= {name: drawn["confusion_figure"] for name in FIGURES if name not in drawn}

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Kind
 from pneumonia.audits.regions import VIEW_LABELS, View
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
 from pneumonia.base.annotations import Figure
+from pneumonia.metrics.metrics import Floats
 
 
 def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> Figure:
@@ -61,3 +63,48 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
     axes.grid(visible=False)
     axes.set_title(f"AUC under damage ({clean:.3f} without)")
     return figure
+
+
+RATES = ("auc", "sensitivity", "specificity")
+
+
+def draw_framings(framing_audit: pd.DataFrame) -> Figure:
+    """Draw AUC, sensitivity and specificity of validation under each framing, darker where more is lost."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure
+
+    if framing_audit.empty:
+        figure, axes = new_figure(4.6, 1.2)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "not measured: evaluation.framing_images is 0", ha="center", color=MUTED)
+        return figure
+    names, values = _framing_rows(framing_audit)
+    lost = np.clip(framing_audit[list(RATES)].to_numpy()[0] - values, 0, None)
+    figure, axes = new_figure(4.6, 0.9 + 0.22 * len(names))
+    axes.imshow(lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.5, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            colour = PAPER if lost[row, column] > 0.33 else INK
+            axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=8.5)
+    axes.set_xticks(range(len(RATES)), ["AUC", "sensitivity", "specificity"], fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    for tick, is_heading in zip(axes.get_yticklabels(), np.isnan(values[:, 0]), strict=True):
+        tick.set_fontweight("bold" if is_heading else "normal")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _framing_rows(framing_audit: pd.DataFrame) -> tuple[list[str], Floats]:
+    """Return the name of each row and its rates, `[rows, 3]`: a heading without rates above each kind of judge."""
+    names, values = [], []
+    for kind, judges in framing_audit.groupby("kind", sort=False):
+        if kind != Kind.UNTOUCHED:
+            names.append(KIND_LABELS[Kind(kind)])
+            values.append([np.nan] * len(RATES))
+        shown = judges["positives"] if kind == Kind.POSITIVES_WIDENED else judges["negatives"]
+        names += [KIND_LABELS[Kind.UNTOUCHED] if kind == Kind.UNTOUCHED else SHOWN_LABELS[name] for name in shown]
+        values += judges[list(RATES)].to_numpy().tolist()
+    return names, np.array(values)

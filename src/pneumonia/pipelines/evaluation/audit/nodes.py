@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits import regions, shortcuts
+from pneumonia.audits import framing_audit, regions, shortcuts
 from pneumonia.audits import robustness as damage
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
@@ -65,3 +65,22 @@ def measure_robustness(
 ) -> pd.DataFrame:
     """Measure the network on the damaged images, beside the same images undamaged."""
     return damage.measure_robustness(damaged_scores, predictions, decision, parameters)
+
+
+def reframe_images(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Predict validation images cut, widened and zoomed."""
+    store = open_pixels(pixel_store, model_lineage)
+    return framing_audit.score_validation(pneumonia_model, split_manifest, store, parameters)
+
+
+def measure_framings(
+    framing_scores: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure the network on validation images whose framing says nothing about their class, or the reverse."""
+    return framing_audit.measure_framings(framing_scores, decision, parameters)

@@ -2,14 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.evaluation.audit.figures import draw_robustness, draw_shortcuts
+from pneumonia.pipelines.evaluation.audit.figures import draw_framings, draw_robustness, draw_shortcuts
 from pneumonia.pipelines.evaluation.audit.nodes import (
     audit_shortcuts,
     damage_images,
     describe_shortcuts,
     hide_regions,
+    measure_framings,
     measure_regions,
     measure_robustness,
+    reframe_images,
 )
 
 
@@ -42,6 +44,18 @@ def create_pipeline() -> Pipeline:
                 name="measure_regions",
             ),
             Node(
+                func=reframe_images,
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                outputs="framing_scores",
+                name="reframe_images",
+            ),
+            Node(
+                func=measure_framings,
+                inputs=["framing_scores", "decision", "params:evaluation"],
+                outputs="framing_audit",
+                name="measure_framings",
+            ),
+            Node(
                 func=damage_images,
                 inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
                 outputs="damaged_scores",
@@ -58,6 +72,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["shortcut_audit", "region_audit"],
                 outputs="shortcut_figure",
                 name="draw_shortcuts",
+            ),
+            Node(
+                func=draw_framings,
+                inputs="framing_audit",
+                outputs="framing_figure",
+                name="draw_framings",
             ),
             Node(
                 func=draw_robustness,

@@ -17,6 +17,7 @@ FIGURES = (
     "subgroup_figure",
     "score_figure",
     "shortcut_figure",
+    "framing_figure",
     "robustness_figure",
 )
 TABLES = (
@@ -32,6 +33,7 @@ TABLES = (
     "subgroups",
     "shortcut_audit",
     "region_audit",
+    "framing_audit",
     "robustness",
     "range_check",
     "gallery_maps",

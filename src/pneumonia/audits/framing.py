@@ -1,0 +1,168 @@
+"""How a network ranks validation images once their framing says nothing about their class, or the reverse.
+
+Healthy and ill children were not framed alike in the published images, so that a network may tell the classes by where
+the edges of the picture lie, and no image as it is shows it. Each judge shows the negatives, the positives, or both
+through another window (`reframing`), and lets the network rank them against the others as they are.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
+from pneumonia.metrics.metrics import Floats, ranking_metrics
+
+Pixels = npt.NDArray[np.uint8]
+Predict = Callable[[Pixels], Floats]
+
+
+class Shown(StrEnum):
+    """How images are shown: as they are, cut, the cuts undone, magnified, or made small."""
+
+    WHOLE = "whole"
+    CUT_15 = "cut_top_15"
+    CUT_25 = "cut_top_25"
+    CUT_ROUND = "cut_top_15_sides_5_bottom_15"
+    CUT_25_SIDES = "cut_top_25_sides_10"
+    WIDE_15 = "wide_top_15"
+    WIDE_25 = "wide_top_25"
+    WIDE_ROUND = "wide_top_15_sides_5_bottom_15"
+    WIDE_25_SIDES = "wide_top_25_sides_10"
+    INNER_80 = "inner_80"
+    INNER_60 = "inner_60"
+    SMALL_REFLECTED = "small_75_reflected"
+    SMALL_BLACK = "small_75_black"
+    FIELD_125 = "small_80_black"
+
+
+CUTS = {
+    Shown.CUT_15: cut(0.15, 0.0, 1.0),
+    Shown.CUT_25: cut(0.25, 0.0, 1.0),
+    Shown.CUT_ROUND: cut(0.15, 0.05, 0.85),
+    Shown.CUT_25_SIDES: cut(0.25, 0.10, 1.0),
+}
+WIDE = dict(
+    zip(
+        (Shown.WIDE_15, Shown.WIDE_25, Shown.WIDE_ROUND, Shown.WIDE_25_SIDES),
+        (widen(framing) for framing in CUTS.values()),
+        strict=True,
+    )
+)
+ZOOMS = {
+    Shown.INNER_80: zoom(1.25),
+    Shown.INNER_60: zoom(1 / 0.6),
+    Shown.SMALL_REFLECTED: zoom(0.75),
+    Shown.SMALL_BLACK: zoom(0.75, "black"),
+    Shown.FIELD_125: zoom(0.8, "black"),
+}
+FRAMINGS: dict[Shown, Framing] = {Shown.WHOLE: UNTOUCHED, **CUTS, **WIDE, **ZOOMS}
+SHOWN_LABELS = {
+    Shown.WHOLE: "as they are",
+    Shown.CUT_15: "top 15% cut off",
+    Shown.CUT_25: "top 25% cut off",
+    Shown.CUT_ROUND: "top 15%, sides 5%, bottom 15% cut off",
+    Shown.CUT_25_SIDES: "top 25%, sides 10% cut off",
+    Shown.WIDE_15: "top 15% added",
+    Shown.WIDE_25: "top 25% added",
+    Shown.WIDE_ROUND: "top 15%, sides 5%, bottom 15% added",
+    Shown.WIDE_25_SIDES: "top 25%, sides 10% added",
+    Shown.INNER_80: "inner 80%, enlarged",
+    Shown.INNER_60: "inner 60%, enlarged",
+    Shown.SMALL_REFLECTED: "at 75%, mirrored round it",
+    Shown.SMALL_BLACK: "at 75%, black round it",
+    Shown.FIELD_125: "at 80%, black round it",
+}
+
+
+class Kind(StrEnum):
+    """What a judge does to which class."""
+
+    UNTOUCHED = "untouched"
+    NEGATIVES_CUT = "negatives_cut"
+    POSITIVES_WIDENED = "positives_widened"
+    BOTH = "both"
+    ALL_ZOOMED = "all_zoomed"
+
+
+KIND_LABELS = {
+    Kind.UNTOUCHED: "All as they are",
+    Kind.NEGATIVES_CUT: "Negatives cut",
+    Kind.POSITIVES_WIDENED: "Positives widened",
+    Kind.BOTH: "Negatives cut, positives widened",
+    Kind.ALL_ZOOMED: "All zoomed",
+}
+
+
+class Judge(NamedTuple):
+    """How a judge shows the negatives and the positives."""
+
+    kind: Kind
+    negatives: Shown
+    positives: Shown
+
+
+JUDGES = (
+    Judge(Kind.UNTOUCHED, Shown.WHOLE, Shown.WHOLE),
+    *(Judge(Kind.NEGATIVES_CUT, shown, Shown.WHOLE) for shown in CUTS),
+    *(Judge(Kind.POSITIVES_WIDENED, Shown.WHOLE, shown) for shown in WIDE),
+    *(Judge(Kind.BOTH, narrow, wide) for narrow, wide in zip(CUTS, WIDE, strict=True)),
+    *(Judge(Kind.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
+)
+SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
+
+
+def score_framings(
+    predict: Predict, images: Pixels, rows: pd.DataFrame, most: int, judges: Iterable[Judge] = JUDGES
+) -> pd.DataFrame:
+    """Predict images as the judges show them; each class under each framing once.
+
+    Args:
+        predict: Gives the probability of the positive class, `[n]`, of uint8 `[n, size, size, 1]`.
+        images: The images, uint8 `[n, size, size, 1]`.
+        rows: `path`, `group` and `target` of each image, `[n]`.
+        most: Images of a class, at most, that are reframed: a sample that depends on their number alone. As they are,
+            all are predicted.
+        judges: Which judges.
+
+    Returns:
+        path, group, target, shown (a `Shown`), probability: one row per image and way it is shown.
+    """
+    target = rows["target"].to_numpy()
+    wanted = {(0, judge.negatives) for judge in judges} | {(1, judge.positives) for judge in judges}
+    parts = []
+    for label, shown in sorted(wanted, key=lambda one: (one[0], list(Shown).index(one[1]))):
+        chosen = np.flatnonzero(target == label)
+        if shown is not Shown.WHOLE and len(chosen) > most:
+            chosen = np.sort(np.random.default_rng(len(chosen)).choice(chosen, most, replace=False))
+        probability = predict(reframe(images[chosen], FRAMINGS[shown]))
+        parts.append(rows.iloc[chosen].assign(shown=str(shown), probability=probability)[SCORE_COLUMNS])
+    return pd.concat(parts, ignore_index=True)
+
+
+def images_of(judge: Judge, framing_scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `score_framings` that a judge ranks."""
+    target, shown = framing_scores["target"], framing_scores["shown"]
+    is_asked = ((target == 0) & (shown == judge.negatives)) | ((target == 1) & (shown == judge.positives))
+    return framing_scores[is_asked]
+
+
+def tabulate_judges(
+    framing_scores: pd.DataFrame, judges: Iterable[Judge] = JUDGES, threshold: float = 0.5
+) -> pd.DataFrame:
+    """Return kind, negatives, positives, auc, sensitivity, specificity and n, one row a judge, without intervals."""
+    rows = []
+    for judge in judges:
+        images = images_of(judge, framing_scores)
+        target, probability = images["target"].to_numpy(), images["probability"].to_numpy()
+        called = probability >= threshold
+        rates = {
+            "auc": float(ranking_metrics(target, probability)["auc"][0]),
+            "sensitivity": float(called[target == 1].mean()),
+            "specificity": float(1 - called[target == 0].mean()),
+        }
+        rows.append({**judge._asdict(), **rates, "n": len(images)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,41 @@
+"""What the report says of the network under another framing."""
+
+import pandas as pd
+
+from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
+from pneumonia.report.findings import CHANCE, say_interval, say_number
+
+LARGE_LOSS = 0.05  # of AUC, under the worst cut
+
+
+def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> dict[str, str]:
+    """Say whether cutting the negatives' images makes them positives.
+
+    The cut with the least AUC is looked at. It is a loss where its interval lies below that of the images as they are.
+
+    Args:
+        framing_audit: The table of `framing_audit.measure_framings`, empty where no framing was tried.
+        negative: Name of the negative class.
+        positive: Name of the positive class.
+
+    Returns:
+        `level` ("good", "caution" or "bad"), `title` and `text`.
+    """
+    if framing_audit.empty:
+        text = "evaluation.framing_images is 0: whether the network judges by framing is not known."
+        return {"level": "caution", "title": "Framing not measured", "text": text}
+    clean = framing_audit[framing_audit["kind"] == Kind.UNTOUCHED].iloc[0]
+    cuts = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT]
+    worst = cuts.sort_values("auc").iloc[0]
+    text = (
+        f"With {SHOWN_LABELS[Shown(worst['negatives'])]} of each {negative} image of validation, and no {positive} "
+        f"image changed, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}) in place of "
+        f"{say_number(clean['auc'])} ({say_interval(clean)}), and the specificity {say_number(worst['specificity'])} "
+        f"in place of {say_number(clean['specificity'])}."
+    )
+    if not worst["high"] < clean["low"]:
+        level = "good" if clean["low"] > CHANCE else "caution"  # what guesses has no answers to move
+        return {"level": level, "title": "No cut was shown to move its answers", "text": text}
+    if clean["auc"] - worst["auc"] > LARGE_LOSS:
+        return {"level": "bad", "title": "It judges by how the image is framed", "text": text}
+    return {"level": "caution", "title": "Framing moves some of its answers", "text": text}
