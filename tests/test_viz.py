@@ -23,6 +23,7 @@ STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
 # Images in their source, databases, weights and what is empty after a run.
 WITHOUT_PREVIEW = {
     "chest_xrays",
+    "earlier_run_records",
     "index_cache",
     "pixel_store",
     "pneumonia_model",

@@ -159,6 +159,13 @@ class PredictionParameters(Group):
     shown_images: Annotated[int, Field(ge=0, le=1000)]
 
 
+class ReportParameters(Group):
+    """What only a person knows about the images, for the report to repeat."""
+
+    population: Annotated[str, Field(min_length=1, max_length=200)]
+    source: Literal["unknown", "kermany", "synthetic"]
+
+
 class Parameters(Group):
     """All groups, with the top-level keys."""
 
@@ -170,3 +177,4 @@ class Parameters(Group):
     training: TrainingParameters
     evaluation: EvaluationParameters
     prediction: PredictionParameters
+    report: ReportParameters

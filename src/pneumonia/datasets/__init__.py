@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "AllRecordsDataset": "all_records_dataset",
     "DemoImagesDataset": "demo_images_dataset",
     "EventLogDataset": "event_log_dataset",
     "FigureDataset": "figure_dataset",

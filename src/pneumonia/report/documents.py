@@ -9,19 +9,34 @@ from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, SAMPLE_LABELS
-from pneumonia.report.findings import (
-    ATTRIBUTION,
-    list_findings,
-    list_limits,
-    name_chosen,
-    name_images,
-    name_test,
-    write_verdict,
-)
+from pneumonia.metrics.strata import FAMILY_LABELS
+from pneumonia.report.findings import gravest_first, list_findings, write_verdict
 from pneumonia.report.framing import judge_framing
+from pneumonia.report.gallery import OUTCOME_TITLES
+from pneumonia.report.limits import list_limits, name_chosen
+from pneumonia.report.provenance import (
+    ATTRIBUTION,
+    UNIT_LABELS,
+    count_of,
+    ingest_of,
+    is_etiology_known,
+    name_test,
+    say_grouping,
+    say_leaks,
+    say_population,
+    source_of,
+)
 from pneumonia.report.render import render
 from pneumonia.split.leak_audit import SPLIT_LABELS
-from pneumonia.split.summary import FLOW_LABELS
+from pneumonia.split.summary import FLOW_LABELS, FlowStep
+
+INTERVALS = (
+    "95% intervals count groups, not images (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
+    "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale, where no error was seen "
+    "the bound of Clopper and Pearson; what follows from sensitivity and specificity: from their intervals (MOVER); "
+    "the rest from {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, 2007)."
+)
+AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
 
 
 def write_report(**material: Any) -> str:
@@ -33,7 +48,7 @@ def write_report(**material: Any) -> str:
     Returns:
         The page.
     """
-    return render("report.html", **material, **_in_words(material))
+    return render("report.html", **material, **_in_words(material), **_for_tables(material))
 
 
 def write_model_card(**material: Any) -> str:
@@ -45,40 +60,61 @@ def write_model_card(**material: Any) -> str:
     Returns:
         The card. What only a person can write is marked as a blank.
     """
-    return render("model_card.md", **material, **_in_words(material))
+    return render("model_card.md", **material, **_in_words(material), **_for_tables(material))
 
 
-def _in_words(material: dict[str, Any]) -> dict[str, Any]:
+def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both documents say in words."""
-    record, metrics = material["run_record"], material["metrics"]
+    record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
-    test_name = name_test(record, material["class_counts"])
-    audits = (
-        material[name]
-        for name in ("decision", "leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
-    )
+    folder = material["unit_metrics"]["folder"]
+    surplus = folder["n"] - metrics["test"]["n"] if folder else 0
+    test_name = name_test(record, material["class_counts"], surplus)
+    audits = {name: material[name] for name in AUDITS}
     return {
         "negative": negative,
         "positive": positive,
-        "image_kind": name_images(record),
+        "source": source_of(record),
+        "population": say_population(record),
+        "grouping": say_grouping(record, material["data_flow"]),
+        "leaks": say_leaks(leaks),
+        "ingest": ingest_of(record),
+        "is_etiology_known": is_etiology_known(record),
         "test_name": test_name,
         "members": record["model"]["training"].get("members", 1),
         "chosen": name_chosen(record),
-        "verdict": write_verdict(metrics, positive, negative, test_name),
-        "findings": [*list_findings(metrics, *audits), judge_framing(material["framing_audit"], negative, positive)],
+        "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
+        "findings": gravest_first(
+            [
+                *list_findings(metrics, material["decision"], audits, material["pointing"]),
+                judge_framing(material["framing_audit"], negative, positive),
+            ]
+        ),
         "limits": list_limits(record, metrics, material["data_flow"]),
         "attribution": ATTRIBUTION,
-        "flow": dict(material["data_flow"][["step", "images"]].itertuples(index=False, name=None)),
+        "intervals": INTERVALS.format(resamples=record["parameters"]["evaluation"]["resamples"]),
+    }
+
+
+def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables with labels in place of keys, and the labels of what templates lay out themselves."""
+    shortcut_labels: dict[str, Mapping[Any, str]] = {"predictor": PREDICTOR_LABELS, "images": SAMPLE_LABELS}
+    framing_labels: dict[str, Mapping[Any, str]] = {
+        "kind": KIND_LABELS,
+        "negatives": SHOWN_LABELS,
+        "positives": SHOWN_LABELS,
+    }
+    return {
+        "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
         "flow_table": _labelled(material["data_flow"], {"step": FLOW_LABELS}),
-        "shortcut_table": _labelled(
-            material["shortcut_audit"], {"predictor": PREDICTOR_LABELS, "images": SAMPLE_LABELS}
-        ),
-        "framing_table": _labelled(
-            material["framing_audit"], {"kind": KIND_LABELS, "negatives": SHOWN_LABELS, "positives": SHOWN_LABELS}
-        ),
+        "shortcut_table": _labelled(material["shortcut_audit"], shortcut_labels),
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
+        "framing_table": _labelled(material["framing_audit"], framing_labels),
         "SPLIT_LABELS": SPLIT_LABELS,
         "RANGE_LABELS": RANGE_LABELS,
+        "UNIT_LABELS": UNIT_LABELS,
+        "FAMILY_LABELS": FAMILY_LABELS,
+        "OUTCOME_TITLES": OUTCOME_TITLES,
     }
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
-from pneumonia.report.findings import CHANCE, say_interval, say_number
+from pneumonia.report.findings import CHANCE
+from pneumonia.report.words import say_interval, say_number
 
 LARGE_LOSS = 0.05  # of AUC, under the worst cut
 

@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     MISS = "miss"
 
 
+OUTCOME_TITLES = {Outcome.MISS: "Missed", Outcome.FALSE_ALARM: "False alarms", Outcome.RIGHT: "Right"}
 OUTCOME_LABELS = {Outcome.RIGHT: "right", Outcome.FALSE_ALARM: "false alarm", Outcome.MISS: "missed"}
 
 

@@ -14,18 +14,21 @@ def record_run(
     parameters: dict[str, Any],
     split_manifest: pd.DataFrame,
     model_lineage: dict[str, Any],
+    earlier_run_records: dict[str, Any],
 ) -> dict[str, Any]:
     """Record all that another person needs to get the same figures.
 
     Args:
         run_context: Command, environment, versions, commit, packages, hardware.
         parameters: All parameters of the run.
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         model_lineage: What the model was made from.
+        earlier_run_records: The records of this environment, by version.
 
     Returns:
-        The four, the seeds, and hashes of the data: `manifest_sha256` of the manifest's file, `images_sha256` of
-        the sorted hashes of the images.
+        Context, parameters and lineage, the seeds, and the data: `manifest_sha256` of the manifest's file,
+        `images_sha256` and `test_sha256` of the sorted hashes of all images and of the test images, and
+        `test_scorings`: how often these test images were scored in this environment, this time included.
     """
     # Kedro hands over the groups that a node asks for as their typed models, the others as dictionaries.
     parameters = {
@@ -33,7 +36,7 @@ def record_run(
         for name, group in parameters.items()
     }
     test = split_manifest[split_manifest["split"] == "test"]
-    hashes = "\n".join(sorted(split_manifest["sha256"]))
+    test_sha256 = _digest(test["sha256"])
     return {
         **run_context,
         "parameters": parameters,
@@ -50,7 +53,15 @@ def record_run(
             "test_from": sorted(set(test["source_split"])),
             "classes": class_names(split_manifest),
             "manifest_sha256": manifest_digest(split_manifest),
-            "images_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
+            "images_sha256": _digest(split_manifest["sha256"]),
+            "test_sha256": test_sha256,
+            "test_scorings": 1
+            + sum(record["data"].get("test_sha256") == test_sha256 for record in earlier_run_records.values()),
         },
         "model": model_lineage,
     }
+
+
+def _digest(sha256s: pd.Series) -> str:
+    """Return the SHA-256 of sorted hashes, one a line: the same images give the same, however they are split."""
+    return hashlib.sha256("\n".join(sorted(sha256s)).encode()).hexdigest()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.metrics.metrics import METRIC_NAMES
-from pneumonia.report.findings import png_uri, say_interval, say_number, say_percent
+from pneumonia.report.words import png_uri, say_interval, say_number, say_percent
 
 
 def render(template: str, **material: Any) -> str:

@@ -23,6 +23,8 @@ SPLIT_COLOURS = {"train": "#8a94a0", "val": "#00875f", "test": "#5b3f95"}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
+    # A label with two $ is no formula, and class names may hold anything.
+    "text.parse_math": False,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

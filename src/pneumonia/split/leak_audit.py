@@ -24,7 +24,7 @@ class SplitBy(StrEnum):
 SPLIT_LABELS = {
     SplitBy.IMAGE: "images, at random",
     SplitBy.MANIFEST: "this run",
-    SplitBy.FOLDERS: "published folders",
+    SplitBy.FOLDERS: "the source's folders",
 }
 
 
@@ -56,6 +56,11 @@ def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestP
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def sides_of(first: str, second: str) -> str:
+    """Return how the audit calls a pair of splits."""
+    return f"{first} and {second}"
+
+
 def _count_shared(name: SplitBy, images: pd.DataFrame) -> list[tuple[SplitBy, str, str, int, int, int, float]]:
     """Count what each two sides of a split share."""
     rows = []
@@ -67,6 +72,15 @@ def _count_shared(name: SplitBy, images: pd.DataFrame) -> list[tuple[SplitBy, st
             is_shared = second[column].isin(set(first[column]))
             count = int(is_shared.sum())
             shared = int(second.loc[is_shared, column].nunique())
-            sides_name = f"{first_name} and {second_name}"
-            rows.append((name, sides_name, unit, shared, count, len(second), round(count / len(second), 4)))
+            rows.append(
+                (
+                    name,
+                    sides_of(first_name, second_name),
+                    unit,
+                    shared,
+                    count,
+                    len(second),
+                    round(count / len(second), 4),
+                )
+            )
     return rows

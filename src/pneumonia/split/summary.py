@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.grouping import NO_ETIOLOGY
+from pneumonia.images.grouping import NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.index import DUPLICATE, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
 
 ALL = "all"
-PUBLISHED = "as published"
+GIVEN = "as given"
 
 TABLE_COLUMNS = (
     "split",
@@ -77,7 +77,11 @@ def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.
     has_published_test = bool((manifest["source_split"] == "test").any())
     strata = [(ALL, ALL), *((label, ALL) for label in parameters.class_names)]
     pairs = manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
-    strata += [(row.label, row.etiology) for row in pairs.itertuples() if row.etiology != NO_ETIOLOGY]
+    # A class of which no etiology is known at all has no strata: they would be the class again.
+    known = pairs.groupby("label")["etiology"].transform(
+        lambda names: set(names) - {NO_ETIOLOGY, UNKNOWN_ETIOLOGY} != set()
+    )
+    strata += [(row.label, row.etiology) for row in pairs[known].itertuples() if row.etiology != NO_ETIOLOGY]
     rows: list[dict[str, Any]] = []
     for label, etiology in strata:
         images = manifest[manifest["label"].isin([label]) | (label == ALL)]
@@ -100,7 +104,7 @@ def _shares(
         share = len(part) / max(len(base), 1)
         is_free = split == "test" and has_published_test
         demanded = share if is_free else demand
-        rule = PUBLISHED if is_free else f"{demand:.0%} of {'all' if split == 'test' else 'train + val'}"
+        rule = GIVEN if is_free else f"{demand:.0%} of {'all' if split == 'test' else 'train + val'}"
         values = (split, label, etiology, len(part), part["group"].nunique(), len(base), round(share, 4))
         rest = (round(demanded, 4), round(100 * (share - demanded), 2) + 0.0, rule)
         rows.append(dict(zip(TABLE_COLUMNS, (*values, *rest), strict=True)))

@@ -15,6 +15,8 @@ from pneumonia.audits.robustness import damage_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions, subgroups, summary
+from pneumonia.metrics.strata import measure_strata
+from pneumonia.metrics.units import measure_units
 from pneumonia.model.scoring import SCORE_COLUMNS
 from pneumonia.pipelines.evaluation.audit import figures as audit_figures
 from pneumonia.pipelines.evaluation.measure import figures
@@ -142,6 +144,7 @@ def gallery_maps(predictions, parameters):
 
 @pytest.fixture(scope="session")
 def run_record(manifest, default_parameters):
+    stated = {"population": "children of 1 to 5 years", "source": "kermany"}
     return record_run(
         run_context={
             "run_id": "2026-01-02T03.04.05.678Z",
@@ -155,7 +158,7 @@ def run_record(manifest, default_parameters):
             "packages": {"python": "3.11.9", "keras": "3.15.1", "tensorflow": "2.21.0"},
             "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
         },
-        parameters=default_parameters,
+        parameters=default_parameters | {"report": stated},
         split_manifest=manifest,
         model_lineage={
             "manifest_sha256": "0" * 64,
@@ -166,6 +169,7 @@ def run_record(manifest, default_parameters):
             "positive_class": "PNEUMONIA",
             **{name: default_parameters[name] for name in ("inputs", "model", "training")},
         },
+        earlier_run_records={},
     )
 
 
@@ -194,6 +198,8 @@ def material(
         for name, lost in views.items()
     ]
     epochs = np.arange(1, 21)
+    # Twelve test images were delivered twice.
+    duplicates = manifest[manifest["split"] == "test"].head(12)[["path", "sha256", "source_split"]]
     return {
         "class_counts": counts,
         "class_weights": {"NORMAL": 1.94, "PNEUMONIA": 0.67},
@@ -205,6 +211,7 @@ def material(
                 (FlowStep.TEST_GROUP, "", 0, ""),
                 (FlowStep.UNGROUPED, "", 0, ""),
                 (FlowStep.USED, "", len(manifest), ""),
+                (FlowStep.SIDE_FILES, "", 0, ""),
             ],
             columns=["step", "part", "images", "note"],
         ),
@@ -225,6 +232,9 @@ def material(
         "decision": decision,
         "metrics": metrics,
         "subgroups": groups,
+        "strata": measure_strata(predictions, manifest),
+        "unit_metrics": measure_units(predictions, manifest, duplicates, decision, parameters),
+        "duplicate_images": duplicates,
         "shortcut_audit": audit,
         "region_audit": pd.concat(regions, ignore_index=True),
         "robustness": robustness,
@@ -315,3 +325,14 @@ def tiny_network(tiny_manifest, tiny_store):
         "positive_class": "PNEUMONIA",
     }
     return network
+
+
+@pytest.fixture(scope="session")
+def restate():
+    """Return the record of a run whose `report` parameters state something else."""
+
+    def state(run_record, **stated):
+        parameters = run_record["parameters"]
+        return {**run_record, "parameters": {**parameters, "report": {**parameters["report"], **stated}}}
+
+    return state

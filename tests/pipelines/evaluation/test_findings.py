@@ -1,64 +1,79 @@
 import pandas as pd
 import pytest
 
+from pneumonia.audits.regions import View
 from pneumonia.audits.shortcuts import Predictor
 from pneumonia.report import findings as report
+from pneumonia.report.words import say_interval
 from pneumonia.split.leak_audit import SplitBy
-from pneumonia.split.summary import FlowStep
 
 
-def record(environment="local", etiologies=("bacteria", "none", "virus"), test_from=("test",)):
-    return {"environment": environment, "data": {"etiologies": list(etiologies), "test_from": list(test_from)}}
+@pytest.fixture(scope="module")
+def verdict(material):
+    return report.write_verdict(
+        material["metrics"], material["leak_audit"], "PNEUMONIA", "NORMAL", "the test images (9)"
+    )
 
 
-def counts(normal, pneumonia):
-    return pd.DataFrame({"split": "test", "target": [0, 1], "images": [normal, pneumonia]})
-
-
-@pytest.mark.parametrize(
-    ("of_run", "kind"),
-    [(record("demo"), "demo"), (record(), "kermany"), (record(etiologies=("none", "unknown")), "own")],
-)
-def test_images_are_called_what_they_are(of_run, kind):
-    assert report.name_images(of_run) == kind
-
-
-def test_only_all_624_images_are_called_the_published_test_set():
-    assert report.name_test(record(), counts(234, 390)) == "the published test set (624 images)"
-    recut = report.name_test(record(), counts(160, 460))
-    assert recut == "the test folder of the source as it was given (620 images)"
-    drawn = report.name_test(record(test_from=("train",)), counts(234, 390))
-    assert drawn.startswith("a held-out part of the images (624 images)")
-    assert report.name_test(record("demo"), counts(40, 68)) == "the synthetic test images (108 images)"
-
-
-def test_the_verdict_counts_misses_and_false_alarms(metrics):
-    text = report.write_verdict(metrics, "PNEUMONIA", "NORMAL", "the test images")
+def test_the_verdict_counts_misses_and_false_alarms(verdict, metrics):
     test = metrics["test"]
-    assert f"misses {test['confusion']['fn']} of {test['n_positive']} PNEUMONIA images" in text
-    assert f"calls {test['confusion']['fp']} of {test['n'] - test['n_positive']} NORMAL images PNEUMONIA" in text
-    assert f"95% interval {test['auc']['low']:.3f} to {test['auc']['high']:.3f}" in text
+    assert f"misses {test['confusion']['fn']} of {test['n_positive']} PNEUMONIA images" in verdict
+    assert f"calls {test['confusion']['fp']} of {test['n'] - test['n_positive']} NORMAL images PNEUMONIA" in verdict
+    assert f"95% interval {test['auc']['low']:.3f} to {test['auc']['high']:.3f}" in verdict
 
 
-AUDITS = ("decision", "leak_audit", "shortcut_audit", "region_audit", "robustness", "pointing")
+def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict):
+    assert "occur in train" not in verdict
+    shared = pd.DataFrame(
+        [
+            (SplitBy.MANIFEST, "train and test", "group", 7, 9, 100, 0.09),
+            (SplitBy.MANIFEST, "train and val", "group", 5, 9, 100, 0.09),
+        ],
+        columns=material["leak_audit"].columns,
+    )
+    text = report.write_verdict(material["metrics"], shared, "PNEUMONIA", "NORMAL", "the test images (9)")
+    assert "groups, of which 7 occur in train or validation as well" in text
+
+
+AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
+
+
+def found(material, **changes):
+    changed = {**material, **changes}
+    audits = {name: changed[name] for name in AUDITS}
+    return report.list_findings(changed["metrics"], changed["decision"], audits, changed["pointing"])
 
 
 def levels(material, **changes):
-    changed = {**material, **changes}
-    findings = report.list_findings(changed["metrics"], *(changed[name] for name in AUDITS))
-    return {finding["title"]: finding["level"] for finding in findings}
+    return {finding["title"]: finding["level"] for finding in found(material, **changes)}
+
+
+def with_test(material, **estimates):
+    metrics = material["metrics"]
+    return {**metrics, "test": {**metrics["test"], **estimates}}
+
+
+def estimate(value, low, high):
+    return {"value": value, "low": low, "high": high}
 
 
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
-        "No group and no file is on both sides": "good",
-        "Enough test images to tell": "good",
-        "Test agrees with validation": "good",
-        "Shortcuts exist in these images": "caution",  # the width was made to tell
+        "A calibration error above 0.05 is not excluded": "caution",
+        "Shortcuts tell the classes apart as well": "caution",  # the width was made to tell
         "The rim alone tells a lot": "caution",
-        "Probabilities hold on test": "good",
         "Sensitive to image quality": "caution",
+        "No known group and no file is in two splits": "good",
+        "Enough test images for a narrow interval": "good",
+        "Test is at most 0.02 below validation": "good",
     }
+
+
+def test_what_speaks_against_a_result_comes_first(material):
+    leaks = material["leak_audit"].assign(on_both_sides=1)
+    order = [finding["level"] for finding in found(material, leak_audit=leaks)]
+    assert order == sorted(order, key=["bad", "caution", "good"].index)
+    assert order[0] == "bad"
 
 
 def test_a_shared_group_is_found_out(material):
@@ -68,27 +83,102 @@ def test_a_shared_group_is_found_out(material):
 
 
 def test_a_threshold_that_wastes_the_ranking_is_found_out(material):
-    poor = {**material["metrics"]["val"], "balanced_accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}
-    found = levels(material, metrics={**material["metrics"], "val": poor})
-    assert found["The threshold does not suit these scores"] == "caution"
+    poor = {**material["metrics"]["val"], "balanced_accuracy": estimate(0.5, 0.4, 0.6)}
+    metrics = {**material["metrics"], "val": poor}
+    assert levels(material, metrics=metrics)["The threshold does not suit these scores"] == "caution"
 
 
-def test_a_shortcut_as_good_as_the_network_is_found_out(material):
-    audit = material["shortcut_audit"].assign(auc=0.999)
-    assert levels(material, shortcut_audit=audit)["A shortcut does as well"] == "bad"
+def test_a_threshold_is_not_blamed_where_the_interval_holds_the_best(material):
+    wide = {**material["metrics"]["val"], "balanced_accuracy": estimate(0.5, 0.1, 0.999)}
+    assert "The threshold does not suit these scores" not in levels(
+        material, metrics={**material["metrics"], "val": wide}
+    )
 
 
-def test_a_network_that_reads_the_rim_is_found_out(material):
-    regions = material["region_audit"].assign(auc=[0.99, 0.97, 0.6])
-    assert levels(material, region_audit=regions)["It reads the rim of the image"] == "bad"
+def shortcuts(material, network, best):
+    """Return the audit with these AUCs (value, low, high) of the network and of every shortcut."""
+    audit = material["shortcut_audit"].copy()
+    is_network = audit["predictor"] == Predictor.NETWORK
+    for column, of_network, of_shortcut in zip(("auc", "low", "high"), network, best, strict=True):
+        audit[column] = audit[column].mask(is_network, of_network).where(is_network, of_shortcut)
+    return audit
+
+
+@pytest.mark.parametrize(
+    ("network", "best", "title", "level"),
+    [
+        ((0.761, 0.645, 0.849), (0.664, 0.517, 0.784), "Not shown to be better than a shortcut", "bad"),
+        ((0.90, 0.85, 0.95), (0.99, 0.98, 0.995), "Not shown to be better than a shortcut", "bad"),
+        ((0.98, 0.96, 0.99), (0.80, 0.70, 0.90), "Shortcuts tell the classes apart as well", "caution"),
+        ((0.98, 0.96, 0.99), (0.55, 0.45, 0.65), "Better than the shortcuts that were tried", "good"),
+    ],
+)
+def test_shortcuts_are_judged_by_their_intervals(material, network, best, title, level):
+    assert levels(material, shortcut_audit=shortcuts(material, network, best))[title] == level
+
+
+@pytest.mark.parametrize(
+    ("rim", "centre", "title", "level"),
+    [
+        ((0.97, 0.95, 0.98), (0.60, 0.50, 0.70), "The rim of the image tells it more than the centre", "bad"),
+        ((0.80, 0.70, 0.90), (0.75, 0.65, 0.85), "Not shown to rely on the centre of the image", "caution"),
+        ((0.80, 0.75, 0.85), (0.97, 0.95, 0.98), "The rim alone tells a lot", "caution"),
+        ((0.60, 0.45, 0.75), (0.97, 0.95, 0.98), "The centre tells it more than the rim", "good"),
+    ],
+)
+def test_regions_are_judged_by_their_intervals(material, rim, centre, title, level):
+    regions = material["region_audit"].set_index("predictor")
+    for view, values in ((View.CENTRE_HIDDEN, rim), (View.BORDER_HIDDEN, centre)):
+        regions.loc[view, ["auc", "low", "high"]] = values
+    findings = {finding["title"]: finding for finding in found(material, region_audit=regions.reset_index())}
+    assert findings[title]["level"] == level
+    assert "never saw such images in training" in findings[title]["text"]
+
+
+@pytest.mark.parametrize(
+    ("test", "title", "level"),
+    [
+        (estimate(0.90, 0.87, 0.92), "Worse on test than on validation", "caution"),
+        (estimate(0.985, 0.95, 0.995), "A loss of more than 0.02 from validation to test is not excluded", "caution"),
+        (estimate(0.99, 0.985, 0.994), "Test is at most 0.02 below validation", "good"),
+    ],
+)
+def test_validation_and_test_are_compared_by_the_interval_of_their_difference(material, test, title, level):
+    metrics = with_test(material, auc=test)
+    metrics["val"] = {**metrics["val"], "auc": estimate(0.99, 0.985, 0.994)}
+    assert levels(material, metrics=metrics)[title] == level
+
+
+def test_the_interval_of_a_difference_comes_from_the_two_intervals():
+    gap = report.difference_of_independent(estimate(0.9, 0.86, 0.93), estimate(0.8, 0.76, 0.83))
+    assert gap == pytest.approx((0.1, 0.05, 0.15))
+
+
+@pytest.mark.parametrize(
+    ("worst", "title", "level"),
+    [
+        ((0.90, 0.86, 0.93), "Sensitive to image quality", "caution"),
+        ((0.96, 0.90, 0.98), "A loss of more than 0.05 of AUC under medium damage is not excluded", "caution"),
+        ((0.97, 0.95, 0.98), "Loses at most 0.05 of AUC under medium damage", "good"),
+    ],
+)
+def test_damage_is_judged_by_its_interval(material, worst, title, level):
+    table = material["robustness"].copy()
+    table.loc[table["strength"] == 0, ["auc", "low", "high"]] = (0.98, 0.96, 0.99)
+    table.loc[table["strength"] > 0, ["auc", "low", "high"]] = worst
+    assert levels(material, robustness=table)[title] == level
+
+
+def test_robustness_that_was_not_measured_speaks_against_the_result(material):
+    assert levels(material, robustness=material["robustness"][:0])["Robustness not measured"] == "caution"
 
 
 @pytest.mark.parametrize(
     ("hits", "title"),
     [
-        ({"value": 0.5, "low": 0.4, "high": 0.6}, "It looks at the lesions"),
-        ({"value": 0.25, "low": 0.2, "high": 0.3}, "It does not clearly look at the lesions"),  # under 3 times 0.1
-        ({"value": 0.5, "low": 0.05, "high": 0.9}, "It does not clearly look at the lesions"),
+        (estimate(0.5, 0.4, 0.6), "Maps peak on lesions more often than at random"),
+        (estimate(0.25, 0.2, 0.3), "Maps are not shown to peak on the lesions"),  # under 3 times 0.1
+        (estimate(0.5, 0.05, 0.9), "Maps are not shown to peak on the lesions"),
     ],
 )
 def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(material, hits, title):
@@ -97,63 +187,26 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
 
 
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
-    auc = {"value": 0.56, "low": 0.48, "high": 0.62}
-    metrics = {**material["metrics"], "test": {**material["metrics"]["test"], "auc": auc}}
-    found = levels(material, metrics=metrics)
-    assert found["It may be guessing"] == "bad"
-    assert "Test agrees with validation" not in found
-
-
-def test_the_limits_begin_with_what_this_software_is_not(material):
-    limits = report.list_limits(material["run_record"], material["metrics"], material["data_flow"])
-    assert limits[0].startswith("Research software, not a medical device.")
-    assert any("fell to 0.54 on children of another hospital" in limit for limit in limits)
-    assert any(limit.startswith("Validation figures are optimistic") for limit in limits)
-
-
-def test_limits_of_synthetic_images_claim_nothing_about_children(material):
-    demo = {**material["run_record"], "environment": "demo"}
-    limits = report.list_limits(demo, material["metrics"], material["data_flow"])
-    assert report.DEMO_NOTE in limits
-    assert not any("hospital" in limit for limit in limits)
-
-
-def test_images_without_a_group_are_a_limit(material):
-    flow = material["data_flow"].copy()
-    flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 77
-    limits = report.list_limits(material["run_record"], material["metrics"], flow)
-    assert any(limit.startswith("No group could be read for 77 images") for limit in limits)
-
-
-def test_what_the_other_findings_say_when_all_is_well_or_not(material):
-    wide = {"value": 0.9, "low": 0.85, "high": 0.95}
-    metrics = {**material["metrics"], "test": {**material["metrics"]["test"], "auc": wide}}
-    found = levels(material, metrics=metrics)
-    assert found["Few test images"] == found["Worse on test than on validation"] == "caution"
-    audit = material["shortcut_audit"]
-    audit = audit.assign(auc=audit["auc"].where(audit["predictor"] == Predictor.NETWORK, 0.55))
-    regions = material["region_audit"].assign(auc=[0.99, 0.55, 0.97])
-    calm = material["robustness"].assign(auc=0.97)
-    found = levels(material, shortcut_audit=audit, region_audit=regions, robustness=calm)
-    assert found["Better than any shortcut"] == found["The centre carries the answer"] == "good"
-    assert found["Stands medium damage"] == "good"
-    assert levels(material, robustness=calm[:0])["Robustness not measured"] == "caution"
+    of_guess = levels(material, metrics=with_test(material, auc=estimate(0.56, 0.48, 0.62)))
+    assert of_guess["Not shown to be better than chance"] == "bad"
+    assert "Calibration error on test below 0.05" not in of_guess
 
 
 def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
-    none = {"value": 0.9, "low": None, "high": None}
-    metrics = {**material["metrics"], "test": {**material["metrics"]["test"], "auc": none}}
-    assert levels(material, metrics=metrics)["No interval"] == "bad"
-    assert report.say_interval(none) == "no interval"
+    none = estimate(0.9, None, None)
+    assert levels(material, metrics=with_test(material, auc=none))["No interval"] == "bad"
+    assert say_interval(none) == "no interval"
 
 
-def test_poor_calibration_is_found_out(material):
-    test = {**material["metrics"]["test"], "ece": {"value": 0.2, "low": 0.1, "high": 0.3}}
-    found = levels(material, metrics={**material["metrics"], "test": test})
-    assert found["Probabilities are not to be taken at their word"] == "caution"
-
-
-def test_images_of_another_source_are_said_to_be_of_one_source(material):
-    own = {**material["run_record"], "data": {**material["run_record"]["data"], "etiologies": ["none", "unknown"]}}
-    limits = report.list_limits(own, material["metrics"], material["data_flow"])
-    assert any(limit.startswith("All images come from one source") for limit in limits)
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        (estimate(0.2, 0.1, 0.3), "Probabilities are poorly calibrated on test"),
+        (estimate(0.04, 0.02, 0.08), "A calibration error above 0.05 is not excluded"),
+        (estimate(0.02, 0.01, 0.04), "Calibration error on test below 0.05"),
+    ],
+)
+def test_calibration_is_judged_by_its_interval(material, error, title):
+    of_error = found(material, metrics=with_test(material, ece=error))
+    assert title in {finding["title"] for finding in of_error}
+    assert not any("On average a probability is off" in finding["text"] for finding in of_error)

@@ -26,14 +26,16 @@ def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest,
     from pneumonia.base.parameters import Parameters
 
     typed = dict(Parameters.model_validate(default_parameters))
-    again = record_run({"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"])
+    again = record_run(
+        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"], {}
+    )
     assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
     assert again["seeds"] == run_record["seeds"]
 
 
 def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
     turned = manifest.assign(split=manifest["split"].to_numpy()[::-1]).iloc[::-1]
-    again = record_run({}, default_parameters, turned, run_record["model"])
+    again = record_run({}, default_parameters, turned, run_record["model"], {})
     assert again["data"]["images_sha256"] == run_record["data"]["images_sha256"]
     assert again["data"]["manifest_sha256"] != run_record["data"]["manifest_sha256"]
 
@@ -71,9 +73,8 @@ def test_a_report_without_its_material_is_no_report(material, pictures):
         write_report(**without, **pictures)
 
 
-def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pictures):
-    demo = {**material, "run_record": {**material["run_record"], "environment": "demo"}}
-    page = write_report(**demo, **pictures)
+def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pictures, restate):
+    page = write_report(**{**material, "run_record": restate(material["run_record"], source="synthetic")}, **pictures)
     assert "synthetic images" in page
     assert "CC BY 4.0" not in page
 
@@ -101,9 +102,15 @@ def test_the_card_leaves_to_a_person_what_software_cannot_know(card):
 
 
 def test_the_card_answers_each_item_that_software_can_fill(card):
-    for heading in ("Data [CLAIM 7-13", "Model [CLAIM 22-24]", "Training [CLAIM 25-27]", "Performance [CLAIM 28"):
+    for heading in (
+        "Data [CLAIM 7-13",
+        "Model [CLAIM 22-24]",
+        "Training [CLAIM 25-27]",
+        "Performance [CLAIM 28",
+        "Limits [CLAIM 40]",
+    ):
         assert f"## {heading}" in card
-    assert "no external one was made" in card
+    assert "This run made no external test [CLAIM 33]" in card
 
 
 @pytest.mark.parametrize(
@@ -119,3 +126,65 @@ def test_templates_are_strict_about_names():
 
     with pytest.raises(UndefinedError, match="undefined"):
         render("model_card.md")
+
+
+def test_scorings_of_the_same_test_images_are_counted(run_record, manifest, default_parameters):
+    other = {"data": {"test_sha256": "of other images"}}
+    earlier = {"a": run_record, "b": other, "c": run_record, "d": {"data": {}}}
+    again = record_run({}, default_parameters, manifest, run_record["model"], earlier)
+    assert (run_record["data"]["test_scorings"], again["data"]["test_scorings"]) == (1, 3)
+
+
+def test_no_document_says_more_of_the_groups_than_the_audit(material, pictures, restate):
+    leaks = material["leak_audit"].assign(on_both_sides=4)
+    parameters = material["run_record"]["parameters"]
+    by_image = {**parameters, "ingest": {**parameters["ingest"], "group_by": "image"}}
+    run = {**material["run_record"], "parameters": by_image}
+    leaky = {**material, "leak_audit": leaks, "run_record": run}
+    for text in (write_report(**leaky, **pictures), write_model_card(**leaky, model_summary="a summary")):
+        assert "are in more than one split" in text
+        assert "image by image: images of one group may be in several splits" in text
+        for claim in (
+            "never on both sides",
+            "no group and no identical file",
+            "No known group and no file",
+            "by group,",
+        ):
+            assert claim not in text
+
+
+def test_nothing_is_said_of_children_where_nobody_spoke_of_them(material, pictures, restate):
+    predictions_paths = {"path": "adult.png", "etiology": "unknown"}
+    own = restate(material["run_record"], source="unknown", population="unknown")
+    data = {**own["data"], "etiologies": ["none", "unknown"], "images": "scans"}
+    gallery = [{**record, **predictions_paths} for record in material["gallery_maps"]]
+    run = {**own, "data": data}
+    stated = {**material, "run_record": run, "gallery_maps": gallery}
+    page = write_report(**stated, **pictures).split("</style>")[1]
+    for text in (page, write_model_card(**stated, model_summary="a summary")):
+        for word in ("child", "pediatric", "beyond the paper", "Kermany D", "etiology is read", "hospital (children"):
+            assert word not in text
+        assert "report.population was not set" in text
+
+
+def test_the_card_states_the_population(card):
+    assert "Patients, as stated in report.population: children of 1 to 5 years." in card
+    assert "- pediatrics" in card
+
+
+def test_figures_of_groups_and_of_the_whole_folder_stand_beside_those_of_images(report, card, material):
+    folder = material["unit_metrics"]["folder"]
+    assert folder["n"] == material["metrics"]["test"]["n"] + 12
+    assert f"whole test folder, n = {folder['n']}" in report
+    assert f"On the whole test folder, {folder['n']} images with surplus copies counted" in card
+    assert "Per group (probabilities of a group averaged" in card
+
+
+def test_the_bootstrap_over_groups_is_named_with_its_source(report, card):
+    for text in (report, card):
+        assert "Obuchowski, Biometrics 53, 1997" in text
+        assert "bootstrap resamples of whole groups (Field and Welsh" in text
+
+
+def test_the_gallery_asks_for_a_second_reading_of_labels(report):
+    assert "read these images a second time before blaming the network" in report

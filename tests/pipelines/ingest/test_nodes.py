@@ -314,7 +314,7 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
         "split": "train", "label": "all", "etiology": "all", "images": 26, "groups": 14, "of_images": 34,
         "share": 0.7647, "demanded": 0.8, "points_off": -3.53, "rule": "80% of train + val",
     }  # fmt: skip
-    assert table[table["split"] == "test"].iloc[0]["rule"] == "as published"
+    assert table[table["split"] == "test"].iloc[0]["rule"] == "as given"
     assert len(table) == 3 * 5
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import subgroups, summary
+from pneumonia.metrics import strata, subgroups, summary, units
 
 
 def compute_metrics(
@@ -23,3 +23,19 @@ def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:
 def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
     """Measure sensitivity by etiology, and specificity, on validation and test."""
     return subgroups.measure_subgroups(predictions)
+
+
+def measure_units(
+    predictions: pd.DataFrame,
+    split_manifest: pd.DataFrame,
+    duplicate_images: pd.DataFrame,
+    decision: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> dict[str, Any]:
+    """Compute the metrics of test per group, and over all files of the source's test folder."""
+    return units.measure_units(predictions, split_manifest, duplicate_images, decision, parameters)
+
+
+def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Measure the network on parts of test: by etiology, file size, aspect and stored mode."""
+    return strata.measure_strata(predictions, split_manifest)

@@ -12,7 +12,13 @@ from pneumonia.pipelines.evaluation.measure.figures import (
     draw_subgroups,
     draw_thresholds,
 )
-from pneumonia.pipelines.evaluation.measure.nodes import compute_metrics, measure_subgroups, tabulate_metrics
+from pneumonia.pipelines.evaluation.measure.nodes import (
+    compute_metrics,
+    measure_strata,
+    measure_subgroups,
+    measure_units,
+    tabulate_metrics,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -36,6 +42,18 @@ def create_pipeline() -> Pipeline:
                 inputs="predictions",
                 outputs="subgroups",
                 name="measure_subgroups",
+            ),
+            Node(
+                func=measure_units,
+                inputs=["predictions", "split_manifest", "duplicate_images", "decision", "params:evaluation"],
+                outputs="unit_metrics",
+                name="measure_units",
+            ),
+            Node(
+                func=measure_strata,
+                inputs=["predictions", "split_manifest"],
+                outputs="strata",
+                name="measure_strata",
             ),
             Node(
                 func=draw_metrics,

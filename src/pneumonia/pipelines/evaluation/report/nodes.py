@@ -12,9 +12,10 @@ def record_run(
     parameters: dict[str, Any],
     split_manifest: pd.DataFrame,
     model_lineage: dict[str, Any],
+    earlier_run_records: dict[str, Any],
 ) -> dict[str, Any]:
     """Record all that another person needs to get the same figures."""
-    return record.record_run(run_context, parameters, split_manifest, model_lineage)
+    return record.record_run(run_context, parameters, split_manifest, model_lineage, earlier_run_records)
 
 
 def write_report(**material: Any) -> str:

@@ -27,10 +27,13 @@ TABLES = (
     "split_table",
     "leak_audit",
     "rejected_images",
+    "duplicate_images",
     "training_history",
     "decision",
     "metrics",
     "subgroups",
+    "strata",
+    "unit_metrics",
     "shortcut_audit",
     "region_audit",
     "framing_audit",
@@ -48,7 +51,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=record_run,
-                inputs=["run_context", "parameters", "split_manifest", "model_lineage"],
+                inputs=["run_context", "parameters", "split_manifest", "model_lineage", "earlier_run_records"],
                 outputs="run_record",
                 name="record_run",
             ),

@@ -1,0 +1,91 @@
+"""What the figures of a run do not show. Each sentence follows from the records by a rule that stands beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.report.provenance import Source, count_of, ingest_of, say_population, source_of
+from pneumonia.report.words import say_percent
+from pneumonia.split.summary import FlowStep
+
+DEMO_NOTE = (
+    "The images of this run are synthetic: drawn by this project's generator, no patient's. Its figures show that "
+    "the chain works; they say nothing about radiographs."
+)
+FEW_POSITIVE = 0.2  # share of positives above which a test is called enriched
+
+
+def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
+    """List what these figures do not show, the gravest first."""
+    limits = [
+        "Research software, not a medical device. No decision about a patient may rest on it.",
+        *_of_source(run_record),
+        *_of_groups(run_record, data_flow),
+        _of_scorings(run_record),
+        f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
+        "those images.",
+        _of_prevalence(metrics["test"]),
+        "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; the "
+        "confident errors in the gallery are where to begin a second reading.",
+        "Sex and age are not among the data, so fairness was not examined.",
+    ]
+    return [limit for limit in limits if limit]
+
+
+def _of_source(run_record: Mapping[str, Any]) -> list[str]:
+    source = source_of(run_record)
+    if source is Source.SYNTHETIC:
+        return [DEMO_NOTE]
+    spectrum = (
+        "The two classes may have been collected apart (case-control). Without the doubtful cases between them, "
+        "sensitivity and specificity come out higher than among consecutive patients (Lijmer et al., JAMA 1999)."
+    )
+    if source is Source.KERMANY:
+        return [
+            "All images come from one hospital (children of 1 to 5 years, antero-posterior). A network of this kind "
+            "fell from an AUC of 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
+            "Emergency Radiology 2022). This run made no test elsewhere.",
+            spectrum,
+        ]
+    return [f"{say_population(run_record)} Nothing is known about images from other sources.", spectrum]
+
+
+def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
+    if source_of(run_record) is Source.SYNTHETIC:
+        return []
+    if ingest_of(run_record)["group_by"] == "image":
+        return ["Images were split one by one: where patients have several images, every figure here is too good."]
+    alone = count_of(data_flow, FlowStep.UNGROUPED)
+    if alone:
+        return [
+            f"No group could be read for {alone:,} images: each counts as a patient of its own. If patients have "
+            "several images, some are in two splits and every figure here is too good."
+        ]
+    return ["Groups stand for patients, but nobody has proven that they are."]
+
+
+def _of_scorings(run_record: Mapping[str, Any]) -> str:
+    times = run_record["data"]["test_scorings"]
+    if times == 1:
+        return "This is the first time that these test images were scored in this environment."
+    return (
+        f"These test images have now been scored {times:,} times in this environment. A model chosen by such figures "
+        "makes them optimistic."
+    )
+
+
+def _of_prevalence(test: Mapping[str, Any]) -> str:
+    share = test["n_positive"] / test["n"]
+    if share <= FEW_POSITIVE:
+        return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold at that share alone."
+    return (
+        f"{say_percent(share, 0)} of the test images are positive. Where fewer are, precision is lower and NPV higher: "
+        "the section on decisions gives both for other shares."
+    )
+
+
+def name_chosen(run_record: Mapping[str, Any]) -> str:
+    """Say what of the model was chosen on the validation images: of several members not the epoch."""
+    members = run_record["model"]["training"].get("members", 1)
+    return "the calibration" if members > 1 else "the epoch, the calibration"

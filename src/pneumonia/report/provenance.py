@@ -1,0 +1,119 @@
+"""What the images of a run are: as far as somebody said so, and no further."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.images.grouping import ETIOLOGIES, GROUPS_FILE
+from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
+
+UNKNOWN = "unknown"
+UNIT_LABELS = {"group": "groups", "hash": "identical files"}  # of the leak audit
+PUBLISHED_TEST = (234, 390)  # NORMAL and PNEUMONIA images in the test folder as published
+ATTRIBUTION = (
+    "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
+    "Images for Classification, Mendeley Data V2, doi:10.17632/rscbjbr9sj.2, licence CC BY 4.0; described in "
+    "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010. Shown here resized, some with a map laid "
+    "over them."
+)
+
+
+class Source(StrEnum):
+    """Where the images come from, as the parameter `report.source` states it."""
+
+    KERMANY = "kermany"
+    SYNTHETIC = "synthetic"
+    UNKNOWN = "unknown"
+
+
+UNIT_LABELS = {"group": "groups", "hash": "identical files"}  # of the leak audit
+
+
+def source_of(run_record: Mapping[str, Any]) -> Source:
+    """Return what the run's parameters state. File names prove nothing, and the environment's name proves nothing."""
+    return Source(run_record["parameters"]["report"]["source"])
+
+
+def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus: int = 0) -> str:
+    """Call the test images what they are: the published test set only where all of it is there.
+
+    Args:
+        run_record: The record of the run.
+        class_counts: split, target, images.
+        surplus: Copies of test images that the source's test folder holds besides.
+    """
+    test = class_counts[class_counts["split"] == "test"].sort_values("target")
+    images = tuple(int(n) for n in test["images"])
+    total = f"{sum(images):,} images"
+    source = source_of(run_record)
+    if source is Source.SYNTHETIC:
+        return f"the synthetic test images ({total})"
+    if run_record["data"]["test_from"] != ["test"]:
+        return f"a held-out part of the images ({total}), drawn by this project"
+    if source is Source.KERMANY and images == PUBLISHED_TEST:
+        return f"the published test set ({total})"
+    if source is Source.KERMANY and surplus and sum(images) + surplus == sum(PUBLISHED_TEST):
+        return f"the published test set without its surplus copies ({sum(images):,} of {sum(PUBLISHED_TEST):,} images)"
+    return f"the source's own test folder ({total})"
+
+
+def say_population(run_record: Mapping[str, Any]) -> str:
+    """Say who the patients are: as stated, or that nobody said so."""
+    population = run_record["parameters"]["report"]["population"]
+    if source_of(run_record) is Source.SYNTHETIC:
+        return "No patients: the images are synthetic."
+    if population == UNKNOWN:
+        return "The patients are not described: report.population was not set."
+    return f"Patients, as stated in report.population: {population}."
+
+
+def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
+    """Say what was kept in one split, and where the groups were read."""
+    group_by = ingest_of(run_record)["group_by"]
+    if group_by == "image":
+        return "image by image: images of one group may be in several splits"
+    side_files = data_flow.loc[data_flow["step"] == FlowStep.SIDE_FILES, "note"]
+    listed = any(GROUPS_FILE in str(note).split(", ") for note in side_files)
+    if listed:
+        return f"by the groups in {GROUPS_FILE}"
+    unit = {"etiology_number": "etiology and number", "number": "number"}[group_by]
+    return f"by the {unit} in the file names"
+
+
+def ingest_of(run_record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters that the manifest was made with: the model's own, where it carries them."""
+    return run_record["model"].get("ingest") or run_record["parameters"]["ingest"]
+
+
+def shared_by_unit(leak_audit: pd.DataFrame, sides: str | None = None) -> dict[str, int]:
+    """Return how many groups, files and so on this run's splits share, by unit.
+
+    Args:
+        leak_audit: The table of `audit_leaks`.
+        sides: One pair of splits, such as "train and test"; every pair if left out.
+    """
+    rows = leak_audit[leak_audit["split_by"] == SplitBy.MANIFEST]
+    rows = rows if sides is None else rows[rows["sides"] == sides]
+    return {str(unit): int(count) for unit, count in rows.groupby("unit", sort=False)["on_both_sides"].sum().items()}
+
+
+def say_leaks(leak_audit: pd.DataFrame) -> str:
+    """Say whether images of one group or the same bytes are in two splits of this run, as the audit counted."""
+    shared = shared_by_unit(leak_audit)
+    if sum(shared.values()):
+        listed = " and ".join(f"{count:,} {UNIT_LABELS.get(unit, unit)}" for unit, count in shared.items() if count)
+        return f"{listed} are in more than one split"
+    return "no known group and no identical file is in two splits"
+
+
+def count_of(data_flow: pd.DataFrame, step: FlowStep) -> int:
+    """Return the number of images of one step of the account, over all its parts."""
+    return int(data_flow.loc[data_flow["step"] == step, "images"].sum())
+
+
+def is_etiology_known(run_record: Mapping[str, Any]) -> bool:
+    """Tell whether file names gave an etiology of any image."""
+    return not set(ETIOLOGIES).isdisjoint(run_record["data"]["etiologies"])

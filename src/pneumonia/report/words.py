@@ -1,0 +1,31 @@
+"""Numbers, intervals and pictures as documents show them."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def say_percent(share: float | None, digits: int = 1) -> str:
+    """Put a share in percent; a dash where it is undefined."""
+    return "–" if share is None or pd.isna(share) else f"{100 * share:.{digits}f}%"
+
+
+def say_number(value: Any, digits: int = 3) -> str:
+    """Put a number with a fixed count of digits; a dash where it is undefined."""
+    return "–" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+
+
+def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
+    """Put the bounds of an estimate; words where there are none."""
+    if estimate["low"] is None or pd.isna(estimate["low"]):
+        return "no interval"
+    if estimate["high"] is None or pd.isna(estimate["high"]):
+        return f"at least {estimate['low']:.{digits}f}"
+    return f"{estimate['low']:.{digits}f} to {estimate['high']:.{digits}f}"
+
+
+def png_uri(picture: bytes) -> str:
+    """Return a PNG as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

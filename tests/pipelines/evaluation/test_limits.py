@@ -1,0 +1,60 @@
+import pytest
+
+from pneumonia.report.limits import DEMO_NOTE, list_limits
+from pneumonia.split.summary import FlowStep
+
+
+@pytest.fixture
+def limits_of(material, restate):
+    """List the limits of a run that states, or whose data are, something else."""
+
+    def list_them(flow=None, ingest=None, scorings=1, **stated):
+        record = restate(material["run_record"], **stated)
+        parameters = {**record["parameters"], "ingest": {**record["parameters"]["ingest"], **(ingest or {})}}
+        data = {**record["data"], "test_scorings": scorings}
+        flow = material["data_flow"] if flow is None else flow
+        return list_limits({**record, "parameters": parameters, "data": data}, material["metrics"], flow)
+
+    return list_them
+
+
+def test_the_limits_begin_with_what_this_software_is_not(limits_of):
+    limits = limits_of()
+    assert limits[0].startswith("Research software, not a medical device.")
+    assert any("fell from an AUC of 0.95 on these images to 0.54 on children of another hospital" in x for x in limits)
+    assert any(limit.startswith("Validation figures are optimistic") for limit in limits)
+    assert any("case-control" in limit for limit in limits)
+
+
+def test_limits_of_synthetic_images_claim_nothing_about_patients(limits_of):
+    limits = limits_of(source="synthetic")
+    assert DEMO_NOTE in limits
+    assert not any("hospital" in limit or "Groups stand for" in limit for limit in limits)
+
+
+def test_images_that_nobody_described_are_said_to_be_so(limits_of):
+    limits = limits_of(source="unknown", population="unknown")
+    assert any(limit.startswith("The patients are not described: report.population was not set.") for limit in limits)
+    assert not any("child" in limit for limit in limits)
+
+
+def test_the_population_is_repeated_as_it_was_stated(limits_of):
+    limits = limits_of(source="unknown", population="adults in intensive care")
+    assert any("Patients, as stated in report.population: adults in intensive care." in limit for limit in limits)
+    assert not any("child" in limit for limit in limits)
+
+
+def test_images_without_a_group_are_a_limit(limits_of, material):
+    flow = material["data_flow"].copy()
+    flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 77
+    assert any(limit.startswith("No group could be read for 77 images") for limit in limits_of(flow))
+
+
+def test_a_split_by_image_is_a_limit(limits_of):
+    limits = limits_of(ingest={"group_by": "image"})
+    assert any(limit.startswith("Images were split one by one") for limit in limits)
+
+
+def test_how_often_the_test_images_were_scored_is_said(limits_of):
+    assert any(limit.startswith("This is the first time that these test images") for limit in limits_of())
+    assert any("scored 7 times in this environment" in limit for limit in limits_of(scorings=7))

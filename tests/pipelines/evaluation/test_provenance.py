@@ -1,0 +1,69 @@
+import pandas as pd
+import pytest
+
+from pneumonia.report.provenance import name_test, say_grouping, say_leaks, source_of
+from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
+
+
+def record(source="kermany", etiologies=("bacteria", "none", "virus"), test_from=("test",), environment="local"):
+    return {
+        "environment": environment,
+        "parameters": {"report": {"source": source, "population": "unknown"}},
+        "data": {"etiologies": list(etiologies), "test_from": list(test_from)},
+    }
+
+
+def counts(normal, pneumonia):
+    return pd.DataFrame({"split": "test", "target": [0, 1], "images": [normal, pneumonia]})
+
+
+@pytest.mark.parametrize("environment", ["local", "demo"])
+def test_neither_file_names_nor_the_environment_say_whose_images_these_are(environment):
+    assert source_of(record("unknown", ("bacteria", "none", "virus"), environment=environment)) == "unknown"
+
+
+def test_only_all_624_images_are_called_the_published_test_set():
+    assert name_test(record(), counts(234, 390)) == "the published test set (624 images)"
+    without = name_test(record(), counts(234, 384), surplus=6)
+    assert without == "the published test set without its surplus copies (618 of 624 images)"
+    assert name_test(record(), counts(160, 460)) == "the source's own test folder (620 images)"
+    assert name_test(record("unknown"), counts(234, 390)) == "the source's own test folder (624 images)"
+    drawn = name_test(record(test_from=("train",)), counts(234, 390))
+    assert drawn == "a held-out part of the images (624 images), drawn by this project"
+    assert name_test(record("synthetic"), counts(40, 68)) == "the synthetic test images (108 images)"
+
+
+@pytest.mark.parametrize(
+    ("group_by", "side_files", "words"),
+    [
+        ("etiology_number", "", "by the etiology and number in the file names"),
+        ("number", "lesions.csv", "by the number in the file names"),
+        ("etiology_number", "groups.csv, lesions.csv", "by the groups in groups.csv"),
+        ("image", "groups.csv", "image by image: images of one group may be in several splits"),
+    ],
+)
+def test_the_split_is_called_by_what_was_kept_together(group_by, side_files, words):
+    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [side_files]})
+    assert say_grouping({"model": {}, "parameters": {"ingest": {"group_by": group_by}}}, flow) == words
+
+
+def test_the_parameters_of_the_models_own_ingest_go_first():
+    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [""]})
+    lineage = {"ingest": {"group_by": "number"}}
+    text = say_grouping({"model": lineage, "parameters": {"ingest": {"group_by": "image"}}}, flow)
+    assert text == "by the number in the file names"
+
+
+def test_the_sentence_about_leaks_follows_the_audit():
+    audit = pd.DataFrame(
+        [
+            (SplitBy.IMAGE, "train and val", "group", 311),
+            (SplitBy.MANIFEST, "train and val", "group", 0),
+            (SplitBy.MANIFEST, "train and val", "hash", 0),
+        ],
+        columns=["split_by", "sides", "unit", "on_both_sides"],
+    )
+    assert say_leaks(audit) == "no known group and no identical file is in two splits"
+    leaky = audit.assign(on_both_sides=[311, 12, 0])
+    assert say_leaks(leaky) == "12 groups are in more than one split"
