@@ -42,16 +42,31 @@ def make_metrics(predictions):
     return record
 
 
-def run_of(predictions, **parameters):
-    return predictions, make_metrics(predictions), {"run_id": "any", "parameters": {"training": parameters}}
+def run_of(predictions, model, name="residual_cnn", **training):
+    lineage = {
+        "weights_sha256": f"weights of {model}",
+        "manifest_sha256": "0" * 64,
+        "commit": "0123456789abcdef",
+        "model": {"name": name},
+        "training": training,
+    }
+    record = {
+        "run_id": "any",
+        "commit": "of the judging",
+        "versions": {"pneumonia_model": model},
+        "parameters": {"training": {"epochs": 99, "seed": 99}},
+        "data": {"test_sha256": "of the test images"},
+        "model": lineage,
+    }
+    return predictions, make_metrics(predictions), record
 
 
 @pytest.fixture(scope="module")
 def runs():
     return {
-        OLD: run_of(make_predictions(0), epochs=26, seed=0),
-        ALIKE: run_of(make_predictions(0), epochs=26, seed=1),
-        NEW: run_of(make_predictions(1.5), epochs=3, seed=0),
+        OLD: run_of(make_predictions(0), OLD, epochs=26, seed=0),
+        ALIKE: run_of(make_predictions(0), ALIKE, epochs=26, seed=1),
+        NEW: run_of(make_predictions(1.5), NEW, epochs=3, seed=0),
     }
 
 
@@ -86,20 +101,20 @@ def test_a_run_is_told_from_the_best_by_a_paired_interval(runs, parameters):
 
 
 def test_runs_on_other_validation_images_are_not_set_against_each_other(runs, parameters):
-    other = {**runs, NEW: run_of(make_predictions(1.5, prefix="other"), epochs=3, seed=0)}
+    other = {**runs, NEW: run_of(make_predictions(1.5, prefix="other"), NEW, epochs=3, seed=0)}
     worse = compare(other, parameters).set_index("version").loc[NEW]
     assert worse[["behind_best", "behind_low", "behind_high"]].isna().all()
 
 
 def test_what_differs_between_the_runs_is_named(runs, parameters):
     differs = compare(runs, parameters).set_index("version")["differs"]
-    assert differs[NEW] == "parameters.training.epochs=3; parameters.training.seed=0"
-    assert differs[ALIKE] == "parameters.training.epochs=26; parameters.training.seed=1"
+    assert differs[NEW] == "training.epochs=3; training.seed=0"
+    assert differs[ALIKE] == "training.epochs=26; training.seed=1"
 
 
 def test_an_entry_that_only_one_record_has_is_a_difference():
-    records = {"a": {"commit": "1", "packages": {"keras": "3"}}, "b": {"commit": "1", "packages": {}}}
-    assert describe_differences(records) == {"a": 'packages.keras="3"', "b": "packages.keras=absent"}
+    lineages = {"a": {"commit": "1", "inputs": {"size": 3}}, "b": {"commit": "1", "inputs": {}}}
+    assert describe_differences(lineages) == {"a": "inputs.size=3", "b": "inputs.size=absent"}
 
 
 def test_a_run_without_predictions_is_left_out_and_said_so(runs, parameters, caplog):
@@ -117,6 +132,34 @@ def test_no_complete_run_is_an_error(parameters):
         compare_runs({}, {}, {}, parameters)
 
 
-def test_the_figure_has_a_row_for_each_run(runs, parameters):
+def test_the_figure_has_a_row_for_each_model(runs, parameters):
     labels = [label.get_text() for label in draw_comparison(compare(runs, parameters)).axes[0].get_yticklabels()]
-    assert labels == ["2026-01-03T00.00  #3", "2026-01-02T00.00  #1", "2026-01-01T00.00  #1"]
+    assert labels == [
+        "#3  residual_cnn\n2026-01-03T00.00",
+        "#1  residual_cnn\n2026-01-02T00.00",
+        "#1  residual_cnn\n2026-01-01T00.00",
+    ]
+
+
+AGAIN = "2026-01-04T00.00.00.000Z"
+
+
+def test_a_model_that_is_judged_again_has_one_row_with_what_its_own_lineage_says(runs, parameters):
+    of_old = run_of(make_predictions(0), OLD, name="separable_cnn", epochs=26, seed=0)
+    table = compare({**runs, OLD: of_old, AGAIN: of_old}, parameters)
+    assert table["version"].tolist() == [AGAIN, NEW, ALIKE]
+    judged = table.set_index("version").loc[AGAIN]
+    assert judged[["model", "network", "epochs", "commit", "judgings"]].tolist() == [
+        OLD,
+        "separable_cnn",
+        26,
+        "0123456789ab",
+        2,
+    ]
+    assert table["judgings"].tolist() == [2, 1, 1]
+
+
+def test_a_model_on_other_test_images_has_a_row_of_its_own(runs, parameters):
+    predictions, metrics, record = runs[OLD]
+    elsewhere = predictions, metrics, {**record, "data": {"test_sha256": "of other images"}}
+    assert len(compare({**runs, AGAIN: elsewhere}, parameters)) == 4

@@ -6,7 +6,7 @@ from pneumonia.base.annotations import Figure
 
 
 def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
-    """Draw the AUC of each run on validation and test, the newest on top; at most the newest 30."""
+    """Draw the AUC of each model on validation and test, the newest judging on top; at most 30."""
     from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
 
     shown = run_comparison.head(30)
@@ -18,8 +18,8 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
             )
             draw_interval(axes, position + shift, row[f"{split}_auc"], low, high, SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
-    row_axes(axes, [f"{row.version[:16]}  #{row.rank}" for row in shown.itertuples()])
+    row_axes(axes, [f"#{row.rank}  {row.network}\n{row.model[:16]}" for row in shown.itertuples()])
     axes.set_xlabel("AUC, 95% interval")
-    axes.set_title("Runs, the newest on top, with their rank on validation")
+    axes.set_title("Models, the newest judging on top, with their rank on validation")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.6 / (1 + 0.42 * len(shown))), ncols=2)
     return figure

@@ -1,7 +1,8 @@
-"""Nodes of the comparison pipeline: all versions of the metrics, and what their runs did differently."""
+"""Nodes of the comparison pipeline: all models that were judged, and what they were made with."""
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,16 +19,19 @@ logger = logging.getLogger(__name__)
 Records = dict[str, Callable[[], dict[str, Any]]]
 Tables = dict[str, Callable[[], pd.DataFrame]]
 SHOWN = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificity")}
-# Parts of a run's record that differ between any two runs, or say no more than others do.
-LEFT_OUT = ("run_id", "command", "versions", "model", "data.images_sha256", "seeds", "parameters.images")
+# Parts of a model's lineage that are digests of others, or name the run: they differ between any two models.
+LEFT_OUT = ("manifest_sha256", "weights_sha256", "run_id", "versions", "positive_class", "class_names")
+UNKNOWN = "unknown"
 
 
 def compare_runs(
     all_metrics: Records, all_run_records: Records, all_predictions: Tables, parameters: EvaluationParameters
 ) -> pd.DataFrame:
-    """Put all runs of the environment in one table, the newest first, ranked by their AUC on validation.
+    """Put all models that were judged in one table, the newest judging first, ranked by their AUC on validation.
 
-    Test figures are shown, and no rank is made from them: choosing a run by them would make them optimistic.
+    A model that was judged several times on the same test images has one row, its newest judging's. What is said of a
+    model comes from its own lineage, not from the run that judged it. Test figures are shown, and no rank is made from
+    them: choosing a model by them would make them optimistic.
 
     Args:
         all_metrics: Loads the metrics of each version.
@@ -36,27 +40,65 @@ def compare_runs(
         parameters: `resamples`, `seed`.
 
     Returns:
-        version, rank, the metrics of `SHOWN` with intervals, n and groups of both splits, `behind_best` (AUC on
-        validation less the best run's), `behind_low` and `behind_high` (paired 95% interval over groups; a gap
-        where the two have other validation images), and `differs`: what this run was made with, as far as
-        runs differ.
+        version (of the judging), rank, model (its version), network, epochs (at most), commit (of the training),
+        judgings (how many), the metrics of `SHOWN` with intervals, n and groups of both splits, `behind_best` (AUC on
+        validation less the best model's), `behind_low` and `behind_high` (paired 95% interval over groups; a gap
+        where the two have other validation images), and `differs`: what the model was made with, as far as models
+        differ.
 
     Raises:
         UserError: If no run is complete.
     """
-    versions = sorted(set(all_metrics) & set(all_run_records) & set(all_predictions), reverse=True)
-    for version in sorted((set(all_metrics) | set(all_run_records)) - set(versions)):
+    complete = sorted(set(all_metrics) & set(all_run_records) & set(all_predictions), reverse=True)
+    for version in sorted((set(all_metrics) | set(all_run_records)) - set(complete)):
         logger.warning("Run %s is left out: its metrics, record or predictions are missing.", version)
-    if not versions:
-        raise UserError("No run of this environment is complete. Make one by: kedro run --pipeline=evaluation.")
-    metrics = {version: all_metrics[version]() for version in versions}
-    table = pd.DataFrame([{"version": version, **_flat_metrics(metrics[version])} for version in versions])
+    if not complete:
+        raise UserError("No run of this environment is complete. Make one by: kedro run --pipelines=evaluation.")
+    records = {version: all_run_records[version]() for version in complete}
+    judgings = count_judgings(records)
+    described = {version: {**describe_model(records[version]), "judgings": n} for version, n in judgings.items()}
+    rows = [{"version": v, **described[v], **_flat_metrics(all_metrics[v]())} for v in judgings]
+    table = pd.DataFrame(rows)
     table.insert(1, "rank", table["val_auc"].rank(ascending=False, method="min").astype(int))
     best = table.loc[table["rank"] == 1, "version"].iloc[0]
     best_predictions = all_predictions[best]()
-    behind = [_behind(all_predictions[version](), best_predictions, parameters) for version in versions]
-    differs = describe_differences({version: all_run_records[version]() for version in versions})
-    return pd.concat([table, pd.DataFrame(behind)], axis=1).assign(differs=[differs[v] for v in versions])
+    behind = [_behind(all_predictions[version](), best_predictions, parameters) for version in judgings]
+    differs = describe_differences({version: records[version]["model"] for version in judgings})
+    return pd.concat([table, pd.DataFrame(behind)], axis=1).assign(differs=[differs[v] for v in judgings])
+
+
+def count_judgings(run_records: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return the newest judging of each model and test set, by version, with the number of its judgings.
+
+    Args:
+        run_records: Record of each version, the newest first.
+    """
+    newest: dict[tuple[str, str], str] = {}
+    counts: Counter[str] = Counter()
+    for version, record in run_records.items():
+        counts[newest.setdefault((_model_of(record), _test_of(record)), version)] += 1
+    return dict(counts)
+
+
+def _model_of(record: dict[str, Any]) -> str:
+    """Return what a model is known by: the digest of its weights, or its version."""
+    return str(record["model"].get("weights_sha256") or record["versions"]["pneumonia_model"])
+
+
+def _test_of(record: dict[str, Any]) -> str:
+    """Return what a test set is known by: the digest of its images, or of the manifest."""
+    return str(record["data"].get("test_sha256") or record["model"]["manifest_sha256"])
+
+
+def describe_model(record: dict[str, Any]) -> dict[str, Any]:
+    """Return version, network, epochs and commit of the model that a run judged, from the model's own lineage."""
+    lineage = record["model"]
+    return {
+        "model": record["versions"]["pneumonia_model"],
+        "network": lineage["model"]["name"],
+        "epochs": lineage["training"]["epochs"],
+        "commit": (lineage.get("commit") or UNKNOWN)[:12],
+    }
 
 
 def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +116,7 @@ def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _behind(run: pd.DataFrame, best: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, float | None]:
-    """Return the difference of two runs' AUC on validation, with a paired interval if the images are the same."""
+    """Return the difference of two models' AUC on validation, with a paired interval if the images are the same."""
     run, best = (table[table["split"] == "val"].set_index("path").sort_index() for table in (run, best))
     names = ("behind_best", "behind_low", "behind_high")
     if not run[["group", "target"]].equals(best[["group", "target"]]):
@@ -90,16 +132,16 @@ def _behind(run: pd.DataFrame, best: pd.DataFrame, parameters: EvaluationParamet
     return dict(zip(names, (value, *difference_interval(value, replicates["difference"])), strict=True))
 
 
-def describe_differences(run_records: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Say of each run what it was made with, for those entries of the records that are not the same in all.
+def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Say of each model what it was made with, for those entries of the lineages that are not the same in all.
 
     Args:
-        run_records: Record of each version.
+        lineages: Lineage of each model, by version.
 
     Returns:
-        By version, entries as `parameters.training.seed=7`, parted by `; `; empty where all runs are alike.
+        By version, entries as `training.seed=7`, parted by `; `; empty where all models are alike.
     """
-    flat = {version: _flatten(record) for version, record in run_records.items()}
+    flat = {version: _flatten(lineage) for version, lineage in lineages.items()}
     names = sorted({name for entries in flat.values() for name in entries})
     differing = [name for name in names if len({entries.get(name, "absent") for entries in flat.values()}) > 1]
     return {
@@ -109,7 +151,7 @@ def describe_differences(run_records: dict[str, dict[str, Any]]) -> dict[str, st
 
 
 def _flatten(record: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return the leaves of a record by dotted name, as JSON."""
+    """Return the leaves of a lineage by dotted name, as JSON."""
     leaves: dict[str, str] = {}
     for key, value in record.items():
         name = f"{prefix}{key}"
