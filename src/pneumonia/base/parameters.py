@@ -137,7 +137,7 @@ class EvaluationParameters(Group):
     seed: Annotated[int, Field(ge=0)]
     batch_size: Annotated[int, Field(ge=1)]
     resamples: Annotated[int, Field(ge=200)]
-    calibration: Literal["temperature", "platt", "isotonic", "none"]
+    calibration: Literal["logistic", "isotonic", "none"]
     threshold_rule: Literal["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"]
     fixed_threshold: Share
     sensitivity_floor: Share

@@ -5,86 +5,96 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.metrics.metrics import ECE_BINS, Floats, calibration_bin
-
-CLIP = 1e-7  # float32 rounds a sigmoid to exactly 0 or 1, whose logit is infinite
+from pneumonia.base.errors import UserError
+from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.metrics.logistic import expit, fit_shift, fit_slope, logit
+from pneumonia.metrics.metrics import ECE_BINS, calibration_bin
+from pneumonia.metrics.registry import Floats, Targets
 
 
 def fit_calibration(
-    probability: Floats, target: npt.NDArray[np.int64], method: Literal["temperature", "platt", "isotonic", "none"]
+    probability: Floats, target: Targets, method: Literal["logistic", "isotonic", "none"]
 ) -> dict[str, Any]:
-    """Fit what turns the network's probabilities into calibrated ones.
+    """Fit what turns the network's probabilities into calibrated ones. No decision depends on it.
 
-    `temperature` divides the logit by one number, which keeps the order of the images and what lies above 0.5
-    (Guo et al., ICML 2017); `platt` also shifts it, which undoes the balance that class weights bring. Both minimise
-    the log-loss against Platt's targets `(n1 + 1) / (n1 + 2)` and `1 / (n0 + 2)` instead of 1 and 0, so that they
-    stay finite where the classes separate without an error (Platt, Advances in Large Margin Classifiers, 1999).
-    `isotonic` is the non-decreasing staircase of least squares, joined by straight lines.
+    `logistic` fits slope and intercept of the log-odds, so that also the shift goes that class weights bring: the slope
+    by Firth's penalised likelihood, which stays finite where the classes separate (Firth, Biometrika 80, 1993), then
+    the intercept so that the mean of the probabilities is the share of positives that was seen (FLIC: Puhr et al.,
+    Stat. Med. 36, 2017). A network worse than chance gets the slope 0, not a turned order. `isotonic` is the
+    non-decreasing staircase of least squares, joined by straight lines.
 
     Args:
         probability: The network's probability of the positive class, `[n]`.
         target: True class, 0 or 1, `[n]`.
-        method: Which of the three, or "none".
+        method: Which of the two, or "none".
 
     Returns:
-        `method` with `temperature` (and `shift`, 0 but for "platt"), or with `x` and `y` of the staircase's corners.
+        `method`, `prevalence` (the share of positives), and `slope` with `intercept`, or `x` and `y` of the staircase's
+        corners.
     """
-    if method in ("temperature", "platt"):
-        temperature, shift = _fit_logit(probability, target, shifted=method == "platt")
-        return {"method": method, "temperature": temperature, "shift": shift}
+    record: dict[str, Any] = {"method": method, "prevalence": float(np.mean(target))}
+    if method == "logistic":
+        log_odds = logit(probability)
+        slope = max(0.0, fit_slope(log_odds, target))
+        return {**record, "slope": slope, "intercept": fit_shift(slope * log_odds, target)}
     if method == "isotonic":
         from sklearn.isotonic import IsotonicRegression
 
         stairs = IsotonicRegression(y_min=0, y_max=1).fit(probability, target)
-        return {"method": method, "x": stairs.X_thresholds_.tolist(), "y": stairs.y_thresholds_.tolist()}
-    return {"method": method}
+        return {**record, "x": stairs.X_thresholds_.tolist(), "y": stairs.y_thresholds_.tolist()}
+    return record
 
 
 def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Floats:
-    """Turn the network's probabilities into calibrated ones by a record of `fit_calibration`."""
+    """Turn the network's probabilities into calibrated ones by a record of `fit_calibration`.
+
+    Raises:
+        UserError: For a record of another release.
+    """
     probability = np.asarray(probability, dtype=float)
-    if calibration["method"] in ("temperature", "platt"):
-        return 1 / (1 + np.exp(-logit(probability) / calibration["temperature"] - calibration["shift"]))
+    if calibration["method"] == "logistic":
+        return expit(calibration["slope"] * logit(probability) + calibration["intercept"])
     if calibration["method"] == "isotonic":
         return np.interp(probability, calibration["x"], calibration["y"])
+    if calibration["method"] != "none":
+        raise UserError(
+            f"The decision has a calibration by {calibration['method']}, which this release does not know. Make it "
+            "anew: kedro run --pipeline=evaluation."
+        )
     return probability.copy()
 
 
-def reliability(probability: Floats, target: npt.NDArray[np.int64]) -> dict[str, npt.NDArray]:
+def at_prevalence(probability: npt.ArrayLike, prevalence: float, validation_prevalence: float) -> Floats:
+    """Move calibrated probabilities to a place where another share of the images is positive.
+
+    `logit(p) + logit(prevalence) - logit(validation_prevalence)`, mapped back: Bayes' rule, if positive and negative
+    images look as they do here and only their shares differ (Saerens, Latinne and Decaestecker, Neural Computation 14,
+    2002). `at_prevalence(0.75, 0.1, 0.75)` is 0.1.
+
+    Args:
+        probability: Calibrated where `validation_prevalence` holds.
+        prevalence: The share of positives at the other place.
+        validation_prevalence: `prevalence` of the record of `fit_calibration`.
+    """
+    return expit(logit(probability) + float(logit(prevalence) - logit(validation_prevalence)))
+
+
+def reliability(probability: Floats, target: Targets, groups: npt.NDArray) -> dict[str, npt.NDArray]:
     """Compare predicted and seen shares of the positive class in tenths of the probability.
 
     Returns:
-        `bin` (0 to 9, empty ones left out), `n`, `predicted` (mean probability) and `seen` (share of positives).
+        `bin` (0 to 9, empty ones left out), `n`, `predicted` (mean probability), `seen` (share of positives), and `low`
+        and `high`: the bounds of its 95% interval over groups, NaN for one group.
     """
     bins = calibration_bin(probability)
     n = np.bincount(bins, minlength=ECE_BINS)
     used = np.flatnonzero(n)
+    rates = [estimate_rate(target[bins == one], groups[bins == one]) for one in used]
     return {
         "bin": used,
         "n": n[used],
         "predicted": np.bincount(bins, probability, ECE_BINS)[used] / n[used],
         "seen": np.bincount(bins, target, ECE_BINS)[used] / n[used],
+        "low": np.array([rate["low"] for rate in rates], dtype=float),
+        "high": np.array([rate["high"] for rate in rates], dtype=float),
     }
-
-
-def logit(probability: Floats) -> Floats:
-    """Return `log(p / (1 - p))`, with `p` kept 1e-7 away from 0 and 1."""
-    clipped = np.clip(np.asarray(probability, dtype=float), CLIP, 1 - CLIP)
-    return np.log(clipped / (1 - clipped))
-
-
-def _fit_logit(probability: Floats, target: npt.NDArray[np.int64], shifted: bool) -> tuple[float, float]:
-    """Return the temperature (0.05 to 20) and the shift (-20 to 20) of least log-loss against Platt's targets."""
-    from scipy.optimize import minimize
-
-    n_positive = int(np.sum(target))
-    soft = np.where(target == 1, (n_positive + 1) / (n_positive + 2), 1 / (len(target) - n_positive + 2))
-    logits = logit(probability)
-
-    def loss(at: Floats) -> float:
-        scaled = logits / np.exp(at[0]) + at[1]
-        return float(np.mean(np.logaddexp(0, scaled) - soft * scaled))
-
-    bounds = [(np.log(0.05), np.log(20)), (-20, 20) if shifted else (0, 0)]
-    best = minimize(loss, x0=[0.0, 0.0], bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-14}).x
-    return float(np.exp(best[0])), float(best[1])

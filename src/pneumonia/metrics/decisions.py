@@ -1,4 +1,4 @@
-"""The decision: a calibration and a threshold, both chosen on validation, applied to any scores."""
+"""The decision: a threshold and, for what is said beside it, a calibration. Both are chosen on validation."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
-        `threshold` on the calibrated probability, `rule`, `rule_value`, `scale`, `calibration`, `fitted_on`, and
+        `threshold` on the network's probability, `rule`, `rule_value`, `scale`, `calibration`, `fitted_on`, and
         `rules`: what every rule would have chosen.
 
     Raises:
@@ -33,20 +33,19 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
         )
     target, probability = val["target"].to_numpy(), val["probability"].to_numpy()
     calibration = fit_calibration(probability, target, parameters.calibration)
-    calibrated = apply_calibration(probability, calibration)
-    chosen = choose_threshold(calibrated, target, parameters)
+    chosen = choose_threshold(probability, target, parameters)
     fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
     return {
         **chosen,
-        "scale": "calibrated_probability",
+        "scale": "probability",
         "calibration": calibration,
         "fitted_on": fitted_on,
-        "rules": compare_rules(calibrated, target, parameters),
+        "rules": compare_rules(probability, target, parameters),
     }
 
 
 def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
-    """Calibrate and decide.
+    """Calibrate and decide; the decision rests on the network's probability, whatever the calibration makes of it.
 
     Args:
         scores: Has the network's `probability`.
@@ -55,6 +54,7 @@ def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFra
     Returns:
         The scores with `calibrated_probability` and `decision` (1: positive).
     """
-    calibrated = apply_calibration(scores["probability"].to_numpy(), decision["calibration"])
-    decided = (calibrated >= decision["threshold"]).astype(np.int64)
+    probability = scores["probability"].to_numpy()
+    calibrated = apply_calibration(probability, decision["calibration"])
+    decided = (probability >= decision["threshold"]).astype(np.int64)
     return scores.assign(calibrated_probability=calibrated, decision=decided)

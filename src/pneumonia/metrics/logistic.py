@@ -8,6 +8,7 @@ from pneumonia.metrics.clusters import cluster_variance, group_sums
 from pneumonia.metrics.registry import Estimate, Floats, Targets
 
 CLIP = 1e-7  # float32 rounds a sigmoid to exactly 0 or 1, whose logit is infinite
+ALIKE = 1e-9  # spreads of log-odds that rounding alone leaves
 FARTHEST = 50.0  # log-odds, at which a probability is 0 or 1 to 21 digits
 
 
@@ -44,7 +45,7 @@ def fit_slope(log_odds: Floats, target: Targets) -> float:
     from scipy.optimize import minimize
 
     middle, spread = float(np.mean(log_odds)), float(np.std(log_odds))
-    if spread < 1e-9:  # what rounding alone leaves
+    if spread < ALIKE:
         return 0.0
     x = (log_odds - middle) / spread
 
@@ -85,7 +86,7 @@ def recalibration_slope(target: Targets, probability: Floats, groups: npt.NDArra
     weight = fitted * (1 - fitted)
     from_middle = x - np.average(x, weights=weight)
     information = float(np.sum(weight * from_middle**2))
-    if information == 0:
+    if information < ALIKE:
         return {**UNDEFINED, "value": slope}
     return _wald(slope, group_sums(from_middle * (target - fitted) / information, groups), 1 / np.sqrt(information))
 

@@ -108,7 +108,12 @@ def brier(target: Targets, probability: Floats, weights: Floats) -> Floats:
     return weights @ (probability - target) ** 2 / weights.sum(axis=1)
 
 
-@metric("ece", "Expected calibration error (lower is better)", of="calibrated_probability", interval="percentile")
+@metric(
+    "ece",
+    "Binned mean gap of the probabilities (ECE, lower is better)",
+    of="calibrated_probability",
+    interval="percentile",
+)
 def ece(target: Targets, probability: Floats, weights: Floats) -> Floats:
     """Compute the binned mean gap: `sum_bins |sum(probability) - sum(target)| / n` over ten bins of equal width.
 
@@ -138,6 +143,7 @@ def observed_expected(target: Targets, probability: Floats, groups: npt.NDArray)
 
 
 METRIC_NAMES = {name: entry.title for name, entry in METRICS.items()}
+CALIBRATION_METRICS = tuple(name for name, entry in METRICS.items() if entry.of == "calibrated_probability")
 RATE_METRICS = tuple(name for name, entry in METRICS.items() if entry.of == "decision")
 
 

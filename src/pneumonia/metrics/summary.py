@@ -9,7 +9,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_metrics
-from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
+from pneumonia.metrics.metrics import CALIBRATION_METRICS, RATE_METRICS, confusion_cells, confusion_rates
 from pneumonia.metrics.registry import METRICS
 
 MEASURED_SPLITS = ("val", "test")
@@ -27,8 +27,8 @@ def compute_metrics(
 
     Returns:
         For "val" and "test": each metric as `{"value", "low", "high"}`, `n`, `n_groups`, `n_positive`,
-        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `uncalibrated` (Brier score and
-        calibration error before), `prevalence`, and `optimistic` (True where model or decision saw the images).
+        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `uncalibrated` (`CALIBRATION_METRICS`
+        before), `prevalence`, and `optimistic` (True where model or decision saw the images).
 
     Raises:
         UserError: If a split lacks a class.
@@ -40,8 +40,8 @@ def _split_metrics(
     predictions: pd.DataFrame, split: str, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
     columns = columns_of(predictions, split)
-    target, calibrated = columns["target"], columns["calibrated_probability"]
-    at_half = confusion_cells(target, (calibrated >= 0.5).astype(np.int64))[0]
+    target, probability = columns["target"], columns["probability"]
+    at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]
     before = estimate({**columns, "calibrated_probability": columns["probability"]}, parameters)
     return {
         **estimate(columns, parameters),
@@ -51,7 +51,7 @@ def _split_metrics(
         "threshold": decision["threshold"],
         "confusion": _confusion(confusion_cells(target, columns["decision"])[0]),
         "at_half": {**_rates(at_half, parameters.prevalence), "confusion": _confusion(at_half)},
-        "uncalibrated": {name: before[name] for name in ("brier", "ece")},
+        "uncalibrated": {name: before[name] for name in CALIBRATION_METRICS},
         "prevalence": parameters.prevalence,
         "optimistic": split == "val",
     }

@@ -42,7 +42,7 @@ def choose_threshold(
     """Choose the threshold by the rule of the parameters. Of equally good ones, the nearest to 0.5.
 
     Args:
-        probability: Calibrated probability of the positive class, `[n]`.
+        probability: The network's probability of the positive class, `[n]`.
         target: True class, 0 or 1, `[n]`.
         parameters: `threshold_rule` and the number that it needs.
 

@@ -13,12 +13,12 @@ import pandas as pd
 
 from pneumonia.audits.regions import View
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
+from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.provenance import UNIT_LABELS, shared_by_unit
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, sides_of
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
-GOOD_CALIBRATION = 0.05  # expected calibration error
 LARGE_LOSS = 0.05  # of AUC, under medium damage
 MEDIUM = 2  # the strength of a medium damage
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
@@ -199,13 +199,16 @@ def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
 
 
 def _judge_calibration(test: Mapping[str, Any]) -> dict[str, str]:
-    error = test["ece"]
-    text = f"Expected calibration error on test: {say_number(error['value'])} (95% interval {say_interval(error)})."
-    if error["low"] is not None and error["high"] <= GOOD_CALIBRATION:
-        return _finding(Level.GOOD, f"Calibration error on test below {GOOD_CALIBRATION}", text)
-    if error["low"] is not None and error["low"] > GOOD_CALIBRATION:
-        return _finding(Level.CAUTION, "Probabilities are poorly calibrated on test", text)
-    return _finding(Level.CAUTION, f"A calibration error above {GOOD_CALIBRATION} is not excluded", text)
+    slope, shift = test["calibration_slope"], test["calibration_in_the_large"]
+    text = (
+        f"Calibration slope on test {say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1), "
+        f"calibration in the large {say_number(shift['value'], 2)} ({say_interval(shift, 2)}; ideal 0)."
+    )
+    if slope["low"] is None or shift["low"] is None:
+        return _finding(Level.CAUTION, "Calibration cannot be judged", text)
+    if say_difference(slope, none=1) == say_difference(shift) == "not shown to be different":
+        return _finding(Level.GOOD, "No miscalibration shown on test", text)
+    return _finding(Level.CAUTION, "Probabilities are miscalibrated on test", text)
 
 
 def _judge_robustness(robustness: pd.DataFrame) -> dict[str, str]:

@@ -39,7 +39,7 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
         that a kind is not one child's series. The right ones are half of either class.
     """
     test = predictions[predictions["split"] == "test"]
-    away = (test["calibrated_probability"] - 0.5).abs()
+    away = (test["probability"] - 0.5).abs()
     test = test.assign(away=away).sort_values(["away", "path"], ascending=[False, True])
     is_right, is_alarm = test["decision"] == test["target"], test["target"] == 0
     test = test.assign(kind=np.select([is_right, is_alarm], [Outcome.RIGHT, Outcome.FALSE_ALARM], Outcome.MISS))

@@ -59,7 +59,7 @@ def estimate(value, low, high):
 
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
-        "A calibration error above 0.05 is not excluded": "caution",
+        "Probabilities are miscalibrated on test": "caution",
         "Shortcuts tell the classes apart as well": "caution",  # the width was made to tell
         "The rim alone tells a lot": "caution",
         "Sensitive to image quality": "caution",
@@ -189,7 +189,7 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
     of_guess = levels(material, metrics=with_test(material, auc=estimate(0.56, 0.48, 0.62)))
     assert of_guess["Not shown to be better than chance"] == "bad"
-    assert "Calibration error on test below 0.05" not in of_guess
+    assert "No miscalibration shown on test" not in of_guess
 
 
 def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
@@ -199,14 +199,16 @@ def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
 
 
 @pytest.mark.parametrize(
-    ("error", "title"),
+    ("slope", "shift", "title"),
     [
-        (estimate(0.2, 0.1, 0.3), "Probabilities are poorly calibrated on test"),
-        (estimate(0.04, 0.02, 0.08), "A calibration error above 0.05 is not excluded"),
-        (estimate(0.02, 0.01, 0.04), "Calibration error on test below 0.05"),
+        (estimate(1.1, 0.8, 1.4), estimate(0.1, -0.2, 0.4), "No miscalibration shown on test"),
+        (estimate(0.6, 0.4, 0.8), estimate(0.1, -0.2, 0.4), "Probabilities are miscalibrated on test"),
+        (estimate(1.1, 0.8, 1.4), estimate(0.5, 0.2, 0.8), "Probabilities are miscalibrated on test"),
+        (estimate(1.1, None, None), estimate(0.5, None, None), "Calibration cannot be judged"),
     ],
 )
-def test_calibration_is_judged_by_its_interval(material, error, title):
-    of_error = found(material, metrics=with_test(material, ece=error))
+def test_calibration_is_judged_by_its_intervals(material, slope, shift, title):
+    changed = with_test(material, calibration_slope=slope, calibration_in_the_large=shift)
+    of_error = found(material, metrics=changed)
     assert title in {finding["title"] for finding in of_error}
     assert not any("On average a probability is off" in finding["text"] for finding in of_error)

@@ -60,7 +60,7 @@ def test_the_sample_of_training_images_has_the_size_that_was_asked_for(
 
 
 @pytest.mark.parametrize("rule", ["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"])
-@pytest.mark.parametrize("calibration", ["temperature", "isotonic", "none"])
+@pytest.mark.parametrize("calibration", ["logistic", "isotonic", "none"])
 def test_the_decision_does_not_change_when_test_is_shuffled(scores, parameters, rule, calibration):
     asked = parameters.model_copy(update={"threshold_rule": rule, "calibration": calibration})
     test = scores["split"] == "test"
@@ -75,7 +75,7 @@ def test_the_decision_says_what_it_was_fitted_on(scores, decision):
     val = scores[scores["split"] == "val"]
     assert decision["fitted_on"] == {"split": "val", "n": len(val), "n_groups": val["group"].nunique()}
     assert decision["threshold"] == 0.5
-    assert decision["scale"] == "calibrated_probability"
+    assert decision["scale"] == "probability"
 
 
 def test_validation_images_of_one_class_are_refused(scores, parameters):
@@ -118,7 +118,7 @@ def test_metrics_are_json_without_nan(predictions, decision, parameters):
 
 
 def test_the_figures_at_one_half_are_those_of_a_threshold_of_one_half(predictions, decision, parameters):
-    strict = predictions.assign(decision=(predictions["calibrated_probability"] >= 0.9).astype(int))
+    strict = predictions.assign(decision=(predictions["probability"] >= 0.9).astype(int))
     metrics = compute_metrics(strict, decision | {"threshold": 0.9}, parameters)
     at_half = compute_metrics(predictions, decision, parameters)
     assert metrics["test"]["at_half"]["sensitivity"] == at_half["test"]["sensitivity"]["value"]

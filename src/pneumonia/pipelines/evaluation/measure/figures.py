@@ -117,32 +117,31 @@ def _curve_label(metrics: dict[str, Any], split: str, name: str) -> str:
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
-    """Draw seen over predicted shares of the positive class on test, before and after calibration."""
+    """Draw observed over predicted shares of the positive class on test, with 95% intervals after calibration."""
     from pneumonia.report.style import MUTED, SERIES, new_figure
 
     figure, (axes, below) = new_figure(4.6, 3.9, rows=2, sharex=True, height_ratios=[4, 1])
     columns = columns_of(predictions, "test")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-    before, after = metrics["test"]["uncalibrated"]["ece"]["value"], metrics["test"]["ece"]["value"]
-    for name, label, colour in (
-        ("probability", f"before: ECE {before:.3f}", SERIES[5]),
-        ("calibrated_probability", f"after: ECE {after:.3f}", SERIES[2]),
-    ):
-        bins = reliability(columns[name], columns["target"])
+    for name, when, colour in (("probability", "before", SERIES[5]), ("calibrated_probability", "after", SERIES[2])):
+        bins = reliability(columns[name], columns["target"], columns["group"])
+        if when == "after":
+            axes.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, linewidth=2.2, alpha=0.4)
+        label = _calibration_label(when, metrics["test"] if when == "after" else metrics["test"]["uncalibrated"])
         axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=label)
-        axes.scatter(
-            bins["predicted"],
-            bins["seen"],
-            s=14 + 140 * bins["n"] / bins["n"].max(),
-            color=colour,
-            alpha=0.75,
-        )
+        size = 14 + 100 * bins["n"] / bins["n"].max()
+        axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
     below.hist(columns["calibrated_probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
     below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 1, 10, 100])
     below.yaxis.set_major_formatter("{x:g}")
-    axes.set(ylim=(-0.04, 1.06), ylabel="seen share of positives", title="Calibration on test")
+    axes.set(ylim=(-0.04, 1.06), ylabel="observed share of positives", title="Calibration on test")
     axes.legend(loc="upper left")
     return figure
+
+
+def _calibration_label(when: str, measured: dict[str, Any]) -> str:
+    slope, ratio = (measured[name]["value"] for name in ("calibration_slope", "observed_expected"))
+    return f"{when}: slope {slope:.2f}, observed / expected {ratio:.2f}"
 
 
 def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figure:
@@ -152,12 +151,12 @@ def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figu
     figure, axes = new_figure()
     for split, width, alpha in (("val", 1.1, 0.6), ("test", 2.2, 1.0)):
         columns = columns_of(predictions, split)
-        table = threshold_candidates(columns["calibrated_probability"], columns["target"])
+        table = threshold_candidates(columns["probability"], columns["target"])
         for name, colour in (("sensitivity", CLASS_COLOURS[1]), ("specificity", CLASS_COLOURS[0])):
             label = f"{name}, {split}"
             axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the calibrated probability")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the network's probability")
     axes.set_title(f"Threshold {decision['threshold']:.3f} ({decision['rule'].replace('_', ' ')})")
     axes.legend(loc="lower center")
     return figure

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from pneumonia.metrics.logistic import expit, logit, mean_shift, observed_over_expected, recalibration_slope
+
+NONE = {"low": None, "high": None}
+
+
+def draw(rng, n_groups=200, slope=1.0, shift=0.0, size=2):
+    """Images of which the log-odds are `slope` times what is said, plus `shift`; groups share what is said."""
+    group = np.arange(n_groups * size) // size
+    said = rng.normal(0.5, 2, n_groups)[group]
+    target = (rng.random(len(group)) < expit(slope * said + shift)).astype(int)
+    return target, expit(said), group
+
+
+def test_calibration_in_the_large_of_the_worked_example():
+    # Half of the images are positive, and 0.2 is said of all: the odds need a factor of 4.
+    found = mean_shift(np.array([0, 1] * 50), np.full(100, 0.2), np.arange(100))
+    assert found["value"] == pytest.approx(np.log(4))
+    half_width = 1.959964 * np.sqrt(100 / 99 / 25)  # of a logit of one half in 100 images
+    assert (found["low"], found["high"]) == pytest.approx((np.log(4) - half_width, np.log(4) + half_width), abs=1e-6)
+
+
+def test_observed_over_expected_of_the_worked_example():
+    found = observed_over_expected(np.array([0, 1] * 50), np.full(100, 0.25), np.arange(100))
+    assert found["value"] == 2
+    half_width = 1.959964 * np.sqrt(100 / 99 * 100 * 0.25) / 50
+    assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half_width), 2 * np.exp(half_width)), abs=1e-6)
+
+
+def test_probabilities_that_are_all_alike_have_no_slope():
+    found = recalibration_slope(np.array([0, 1] * 10), np.full(20, 0.3), np.arange(20))
+    assert found == {"value": 0.0, **NONE}
+
+
+def test_one_group_has_values_without_bounds():
+    target, probability, _ = draw(np.random.default_rng(0))
+    one = np.zeros(len(target))
+    for measure in (mean_shift, recalibration_slope, observed_over_expected):
+        found = measure(target, probability, one)
+        assert found["value"] is not None
+        assert (found["low"], found["high"]) == (None, None)
+
+
+def test_certain_probabilities_that_are_wrong_are_finite():
+    target, probability = np.array([0, 1] * 20), np.array([1.0, 0.0] * 20)
+    for measure in (mean_shift, recalibration_slope, observed_over_expected):
+        assert np.isfinite(list(measure(target, probability, np.arange(40)).values())).all()
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.8), (0.6, 0.0), (1.5, -0.5)])
+def test_intervals_of_calibration_cover_the_truth(slope, shift):
+    rng, covered = np.random.default_rng(21), np.zeros(2)
+    for _ in range(120):
+        target, probability, group = draw(rng, slope=slope, shift=shift)
+        steep = recalibration_slope(target, probability, group)
+        covered[0] += steep["low"] <= slope <= steep["high"]
+        if slope == 1:
+            large = mean_shift(target, probability, group)
+            covered[1] += large["low"] <= shift <= large["high"]
+    assert covered[0] / 120 >= 0.92
+    assert covered[1] / 120 >= 0.92 or slope != 1
+
+
+def test_logit_is_the_inverse_of_expit():
+    np.testing.assert_allclose(expit(logit([0.01, 0.5, 0.99])), [0.01, 0.5, 0.99])
