@@ -44,7 +44,7 @@ PREDICTOR_LABELS = {
     Predictor.MODE: "Stored mode",
     Predictor.BRIGHTNESS: "Mean brightness",
     Predictor.BORDER: "Border pixels",
-    Predictor.ALL: "All of these",
+    Predictor.ALL: "All properties together",
     Predictor.NETWORK: "The network",
 }
 SAMPLE_LABELS = {

@@ -15,6 +15,7 @@ from pneumonia.audits.robustness import damage_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions, subgroups, summary
+from pneumonia.metrics.prevalence import tabulate_prevalences
 from pneumonia.metrics.strata import measure_strata
 from pneumonia.metrics.units import measure_units
 from pneumonia.model.scoring import SCORE_COLUMNS
@@ -233,6 +234,7 @@ def material(
         "metrics": metrics,
         "subgroups": groups,
         "strata": measure_strata(predictions, manifest),
+        "predictive_values": tabulate_prevalences(predictions),
         "unit_metrics": measure_units(predictions, manifest, duplicates, decision, parameters),
         "duplicate_images": duplicates,
         "shortcut_audit": audit,

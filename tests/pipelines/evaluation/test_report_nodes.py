@@ -188,3 +188,19 @@ def test_the_bootstrap_over_groups_is_named_with_its_source(report, card):
 
 def test_the_gallery_asks_for_a_second_reading_of_labels(report):
     assert "read these images a second time before blaming the network" in report
+
+
+def test_predictive_values_and_counts_of_1000_stand_in_both_documents(report, card, material):
+    row = material["predictive_values"].set_index("prevalence").loc[0.1]
+    assert f'<td class="number strong">{row["ppv"]:.3f}</td>' in report
+    assert f"| 10% | {row['ppv']:.3f} ({row['ppv_low']:.3f} to {row['ppv_high']:.3f}) |" in card
+    assert "With the sensitivity and specificity of test" in report
+    assert "Likelihood ratio of a positive call" in report
+
+
+def test_a_threshold_that_was_set_beforehand_is_not_said_to_be_fitted(report, material, pictures):
+    assert "the threshold was set beforehand" in report
+    youden = {**material["decision"], "rule": "youden", "rule_value": None}
+    page = write_report(**{**material, "decision": youden}, **pictures)
+    assert "Both were fitted on the" in page
+    assert "set beforehand" not in page

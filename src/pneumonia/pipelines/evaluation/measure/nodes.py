@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import strata, subgroups, summary, units
+from pneumonia.metrics import prevalence, strata, subgroups, summary, units
 
 
 def compute_metrics(
@@ -39,3 +39,8 @@ def measure_units(
 def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:
     """Measure the network on parts of test: by etiology, file size, aspect and stored mode."""
     return strata.measure_strata(predictions, split_manifest)
+
+
+def tabulate_prevalences(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Compute predictive values, and what becomes of 1,000 images, over a range of prevalences."""
+    return prevalence.tabulate_prevalences(predictions)

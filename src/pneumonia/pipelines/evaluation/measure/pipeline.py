@@ -18,6 +18,7 @@ from pneumonia.pipelines.evaluation.measure.nodes import (
     measure_subgroups,
     measure_units,
     tabulate_metrics,
+    tabulate_prevalences,
 )
 
 
@@ -54,6 +55,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["predictions", "split_manifest"],
                 outputs="strata",
                 name="measure_strata",
+            ),
+            Node(
+                func=tabulate_prevalences,
+                inputs="predictions",
+                outputs="predictive_values",
+                name="tabulate_prevalences",
             ),
             Node(
                 func=draw_metrics,

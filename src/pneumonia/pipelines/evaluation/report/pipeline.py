@@ -33,6 +33,7 @@ TABLES = (
     "metrics",
     "subgroups",
     "strata",
+    "predictive_values",
     "unit_metrics",
     "shortcut_audit",
     "region_audit",
