@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.examine import Facts
+from pneumonia.images.patient_key import PatientKey
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class IndexCache:
     def __init__(self, path: Path) -> None:
         """Take the path."""
         self.path = path
+        self.patient_key = PatientKey(path.with_name("patient_key"))
 
     @contextmanager
     def open(self, source: str) -> Iterator["SourceFacts"]:

@@ -10,8 +10,7 @@ missing last scans or a missing last row of blocks where the end marker was put 
 
 import hashlib
 import io
-import struct
-import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -19,20 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import PIL
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from pneumonia.images import dicom
+from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_grey
+from pneumonia.images.refusal import RefusedError
 
 # Changes whenever this module finds something else of the same bytes.
-FACTS_VERSION = f"1-pillow{PIL.__version__}"
-
-# Formats that are decoded, with the suffixes that are usual for them.
-FORMATS = {
-    "JPEG": (".jpeg", ".jpg", ".jpe"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-}
+FACTS_VERSION = f"2-pillow{PIL.__version__}"
 
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
@@ -40,12 +33,6 @@ _JPEG_START_OF_SCAN = b"\xff\xda"
 
 # Entropy-coded data of no meaning, without markers.
 _ANY_DATA = bytes(range(255))
-
-# What Pillow raises for damaged files, and for files far larger than any radiograph.
-DECODER_ERRORS = (
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
-    struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
 
 # Width and height of the grey values that are compared, in pixels.
 SIDE = 32
@@ -73,6 +60,11 @@ class Facts(NamedTuple):
         problem: Why the image must not be used; empty if it may.
         note: What is unusual about an image that may be used.
         perceptual_hash: 64 hexadecimal digits; empty for an image without contrast.
+        patient: Group by the patient's ID in a DICOM header, as a keyed hash; like the following empty if unknown.
+        age: Age in years.
+        sex: F, M or O.
+        view: View position, such as PA.
+        device: Manufacturer of the device.
     """
 
     sha256: str
@@ -82,21 +74,29 @@ class Facts(NamedTuple):
     problem: str = ""
     note: str = ""
     perceptual_hash: str = ""
+    patient: str = ""
+    age: str = ""
+    sex: str = ""
+    view: str = ""
+    device: str = ""
 
 
-def examine_image(data: bytes, path: str, limits: Limits) -> Facts:
+def examine_image(data: bytes, path: str, limits: Limits, hash_patient: Callable[[str], str] = lambda _: "") -> Facts:
     """Find out what a file is.
 
     Args:
         data: All bytes of the file.
         path: Path of the file, for its suffix.
         limits: What it may be.
+        hash_patient: Makes a group of a patient's ID, which is not kept itself.
     """
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
         return facts._replace(problem="empty file")
+    if dicom.is_dicom(data):
+        return _examine_dicom(data, facts, limits, hash_patient)
     try:
-        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+        with open_image(data) as image:
             facts = facts._replace(width=image.width, height=image.height, mode=image.mode)
             problem = _find_problem(image, data, limits)
             if problem:
@@ -110,15 +110,38 @@ def examine_image(data: bytes, path: str, limits: Limits) -> Facts:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
         return facts._replace(problem=f"more than {limits.max_pixels:,} pixels")
+    except RefusedError as error:
+        return facts._replace(problem=str(error))
     except DECODER_ERRORS as error:
         return facts._replace(problem=_name_damage(error))
+
+
+def _examine_dicom(data: bytes, facts: Facts, limits: Limits, hash_patient: Callable[[str], str]) -> Facts:
+    """Find out what a DICOM file is."""
+    try:
+        file = dicom.open_dicom(data)
+        facts = facts._replace(width=file.width, height=file.height, mode=file.photometric)
+        file.refuse_unsuitable()
+        problem = _size_problem(file.width, file.height, limits)
+        if problem:
+            return facts._replace(problem=problem)
+        return facts._replace(
+            perceptual_hash=perceptual_hash(grey_values(file.grey())),
+            patient=hash_patient(file.patient_id),
+            age=file.age,
+            sex=file.sex,
+            view=file.view,
+            device=file.device,
+        )
+    except RefusedError as error:
+        return facts._replace(problem=str(error))
 
 
 def grey_values(image: Image.Image) -> npt.NDArray[np.float64]:
     """Decode an image to the end and return it at `[32, 32]` grey values, 0 to 255."""
     image.draft("L", (_DRAFT_SIDE, _DRAFT_SIDE))
     image.load()
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = to_grey(image).resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(small, np.float64)
 
 
@@ -147,17 +170,24 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
     """Say why an image is refused, as far as its header and its last bytes show."""
     if getattr(image, "is_animated", False):
         return "animated, or several images in one file"
-    if min(image.size) < limits.min_side:
-        return f"too small: {image.width} x {image.height} pixels"
-    if image.width * image.height > limits.max_pixels:
-        return f"more than {limits.max_pixels:,} pixels"
-    if image.mode.startswith("I") or any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-        return "16 bits or more per channel"
+    problem = _size_problem(image.width, image.height, limits)
+    if problem:
+        return problem
+    is_deep = image.mode.startswith("I")
+    if not is_deep and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
+        return "16 bits in several channels"
     if image.has_transparency_data:
         return "transparency"
-    if image.mode not in ("L", "RGB", "P"):
+    if image.mode not in ("L", "RGB", "P") and not is_deep:
         return f"colour mode {image.mode}"
     return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
+
+
+def _size_problem(width: int, height: int, limits: Limits) -> str:
+    """Say why an image of this size is refused."""
+    if min(width, height) < limits.min_side:
+        return f"too small: {width} x {height} pixels"
+    return f"more than {limits.max_pixels:,} pixels" if width * height > limits.max_pixels else ""
 
 
 def _has_end(image_format: str, data: bytes) -> bool:
@@ -196,15 +226,13 @@ def _find_note(image: Image.Image, path: str) -> str:
         notes.append(f"{image.format} content in a {suffix or 'nameless'} file")
     if image.mode == "P":
         notes.append("palette")
-    if "exif" in image.info and image.getexif().get(0x0112, 1) != 1:
+    if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
         notes.append("turned by its EXIF orientation")
     return ", ".join(notes)
 
 
 def _name_content(data: bytes) -> str:
     """Say what a file that is no image may be instead."""
-    if data[128:132] == b"DICM":
-        return "DICOM file: export it as PNG or JPEG first"
     return "text, not an image" if _is_text(data[:512]) else "not an image"
 
 

@@ -63,10 +63,12 @@ def etiology_of(path: str, is_positive: bool, patterns: Sequence[str]) -> str:
     return name.etiology if name is not None and name.etiology in ETIOLOGIES else UNKNOWN_ETIOLOGY
 
 
-def group_of(path: str, patterns: Sequence[str], listed: Mapping[str, str] | None) -> str:
-    """Return an image's group: as listed, else as its name says, else the image itself (its path)."""
+def group_of(path: str, patterns: Sequence[str], listed: Mapping[str, str] | None, patient: str = "") -> str:
+    """Return an image's group: as listed, else its patient, else as its name says, else the image itself (its path)."""
     if listed is not None:
         return listed.get(path, path)
+    if patient:
+        return patient
     name = parse_name(path, patterns)
     return path if name is None else name.group
 

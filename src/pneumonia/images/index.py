@@ -11,17 +11,19 @@ from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.layout import ImageFile
+from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, UnreadableError
 
 OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
 
 COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
-    "reason", "perceptual_hash",
+    "reason", "perceptual_hash", "age", "sex", "view", "device",
 )  # fmt: skip
 
 # Files that a thread examines in one go.
@@ -49,14 +51,17 @@ def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestPara
     """
     limits = Limits(parameters.min_side, parameters.max_pixels)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
+    if any(file.path.lower().endswith(dicom.SUFFIXES) for file in wanted):
+        cache.patient_key.make()
+    key_mark = cache.patient_key.mark()
     with cache.open(source.identity) as kept:
-        states = [FileState(file.path, _stamp(file, limits)) for file in wanted]
+        states = [FileState(file.path, _stamp(file, limits, key_mark)) for file in wanted]
         known = {} if parameters.rehash else {state.path: kept.find(state) for state in states}
         found = {path: facts for path, facts in known.items() if facts is not None}
         missing = [state for state in states if state.path not in found]
         unsaved: list[tuple[FileState, Facts]] = []
         try:
-            with closing(_examine_in_threads(source, missing, limits)) as examined:
+            with closing(_examine_in_threads(source, missing, limits, cache.patient_key)) as examined:
                 for state, facts in examined:
                     found[state.path] = facts
                     if state.stamp and facts.sha256:
@@ -132,12 +137,12 @@ def _refuse_two_labels(ordered: pd.DataFrame) -> None:
 
 
 def _examine_in_threads(
-    source: ImageSource, states: Sequence[FileState], limits: Limits
+    source: ImageSource, states: Sequence[FileState], limits: Limits, patient_key: PatientKey
 ) -> Generator[tuple[FileState, Facts]]:
     """Examine files on all cores, giving them in order. Hashing and decoding release Python's lock."""
 
     def examine_chunk(chunk: Sequence[FileState]) -> list[Facts]:
-        return [_examine_file(source, state.path, limits) for state in chunk]
+        return [_examine_file(source, state.path, limits, patient_key) for state in chunk]
 
     chunks = [states[start : start + _CHUNK_FILES] for start in range(0, len(states), _CHUNK_FILES)]
     with (
@@ -161,9 +166,9 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _examine_file(source: ImageSource, path: str, limits: Limits) -> Facts:
+def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: PatientKey) -> Facts:
     try:
-        return examine_image(source.read(path), path, limits)
+        return examine_image(source.read(path), path, limits, patient_key.group_of)
     except UnreadableError as error:
         return Facts("", problem=error.message)
 
@@ -179,10 +184,10 @@ def _problem_before_reading(file: ImageFile, parameters: IngestParameters) -> st
     return ""
 
 
-def _stamp(file: ImageFile, limits: Limits) -> str:
+def _stamp(file: ImageFile, limits: Limits, key_mark: str) -> str:
     """Return what must be the same for earlier facts to hold; empty if that cannot be told."""
     state = file.member.stamp
-    return state and "|".join((FACTS_VERSION, *map(str, limits), str(file.member.size), state))
+    return state and "|".join((FACTS_VERSION, key_mark, *map(str, limits), str(file.member.size), state))
 
 
 def _row(
@@ -197,7 +202,7 @@ def _row(
         file.path,
         file.label,
         etiology_of(file.path, is_positive, patterns) if is_known else UNKNOWN_ETIOLOGY,
-        group_of(file.path, patterns, listed),
+        group_of(file.path, patterns, listed, facts.patient),
         file.source_split,
         facts.sha256,
         file.member.size,
@@ -207,6 +212,10 @@ def _row(
         REJECTED if facts.problem else OK,
         facts.problem or facts.note,
         facts.perceptual_hash,
+        facts.age,
+        facts.sex,
+        facts.view,
+        facts.device,
     )
 
 

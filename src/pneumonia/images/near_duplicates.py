@@ -9,18 +9,17 @@ Measured on 5,190 different radiographs at 224 x 224 (13.5 million pairs): the l
 or with noise: at least 0.95. A copy that was cropped by more than one percent at each side is not found.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.examine import FORMATS, SIDE, grey_values
+from pneumonia.images.examine import SIDE, grey_values
 from pneumonia.images.index import OK, thread_count
+from pneumonia.images.opening import open_image
 from pneumonia.images.source import ImageSource
 
 COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
@@ -126,7 +125,7 @@ def _correlate(source: ImageSource, paths: Sequence[str], pairs: npt.NDArray[np.
 
 
 def _read_grey(source: ImageSource, path: str) -> npt.NDArray[np.float64]:
-    with Image.open(io.BytesIO(source.read(path)), formats=tuple(FORMATS)) as image:
+    with open_image(source.read(path)) as image:
         return grey_values(image)
 
 

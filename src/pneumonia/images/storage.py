@@ -12,7 +12,9 @@ from typing import Any, BinaryIO, Protocol
 
 from pneumonia.base.errors import UserError
 
-IMAGE_SUFFIXES = frozenset([".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm"])
+IMAGE_SUFFIXES = frozenset(
+    [".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom", ".dic"]
+)
 
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"

@@ -38,6 +38,10 @@ def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, p
         "mode": "L",
         "status": "ok",
         "reason": "",
+        "age": "",
+        "sex": "",
+        "view": "",
+        "device": "",
     }
 
 

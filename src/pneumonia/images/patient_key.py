@@ -1,0 +1,59 @@
+"""Groups from patients' IDs that do not give the IDs away: a keyed hash, with a key that only this machine has."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import write_whole
+
+# Takes the place of the file: two machines with the same key give the same groups.
+ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
+_KEY_BYTES = 32
+_DIGITS = 16
+
+
+class PatientKey:
+    """The key at a path. It is made, at random, when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the path."""
+        self._path = path
+
+    def group_of(self, patient_id: str) -> str:
+        """Return the group of a patient, HMAC-SHA-256 of the ID in 16 hexadecimal digits; "" without an ID.
+
+        Without the key nobody can try all IDs until one fits, as with a plain hash.
+        """
+        if not patient_id:
+            return ""
+        return "patient-" + hmac.new(self._key, patient_id.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+
+    def mark(self) -> str:
+        """Return what changes when the key does; empty if there is no key yet."""
+        if not (os.environ.get(ENVIRONMENT_VARIABLE) or self._path.exists()):
+            return ""
+        return hashlib.sha256(b"mark" + self._key).hexdigest()[:8]
+
+    def make(self) -> None:
+        """Make the key unless there is one."""
+        _ = self._key
+
+    @cached_property
+    def _key(self) -> bytes:
+        given = os.environ.get(ENVIRONMENT_VARIABLE)
+        if given:
+            return given.encode()
+        try:
+            if not self._path.exists():
+                write_whole(self._path, secrets.token_hex(_KEY_BYTES).encode())
+                self._path.chmod(0o600)
+            return self._path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"The key for patients' IDs, {self._path}, cannot be read or written ({error.strerror}). Fix its "
+                f"permissions, or set {ENVIRONMENT_VARIABLE}."
+            ) from error
