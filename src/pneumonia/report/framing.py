@@ -12,7 +12,8 @@ LARGE_LOSS = 0.05  # of AUC, under the worst cut
 def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> dict[str, str]:
     """Say whether cutting the negatives' images makes them positives.
 
-    The cut with the least AUC is looked at. It is a loss where its interval lies below that of the images as they are.
+    The cut with the least AUC is looked at. It is a loss where its interval lies below that of the images as they are;
+    it speaks for the network only where its interval excludes a large loss, and the network does not guess.
 
     Args:
         framing_audit: The table of `framing_audit.measure_framings`, empty where no framing was tried.
@@ -35,8 +36,11 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         f"in place of {say_number(clean['specificity'])}."
     )
     if not worst["high"] < clean["low"]:
-        level = "good" if clean["low"] > CHANCE else "caution"  # what guesses has no answers to move
-        return {"level": level, "title": "No cut was shown to move its answers", "text": text}
+        is_excluded = clean["low"] > CHANCE and worst["low"] >= clean["auc"] - LARGE_LOSS
+        if is_excluded:
+            return {"level": "good", "title": f"Loses at most {LARGE_LOSS} of AUC under the cuts", "text": text}
+        title = f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded"
+        return {"level": "caution", "title": title, "text": text}
     if clean["auc"] - worst["auc"] > LARGE_LOSS:
         return {"level": "bad", "title": "It judges by how the image is framed", "text": text}
     return {"level": "caution", "title": "Framing moves some of its answers", "text": text}
