@@ -18,8 +18,8 @@ def test_random_hashes_make_no_candidates(hashes):
     assert candidate_pairs(to_hex(hashes), 32).shape == (0, 3)
 
 
-@pytest.mark.parametrize("bits", [0, 1, 15])
-def test_every_pair_that_differs_in_less_than_16_bits_is_a_candidate(hashes, bits):
+@pytest.mark.parametrize("bits", [0, 1, 15, 16, 31, 32])
+def test_every_pair_that_differs_in_few_enough_bits_is_a_candidate(hashes, bits):
     generator = np.random.default_rng(bits)
     copies = hashes[:100].copy()
     for copy in copies:
@@ -37,6 +37,14 @@ def test_a_pair_that_differs_in_more_bits_than_allowed_is_no_candidate(hashes):
 
     assert candidate_pairs(both, 5).tolist() == [[0, 1, 5]]
     assert candidate_pairs(both, 4).tolist() == []
+
+
+def test_pairs_are_exact_at_more_bits_too(hashes):
+    copies = hashes[:100].copy()
+    for row, copy in enumerate(copies):
+        copy[np.random.default_rng(row).choice(256, 64, replace=False)] ^= 1
+
+    assert len(candidate_pairs(to_hex(np.concatenate([hashes, copies])), 64)) == 100
 
 
 def test_of_many_alike_only_the_nearest_8_earlier_ones_are_candidates(hashes):

@@ -9,7 +9,7 @@ Measured on 5,190 different radiographs at 224 x 224 (13.5 million pairs): the l
 or with noise: at least 0.95. A copy that was cropped by more than one percent at each side is not found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -24,16 +24,13 @@ from pneumonia.images.source import ImageSource
 
 COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
 ONE_GROUP = "one group"
+# One of the two is in the published test: all images outside of it that are joined with it are left out.
+LEFT_OUT = "left out of train"
 REPORTED = "only reported"
 
 _HASH_BITS = 256
-# The hash is looked up in this many pieces. Two hashes that differ in fewer bits than that have a piece in common,
-# so no such pair is missed; of pairs that differ in some more, most are found too.
-_PIECES = 16
-# Neighbouring coefficients are alike from chest to chest, so a piece takes bits from all over the hash.
-_STRIDE = 61
-# Of images with the same piece, as many are compared. They bound the time where all images are alike.
-_ALIKE = 256
+# Hashes that are compared with all others at once: bounds the memory to 64 MB for 10,000 images.
+_ROWS_AT_ONCE = 64
 # Of an image's candidates, as many are compared by their pixels. Copies are found through each other.
 _CANDIDATES = 8
 _SURROUNDINGS_SIGMA = 2.0
@@ -50,20 +47,20 @@ def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: I
         parameters: Most bits that the hashes may differ in, least correlation, and `group_by`.
 
     Returns:
-        The columns `COLUMNS`, by paths. `treatment` is "one group" if the split keeps the two together, and "only
-        reported" if one of them is in the published test, or images are split one by one.
+        The columns `COLUMNS`, by paths. `treatment` is "one group" if the split keeps the two together, "left out of
+        train" if just one of them is in the published test, and "only reported" if images are split one by one.
     """
     usable = index[(index["status"] == OK) & (index["perceptual_hash"] != "")].reset_index(drop=True)
     pairs = candidate_pairs(usable["perceptual_hash"].tolist(), parameters.near_duplicate_bits)
     correlations = _correlate(source, usable["path"].tolist(), pairs)
     confirmed = correlations >= parameters.near_duplicate_correlation
     first, second = (usable.loc[pairs[confirmed, side]].reset_index(drop=True) for side in (0, 1))
-    in_test = (first["source_split"] == "test") | (second["source_split"] == "test")
-    is_linked = ~in_test & (parameters.group_by != "image")
+    is_parted = (first["source_split"] == "test") != (second["source_split"] == "test")
+    treatment = np.where(is_parted, LEFT_OUT, ONE_GROUP)
     values = {
         "bits": pairs[confirmed, 2],
         "correlation": correlations[confirmed].round(4),
-        "treatment": np.where(is_linked, ONE_GROUP, REPORTED),
+        "treatment": treatment if parameters.group_by != "image" else REPORTED,
     }
     for name in ("path", "label", "group"):
         values |= {f"{name}_a": first[name], f"{name}_b": second[name]}
@@ -81,35 +78,24 @@ def candidate_pairs(hashes: Sequence[str], most_bits: int) -> npt.NDArray[np.int
     Returns:
         Row, later row and number of bits, `[pairs, 3]`.
     """
-    octets = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), _HASH_BITS // 8)
-    words = octets.view(np.uint64)
-    pairs: list[tuple[int, int, int]] = []
-    for later, earlier in _rows_with_a_common_piece(octets):
-        bits = np.bitwise_count(words[earlier] ^ words[later]).sum(axis=1, dtype=np.int64)
-        near = np.flatnonzero(bits <= most_bits)
-        nearest = near[np.argsort(bits[near], kind="stable")][:_CANDIDATES]
-        pairs.extend((int(earlier[row]), later, int(bits[row])) for row in nearest)
-    return np.array(pairs, np.int64).reshape(-1, 3)
+    words = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), _HASH_BITS // 64)
+    found = [np.empty((0, 3), np.int64)]
+    for start in range(0, len(words), _ROWS_AT_ONCE):
+        later = words[start : start + _ROWS_AT_ONCE]
+        bits = _differing_bits(later, words[: start + len(later)])
+        for row, of_row in enumerate(bits, start):
+            near = np.flatnonzero(of_row[:row] <= most_bits)
+            nearest = near[np.argsort(of_row[near], kind="stable")][:_CANDIDATES]
+            found.append(np.column_stack([nearest, np.full(len(nearest), row), of_row[nearest]]).astype(np.int64))
+    return np.concatenate(found)
 
 
-def _rows_with_a_common_piece(octets: npt.NDArray[np.uint8]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Give each row with the earlier rows, in order, that share a piece with it."""
-    count = len(octets)
-    shuffled = np.unpackbits(octets, axis=1)[:, np.arange(_HASH_BITS) * _STRIDE % _HASH_BITS]
-    pieces = np.packbits(np.ascontiguousarray(shuffled), axis=1).view(np.uint16)
-    order = np.argsort(pieces, axis=0, kind="stable").astype(np.int32)
-    begin = np.empty((count, _PIECES), np.int32)
-    place = np.empty((count, _PIECES), np.int32)
-    for piece in range(_PIECES):
-        in_order = pieces[order[:, piece], piece]
-        begin[:, piece] = np.searchsorted(in_order, pieces[:, piece])
-        place[order[:, piece], piece] = np.arange(count)
-    shares = np.flatnonzero((place > begin).any(axis=1))
-    for row in shares:
-        common = np.flatnonzero(place[row] > begin[row])
-        ends = np.minimum(place[row], begin[row] + _ALIKE)
-        earlier = np.concatenate([order[begin[row, piece] : ends[piece], piece] for piece in common])
-        yield int(row), np.unique(earlier).astype(np.int64)
+def _differing_bits(some: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
+    """Return in how many bits each of some hashes differs from each of others, `[some, others]`."""
+    bits = np.zeros((len(some), len(others)), np.uint16)
+    for word in range(_HASH_BITS // 64):
+        bits += np.bitwise_count(some[:, word, None] ^ others[None, :, word])
+    return bits
 
 
 def _correlate(source: ImageSource, paths: Sequence[str], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -7,11 +7,16 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.images.grouping import ETIOLOGIES, GROUPS_FILE
-from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.leak_audit import SplitBy, Unit
 from pneumonia.split.summary import FlowStep
 
 UNKNOWN = "unknown"
-UNIT_LABELS = {"group": "groups", "hash": "identical files"}  # of the leak audit
+UNIT_LABELS: dict[str, str] = {  # of the leak audit
+    Unit.GROUP: "groups",
+    Unit.HASH: "identical files",
+    Unit.NEAR: "pairs of near-duplicates",
+    Unit.NUMBER: "numbers in file names, whatever the etiology",
+}
 PUBLISHED_TEST = (234, 390)  # NORMAL and PNEUMONIA images in the test folder as published
 ATTRIBUTION = (
     "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
@@ -27,9 +32,6 @@ class Source(StrEnum):
     KERMANY = "kermany"
     SYNTHETIC = "synthetic"
     UNKNOWN = "unknown"
-
-
-UNIT_LABELS = {"group": "groups", "hash": "identical files"}  # of the leak audit
 
 
 def source_of(run_record: Mapping[str, Any]) -> Source:
@@ -95,7 +97,9 @@ def shared_by_unit(leak_audit: pd.DataFrame, sides: str | None = None) -> dict[s
         leak_audit: The table of `audit_leaks`.
         sides: One pair of splits, such as "train and test"; every pair if left out.
     """
-    rows = leak_audit[leak_audit["split_by"] == SplitBy.MANIFEST]
+    # A number alone joins strangers: it is listed in the table, but is no leak that is known.
+    is_counted = (leak_audit["split_by"] == SplitBy.MANIFEST) & (leak_audit["unit"] != Unit.NUMBER)
+    rows = leak_audit[is_counted]
     rows = rows if sides is None else rows[rows["sides"] == sides]
     return {str(unit): int(count) for unit, count in rows.groupby("unit", sort=False)["on_both_sides"].sum().items()}
 

@@ -2,10 +2,12 @@
 
 from enum import StrEnum
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.grouping import split_key
 from pneumonia.images.index import DUPLICATE, OK
 from pneumonia.images.layout import SPLITS
 from pneumonia.split.choose import draw_order
@@ -21,6 +23,15 @@ class SplitBy(StrEnum):
     FOLDERS = "folders"
 
 
+class Unit(StrEnum):
+    """What was counted on both sides. `NUMBER` joins strangers: it is a bound, not a leak that is known."""
+
+    GROUP = "group"
+    HASH = "hash"
+    NEAR = "near"
+    NUMBER = "number"
+
+
 SPLIT_LABELS = {
     SplitBy.IMAGE: "images, at random",
     SplitBy.MANIFEST: "this run",
@@ -28,18 +39,26 @@ SPLIT_LABELS = {
 }
 
 
-def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
-    """Count what three splits have on both sides, always by the index's groups and by the bytes' hash.
+def audit_leaks(
+    index: pd.DataFrame, manifest: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters
+) -> pd.DataFrame:
+    """Count what three splits have on both sides: groups of the index, hashes, near-duplicates, bare numbers.
 
     `SplitBy.IMAGE` is the usual split of the pooled train and val folders, image by image, copies included, at
     `val_fraction`: drawn by the seed. `SplitBy.MANIFEST` is this run's, `SplitBy.FOLDERS` the source's own.
 
     Returns:
-        The columns `COLUMNS`: `on_both_sides` is the number of groups or hashes that both sides hold, `images` the
-        number of images of the second side that hold one of those, `of_images` the size of the second side, and
-        `share` their ratio.
+        The columns `COLUMNS`: `on_both_sides` is the number of groups, hashes or numbers that both sides hold, or of
+        pairs of near-duplicates that they part; `images` the number of images of the second side that hold one of
+        those, `of_images` the size of the second side, and `share` their ratio.
     """
     usable = index[index["status"].isin([OK, DUPLICATE])]
+    usable = usable.assign(
+        number=[
+            split_key(path, group, "number", parameters.group_patterns)
+            for path, group in zip(usable["path"], usable["group"], strict=True)
+        ]
+    )
     pool = usable[usable["source_split"] != "test"]
     order = [draw_order(path, parameters.seed) for path in pool["path"]]
     ranks = pd.Series(order, index=pool.index, dtype=str).rank(method="first")
@@ -51,7 +70,7 @@ def audit_leaks(index: pd.DataFrame, manifest: pd.DataFrame, parameters: IngestP
     rows = [
         row
         for name, images in ((SplitBy.IMAGE, image_level), (SplitBy.MANIFEST, ours), (SplitBy.FOLDERS, published))
-        for row in _count_shared(name, images)
+        for row in _count_shared(name, images, near_duplicates)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -61,26 +80,37 @@ def sides_of(first: str, second: str) -> str:
     return f"{first} and {second}"
 
 
-def _count_shared(name: SplitBy, images: pd.DataFrame) -> list[tuple[SplitBy, str, str, int, int, int, float]]:
+def _count_shared(name: SplitBy, images: pd.DataFrame, near_duplicates: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Count what each two sides of a split share."""
     rows = []
     sides = {split: images[images["split"] == split] for split in SPLITS}
     for (first_name, first), (second_name, second) in combinations(sides.items(), 2):
         if first.empty or second.empty:
             continue
-        for unit, column in (("group", "group"), ("hash", "sha256")):
-            is_shared = second[column].isin(set(first[column]))
-            count = int(is_shared.sum())
-            shared = int(second.loc[is_shared, column].nunique())
-            rows.append(
-                (
-                    name,
-                    sides_of(first_name, second_name),
-                    unit,
-                    shared,
-                    count,
-                    len(second),
-                    round(count / len(second), 4),
-                )
-            )
+        counts = {
+            Unit.GROUP: _count_common(first["group"], second["group"]),
+            Unit.HASH: _count_common(first["sha256"], second["sha256"]),
+            Unit.NEAR: _count_parted(set(first["path"]), set(second["path"]), near_duplicates),
+            Unit.NUMBER: _count_common(first["number"], second["number"]),
+        }
+        for unit, (shared, count) in counts.items():
+            share = round(count / len(second), 4)
+            rows.append((name, sides_of(first_name, second_name), unit, shared, count, len(second), share))
     return rows
+
+
+def _count_common(first: pd.Series, second: pd.Series) -> tuple[int, int]:
+    """Return how many values both sides hold, and how many rows of the second side."""
+    is_common = second.isin(set(first))
+    return int(second[is_common].nunique()), int(is_common.sum())
+
+
+def _count_parted(first: set[str], second: set[str], near_duplicates: pd.DataFrame) -> tuple[int, int]:
+    """Return how many pairs of near-duplicates lie on both sides, and how many images of the second side they hold."""
+    pairs = zip(near_duplicates["path_a"], near_duplicates["path_b"], strict=True)
+    parted = [
+        one if one in second else other
+        for one, other in pairs
+        if (one in first and other in second) or (one in second and other in first)
+    ]
+    return len(parted), len(set(parted))

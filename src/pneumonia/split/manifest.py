@@ -8,7 +8,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import link_groups, split_key
 from pneumonia.images.index import DUPLICATE, OK
-from pneumonia.images.near_duplicates import ONE_GROUP
+from pneumonia.images.near_duplicates import REPORTED
 from pneumonia.split.choose import Groups, choose_groups
 
 COLUMNS = (
@@ -20,12 +20,13 @@ COLUMNS = (
 def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """Split the usable images into train, val and test, whole groups at a time.
 
-    The published test stays as it is; images of other folders whose group is in it are left out. Without a published
+    The published test stays as it is; images of other folders whose group is in it are left out, and so is every group
+    that shares an image with one of test, byte for byte or nearly, along chains of such groups. Without a published
     test, `test_fraction` of all images becomes one. `val_fraction` of the rest is val.
 
     Args:
         index: The image index, in any order.
-        near_duplicates: Pairs of images; those with the treatment "one group" stay in one split.
+        near_duplicates: Pairs of images; their groups are joined, unless they are "only reported".
         parameters: `group_by`, fractions, seed and classes.
 
     Returns:
@@ -58,27 +59,26 @@ def _with_split_keys(index: pd.DataFrame, near_duplicates: pd.DataFrame, paramet
         split_key(path, group, parameters.group_by, parameters.group_patterns)
         for path, group in zip(rows["path"], rows["group"], strict=True)
     ]
-    in_test = rows["source_split"] == "test"
-    rows = rows[in_test | ~rows["group"].isin(set(rows.loc[in_test, "group"]))]
     if parameters.group_by != "image":
         rows = _link(rows, near_duplicates)
+    in_test = rows["source_split"] == "test"
+    rows = rows[in_test | ~rows["group"].isin(set(rows.loc[in_test, "group"]))]
     return rows[rows["status"] == OK].copy()
 
 
 def _link(rows: pd.DataFrame, near_duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Join groups outside of test that share an image, byte for byte or nearly."""
-    pool = rows[rows["source_split"] != "test"]
-    group_of = dict(zip(pool["path"], pool["group"], strict=True))
-    first = pool.groupby("sha256")["group"].transform("first")
-    exact = list(zip(first, pool["group"], strict=True))
-    linked = near_duplicates[near_duplicates["treatment"] == ONE_GROUP]
+    """Join groups that share an image, byte for byte or nearly, in test as elsewhere."""
+    group_of = dict(zip(rows["path"], rows["group"], strict=True))
+    first = rows.groupby("sha256")["group"].transform("first")
+    exact = list(zip(first, rows["group"], strict=True))
+    linked = near_duplicates[near_duplicates["treatment"] != REPORTED]
     near = [
         (group_of[one], group_of[other])
         for one, other in zip(linked["path_a"], linked["path_b"], strict=True)
         if one in group_of and other in group_of
     ]
-    joined = link_groups(pool["group"].unique(), [*exact, *near])
-    return rows.assign(group=rows["group"].map(joined).fillna(rows["group"]))
+    joined = link_groups(rows["group"].unique(), [*exact, *near])
+    return rows.assign(group=rows["group"].map(joined))
 
 
 def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> None:

@@ -96,9 +96,14 @@ def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -
     return summary.summarize_split(split_manifest, parameters)
 
 
-def audit_leaks(image_index: pd.DataFrame, split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+def audit_leaks(
+    image_index: pd.DataFrame,
+    split_manifest: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    parameters: IngestParameters,
+) -> pd.DataFrame:
     """Count groups and images on both sides: of a split by images, of this one, of the published folders."""
-    return leak_audit.audit_leaks(image_index, split_manifest, parameters)
+    return leak_audit.audit_leaks(image_index, split_manifest, near_duplicates, parameters)
 
 
 def count_data_flow(

@@ -38,7 +38,7 @@ def create_pipeline() -> Pipeline:
             Node(figures.draw_split, inputs="split_table", outputs="split_figure", name="draw_split"),
             Node(
                 nodes.audit_leaks,
-                inputs=["image_index", "split_manifest", "params:ingest"],
+                inputs=["image_index", "split_manifest", "near_duplicates", "params:ingest"],
                 outputs="leak_audit",
                 name="audit_leaks",
             ),
