@@ -51,7 +51,7 @@ def test_a_node_of_the_evaluation_names_what_it_does_and_leaves_it_to_the_domain
 
 
 def test_the_evaluation_is_cut_into_pipelines_that_can_be_read_at_once():
-    parts = ("score", "decide", "measure", "audit", "explain", "range", "report")
+    parts = ("score", "decide", "measure", "usefulness", "audit", "explain", "range", "report")
     cut = [getattr(evaluation, name).create_pipeline() for name in parts]
     assert sum(len(part.nodes) for part in cut) == len(evaluation.create_pipeline().nodes)
     assert max(len(part.nodes) for part in cut) <= 16

@@ -14,7 +14,7 @@ from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import damage_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import decisions, subgroups, summary
+from pneumonia.metrics import decisions, subgroups, summary, usefulness
 from pneumonia.metrics.prevalence import tabulate_prevalences
 from pneumonia.metrics.strata import measure_strata
 from pneumonia.metrics.units import measure_units
@@ -22,6 +22,7 @@ from pneumonia.model.scoring import SCORE_COLUMNS
 from pneumonia.pipelines.evaluation.audit import figures as audit_figures
 from pneumonia.pipelines.evaluation.measure import figures
 from pneumonia.pipelines.evaluation.report.pipeline import FIGURES
+from pneumonia.pipelines.evaluation.usefulness.figures import draw_decision_curve
 from pneumonia.report import documents
 from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
 from pneumonia.report.record import record_run
@@ -235,6 +236,7 @@ def material(
         "subgroups": groups,
         "strata": measure_strata(predictions, manifest),
         "predictive_values": tabulate_prevalences(predictions),
+        "shifted_probabilities": usefulness.tabulate_shifts(decision, parameters),
         "unit_metrics": measure_units(predictions, manifest, duplicates, decision, parameters),
         "duplicate_images": duplicates,
         "shortcut_audit": audit,
@@ -284,6 +286,9 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
         "calibration_figure": figures.draw_calibration(predictions, metrics),
         "threshold_figure": figures.draw_thresholds(predictions, decision),
         "confusion_figure": figures.draw_confusion(predictions),
+        "decision_curve_figure": draw_decision_curve(
+            usefulness.trace_decision_curve(predictions, decision, parameters), parameters
+        ),
         "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
         "score_figure": figures.draw_scores(predictions, train),
         "shortcut_figure": audit_figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),

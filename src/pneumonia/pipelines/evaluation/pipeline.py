@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.pipelines.evaluation import audit, decide, explain, measure, range, report, score
+from pneumonia.pipelines.evaluation import audit, decide, explain, measure, range, report, score, usefulness
 
 
 def create_pipeline() -> Pipeline:
@@ -12,6 +12,7 @@ def create_pipeline() -> Pipeline:
             score.create_pipeline(),
             decide.create_pipeline(),
             measure.create_pipeline(),
+            usefulness.create_pipeline(),
             audit.create_pipeline(),
             explain.create_pipeline(),
             range.create_pipeline(),

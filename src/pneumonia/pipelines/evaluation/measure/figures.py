@@ -135,7 +135,7 @@ def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figu
     below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 1, 10, 100])
     below.yaxis.set_major_formatter("{x:g}")
     axes.set(ylim=(-0.04, 1.06), ylabel="observed share of positives", title="Calibration on test")
-    axes.legend(loc="upper left")
+    below.legend(*axes.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.42, -0.62))
     return figure
 
 

@@ -1,0 +1,95 @@
+"""What the decisions would be worth elsewhere: probabilities at other prevalences, and the decision curve."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.calibration import at_prevalence
+from pneumonia.metrics.curves import BAND_RESAMPLES
+from pneumonia.metrics.prevalence import PREVALENCES
+from pneumonia.metrics.registry import Floats
+from pneumonia.metrics.resampling import resample_groups
+from pneumonia.metrics.summary import columns_of
+
+SAID = (10, 50, 90)  # percent: calibrated probabilities that are moved to each prevalence
+RISKS = np.round(np.arange(0.01, 0.81, 0.01), 2)  # thresholds of the decision curve
+
+
+def tabulate_shifts(decision: dict[str, Any], parameters: EvaluationParameters) -> pd.DataFrame:
+    """Tell what calibrated probabilities become where another share of the images is positive.
+
+    Args:
+        decision: Its calibration names validation's prevalence.
+        parameters: `prevalence`, which gets a row of its own.
+
+    Returns:
+        One row per `prevalence`: `from_10`, `from_50` and `from_90` are what 10, 50 and 90% become there.
+    """
+    prevalences = sorted({*PREVALENCES, parameters.prevalence})
+    own = decision["calibration"]["prevalence"]
+    moved = [at_prevalence(np.array(SAID) / 100, share, own) for share in prevalences]
+    table = pd.DataFrame(moved, columns=[f"from_{said}" for said in SAID])
+    table.insert(0, "prevalence", prevalences)
+    return table
+
+
+def net_benefit(target: npt.NDArray, called: npt.NDArray, prevalence: float, weights: Floats) -> Floats:
+    """Return the net benefit of calling images positive at each risk, per image.
+
+    `p se - (1 - p)(1 - sp) t / (1 - t)` with the prevalence `p` and the risk `t` from which a person would treat: true
+    positives less false ones, a false one counting `t / (1 - t)` (Vickers and Elkin, Med. Decis. Making 26, 2006).
+
+    Args:
+        target: True class, 0 or 1, `[n]`.
+        called: Whether each image is called positive at each of `RISKS`, `[n, 80]`.
+        prevalence: `p`.
+        weights: Of each image in each resample, `[b, n]`.
+
+    Returns:
+        `[b, 80]`; NaN where a resample lacks a class.
+    """
+    hits, alarms = (
+        (weights * (target == one)) @ called / (weights @ (target == one).astype(float))[:, None] for one in (1, 0)
+    )
+    return prevalence * hits - (1 - prevalence) * alarms * RISKS / (1 - RISKS)
+
+
+def trace_decision_curve(
+    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Trace the net benefit on test at the set prevalence, against calling every image positive, and none (0).
+
+    Args:
+        predictions: One row per image.
+        decision: Its calibration names validation's prevalence.
+        parameters: `prevalence`, `seed`.
+
+    Returns:
+        One row per risk: `risk`, `net_benefit` of calling positive what has at least that probability at the set
+        prevalence, `low` and `high` (95% of resamples of the groups), `as_decided` (the decisions as they are), and
+        `treat_all`.
+    """
+    columns, prevalence = columns_of(predictions, "test"), parameters.prevalence
+    target, ones = columns["target"], np.ones((1, len(columns["target"])))
+    moved = at_prevalence(columns["calibrated_probability"], prevalence, decision["calibration"]["prevalence"])
+    called = (moved[:, None] >= RISKS).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resamples = [
+            net_benefit(target, called, prevalence, weights)
+            for weights in resample_groups(columns["group"], BAND_RESAMPLES, parameters.seed)
+        ]
+    low, high = np.nanquantile(np.concatenate(resamples), [0.025, 0.975], axis=0)
+    decided = np.repeat(columns["decision"][:, None], len(RISKS), axis=1).astype(float)
+    return pd.DataFrame(
+        {
+            "risk": RISKS,
+            "net_benefit": net_benefit(target, called, prevalence, ones)[0],
+            "low": low,
+            "high": high,
+            "as_decided": net_benefit(target, decided, prevalence, ones)[0],
+            "treat_all": net_benefit(target, np.ones_like(called), prevalence, ones)[0],
+        }
+    )

@@ -1,0 +1,5 @@
+"""What the decisions would be worth elsewhere."""
+
+from pneumonia.pipelines.evaluation.usefulness.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
