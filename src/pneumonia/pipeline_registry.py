@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.pipelines import comparison, evaluation, imbalance, ingest, inputs, prediction, training
+from pneumonia.pipelines import comparison, evaluation, external, imbalance, ingest, inputs, prediction, training
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -24,5 +24,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "evaluation": evaluate,
         "comparison": comparison.create_pipeline(),
         "prediction": prediction.create_pipeline(),
+        "external": external.create_pipeline(),
         "__default__": train + evaluate,
     }

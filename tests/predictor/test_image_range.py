@@ -22,7 +22,7 @@ def cloud():
 
 
 def test_the_distance_is_that_of_mahalanobis(cloud):
-    record = fit_distance(cloud)
+    record = fit_distance(cloud, 64)
     centred = cloud - cloud.mean(axis=0)
     exact = np.einsum("ij,jk,ik->i", centred, np.linalg.inv(np.cov(cloud.T, bias=True)), centred)
 
@@ -31,14 +31,14 @@ def test_the_distance_is_that_of_mahalanobis(cloud):
 
 
 def test_few_images_keep_few_directions_and_every_distance_finite(cloud):
-    record = fit_distance(cloud[:20])
+    record = fit_distance(cloud[:20], 64)
     assert len(record["variances"]) * 3 // 4 // 4 == 2  # base64 of two float32
     assert np.isfinite(distances(cloud, record)).all()
 
 
 def test_what_never_varied_does_not_divide_by_zero():
     constant = np.ones((30, 4), np.float32)
-    assert distances(constant, fit_distance(constant)) == pytest.approx(np.zeros(30))
+    assert distances(constant, fit_distance(constant, 64)) == pytest.approx(np.zeros(30))
 
 
 def test_one_in_a_hundred_validation_images_is_outside(cloud):

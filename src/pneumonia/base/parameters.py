@@ -7,7 +7,7 @@ an image is read.
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -18,12 +18,26 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
+def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        try:
+            names = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression ({error})") from error
+        if "number" not in names:
+            raise ValueError(f"{pattern!r} has no part (?P<number>...)")
+    return patterns
+
+
+Patterns = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_patterns)]
+
+
 class IngestParameters(Group):
     """How images are found, checked, grouped and split."""
 
     class_names: Annotated[tuple[str, str], Field(strict=False)]
     positive_class: str
-    group_patterns: Annotated[tuple[str, ...], Field(strict=False)]
+    group_patterns: Patterns
     group_by: Literal["etiology_number", "number", "image"]
     val_fraction: Share
     test_fraction: Share
@@ -35,18 +49,6 @@ class IngestParameters(Group):
     near_duplicate_bits: Annotated[int, Field(ge=0, le=256)]
     near_duplicate_correlation: Annotated[float, Field(ge=-1, le=1)]
     rehash: bool
-
-    @field_validator("group_patterns")
-    @classmethod
-    def _patterns_name_a_number(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                names = re.compile(pattern).groupindex
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression ({error})") from error
-            if "number" not in names:
-                raise ValueError(f"{pattern!r} has no part (?P<number>...)")
-        return patterns
 
     @field_validator("class_names")
     @classmethod
@@ -166,6 +168,13 @@ class ReportParameters(Group):
     source: Literal["unknown", "kermany", "synthetic"]
 
 
+class ExternalParameters(Group):
+    """How a model is tested on labelled images of another place."""
+
+    group_patterns: Patterns
+    recalibrate: bool
+
+
 class Parameters(Group):
     """All groups, with the top-level keys."""
 
@@ -178,3 +187,4 @@ class Parameters(Group):
     evaluation: EvaluationParameters
     prediction: PredictionParameters
     report: ReportParameters
+    external: ExternalParameters

@@ -33,12 +33,13 @@ def compute_metrics(
     Raises:
         UserError: If a split lacks a class.
     """
-    return {split: _split_metrics(predictions, split, decision, parameters) for split in MEASURED_SPLITS}
+    return {split: split_metrics(predictions, split, decision, parameters) for split in MEASURED_SPLITS}
 
 
-def _split_metrics(
+def split_metrics(
     predictions: pd.DataFrame, split: str, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
+    """Compute each metric of one split, as `compute_metrics` describes it."""
     columns = columns_of(predictions, split)
     target, probability = columns["target"], columns["probability"]
     at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]

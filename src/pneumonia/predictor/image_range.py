@@ -29,7 +29,9 @@ REASONS = {
 }
 OUTSIDE = 0.01  # share of the validation images beyond the bound
 THUMBNAIL = 16  # grey values a side
-COMPONENTS = 64  # at most
+# At most so many directions are kept. Features of training images lie closer together than those of any others, and
+# more directions would fit that: with 64, one of sixty test images is out of range, with 16 one of eighty.
+COMPONENTS = {GREY: 64, FEATURES: 16}
 IMAGES_PER_COMPONENT = 10  # at least: fewer fit the chance of the sample
 EDGE = 1 / 16  # of the side, for the brightness at top and bottom
 BRIGHT = 250  # grey level
@@ -66,11 +68,12 @@ def _shrink(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return sums / (counts[:, None] * counts)
 
 
-def fit_distance(training: Description) -> dict[str, Any]:
+def fit_distance(training: Description, most: int) -> dict[str, Any]:
     """Fit the distance from training images.
 
     Args:
         training: A description of each, `[n, k]`.
+        most: Directions that are kept, at most.
 
     Returns:
         A record for `distances`: `n`, `mean`, `scale`, `components` `[q, k]`, `variances` `[q]`, `noise`.
@@ -82,7 +85,7 @@ def fit_distance(training: Description) -> dict[str, Any]:
     centred = (values - mean) / scale
     variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
     variances, directions = variances[::-1], directions[:, ::-1]
-    q = max(1, min(COMPONENTS, len(values) // IMAGES_PER_COMPONENT, len(variances) - 1))
+    q = max(1, min(most, len(values) // IMAGES_PER_COMPONENT, len(variances) - 1))
     return {
         "n": len(values),
         "mean": _pack(mean),
@@ -116,7 +119,7 @@ def fit_range(training: dict[str, Description], validation: dict[str, Descriptio
     """
     parts = {}
     for kind, description in training.items():
-        record = fit_distance(description)
+        record = fit_distance(description, COMPONENTS[kind])
         unit = float(np.quantile(distances(validation[kind], record), 1 - OUTSIDE))
         parts[kind] = {**record, "unit": unit}
     largest = np.max(list(_relative(validation, parts).values()), axis=0)

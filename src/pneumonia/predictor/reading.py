@@ -1,11 +1,11 @@
 """From files or arrays to pixels for the network, a few hundred at a time: memory does not grow with their number."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +65,7 @@ def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[
 
     Args:
         images: A path (image, folder, zip, fsspec address), an image source, an array of grey values `[h, w]` or
-            colours `[h, w, 3]`, a stack of grey images `[n, h, w]` or `[n, h, w, 1]`, or a sequence of these.
+            colours `[h, w, 3]`, a stack of grey images `[n, h, w]` or `[n, h, w, 1]`, or several of these or of items.
 
     Raises:
         UserError: If there is no image at a path, or an array has another shape.
@@ -78,7 +78,9 @@ def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[
         return items_of(ImageSource(str(images)))
     found: list[Item] = []
     for number, one in enumerate(images):
-        if isinstance(one, np.ndarray):
+        if isinstance(one, Item):
+            found.append(one)
+        elif isinstance(one, np.ndarray):
             found += [_array_item(array, f"array {number}") for array in _single(one)]
         else:
             source = ImageSource(str(one))
@@ -166,3 +168,8 @@ def _read(item: Item, how: Reading) -> Read:
         return Read(item.path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
     except UserError as error:
         return Read(item.path, facts.sha256, error.message, None)
+
+
+def reading_of(lineage: Mapping[str, Any]) -> Reading:
+    """Return how a model's images are read, with the usual limits, from the record of what it was made from."""
+    return Reading(lineage["image_size"], lineage["resize"], LIMITS, MAX_FILE_BYTES)

@@ -9,7 +9,7 @@ from pneumonia.base.annotations import Model
 from pneumonia.images.source import ImageSource
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.predictor.predictor import NO, YES
-from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Reading, items_of, read_pixels
+from pneumonia.predictor.reading import items_of, read_pixels, reading_of
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.render import render
 
@@ -51,7 +51,7 @@ def draw_new_maps(
         The chosen rows as records, with `image` and `overlay` as data URIs; `overlay` is empty out of range.
     """
     shown = choose_shown(predictions, most)
-    how = Reading(lineage["image_size"], lineage["resize"], LIMITS, MAX_FILE_BYTES)
+    how = reading_of(lineage)
     items = {item.path: item for item in items_of(source)}
     records = []
     for start in range(0, len(shown), MAPS_AT_ONCE):

@@ -1,0 +1,232 @@
+"""A trained model on labelled images of another place: nothing is fitted there, everything is measured."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.audits.rows import auc_row
+from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, cross_validated_scores, file_features, pixel_features
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
+from pneumonia.images import index as image_index
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
+from pneumonia.metrics.calibration import apply_calibration, fit_calibration
+from pneumonia.metrics.summary import split_metrics
+from pneumonia.metrics.thresholds import threshold_candidates
+from pneumonia.predictor.predictor import NO, YES, Predictor
+from pneumonia.predictor.reading import CHUNK, Item, Reading, read_pixels
+
+EXTERNAL = "external"
+KNOWN = "known"
+ATTRIBUTES = ("sex", "view", "device", "manufacturer")
+AGE_EDGES = (0, 1, 6, 18, 40, 65, 200)  # years, the upper end not included
+AGE_BANDS = ("under 1 year", "1 to 5 years", "6 to 17 years", "18 to 39 years", "40 to 64 years", "65 years and over")
+LEAST_SUBGROUP = 10  # images of each class, for an AUC
+INDEX_COLUMNS = ["path", "group", "label", "sha256", "bytes", "width", "height", "mode", "status", "reason"]
+
+
+def index_external(
+    source: ImageSource, cache: IndexCache, ingest: IngestParameters, external: ExternalParameters
+) -> pd.DataFrame:
+    """Read every labelled image to its end, as ingest does; surplus copies are marked.
+
+    Returns:
+        The columns of the image index. Groups are read from file names by `external.group_patterns`, then by those
+        of ingest.
+
+    Raises:
+        UserError: If no image is in a folder of either class.
+    """
+    patterns = (*external.group_patterns, *ingest.group_patterns)
+    parameters = ingest.model_copy(update={"group_patterns": patterns})
+    labels = {file.label for file in source.listing.files}
+    if labels.isdisjoint(ingest.class_names):
+        raise UserError(
+            f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}: an external test "
+            "needs labels. Without labels use kedro run --pipelines=prediction; other class names are set by "
+            "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
+        )
+    facts = image_index.examine_files(source, cache, parameters)
+    return image_index.mark_duplicates(image_index.make_index(source, facts, parameters))
+
+
+def list_items(source: ImageSource) -> dict[str, Item]:
+    """Return how to read each labelled image, by path."""
+    return {
+        file.path: Item(file.path, partial(source.read_file, file), file.member.size, file.problem)
+        for file in source.listing.files
+    }
+
+
+def mark_known(index: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Take out of the test what the model was trained or validated on.
+
+    Args:
+        index: The index of the images.
+        known: As `known_images.find_known` gives them.
+
+    Returns:
+        The index, with the status "known" and the model's image as the reason.
+
+    Raises:
+        UserError: If nothing else is left.
+    """
+    by_path = dict(zip(known["path"], known["known"], strict=True))
+    is_known = index["path"].isin(by_path.keys())
+    marked = index.copy()
+    marked.loc[is_known, "status"] = KNOWN
+    marked.loc[is_known, "reason"] = [
+        f"the model was trained or validated on it: {by_path[path]}" for path in index.loc[is_known, "path"]
+    ]
+    usable = marked[marked["status"] == image_index.OK]
+    if usable["label"].nunique() < 2:
+        counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
+        raise UserError(
+            f"An external test needs usable images of both classes; of {len(marked):,} files these are left: "
+            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
+            "validated on cannot test it."
+        )
+    return marked
+
+
+def predict_external(
+    predictor: Predictor, source: ImageSource, index: pd.DataFrame, positive: str, batch_size: int
+) -> pd.DataFrame:
+    """Judge the usable images by the frozen model, calibration and threshold.
+
+    Returns:
+        path, group, label, target, sha256, probability, calibrated_probability, decision (1: positive, whether or
+        not the image is in range), in_range, reason, model_version, and what else is known of an image.
+    """
+    rows = index[index["status"] == image_index.OK].reset_index(drop=True)
+    items = list_items(source)
+    said = predictor.predict([items[path] for path in rows["path"]], batch_size=batch_size)
+    if (said["probability"].isna()).any():
+        first = said[said["probability"].isna()].iloc[0]
+        raise UserError(f"{first['path']} changed since it was indexed ({first['reason']}). Run again.")
+    score = said[predictor.decision["scale"]]
+    extra = [name for name in ("age", *ATTRIBUTES) if name in rows.columns]
+    keys = rows[["path", "group", "label", "sha256", *extra]].assign(target=(rows["label"] == positive).astype(int))
+    values = said[["probability", "calibrated_probability", "in_range", "reason", "model_version"]]
+    return keys.join(values).assign(decision=(score >= predictor.decision["threshold"]).astype(np.int64))
+
+
+def measure_external(
+    predictions: pd.DataFrame, decision: dict[str, Any], evaluation: EvaluationParameters, external: ExternalParameters
+) -> dict[str, Any]:
+    """Measure every metric of evaluation with its interval, on all images and on those in range.
+
+    Returns:
+        "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
+        where a class is missing); "out_of_range" (share); "recalibrated" (None unless asked for).
+    """
+    inside = predictions[predictions["in_range"] == YES]
+    return {
+        EXTERNAL: _measured(predictions, decision, evaluation),
+        "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
+        "out_of_range": float((predictions["in_range"] == NO).mean()),
+        "recalibrated": recalibrate(predictions, decision, evaluation) if external.recalibrate else None,
+    }
+
+
+def _measured(rows: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters) -> dict[str, Any]:
+    return split_metrics(rows.assign(split=EXTERNAL), EXTERNAL, decision, parameters)
+
+
+def recalibrate(
+    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Report what a new calibration and threshold, fitted on one half of the groups, bring on the other half.
+
+    The calibration is a slope and an intercept on the log-odds; the threshold on the probability is Youden's.
+
+    Returns:
+        `fitted_on`, `measured_on` (images), `threshold`, and the records `before` and `after` of the other half.
+    """
+    groups = np.sort(predictions["group"].unique())
+    first = np.random.default_rng(parameters.seed).permutation(groups)[: len(groups) // 2]
+    is_first = predictions["group"].isin(first)
+    half, rest = predictions[is_first], predictions[~is_first]
+    if half["target"].nunique() < 2 or rest["target"].nunique() < 2:
+        raise UserError("external.recalibrate needs both classes in each half of the groups: there are too few images.")
+    probability, target = half["probability"].to_numpy(), half["target"].to_numpy()
+    calibration = fit_calibration(probability, target, "logistic")
+    table = threshold_candidates(probability, target)
+    threshold = float(table["threshold"][np.argmax(table["sensitivity"] + table["specificity"])])
+    calibrated = apply_calibration(rest["probability"].to_numpy(), calibration)
+    decided = (rest["probability"] >= threshold).astype(np.int64)
+    after = rest.assign(calibrated_probability=calibrated, decision=decided)
+    return {
+        "fitted_on": len(half),
+        "measured_on": len(rest),
+        "threshold": threshold,
+        "before": _measured(rest, decision, parameters),
+        "after": _measured(after, {**decision, "threshold": threshold}, parameters),
+    }
+
+
+def measure_attributes(
+    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure age bands, sex, view and device apart, where the source names them.
+
+    Returns:
+        attribute, value, auc, auc_low, auc_high, sensitivity, specificity, n, n_groups. AUC and rates are gaps with
+        fewer than ten images of a class.
+    """
+    rows = []
+    for attribute, values in _attributes(predictions).items():
+        for value, part in predictions.groupby(values, sort=True, observed=True):
+            row: dict[str, Any] = {"attribute": attribute, "value": value}
+            row |= dict.fromkeys(("auc", "auc_low", "auc_high", "sensitivity", "specificity"))
+            if part["target"].value_counts().reindex([0, 1], fill_value=0).min() >= LEAST_SUBGROUP:
+                measured = _measured(part, decision, parameters)
+                auc = measured["auc"]
+                row |= {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}
+                row |= {name: measured[name]["value"] for name in ("sensitivity", "specificity")}
+            rows.append({**row, "n": len(part), "n_groups": part["group"].nunique()})
+    columns = ["attribute", "value", "auc", "auc_low", "auc_high", "sensitivity", "specificity", "n", "n_groups"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _attributes(predictions: pd.DataFrame) -> dict[str, pd.Series]:
+    found = {name: predictions[name].replace("", np.nan) for name in ATTRIBUTES if name in predictions.columns}
+    if "age" in predictions.columns:
+        years = pd.to_numeric(predictions["age"], errors="coerce")
+        found["age"] = pd.cut(years, AGE_EDGES, right=False, labels=AGE_BANDS)
+    return found
+
+
+def audit_external(
+    predictions: pd.DataFrame,
+    index: pd.DataFrame,
+    source: ImageSource,
+    how: Reading,
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Measure how well properties of files and borders alone tell the classes apart there, beside the network.
+
+    Returns:
+        predictor, images, auc, low, high, n, n_groups. Properties are scored by cross-validation over groups; none is
+        where a class has fewer groups than folds.
+    """
+    network = auc_row("network", EXTERNAL, predictions, predictions["probability"].to_numpy(), parameters)
+    if predictions.groupby("target")["group"].nunique().min() < FOLDS:
+        return pd.DataFrame([network])
+    items = list_items(source)
+    paths = predictions["path"]
+    parts = [
+        pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
+        for start in range(0, len(paths), CHUNK)
+    ]
+    files = file_features(index.set_index("path").loc[predictions["path"]]).reset_index(drop=True)
+    features = pd.concat([files, pd.concat(parts, ignore_index=True)], axis=1)
+    target, groups = predictions["target"].to_numpy(), predictions["group"].to_numpy()
+    rows = [network]
+    for name, columns in FEATURE_SETS.items():
+        scores = cross_validated_scores(features[columns].to_numpy(), target, groups, parameters.seed)
+        rows.append(auc_row(str(name), EXTERNAL, predictions, scores, parameters))
+    return pd.DataFrame(rows)

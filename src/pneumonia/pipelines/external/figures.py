@@ -1,0 +1,80 @@
+"""Figures of the other place, each beside our own test."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.annotations import Figure
+from pneumonia.metrics.calibration import reliability
+from pneumonia.metrics.curves import GRID, roc_at
+
+BINS = np.linspace(0, 1, 21)
+SAMPLES = ("our test", "elsewhere")
+
+
+def _samples(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return dict(zip(SAMPLES, (predictions[predictions["split"] == "test"], external_predictions), strict=True))
+
+
+def draw_external_roc(
+    external_predictions: pd.DataFrame,
+    predictions: pd.DataFrame,
+    external_metrics: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Figure:
+    """Draw the ROC curve there and on our test, with where the frozen threshold lies."""
+    from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
+    records = dict(zip(SAMPLES, (metrics["test"], external_metrics["external"]), strict=True))
+    for (name, rows), colour in zip(
+        _samples(external_predictions, predictions).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
+    ):
+        target, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
+        curve = roc_at(target, probability, np.ones((1, len(rows))))[0]
+        axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {records[name]['auc']['value']:.3f}")
+        point = 1 - records[name]["specificity"]["value"], records[name]["sensitivity"]["value"]
+        axes.plot(*point, "o", color=colour, markersize=8, markeredgecolor="white")
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def draw_external_scores(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
+    """Draw the probabilities of either class there below those of our test."""
+    from pneumonia.report.style import CLASS_COLOURS, new_figure
+
+    figure, panels = new_figure(4.6, 3.9, rows=2, sharex=True)
+    for axes, (name, rows) in zip(panels, _samples(external_predictions, predictions).items(), strict=True):
+        for target, colour in enumerate(CLASS_COLOURS):
+            part = rows[rows["target"] == target]
+            weights = np.full(len(part), 1 / max(len(part), 1))
+            label = str(part["label"].iloc[0])
+            axes.hist(part["probability"], BINS, weights=weights, color=colour, alpha=0.55, label=label)
+        axes.set(title=name, ylabel="share of the class")
+    panels[0].legend(loc="upper center")
+    panels[1].set_xlabel("probability")
+    return figure
+
+
+def draw_external_calibration(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
+    """Draw the seen over the predicted share of positives there and on our test."""
+    from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
+    for (name, rows), colour in zip(
+        _samples(external_predictions, predictions).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
+    ):
+        columns = (rows[name].to_numpy() for name in ("calibrated_probability", "target", "group"))
+        bins = reliability(*columns)
+        axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=name)
+        axes.scatter(
+            bins["predicted"], bins["seen"], s=14 + 140 * bins["n"] / bins["n"].max(), color=colour, alpha=0.75
+        )
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.06), xlabel="calibrated probability", ylabel="seen share of positives")
+    axes.set_title("Calibration")
+    axes.legend(loc="upper left")
+    return figure

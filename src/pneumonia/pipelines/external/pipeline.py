@@ -1,0 +1,125 @@
+"""The external pipeline: index, refuse what the model knows, judge, measure, draw, report."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
+from pneumonia.pipelines.external.nodes import (
+    audit_external,
+    index_external,
+    measure_attributes,
+    measure_external,
+    predict_external,
+    refuse_known,
+    write_external_report,
+)
+
+REPORTED = (
+    "external_index",
+    "external_predictions",
+    "external_metrics",
+    "external_subgroups",
+    "external_shortcuts",
+    "external_roc_figure",
+    "external_score_figure",
+    "external_calibration_figure",
+    "metrics",
+    "predictions",
+    "decision",
+    "model_lineage",
+    "run_context",
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                func=index_external,
+                inputs=["external_images", "index_cache", "params:ingest", "params:external"],
+                outputs="external_files",
+                name="index_external",
+            ),
+            Node(
+                func=refuse_known,
+                inputs=[
+                    "external_files",
+                    "external_images",
+                    "split_manifest",
+                    "image_index",
+                    "pixel_store",
+                    "model_lineage",
+                    "params:ingest",
+                ],
+                outputs="external_index",
+                name="refuse_known",
+            ),
+            Node(
+                func=predict_external,
+                inputs=[
+                    "external_images",
+                    "external_index",
+                    "pneumonia_model",
+                    "model_lineage",
+                    "decision",
+                    "image_range",
+                    "run_context",
+                    "params:ingest",
+                    "params:prediction",
+                ],
+                outputs="external_predictions",
+                name="predict_external",
+            ),
+            Node(
+                func=measure_external,
+                inputs=["external_predictions", "decision", "params:evaluation", "params:external"],
+                outputs="external_metrics",
+                name="measure_external",
+            ),
+            Node(
+                func=measure_attributes,
+                inputs=["external_predictions", "decision", "params:evaluation"],
+                outputs="external_subgroups",
+                name="measure_attributes",
+            ),
+            Node(
+                func=audit_external,
+                inputs=[
+                    "external_predictions",
+                    "external_index",
+                    "external_images",
+                    "model_lineage",
+                    "params:evaluation",
+                ],
+                outputs="external_shortcuts",
+                name="audit_external",
+            ),
+            Node(
+                func=draw_external_roc,
+                inputs=["external_predictions", "predictions", "external_metrics", "metrics"],
+                outputs="external_roc_figure",
+                name="draw_external_roc",
+            ),
+            Node(
+                func=draw_external_scores,
+                inputs=["external_predictions", "predictions"],
+                outputs="external_score_figure",
+                name="draw_external_scores",
+            ),
+            Node(
+                func=draw_external_calibration,
+                inputs=["external_predictions", "predictions"],
+                outputs="external_calibration_figure",
+                name="draw_external_calibration",
+            ),
+            Node(
+                func=write_external_report,
+                inputs={name: name for name in REPORTED},
+                outputs="external_report",
+                name="write_external_report",
+            ),
+        ],
+        namespace="external",
+        prefix_datasets_with_namespace=False,
+        tags="external",
+    )

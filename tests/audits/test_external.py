@@ -1,0 +1,148 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumonia.audits.external import (
+    index_external,
+    mark_known,
+    measure_attributes,
+    measure_external,
+    recalibrate,
+)
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
+
+DECISION = {
+    "threshold": 0.5,
+    "scale": "probability",
+    "calibration": {"method": "none"},
+}
+
+
+@pytest.fixture(scope="module")
+def parameters(default_parameters):
+    return EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 200})
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    """400 images of 200 groups; the logit says the class with noise, and is two units too high."""
+    rng = np.random.default_rng(0)
+    target = np.repeat(rng.integers(0, 2, 200), 2)
+    probability = 1 / (1 + np.exp(-(3 * (target - 0.5) + rng.normal(size=400) + 2)))
+    return pd.DataFrame(
+        {
+            "path": [f"{index}.png" for index in range(400)],
+            "group": np.repeat([f"{group:04d}" for group in range(200)], 2),
+            "label": np.where(target == 1, "PNEUMONIA", "NORMAL"),
+            "target": target,
+            "probability": probability,
+            "calibrated_probability": probability,
+            "decision": (probability >= 0.5).astype(int),
+            "in_range": ["yes", "yes", "yes", "no"] * 100,
+            "sex": ["F", "F", "M", "M"] * 100,
+            "age": np.tile([0.5, 3, 3, 17, 40, 64, 70, np.nan], 50),
+        }
+    )
+
+
+def external(default_parameters, **changes):
+    return ExternalParameters(**{**default_parameters["external"], **changes})
+
+
+def test_the_metrics_are_those_of_all_images_and_of_those_in_range(predictions, parameters, default_parameters):
+    measured = measure_external(predictions, DECISION, parameters, external(default_parameters))
+
+    assert measured["external"]["n"] == 400
+    assert measured["external"]["n_groups"] == 200
+    assert measured["in_range"]["n"] == 300
+    assert measured["out_of_range"] == 0.25
+    assert measured["recalibrated"] is None
+    assert set(measured["external"]["auc"]) == {"value", "low", "high"}
+
+
+def test_swapped_labels_mirror_the_auc(predictions, parameters, default_parameters):
+    swapped = predictions.assign(target=1 - predictions["target"])
+    one, other = (
+        measure_external(rows, DECISION, parameters, external(default_parameters))["external"]["auc"]["value"]
+        for rows in (predictions, swapped)
+    )
+    assert one == pytest.approx(1 - other)
+    assert one > 0.9
+
+
+def test_a_new_calibration_is_fitted_on_half_of_the_groups_and_measured_on_the_other(predictions, parameters):
+    again = recalibrate(predictions, DECISION, parameters)
+
+    assert again["fitted_on"] == again["measured_on"] == 200
+    assert again["before"]["auc"] == pytest.approx(again["after"]["auc"])  # the order stays
+    assert again["after"]["brier"]["value"] < again["before"]["brier"]["value"]
+    assert again["after"]["specificity"]["value"] > again["before"]["specificity"]["value"]
+
+
+def test_each_attribute_that_the_source_names_is_measured_apart(predictions, parameters):
+    table = measure_attributes(predictions, DECISION, parameters)
+
+    assert table.loc[table["attribute"] == "sex", "value"].tolist() == ["F", "M"]
+    ages = table[table["attribute"] == "age"].set_index("value")["n"].to_dict()
+    assert list(ages.items()) == [
+        ("under 1 year", 50), ("1 to 5 years", 100), ("6 to 17 years", 50), ("40 to 64 years", 100),
+        ("65 years and over", 50),
+    ]  # fmt: skip
+    assert table["auc"].between(0.8, 1).all()
+
+
+def test_a_subgroup_of_few_images_has_a_count_but_no_auc(predictions, parameters):
+    few = predictions.assign(sex=["F"] * 390 + ["M"] * 10).drop(columns="age")
+    table = measure_attributes(few, DECISION, parameters).set_index("value")
+    assert table.loc["M", "n"] == 10
+    assert np.isnan(float(table.loc["M", "auc"]))
+
+
+def test_a_source_that_names_nothing_gives_an_empty_table(predictions, parameters):
+    assert measure_attributes(predictions.drop(columns=["sex", "age"]), DECISION, parameters).empty
+
+
+def index_of(labels, statuses):
+    return pd.DataFrame({"path": list("abcd"), "label": labels, "status": statuses, "reason": ""})
+
+
+def test_what_the_model_knows_is_taken_out_with_its_image():
+    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
+    known = pd.DataFrame({"path": ["a"], "known": ["train/x.jpeg"]})
+
+    marked = mark_known(index, known)
+    assert marked["status"].tolist() == ["known", "ok", "ok", "rejected"]
+    assert marked["reason"].tolist() == ["the model was trained or validated on it: train/x.jpeg", "", "", ""]
+
+
+def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():
+    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
+    with pytest.raises(UserError, match="needs usable images of both classes"):
+        mark_known(index, pd.DataFrame({"path": ["c"], "known": ["train/x.jpeg"]}))
+
+
+def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_path, tiny_images, default_parameters):
+    contents = list(tiny_images.values())
+    for number, name in enumerate(("NORMAL/00001281_000", "NORMAL/00001281_001", "PNEUMONIA/00001299_000")):
+        path = tmp_path / "other" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[number])
+    ingest = IngestParameters(**default_parameters["ingest"])
+
+    index = index_external(
+        ImageSource(str(tmp_path / "other")), IndexCache(tmp_path / "cache"), ingest, external(default_parameters)
+    )
+
+    assert index["group"].tolist() == ["00001281", "00001281", "00001299"]
+    assert index["label"].tolist() == ["NORMAL", "NORMAL", "PNEUMONIA"]
+
+
+def test_images_without_labels_are_refused(tmp_path, tiny_images, default_parameters):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some/a.png").write_bytes(next(iter(tiny_images.values())))
+    ingest = IngestParameters(**default_parameters["ingest"])
+    with pytest.raises(UserError, match="an external test needs labels"):
+        index_external(ImageSource(str(tmp_path)), IndexCache(tmp_path / "c"), ingest, external(default_parameters))

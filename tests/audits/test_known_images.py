@@ -1,0 +1,73 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pneumonia.audits.known_images import find_known, near_pairs
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.examine import examine_image
+from pneumonia.pixels.store import PixelRequest, PixelStores
+from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Item, Reading
+
+
+def test_all_pairs_within_the_bits_are_found_and_no_other():
+    rng = np.random.default_rng(0)
+    octets = rng.integers(0, 256, (600, 32)).astype(np.uint8)
+    others = octets[::2].copy()
+    others[:, 0] ^= 0b111  # three bits
+    others[0, 1] ^= 0b1  # a fourth one
+    one, other = (pd.Series([row.tobytes().hex() for row in rows]) for rows in (octets, others))
+
+    pairs = near_pairs(one, other, 3)
+
+    assert pairs.tolist() == [[2 * place, place, 3] for place in range(1, 300)]
+    assert near_pairs(one, other[:0], 3).shape == (0, 3)
+
+
+def png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def chests():
+    """Six drawn radiographs, as PNG."""
+    from pneumonia.demo.images import make_image, plan_images
+
+    return [png(np.asarray(make_image(image, 0)[0].convert("L"))) for image in plan_images(60, 0)[:50:8]]
+
+
+def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_path, default_parameters):
+    facts = [examine_image(content, "a.png", LIMITS) for content in chests]
+    names = [f"train/{number}.png" for number in range(len(chests))]
+    stores = PixelStores(tmp_path)
+    contents = dict(zip(names, chests, strict=True))
+    stores.fill(PixelRequest(tuple(names), tuple(f.sha256 for f in facts), 128, "squeeze", contents.__getitem__))
+    known = pd.DataFrame(
+        {
+            "path": names,
+            "sha256": [f.sha256 for f in facts],
+            "split": ["train", "val", "train", "test", "train", "train", "train"][: len(names)],
+            "perceptual_hash": [f.perceptual_hash for f in facts],
+        }
+    )
+    small = np.asarray(Image.open(io.BytesIO(chests[1])).resize((300, 260)))
+    brighter = (255 * (small / 255) ** 0.8).astype(np.uint8)
+    given = {"same.png": chests[0], "altered.png": png(brighter), "of_test.png": chests[3]}
+    found_facts = {path: examine_image(content, path, LIMITS) for path, content in given.items()}
+    images = pd.DataFrame(
+        [(path, f.sha256, f.perceptual_hash) for path, f in found_facts.items()],
+        columns=["path", "sha256", "perceptual_hash"],
+    )
+    items = {path: Item(path, lambda content=content: content) for path, content in given.items()}
+    how = Reading(128, "squeeze", LIMITS, MAX_FILE_BYTES)
+
+    parameters = IngestParameters(**default_parameters["ingest"])
+    found = find_known(images, items, known, stores.open(128, "squeeze"), how, parameters).set_index("path")
+
+    assert found["known"].to_dict() == {"same.png": "train/0.png", "altered.png": "train/1.png"}
+    assert found["same_bytes"].to_dict() == {"same.png": True, "altered.png": False}
+    assert found.loc["altered.png", "correlation"] > 0.94
