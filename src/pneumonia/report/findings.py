@@ -16,7 +16,7 @@ from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.provenance import UNIT_LABELS, shared_by_unit
 from pneumonia.report.words import say_interval, say_number, say_percent
-from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, sides_of
+from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
 LARGE_LOSS = 0.05  # of AUC, under medium damage
@@ -47,7 +47,7 @@ def write_verdict(
     test = metrics["test"]
     missed, alarms = test["confusion"]["fn"], test["confusion"]["fp"]
     n_negative = test["n"] - test["n_positive"]
-    known = sum(shared_by_unit(leak_audit, sides_of(split, "test")).get("group", 0) for split in ("train", "val"))
+    known = sum(shared_by_unit(leak_audit, sides_of(split, "test")).get(Unit.GROUP, 0) for split in ("train", "val"))
     groups = f"{test['n_groups']:,} groups"
     groups += f", of which {known:,} occur in train or validation as well" if known else ""
     return (
@@ -106,13 +106,15 @@ def _finding(level: Level, title: str, text: str) -> dict[str, str]:
 def _judge_leaks(audit: pd.DataFrame) -> dict[str, str]:
     ours = shared_by_unit(audit)
     text = f"In more than one split: {', '.join(f'{n:,} {UNIT_LABELS.get(unit, unit)}' for unit, n in ours.items())}."
-    groups = audit[(audit["unit"] == "group") & (audit["split_by"] != SplitBy.MANIFEST)]
+    groups = audit[(audit["unit"] == Unit.GROUP) & (audit["split_by"] != SplitBy.MANIFEST)]
     others = groups.groupby("split_by", sort=False)["on_both_sides"].sum()
     if len(others):
         listed = "; ".join(f"{count:,} ({SPLIT_LABELS[way]})" for way, count in others.items())
         text += f" Groups that other ways of splitting would share: {listed}."
-    if sum(ours.values()):
+    if ours.get(Unit.GROUP, 0) + ours.get(Unit.HASH, 0):
         return _finding(Level.BAD, "The splits share groups or files", text)
+    if sum(ours.values()):
+        return _finding(Level.CAUTION, "Near-duplicates lie in two splits", text)
     return _finding(Level.GOOD, "No known group and no file is in two splits", text)
 
 

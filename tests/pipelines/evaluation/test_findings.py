@@ -82,6 +82,17 @@ def test_a_shared_group_is_found_out(material):
     assert levels(material, leak_audit=leaks)["The splits share groups or files"] == "bad"
 
 
+def test_near_duplicates_in_two_splits_are_a_caution(material):
+    near = pd.DataFrame(
+        [(SplitBy.MANIFEST, "train and val", "near", 3, 3, 100, 0.03)], columns=material["leak_audit"].columns
+    )
+    leaks = pd.concat([material["leak_audit"], near], ignore_index=True)
+    findings = {finding["title"]: finding for finding in found(material, leak_audit=leaks)}
+    assert findings["Near-duplicates lie in two splits"]["level"] == "caution"
+    assert "3 pairs of near-duplicates" in findings["Near-duplicates lie in two splits"]["text"]
+    assert "No known group and no file is in two splits" not in findings
+
+
 def test_a_threshold_that_wastes_the_ranking_is_found_out(material):
     poor = {**material["metrics"]["val"], "balanced_accuracy": estimate(0.5, 0.4, 0.6)}
     metrics = {**material["metrics"], "val": poor}
