@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.audits.rows import auc_row
+from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.predict import Pixels, predict_stored
@@ -67,12 +67,18 @@ def measure_regions(
         parameters: `resamples`, `seed`.
 
     Returns:
-        predictor (a `View`), images, auc, low, high, n, n_groups.
+        predictor (a `View`), images, auc, low, high, n, n_groups, and `behind_centre`: by how much the AUC is below
+        that with all but the centre hidden, with paired bounds.
     """
     whole = scores[scores["split"] == "test"]
     parts = {View.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
+    centre = parts[View.BORDER_HIDDEN]
     return pd.DataFrame(
-        [auc_row(view, "test", rows, rows["probability"].to_numpy(), parameters) for view, rows in parts.items()]
+        [
+            auc_row(view, "test", rows, rows["probability"].to_numpy(), parameters)
+            | paired_loss("behind_centre", centre, rows)
+            for view, rows in parts.items()
+        ]
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, UNDAMAGED, corrupt
-from pneumonia.audits.rows import auc_row
+from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.decisions import apply_decision
@@ -14,7 +14,10 @@ from pneumonia.model.predict import Pixels, predict_stored
 from pneumonia.pixels.store import PixelStore
 
 SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
-COLUMNS = ["kind", "strength", "auc", "low", "high", "sensitivity", "specificity", "n", "n_groups"]
+COLUMNS = [
+    *("kind", "strength", "auc", "low", "high", "loss", "loss_low", "loss_high"),
+    *("sensitivity", "specificity", "n", "n_groups"),
+]
 
 
 def score_damaged(
@@ -62,15 +65,16 @@ def measure_robustness(
         parameters: `resamples`, `seed`.
 
     Returns:
-        kind, strength (0: undamaged), auc, low, high, sensitivity, specificity, n, n_groups. No row where nothing
-        was damaged.
+        kind, strength (0: undamaged), auc, low, high, `loss` of AUC with its paired bounds, sensitivity, specificity,
+        n, n_groups. No row where nothing was damaged.
     """
     if damaged_scores.empty:
         return pd.DataFrame(columns=COLUMNS)
     clean = predictions[predictions["path"].isin(damaged_scores["path"])]
-    rows = [damage_row(UNDAMAGED, 0, clean, decision, parameters)]
+    rows = [damage_row(UNDAMAGED, 0, clean, decision, parameters) | paired_loss("loss", clean, clean)]
     for (kind, strength), damaged in damaged_scores.groupby(["kind", "strength"], sort=False):
-        rows.append(damage_row(kind, strength, damaged, decision, parameters))
+        row = damage_row(kind, strength, damaged, decision, parameters)
+        rows.append(row | paired_loss("loss", clean, damaged))
     return pd.DataFrame(rows)[COLUMNS]
 
 

@@ -1,4 +1,4 @@
-"""The row of an audit's table: the AUC of some scores with its interval."""
+"""The row of an audit's table: the AUC of some scores with its interval, and how far it lies from another."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.intervals import estimate_auc
+from pneumonia.metrics.auc import auc_difference, estimate_auc
 from pneumonia.metrics.metrics import Floats
 
 
@@ -36,3 +36,18 @@ def auc_row(
         "n": len(rows),
         "n_groups": len(np.unique(groups)),
     }
+
+
+def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float | None]:
+    """Estimate by how much the AUC of `second` is below that of `first`, on the same images: a paired interval.
+
+    Args:
+        name: Of the three columns: `name`, `name_low`, `name_high`.
+        first: `path`, `target`, `group` and `probability` of each image.
+        second: `path` and `probability` of the same images, in any order.
+    """
+    other = second.set_index("path").loc[first["path"], "probability"].to_numpy()
+    columns = (first[column].to_numpy() for column in ("target", "probability", "group"))
+    target, probability, group = columns
+    found = auc_difference(target, probability, other, group)
+    return {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}

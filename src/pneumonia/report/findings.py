@@ -6,14 +6,13 @@ No heading claims more than its interval: a difference is called one only where 
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import hypot
 from typing import Any
 
 import pandas as pd
 
 from pneumonia.audits.regions import View
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
-from pneumonia.metrics.bounds import say_difference
+from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.provenance import UNIT_LABELS, shared_by_unit
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
@@ -133,31 +132,16 @@ def _judge_gap(metrics: Mapping[str, Any]) -> dict[str, str] | None:
     val, test = metrics["val"]["auc"], metrics["test"]["auc"]
     if val["low"] is None or test["low"] is None:
         return None
-    gap, low, high = difference_of_independent(val, test)
-    text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {gap:.3f} "
-    text += f"(95% interval {low:.3f} to {high:.3f})."
-    if low > 0:
+    gap = difference(val, test)
+    text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {say_number(gap['value'])} "
+    text += f"(95% interval {say_interval(gap)})."
+    if say_difference(gap) == "better":
         text += " Expect another loss on images from elsewhere."
         return _finding(Level.CAUTION, "Worse on test than on validation", text)
-    if high > LARGE_GAP:
+    if gap["high"] is None or gap["high"] > LARGE_GAP:
         title = f"A loss of more than {LARGE_GAP} from validation to test is not excluded"
         return _finding(Level.CAUTION, title, text)
     return _finding(Level.GOOD, f"Test is at most {LARGE_GAP} below validation", text)
-
-
-def difference_of_independent(one: Mapping[str, float], other: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the difference of two estimates on different images with its 95% interval.
-
-    From the two intervals: `d - sqrt((v1 - l1)^2 + (u2 - v2)^2)` and `d + sqrt((u1 - v1)^2 + (v2 - l2)^2)` (Newcombe,
-    Stat. Med. 17, 1998, method 10; Zou and Donner, Stat. Med. 27, 2008).
-
-    `difference_of_independent({"value": .9, "low": .86, "high": .93}, {"value": .8, "low": .76, "high": .83})` is
-    0.1, from 0.1 - 0.05 to 0.1 + 0.05.
-    """
-    gap = one["value"] - other["value"]
-    low = gap - hypot(one["value"] - one["low"], other["high"] - other["value"])
-    high = gap + hypot(one["high"] - one["value"], other["value"] - other["low"])
-    return gap, low, high
 
 
 def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, str] | None:
@@ -189,11 +173,13 @@ def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:
 def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
     by_view = audit.set_index("predictor")
     rim, centre = by_view.loc[View.CENTRE_HIDDEN], by_view.loc[View.BORDER_HIDDEN]
+    behind = {"low": rim["behind_centre_low"], "high": rim["behind_centre_high"]}
     text = f"AUC {rim['auc']:.3f} ({say_interval(rim)}) with the centre of the image hidden, {centre['auc']:.3f} "
-    text += f"({say_interval(centre)}) with all but the centre hidden. {OUT_OF_DISTRIBUTION}"
-    if rim["low"] > centre["high"]:
+    text += f"({say_interval(centre)}) with all but the centre hidden; difference {say_number(rim['behind_centre'])} "
+    text += f"({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
+    if say_difference(behind) == "worse":
         return _finding(Level.BAD, "The rim of the image tells it more than the centre", text)
-    if not rim["high"] < centre["low"]:
+    if say_difference(behind) != "better":
         return _finding(Level.CAUTION, "Not shown to rely on the centre of the image", text)
     if rim["low"] > CHANCE and rim["auc"] > TELLING_REGION:
         return _finding(Level.CAUTION, "The rim alone tells a lot", text)
@@ -218,11 +204,13 @@ def _judge_robustness(robustness: pd.DataFrame) -> dict[str, str]:
         return _finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
     worst = robustness[robustness["strength"] == MEDIUM].sort_values("auc").iloc[0]
+    loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
     text = f"Worst of the medium damages: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
-    text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images."
-    if worst["high"] < clean["low"]:
+    text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {say_number(worst['loss'])} "
+    text += f"({say_interval(loss)}, paired)."
+    if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
         return _finding(Level.CAUTION, "Sensitive to image quality", text)
-    if worst["low"] >= clean["auc"] - LARGE_LOSS:
+    if loss["high"] is not None and loss["high"] <= LARGE_LOSS:
         return _finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium damage", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium damage is not excluded"
     return _finding(Level.CAUTION, title, text)

@@ -1,6 +1,7 @@
 """Tables like those of a run on the published images, drawn from a seed, and the documents made from them."""
 
 import io
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from pneumonia.audits.framing import CUTS, Shown
 from pneumonia.audits.framing_audit import measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import View
-from pneumonia.audits.robustness import damage_row
+from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions, subgroups, summary, usefulness
@@ -105,13 +106,12 @@ def robustness(predictions, decision, parameters):
 
     rng = np.random.default_rng(8)
     test = predictions[predictions["split"] == "test"]
-    rows = []
-    for index, kind in enumerate(("none", *KINDS)):
-        for strength in (1, 2, 3) if index else (0,):
-            noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
-            noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
-            rows.append(damage_row(kind, strength, test.assign(probability=noisy), decision, parameters))
-    return pd.DataFrame(rows).drop(columns=["predictor", "images"])
+    parts = []
+    for (index, kind), strength in product(enumerate(KINDS, 1), (1, 2, 3)):
+        noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
+        noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
+        parts.append(test.assign(kind=kind, strength=strength, probability=noisy))
+    return measure_robustness(pd.concat(parts, ignore_index=True), test, decision, parameters)
 
 
 @pytest.fixture(scope="session")
@@ -196,7 +196,9 @@ def material(
     network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
     views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
     regions = [
-        network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")})
+        network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")}).assign(
+            behind_centre=lost - 0.02, behind_centre_low=lost - 0.05, behind_centre_high=lost + 0.01
+        )
         for name, lost in views.items()
     ]
     epochs = np.arange(1, 21)
