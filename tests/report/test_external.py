@@ -6,9 +6,13 @@ from pneumonia.report.external import list_external_findings
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
 
-def found(value, low, high, out_of_range=0.01, ece=0.05, shortcut=0.4):
+def found(value, low, high, out_of_range=0.01, slope=1.1, shortcut=0.4):
     metrics = {
-        "external": {"auc": {"value": value, "low": low, "high": high}, "ece": {"value": ece}},
+        "external": {
+            "auc": {"value": value, "low": low, "high": high},
+            "calibration_slope": {"value": slope, "low": slope - 0.2, "high": slope + 0.2},
+            "calibration_in_the_large": {"value": 0.1, "low": -0.2, "high": 0.4},
+        },
         "out_of_range": out_of_range,
     }
     shortcuts = pd.DataFrame({"predictor": ["network", "file_size"], "auc": [value, shortcut]})
@@ -30,11 +34,11 @@ def test_the_interval_decides_what_is_said_of_chance(auc, title):
 
 
 def test_what_speaks_against_it_is_said():
-    titles = found(0.7, 0.65, 0.75, out_of_range=0.06, ece=0.2, shortcut=0.8)
+    titles = found(0.7, 0.65, 0.75, out_of_range=0.06, slope=0.4, shortcut=0.8)
     assert {title for title, finding in titles.items() if finding["level"] != "good"} == {
         "A hard fall",
         "Many images are unlike the training images",
-        "Probabilities do not hold there",
+        "Probabilities are miscalibrated there",
         "A shortcut does as well",
     }
 

@@ -6,12 +6,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS
+from pneumonia.report.findings import judge_calibration
 from pneumonia.report.render import render, say_number, say_percent
 
 CHANCE = 0.5  # AUC
 LARGE_FALL = 0.05  # of AUC, against our own test
 MANY_OUTSIDE = 0.05  # share of images out of range
-LARGE_ERROR = 0.1  # expected calibration error
 Level = Literal["good", "caution", "bad"]
 NETWORK = "network"
 
@@ -38,12 +38,7 @@ def list_external_findings(
         findings.append(_finding("caution", "Many images are unlike the training images", text))
     else:
         findings.append(_finding("good", "The images look like the training images", text))
-    error = there["ece"]["value"]
-    text = f"On average a calibrated probability is off by {100 * error:.0f} points there."
-    if error > LARGE_ERROR:
-        findings.append(_finding("caution", "Probabilities do not hold there", text))
-    else:
-        findings.append(_finding("good", "Probabilities hold there", text))
+    findings.append(judge_calibration(there, "there"))
     others = shortcuts[shortcuts["predictor"] != NETWORK].sort_values("auc")
     if len(others):
         best, network = others.iloc[-1], there["auc"]["value"]

@@ -85,7 +85,7 @@ def list_findings(
         _judge_threshold(metrics["val"], decision),
         _judge_shortcuts(audits["shortcut_audit"]),
         _judge_regions(audits["region_audit"]),
-        _judge_calibration(metrics["test"]),
+        judge_calibration(metrics["test"], "on test"),
         _judge_robustness(audits["robustness"]),
         _judge_pointing(pointing),
     ]
@@ -186,17 +186,23 @@ def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
     return _finding(Level.GOOD, "The centre tells it more than the rim", text)
 
 
-def _judge_calibration(test: Mapping[str, Any]) -> dict[str, str]:
-    slope, shift = test["calibration_slope"], test["calibration_in_the_large"]
+def judge_calibration(measured: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Judge calibrated probabilities by whether the intervals of slope and shift hold the ideal values, 1 and 0.
+
+    Args:
+        measured: Has `calibration_slope` and `calibration_in_the_large`.
+        where: On which images, such as "on test".
+    """
+    slope, shift = measured["calibration_slope"], measured["calibration_in_the_large"]
     text = (
-        f"Calibration slope on test {say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1), "
+        f"Calibration slope {where} {say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1), "
         f"calibration in the large {say_number(shift['value'], 2)} ({say_interval(shift, 2)}; ideal 0)."
     )
     if slope["low"] is None or shift["low"] is None:
         return _finding(Level.CAUTION, "Calibration cannot be judged", text)
     if say_difference(slope, none=1) == say_difference(shift) == "not shown to be different":
-        return _finding(Level.GOOD, "No miscalibration shown on test", text)
-    return _finding(Level.CAUTION, "Probabilities are miscalibrated on test", text)
+        return _finding(Level.GOOD, f"No miscalibration shown {where}", text)
+    return _finding(Level.CAUTION, f"Probabilities are miscalibrated {where}", text)
 
 
 def _judge_robustness(robustness: pd.DataFrame) -> dict[str, str]:
