@@ -27,7 +27,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
          sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}  # fmt: skip
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|src|tests)/\S*")
-GROUPS = "ingest|imbalance|inputs|model|training|evaluation|prediction|report|external"
+GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external"
 EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
     "training": {"epochs": 1, "batch_size": 16},

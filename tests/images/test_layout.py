@@ -127,3 +127,13 @@ def test_the_listing_does_not_depend_on_the_order_of_files():
     names = ["x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/a.jpeg", "x/.DS_Store", "x/val/PNEUMONIA/b.jpeg", "z.txt"]
 
     assert arrange(members(*names)) == arrange(members(*reversed(names)))
+
+
+def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
+    listing = arrange([Member("train/NORMAL/a.jpeg", key, size=1) for key in (1, 2, 3)])
+
+    assert problems(listing) == {
+        "train/NORMAL/a.jpeg": "",
+        "train/NORMAL/a.jpeg (2)": "another file has the same printable path",
+        "train/NORMAL/a.jpeg (3)": "another file has the same printable path",
+    }

@@ -70,6 +70,20 @@ class IngestParameters(Group):
         return next(name for name in self.class_names if name != self.positive_class)
 
 
+Policy = Literal["refuse", "positive", "negative", "leave_out"]
+
+
+class LabelsParameters(Group):
+    """Where labels come from if not from class folders."""
+
+    table: Annotated[str, Field(min_length=1)]
+    preset: Literal["plain", "nih", "chexpert", "rsna"]
+    positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    negative_findings: Annotated[tuple[str, ...], Field(strict=False)]
+    uncertain: Policy
+    blank: Policy
+
+
 class ImbalanceParameters(Group):
     """How the imbalance of the classes is treated."""
 
@@ -180,6 +194,7 @@ class Parameters(Group):
 
     images: str
     ingest: IngestParameters
+    labels: LabelsParameters
     imbalance: ImbalanceParameters
     inputs: InputsParameters
     model: ModelParameters

@@ -15,11 +15,14 @@ from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
-from pneumonia.images.layout import ImageFile
+from pneumonia.images.label_presets import LabelRow
+from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, UnreadableError
 
 OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
+# A table of labels has no use for the file, which is not read then.
+LEFT_OUT = "left out"
 
 COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
@@ -89,9 +92,14 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     Raises:
         UserError: If there is a `groups.csv` that does not list every image.
     """
+    _refuse_near_misses(source.listing)
     content = source.read_side_file(GROUPS_FILE)
     listed = None if content is None else read_groups(content)
-    rows = [_row(file, facts.get(file.path), listed, parameters) for file in source.listing.files]
+    told = source.listing.rows
+    rows = [
+        _row(file, facts.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
+        for file in source.listing.files
+    ]
     index = pd.DataFrame(rows, columns=list(COLUMNS))
     if listed is not None:
         unlisted = index.loc[(index["status"] == OK) & ~index["path"].isin(listed.keys()), "path"]
@@ -101,6 +109,18 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
                 "be those below the folder of the images, with /."
             )
     return index
+
+
+def _refuse_near_misses(listing: Listing) -> None:
+    """Refuse a `groups.csv` that would be passed over: by another spelling, in a class folder, or unreadable."""
+    for path in (*listing.tables, *(file.path for file in listing.files if file.problem)):
+        name = path.rpartition("/")[2]
+        is_misspelt = name.lower() in SIDE_FILES and name != name.lower()
+        if is_misspelt or (name in SIDE_FILES and name not in listing.side_files):
+            raise UserError(
+                f"{path} would not be used: {name.lower()} must be spelt so, be a file that can be read, and lie in "
+                "the folder of the images, above the class folders. Move, rename or remove it."
+            )
 
 
 def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
@@ -175,8 +195,8 @@ def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: P
 
 def _problem_before_reading(file: ImageFile, parameters: IngestParameters) -> str:
     """Say why a file is not even read."""
-    if file.problem:
-        return file.problem
+    if file.problem or file.left_out:
+        return file.problem or file.left_out
     if file.label not in parameters.class_names:
         return f"unknown class {file.label}: class_names are {' and '.join(parameters.class_names)}"
     if file.member.size > parameters.max_file_bytes:
@@ -191,7 +211,7 @@ def _stamp(file: ImageFile, limits: Limits, key_mark: str) -> str:
 
 
 def _row(
-    file: ImageFile, facts: Facts | None, listed: Mapping[str, str] | None, parameters: IngestParameters
+    file: ImageFile, facts: Facts | None, told: LabelRow | None, group: str, parameters: IngestParameters
 ) -> tuple[str | int, ...]:
     """Return a row of the index."""
     facts = facts or Facts("", problem=_problem_before_reading(file, parameters))
@@ -202,21 +222,40 @@ def _row(
         file.path,
         file.label,
         etiology_of(file.path, is_positive, patterns) if is_known else UNKNOWN_ETIOLOGY,
-        group_of(file.path, patterns, listed, facts.patient),
+        group,
         file.source_split,
         facts.sha256,
         file.member.size,
         facts.width,
         facts.height,
         facts.mode,
-        REJECTED if facts.problem else OK,
+        _status(file, facts),
         facts.problem or facts.note,
         facts.perceptual_hash,
-        facts.age,
-        facts.sex,
-        facts.view,
+        facts.age or (told.age if told else ""),
+        facts.sex or (told.sex if told else ""),
+        facts.view or (told.view if told else ""),
         facts.device,
     )
+
+
+def _status(file: ImageFile, facts: Facts) -> str:
+    if file.left_out and not file.problem:
+        return LEFT_OUT
+    return REJECTED if facts.problem else OK
+
+
+def _group(
+    file: ImageFile,
+    facts: Mapping[str, Facts],
+    told: Mapping[str, LabelRow],
+    listed: Mapping[str, str] | None,
+    parameters: IngestParameters,
+) -> str:
+    """Return an image's group: as `groups.csv` says, else the table of labels, the DICOM header, the file name."""
+    row, known = told.get(file.path), facts.get(file.path)
+    patient = (row.group if row else "") or (known.patient if known else "")
+    return group_of(file.path, parameters.group_patterns, listed, patient)
 
 
 def _shorten(lines: pd.Series) -> str:

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from pneumonia.images.storage import CRC_STAMP, IMAGE_SUFFIXES, Member
 
@@ -14,6 +15,8 @@ UNSPLIT = "none"
 
 SIDE_FILES = ("groups.csv", "lesions.csv")
 
+NOT_IN_CLASS_FOLDER = "not in a class folder"
+SAME_PATH = "another file has the same printable path"
 DOUBLED_TREE = "copy in a second tree"
 
 
@@ -27,6 +30,7 @@ class ImageFile:
         source_split: Published split, or "none".
         member: The file as its storage lists it.
         problem: Why it must not be read; empty if it may.
+        left_out: Why a table of labels has no use for it; empty if it has.
     """
 
     path: str
@@ -34,6 +38,7 @@ class ImageFile:
     source_split: str
     member: Member
     problem: str
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,19 @@ class Listing:
         files: Image files, by path.
         junk: Number of files of archive junk, by kind.
         side_files: Known side files by name.
-        others: Paths of other files outside of the class folders, which nobody reads.
+        others: Paths of other files, which nobody reads.
+        tables: CSV files by name, wherever they lie: among them may be a table of labels.
+        rows: What a table of labels says, by path.
+        label_problems: What does not fit in it: kind, path, note.
     """
 
     files: tuple[ImageFile, ...]
     junk: dict[str, int]
     side_files: dict[str, Member]
     others: tuple[str, ...]
+    tables: Mapping[str, Member] = field(default_factory=dict)
+    rows: Mapping[str, Any] = field(default_factory=dict)
+    label_problems: tuple[tuple[str, str, str], ...] = ()
 
 
 def arrange(members: Iterable[Member]) -> Listing:
@@ -68,13 +79,15 @@ def arrange(members: Iterable[Member]) -> Listing:
             junk[kind] += 1
         else:
             kept.append(member)
+    tables = {member.name: member for member in kept if _is_table(member)}
     root, is_split = find_root([member.name for member in kept])
-    main = {_below(root, member.name): member for member in kept if _in_class_folder(root, member.name, is_split)}
-    files = [_image_in_class_folder(path, member, is_split) for path, member in main.items()]
+    inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_table(member)]
+    main = {_below(root, member.name): member for member in reversed(inside)}
+    files = [_image_in_class_folder(_below(root, member.name), member, is_split) for member in inside]
     side_files: dict[str, Member] = {}
     others: list[str] = []
     for member in kept:
-        if _in_class_folder(root, member.name, is_split):
+        if _in_class_folder(root, member.name, is_split) and not _is_table(member):
             continue
         if _is_side_file(member, root):
             nearest = side_files.get(_name(member), member)
@@ -83,11 +96,27 @@ def arrange(members: Iterable[Member]) -> Listing:
             junk[DOUBLED_TREE] += 1
         elif member.problem or _looks_like_image(member.name):
             path = _below(root, member.name) if member.name.startswith(root) else member.name
-            files.append(ImageFile(path, "", UNSPLIT, member, member.problem or "not in a class folder"))
+            files.append(ImageFile(path, "", UNSPLIT, member, member.problem or NOT_IN_CLASS_FOLDER))
         else:
             others.append(member.name)
-    files.sort(key=lambda file: file.path)
-    return Listing(tuple(files), dict(sorted(junk.items())), side_files, tuple(others))
+    files.sort(key=lambda file: (file.path, file.member.problem != ""))
+    return Listing(_told_apart(files), dict(sorted(junk.items())), side_files, tuple(others), tables)
+
+
+def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
+    """Give each file a path of its own, so that none vanishes behind another; of one path, the first may be read."""
+    seen: Counter[str] = Counter()
+    told: list[ImageFile] = []
+    for file in files:
+        seen[file.path] += 1
+        if seen[file.path] > 1:
+            file = replace(file, path=f"{file.path} ({seen[file.path]})", problem=file.problem or SAME_PATH)
+        told.append(file)
+    return tuple(told)
+
+
+def _is_table(member: Member) -> bool:
+    return member.name.lower().endswith(".csv") and not member.problem
 
 
 def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:

@@ -95,6 +95,18 @@ class ImageSource:
         member = self.listing.side_files.get(name)
         return None if member is None else self._read(member)
 
+    def read_table(self, name: str) -> bytes | None:
+        """Read the CSV table of a name, or path, among the files: that nearest to the top; None if there is none."""
+        tables = self.listing.tables
+        fitting = sorted((path for path in tables if f"/{path}".endswith(f"/{name}")), key=lambda path: path.count("/"))
+        return self._read(tables[fitting[0]]) if fitting else None
+
+    def with_listing(self, listing: Listing) -> "ImageSource":
+        """Return the same source with another listing, such as one with the labels of a table."""
+        other = ImageSource(self.address)
+        other.__dict__.update(_storage=self._storage, listing=listing)
+        return other
+
     @cached_property
     def _storage(self) -> Storage:
         return open_storage(self.address)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import NO_ETIOLOGY, UNKNOWN_ETIOLOGY
-from pneumonia.images.index import DUPLICATE, OK, REJECTED
+from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
 
@@ -37,6 +37,7 @@ class FlowStep(StrEnum):
     USABLE = "usable"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+    UNLABELLED = "unlabelled"
     SUM = "sum"
     TEST_GROUP = "test_group"
     UNGROUPED = "ungrouped"
@@ -54,7 +55,8 @@ FLOW_LABELS = {
     FlowStep.USABLE: "usable",
     FlowStep.DUPLICATE: "duplicate",
     FlowStep.REJECTED: "rejected",
-    FlowStep.SUM: "usable + duplicate + rejected",
+    FlowStep.UNLABELLED: "left out by the table of labels",
+    FlowStep.SUM: "usable + duplicate + rejected + left out",
     FlowStep.TEST_GROUP: "left out: group is in test",
     FlowStep.UNGROUPED: "without a group",
     FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
@@ -121,7 +123,7 @@ def count_data_flow(
         says) and note. The three fates of the files found add up
         to them; what the manifest holds and what was left out of it add up to the usable ones.
     """
-    fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED)}
+    fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED, LEFT_OUT)}
     usable = index[index["status"] == OK]
     alone = int((usable["group"] == usable["path"]).sum())
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
@@ -134,6 +136,7 @@ def count_data_flow(
         (FlowStep.USABLE, "", fates[OK], ""),
         (FlowStep.DUPLICATE, "", fates[DUPLICATE], "surplus copies, byte for byte"),
         (FlowStep.REJECTED, "", fates[REJECTED], "each with its reason in the list"),
+        (FlowStep.UNLABELLED, "", fates[LEFT_OUT], "each with its reason in the list of label problems"),
         (FlowStep.SUM, "", sum(fates.values()), "must be the image files found"),
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
         (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),

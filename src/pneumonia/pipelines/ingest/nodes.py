@@ -5,10 +5,11 @@ import logging
 import pandas as pd
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images import near_duplicates as copies
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
+from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.split import leak_audit, manifest, summary
 
@@ -16,6 +17,21 @@ logger = logging.getLogger(__name__)
 
 # How many rejected files an error message lists; the table has them all.
 SHOWN = 50
+
+
+def label_images(
+    chest_xrays: ImageSource, parameters: IngestParameters, labels: LabelsParameters
+) -> tuple[ImageSource, pd.DataFrame]:
+    """Take labels from a table, where there is one, and list what does not fit in it.
+
+    Returns:
+        The images with their labels, and a table with the columns `pneumonia.images.labels.PROBLEM_COLUMNS`.
+    """
+    labelled = with_labels(chest_xrays, parameters, labels)
+    problems = labelled.listing.label_problems
+    for kind, count in count_problems(problems).items():
+        logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
+    return labelled, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
 
 
 def index_images(chest_xrays: ImageSource, index_cache: IndexCache, parameters: IngestParameters) -> pd.DataFrame:

@@ -10,8 +10,14 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.label_images,
+                inputs=["chest_xrays", "params:ingest", "params:labels"],
+                outputs=["labelled_images", "label_problems"],
+                name="label_images",
+            ),
+            Node(
                 nodes.index_images,
-                inputs=["chest_xrays", "index_cache", "params:ingest"],
+                inputs=["labelled_images", "index_cache", "params:ingest"],
                 outputs="image_index",
                 name="index_images",
             ),
