@@ -56,7 +56,7 @@ def index_external(
 def list_items(source: ImageSource) -> dict[str, Item]:
     """Return how to read each labelled image, by path."""
     return {
-        file.path: Item(file.path, partial(source.read_file, file), file.member.size, file.problem)
+        file.path: Item(file.path, partial(source.read_file, file), file.member.size, file.member.problem)
         for file in source.listing.files
     }
 

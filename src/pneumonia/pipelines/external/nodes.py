@@ -11,9 +11,11 @@ from pneumonia.base.parameters import (
     EvaluationParameters,
     ExternalParameters,
     IngestParameters,
+    LabelsParameters,
     PredictionParameters,
 )
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import open_pixels
@@ -24,10 +26,15 @@ from pneumonia.report import external as page
 
 
 def index_external(
-    external_images: ImageSource, index_cache: IndexCache, ingest: IngestParameters, external: ExternalParameters
+    external_images: ImageSource,
+    index_cache: IndexCache,
+    ingest: IngestParameters,
+    labels: LabelsParameters,
+    external: ExternalParameters,
 ) -> pd.DataFrame:
-    """Read every labelled image to its end; copies and unusable files are marked."""
-    return elsewhere.index_external(external_images, index_cache, ingest, external)
+    """Read every image labelled by its folder or by a table to its end; copies and unusable files are marked."""
+    labelled = with_labels(external_images, ingest, labels)
+    return elsewhere.index_external(labelled, index_cache, ingest, external)
 
 
 def refuse_known(

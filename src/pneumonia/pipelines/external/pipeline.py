@@ -36,7 +36,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=index_external,
-                inputs=["external_images", "index_cache", "params:ingest", "params:external"],
+                inputs=["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
                 outputs="external_files",
                 name="index_external",
             ),
