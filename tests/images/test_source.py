@@ -285,3 +285,37 @@ def test_a_hostile_archive_member_is_listed_without_a_label_too(tmp_path):
 
     problems = {file.path: file.problem for file in ImageSource(str(tmp_path / "evil.zip")).unlabelled}
     assert problems == {"../outside.png": "path that leads out of the archive (..)", "inside.png": ""}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need POSIX")
+def test_a_tree_of_links_with_a_billion_paths_is_listed_at_once(folder):
+    for level in range(30):
+        (folder / f"level{level}").mkdir()
+        for side in ("left", "right"):
+            (folder / f"level{level}" / side).symlink_to(folder / f"level{level + 1}")
+
+    found = problems(ImageSource(str(folder)))
+
+    assert found["train/NORMAL/a.jpeg"] == ""
+    assert list(found.values()).count("link to a folder that is listed already") == 58
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_stops_the_run(folder):
+    (folder / "test").chmod(0)
+    try:
+        with pytest.raises(UserError, match=r"test cannot be read \(Permission denied\): its images would be missing"):
+            _ = ImageSource(str(folder)).listing
+    finally:
+        (folder / "test").chmod(0o700)
+
+
+def test_a_folder_that_goes_away_while_it_is_listed_stops_the_run(folder):
+    members = open_storage(str(folder)).members()
+    (folder / "train/NORMAL/a.jpeg").unlink()
+    (folder / "train/NORMAL").rmdir()
+    (folder / "train").rmdir()
+    folder.rename(folder.with_name("moved"))
+
+    with pytest.raises(UserError, match=r"cannot be read \(No such file or directory\): its images would be missing"):
+        list(members)

@@ -27,6 +27,9 @@ from pneumonia.images.refusal import RefusedError
 # Changes whenever this module finds something else of the same bytes.
 FACTS_VERSION = f"2-pillow{PIL.__version__}"
 
+# The note on an image that shows nothing.
+BLANK = "blank: one grey level"
+
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 _JPEG_START_OF_SCAN = b"\xff\xda"
@@ -101,8 +104,8 @@ def examine_image(data: bytes, path: str, limits: Limits, hash_patient: Callable
             problem = _find_problem(image, data, limits)
             if problem:
                 return facts._replace(problem=problem)
-            note = _find_note(image, path)
             grey = grey_values(image)
+            note = ", ".join(filter(None, (_find_note(image, path), BLANK if grey.min() == grey.max() else "")))
             if image.format == "JPEG" and _lacks_data(image, data):
                 return facts._replace(problem="truncated: image data ends before the image does")
             return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))

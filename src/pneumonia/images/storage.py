@@ -1,16 +1,16 @@
 """Where files lie: a folder, a zip read in place, or an fsspec address. Nothing is ever written there."""
 
 import os
-import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Protocol
 
 from pneumonia.base.errors import UserError
+from pneumonia.images.folders import FileStorage, FolderStorage
+from pneumonia.images.members import Member, name_problem, printable
 
 IMAGE_SUFFIXES = frozenset(
     [".jpeg", ".jpg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom", ".dic"]
@@ -35,29 +35,8 @@ _STAMP_KEYS = (
     "updated",
 )
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
 # What reading one file may raise: the operating system, a remote file system, or a damaged zip member.
 READ_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file as a storage lists it.
-
-    Attributes:
-        name: Path below the storage's root, with ``/``, printable.
-        key: What the storage reads it by.
-        size: Size in bytes.
-        stamp: Changes when the file is written anew; empty if the storage cannot tell.
-        problem: Why it must not be read; empty if it may.
-    """
-
-    name: str
-    key: Any
-    size: int = 0
-    stamp: str = ""
-    problem: str = ""
 
 
 class Storage(Protocol):
@@ -70,69 +49,6 @@ class Storage(Protocol):
 
     def read(self, key: Any) -> bytes:
         """Read one file."""
-
-
-class FolderStorage:
-    """A folder on this machine. Links are followed, except in circles."""
-
-    def __init__(self, folder: Path) -> None:
-        """Describe the folder."""
-        self.identity = str(folder.resolve())
-        self._folder = folder
-
-    def members(self) -> Iterator[Member]:
-        """List every file below the folder."""
-        return self._walk(self._folder, "", ())
-
-    def read(self, key: str) -> bytes:
-        """Read one file."""
-        return (self._folder / key).read_bytes()
-
-    def _walk(self, folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Member]:
-        """List a folder, given the device and inode of the folders above it."""
-        try:
-            status = folder.stat()
-            if (status.st_dev, status.st_ino) in above:
-                yield Member(_printable(prefix), prefix, problem="link that leads back to a folder above it")
-                return
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
-        except OSError as error:
-            yield Member(_printable(prefix), prefix, problem=f"folder that cannot be read: {error.strerror}")
-            return
-        for entry in entries:
-            key = f"{prefix}/{entry.name}" if prefix else entry.name
-            try:
-                is_folder = entry.is_dir()
-                found = None if is_folder else entry.stat()
-            except OSError as error:
-                yield Member(_printable(key), key, problem=_link_problem(error))
-                continue
-            if found is None:
-                yield from self._walk(folder / entry.name, key, (*above, (status.st_dev, status.st_ino)))
-            elif not stat.S_ISREG(found.st_mode):
-                yield Member(_printable(key), key, problem="not a regular file")
-            else:
-                yield Member(_printable(key), key, found.st_size, str(found.st_mtime_ns), _name_problem(key))
-
-
-class FileStorage:
-    """A single file on this machine."""
-
-    def __init__(self, path: Path) -> None:
-        """Describe the file."""
-        self.identity = str(path.resolve())
-        self._path = path
-
-    def members(self) -> Iterator[Member]:
-        """List the file, under its own name."""
-        status = self._path.stat()
-        name = self._path.name
-        yield Member(_printable(name), name, status.st_size, str(status.st_mtime_ns), _name_problem(name))
-
-    def read(self, key: str) -> bytes:
-        """Read it."""
-        return self._path.read_bytes()
 
 
 class ZipStorage:
@@ -160,11 +76,11 @@ class ZipStorage:
             if info.is_dir():
                 continue
             name = info.filename.replace("\\", "/")
-            problem = _zip_problem(info, name) or _name_problem(name)
+            problem = _zip_problem(info, name) or name_problem(name)
             if name in seen and not problem:
                 problem = "second archive member of the same name"
             seen.add(name)
-            yield Member(_printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
+            yield Member(printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
 
     def read(self, key: zipfile.ZipInfo) -> bytes:
         """Read one member; `zipfile` checks its CRC."""
@@ -186,7 +102,7 @@ class FsspecStorage:
         for key, info in found.items():
             name = key[len(self._root) :].lstrip("/") or PurePosixPath(key).name
             stamp = "|".join(str(info[key]) for key in _STAMP_KEYS if info.get(key) is not None)
-            yield Member(_printable(name), key, int(info.get("size") or 0), stamp, _name_problem(name))
+            yield Member(printable(name), key, int(info.get("size") or 0), stamp, name_problem(name))
 
     def read(self, key: str) -> bytes:
         """Read one file."""
@@ -265,28 +181,6 @@ def download_from_kaggle() -> str:
     except (OSError, ValueError, exceptions.DataCorruptionError, *refusals) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"Kaggle's archive could not be downloaded ({reason[:200]}). {by_hand}") from error
-
-
-def _printable(name: str) -> str:
-    """Return a name that can be written as UTF-8 in one line."""
-    text = name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
-
-
-def _name_problem(name: str) -> str:
-    """Say why a name cannot stand in a table that every machine reads alike."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return "name that is not UTF-8"
-    return "name with control characters" if _CONTROL.search(name) else ""
-
-
-def _link_problem(error: OSError) -> str:
-    """Say what is wrong with an entry that has no status."""
-    if isinstance(error, FileNotFoundError):
-        return "link to a file that is not there"
-    return f"link or file that cannot be followed: {error.strerror}"
 
 
 def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:

@@ -87,6 +87,7 @@ ACCEPTED = {
     "16-bit.tiff": "",
     "32-bit.tiff": "",
     "orientation 99.jpeg": "",
+    "blank.jpeg": "blank: one grey level",
     "followed.jpeg": "",
 }
 
@@ -125,6 +126,7 @@ def _make(image, encode):
         "32-bit too bright.tiff": encode(
             Image.fromarray(np.arange(4096).reshape(64, 64).astype(np.int32) * 4097), "TIFF"
         ),
+        "blank.jpeg": encode(Image.new("L", (64, 64), 90)),
         "orientation 99.jpeg": encode(image, exif=odd),
         "floating point.tiff": encode(image.convert("F"), "TIFF"),
         "one bit.png": encode(image.convert("1"), "PNG"),

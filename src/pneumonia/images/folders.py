@@ -1,0 +1,115 @@
+"""A folder, or a single file, on this machine."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.members import Member, name_problem, printable
+
+# More folders than any set of radiographs has: a run on such a folder is a mistake.
+MOST_FOLDERS = 1_000_000
+
+LISTED_BEFORE = "link to a folder that is listed already"
+
+
+class FolderStorage:
+    """A folder on this machine. Links are followed, but each folder is listed once, by its own path if it has one."""
+
+    def __init__(self, folder: Path) -> None:
+        """Describe the folder."""
+        self.identity = str(folder.resolve())
+        self._folder = folder
+
+    def members(self) -> Iterator[Member]:
+        """List every file below the folder.
+
+        Raises:
+            UserError: If a folder cannot be read, or there are more than `MOST_FOLDERS`: images would be missing.
+        """
+        seen: set[tuple[int, int]] = set()
+        links: list[str] = []
+        yield from self._walk("", seen, links)
+        for key in links:
+            status = (self._folder / key).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                yield Member(printable(key), key, problem=self._circle(key))
+            else:
+                yield from self._walk(key, seen, links)
+
+    def read(self, key: str) -> bytes:
+        """Read one file."""
+        return (self._folder / key).read_bytes()
+
+    def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
+        """List a folder and those below it; put links to folders off."""
+        waiting = [top]
+        while waiting:
+            prefix = waiting.pop()
+            status, entries = self._scan(prefix)
+            seen.add((status.st_dev, status.st_ino))
+            if len(seen) + len(links) > MOST_FOLDERS:
+                raise UserError(
+                    f"There are more than {MOST_FOLDERS:,} folders below {self._folder}. Name the folder of the images."
+                )
+            for entry in entries:
+                key = f"{prefix}/{entry.name}" if prefix else entry.name
+                try:
+                    if not entry.is_dir():
+                        yield _describe(key, entry.stat())
+                    elif entry.is_symlink():
+                        links.append(key)
+                    else:
+                        waiting.append(key)
+                except OSError as error:
+                    yield Member(printable(key), key, problem=_link_problem(error))
+
+    def _scan(self, prefix: str) -> tuple[os.stat_result, list[os.DirEntry[str]]]:
+        folder = self._folder / prefix
+        try:
+            with os.scandir(folder) as scan:
+                return folder.stat(), sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UserError(
+                f"The folder {folder} cannot be read ({error.strerror}): its images would be missing without a trace. "
+                "Fix its permissions or the disk, then run again."
+            ) from error
+
+    def _circle(self, key: str) -> str:
+        target, link = (self._folder / key).resolve(), self._folder.resolve() / key
+        return "link that leads back to a folder above it" if target in link.parents else LISTED_BEFORE
+
+
+class FileStorage:
+    """A single file on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Describe the file."""
+        self.identity = str(path.resolve())
+        self._path = path
+
+    def members(self) -> Iterator[Member]:
+        """List the file, under its own name."""
+        status = self._path.stat()
+        name = self._path.name
+        yield _describe(name, status)
+
+    def read(self, key: str) -> bytes:
+        """Read it."""
+        return self._path.read_bytes()
+
+
+def _describe(key: str, status: os.stat_result) -> Member:
+    """Describe a file by its status. Its time of writing can be set at will, its time of change and inode cannot."""
+    if not stat.S_ISREG(status.st_mode):
+        return Member(printable(key), key, problem="not a regular file")
+    stamp = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+    return Member(printable(key), key, status.st_size, stamp, name_problem(key))
+
+
+def _link_problem(error: OSError) -> str:
+    """Say what is wrong with an entry that has no status."""
+    if isinstance(error, FileNotFoundError):
+        return "link to a file that is not there"
+    return f"link or file that cannot be followed: {error.strerror}"

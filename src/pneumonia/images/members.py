@@ -1,0 +1,41 @@
+"""A file as a storage lists it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file as a storage lists it.
+
+    Attributes:
+        name: Path below the storage's root, with ``/``, printable.
+        key: What the storage reads it by.
+        size: Size in bytes.
+        stamp: Changes when the file is written anew; empty if the storage cannot tell.
+        problem: Why it must not be read; empty if it may.
+    """
+
+    name: str
+    key: Any
+    size: int = 0
+    stamp: str = ""
+    problem: str = ""
+
+
+def printable(name: str) -> str:
+    """Return a name that can be written as UTF-8 in one line."""
+    text = name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def name_problem(name: str) -> str:
+    """Say why a name cannot stand in a table that every machine reads alike."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "name that is not UTF-8"
+    return "name with control characters" if _CONTROL.search(name) else ""
