@@ -114,7 +114,7 @@ def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
     for panels, records in zip(axes, rows, strict=True):
         for ax, record in zip(panels, records, strict=False):
             ax.imshow(np.concatenate([_pixels(record["image"]), _pixels(record["overlay"])], axis=1))
-            ax.set_title(f"{OUTCOME_LABELS[record['kind']]}: {record['calibrated_probability']:.2f}", fontsize=8)
+            ax.set_title(f"{OUTCOME_LABELS[record['kind']]}: {record['probability']:.2f}", fontsize=8)
     return figure
 
 

@@ -82,6 +82,7 @@ def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pict
 def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
+    assert "damaged in" not in page
 
 
 def test_the_front_matter_of_the_card_is_what_hugging_face_reads(card, metrics):
@@ -204,3 +205,8 @@ def test_a_threshold_that_was_set_beforehand_is_not_said_to_be_fitted(report, ma
     page = write_report(**{**material, "decision": youden}, **pictures)
     assert "Both were fitted on the" in page
     assert "set beforehand" not in page
+
+
+def test_the_gallery_shows_the_probability_that_decided(report, material):
+    for record in material["gallery_maps"]:
+        assert f"<strong>{100 * record['probability']:.1f}%</strong> PNEUMONIA" in report
