@@ -10,7 +10,7 @@ def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationPara
     """Draw the net benefit over the risk from which a person would treat, with a 95% band, against all and none."""
     from pneumonia.report.style import INK, MUTED, SPLIT_COLOURS, new_figure
 
-    figure, axes = new_figure()
+    figure, axes = new_figure(4.6, 3.8)
     risk, colour = 100 * decision_curve["risk"], SPLIT_COLOURS["test"]
     axes.axhline(0, color=INK, linewidth=1, label="no image positive")
     axes.plot(risk, 100 * decision_curve["treat_all"], color=MUTED, linewidth=1.4, label="every image positive")
@@ -23,5 +23,5 @@ def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationPara
     axes.set(xlim=(0, 80), ylim=(-0.25 * top, 1.1 * top))
     axes.set(xlabel="accepted risk, %", ylabel="net benefit per 100 images")
     axes.set_title(f"Decision curve at {top:g}% positive")
-    axes.legend(loc="center left", bbox_to_anchor=(0.22, 0.42))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
     return figure
