@@ -36,7 +36,7 @@ INTERVALS = (
     "the bound of Clopper and Pearson; what follows from sensitivity and specificity: from their intervals (MOVER); "
     "the rest from {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, 2007)."
 )
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
+AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness", "data_flow")
 
 
 def write_report(**material: Any) -> str:

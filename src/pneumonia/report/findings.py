@@ -13,9 +13,10 @@ import pandas as pd
 from pneumonia.audits.regions import View
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
 from pneumonia.metrics.bounds import difference, say_difference
-from pneumonia.report.provenance import UNIT_LABELS, shared_by_unit
+from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
+from pneumonia.split.summary import FlowStep
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
 LARGE_LOSS = 0.05  # of AUC, under medium damage
@@ -68,13 +69,13 @@ def list_findings(
     Args:
         metrics: Of validation and test.
         decision: The record of the decision.
-        audits: `leak_audit`, `shortcut_audit`, `region_audit`, `robustness`.
+        audits: `leak_audit`, `shortcut_audit`, `region_audit`, `robustness`; and `data_flow`.
         pointing: How often maps peak on known lesions.
 
     Returns:
         Records of `level` (a `Level`), `title` and `text`.
     """
-    first = [_judge_leaks(audits["leak_audit"]), _judge_precision(metrics["test"]["auc"])]
+    first = [_judge_leaks(audits["leak_audit"], audits["data_flow"]), _judge_precision(metrics["test"]["auc"])]
     if (metrics["test"]["auc"]["low"] or 0) <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
         guess = _finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
@@ -102,7 +103,7 @@ def _finding(level: Level, title: str, text: str) -> dict[str, str]:
     return {"level": level, "title": title, "text": text}
 
 
-def _judge_leaks(audit: pd.DataFrame) -> dict[str, str]:
+def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> dict[str, str]:
     ours = shared_by_unit(audit)
     text = f"In more than one split: {', '.join(f'{n:,} {UNIT_LABELS.get(unit, unit)}' for unit, n in ours.items())}."
     groups = audit[(audit["unit"] == Unit.GROUP) & (audit["split_by"] != SplitBy.MANIFEST)]
@@ -114,6 +115,10 @@ def _judge_leaks(audit: pd.DataFrame) -> dict[str, str]:
         return _finding(Level.BAD, "The splits share groups or files", text)
     if sum(ours.values()):
         return _finding(Level.CAUTION, "Near-duplicates lie in two splits", text)
+    alone = count_of(data_flow, FlowStep.UNGROUPED)
+    if alone:
+        text += f" No group could be read for {alone:,} images: whether their patients are in two splits is not known."
+        return _finding(Level.CAUTION, "Patients in two splits are not excluded", text)
     return _finding(Level.GOOD, "No known group and no file is in two splits", text)
 
 

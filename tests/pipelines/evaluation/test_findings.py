@@ -6,6 +6,7 @@ from pneumonia.audits.shortcuts import Predictor
 from pneumonia.report import findings as report
 from pneumonia.report.words import say_interval
 from pneumonia.split.leak_audit import SplitBy
+from pneumonia.split.summary import FlowStep
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
     assert "groups, of which 7 occur in train or validation as well" in text
 
 
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
+AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness", "data_flow")
 
 
 def found(material, **changes):
@@ -91,6 +92,14 @@ def test_near_duplicates_in_two_splits_are_a_caution(material):
     assert findings["Near-duplicates lie in two splits"]["level"] == "caution"
     assert "3 pairs of near-duplicates" in findings["Near-duplicates lie in two splits"]["text"]
     assert "No known group and no file is in two splits" not in findings
+
+
+def test_images_without_a_group_do_not_speak_for_a_result(material):
+    flow = material["data_flow"].copy()
+    flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 220
+    titles = levels(material, data_flow=flow)
+    assert titles["Patients in two splits are not excluded"] == "caution"
+    assert "No known group and no file is in two splits" not in titles
 
 
 def test_a_threshold_that_wastes_the_ranking_is_found_out(material):
