@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import logging
 import os
 import platform
 import re
@@ -21,6 +22,9 @@ from pydantic import ValidationError
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
+from pneumonia.base.quiet import start_tensorflow
+
+logger = logging.getLogger(__name__)
 
 # Datasets whose version a reader needs to find the same manifest and the same weights again.
 _TRACED_VERSIONS = ("split_manifest", "pneumonia_model")
@@ -103,6 +107,30 @@ class TrainingStateHook:
         """Remove ``training_state`` after a run that trained."""
         if "training_state" in pipeline.inputs():
             catalog.load("training_state").remove_finished()
+
+
+class RunMessagesHook:
+    """Keeps TensorFlow's start quiet, and ends a run with its result and the path of its page."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Start TensorFlow, where a model is read or made."""
+        if "pneumonia_model" in pipeline.datasets():
+            start_tensorflow()
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Say what the run found, what speaks against it, and where its page is."""
+        from pneumonia.report.messages import PAGES, closing_lines, say_page
+
+        made = pipeline.all_outputs()
+        for line in closing_lines(made, catalog.load):
+            logger.info(line)
+        for name in PAGES:
+            if name in made:
+                dataset = catalog.get(name)
+                version = dataset.resolve_load_version()
+                logger.info(say_page(Path(dataset._filepath) / version / Path(dataset._filepath).name))
 
 
 class UserErrorHook:

@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
+from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
 
 # TensorFlow tells what its binary could do and lacks; its errors still appear.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Kedro's own use of OmegaConf; nothing that a user of this project could change.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
-HOOKS = (ParametersHook(), RunContextHook(), TrainingStateHook(), UserErrorHook())
+HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHook(), UserErrorHook())
 
 # kedro-mlflow breaks a run with its file store when it is merely installed.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow")

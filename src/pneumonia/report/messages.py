@@ -1,0 +1,119 @@
+"""What a run says at its end: what it found, the result, what speaks against it, where the page is."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.images.layout import SPLITS
+from pneumonia.report.external import list_external_findings
+from pneumonia.report.findings import Level, list_findings
+from pneumonia.report.predictions import count_outcomes
+from pneumonia.report.words import say_interval, say_number, say_percent
+from pneumonia.split.summary import FlowStep
+
+AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
+PAGES = ("report", "prediction_report", "external_report")
+RESULTS = ("auc", "sensitivity", "specificity")
+
+Load = Callable[[str], Any]
+
+
+def closing_lines(made: Collection[str], load: Load) -> list[str]:
+    """Return what a run says at its end.
+
+    Args:
+        made: Names of the datasets that the run made.
+        load: Loads one of them, or another of the same environment.
+
+    Returns:
+        Lines of one sentence each. None where the run made nothing that a person waits for.
+    """
+    lines: list[str] = []
+    if "data_flow" in made:
+        lines.append(say_files(load("data_flow")))
+    if "split_manifest" in made:
+        lines.append(say_split(load("split_manifest")))
+    if "class_weights" in made:
+        weights = ", ".join(f"{label} {weight:.2f}" for label, weight in load("class_weights").items())
+        lines.append(f"Class weights: {weights}.")
+    if "training_history" in made:
+        lines.append(say_training(load("training_history")))
+    if "metrics" in made:
+        lines.append(say_metrics("Test", load("metrics")["test"]))
+    if "report" in made:
+        audits = {name: load(name) for name in AUDITS}
+        lines += say_against(list_findings(load("metrics"), load("decision"), audits, load("pointing")))
+    if "new_predictions" in made:
+        lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
+    if "external_report" in made:
+        lines += say_external(load("external_metrics"), load("metrics")["test"], load)
+    return lines
+
+
+def say_files(data_flow: pd.DataFrame) -> str:
+    """Account for the image files in a sentence."""
+    counts = data_flow.drop_duplicates("step").set_index("step")["images"]
+    return (
+        f"Images: {counts[FlowStep.FOUND]:,} files found, {counts[FlowStep.DUPLICATE]:,} surplus copies, "
+        f"{counts[FlowStep.REJECTED]:,} rejected, {counts[FlowStep.USED]:,} used."
+    )
+
+
+def say_split(split_manifest: pd.DataFrame) -> str:
+    """Count images and groups of each split, and the groups that are in more than one."""
+    parts = [
+        f"{split} {len(rows):,} images of {rows['group'].nunique():,} groups"
+        for split, rows in sorted(split_manifest.groupby("split"), key=lambda part: SPLITS.index(str(part[0])))
+    ]
+    shared = int(split_manifest.drop_duplicates(["group", "split"])["group"].duplicated().sum())
+    return f"Split: {', '.join(parts)}; groups on both sides: {shared:,}."
+
+
+def say_training(history: pd.DataFrame) -> str:
+    """Name the epochs that were run and kept, with the AUC on validation."""
+    kept = history[history["kept"] == 1]
+    epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
+    aucs = ", ".join(say_number(value) for value in kept["val_auc"])
+    return (
+        f"Training: {history['epoch'].max()} epochs, kept {epochs}; validation AUC {aucs} (optimistic: it chose them)."
+    )
+
+
+def say_metrics(images: str, record: dict[str, Any]) -> str:
+    """Put the main metrics of some images in a sentence, each with its 95% interval."""
+    results = ", ".join(
+        f"{name.upper() if name == 'auc' else name} {say_number(record[name]['value'])} ({say_interval(record[name])})"
+        for name in RESULTS
+    )
+    return f"{images}: {results}; {record['n']:,} images of {record['n_groups']:,} groups, 95% intervals."
+
+
+def say_against(findings: list[dict[str, str]]) -> list[str]:
+    """Say what speaks against a result, the gravest first."""
+    against = [finding for finding in findings if finding["level"] != Level.GOOD]
+    return [f"Against it: {finding['title']}. {finding['text']}" for finding in against]
+
+
+def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
+    """Count what was said of new images."""
+    counts = count_outcomes(predictions, class_names)
+    called = ", ".join(f"{counts[name]:,} called {name}" for name in reversed(class_names))
+    return (
+        f"New images: {counts['all']:,}; {called}, {counts['out of range']:,} out of range (not judged), "
+        f"{counts['not usable']:,} not usable. Research software, not a medical device."
+    )
+
+
+def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: Load) -> list[str]:
+    """Put the result at another place in a sentence, with what speaks against it."""
+    positive = load("model_lineage")["class_names"][1]
+    findings = list_external_findings(external_metrics, test, load("external_shortcuts"), positive)
+    outside = f"{say_percent(external_metrics['out_of_range'])} of the images are out of range."
+    return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
+
+
+def say_page(path: Path) -> str:
+    """Name a page so that a terminal lets one click on it."""
+    return f"Report: {path.resolve().as_uri()}"

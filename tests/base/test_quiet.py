@@ -1,0 +1,22 @@
+import subprocess
+import sys
+
+SPEAK = "import os, sys; from pneumonia.base.quiet import held_back_stderr\n"
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", SPEAK + code], capture_output=True, text=True)
+
+
+def test_what_is_said_at_the_start_is_held_back_also_from_c():
+    done = run(
+        "with held_back_stderr():\n os.write(2, b'noise')\n print('more', file=sys.stderr)\nos.write(2, b'after')"
+    )
+    assert (done.returncode, done.stderr) == (0, "after")
+
+
+def test_what_was_said_is_passed_on_when_the_start_fails():
+    done = run("with held_back_stderr():\n os.write(2, b'the cause\\n')\n raise OSError('no library')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the cause\n")
+    assert "no library" in done.stderr

@@ -1,0 +1,80 @@
+import pandas as pd
+import pytest
+
+from pneumonia.report.messages import (
+    closing_lines,
+    say_against,
+    say_files,
+    say_metrics,
+    say_page,
+    say_predictions,
+    say_split,
+    say_training,
+)
+
+RECORD = {
+    "auc": {"value": 0.996, "low": 0.991, "high": 0.998},
+    "sensitivity": {"value": 0.9434, "low": 0.916, "high": 0.961},
+    "specificity": {"value": None, "low": None, "high": None},
+    "n": 1614,
+    "n_groups": 407,
+}
+
+
+def test_the_files_are_accounted_for():
+    flow = pd.DataFrame(
+        [("found", 5216, ""), ("found_in", 9, "a"), ("duplicate", 26, ""), ("rejected", 0, ""), ("used", 5190, "")],
+        columns=["step", "images", "note"],
+    )
+    assert say_files(flow) == "Images: 5,216 files found, 26 surplus copies, 0 rejected, 5,190 used."
+
+
+def test_the_split_is_counted_with_the_groups_that_leak():
+    manifest = pd.DataFrame({"split": ["train"] * 3 + ["val"] * 2, "group": ["a", "a", "b", "b", "c"]})
+    assert say_split(manifest) == (
+        "Split: train 3 images of 2 groups, val 2 images of 2 groups; groups on both sides: 1."
+    )
+
+
+def test_each_result_has_its_interval():
+    assert say_metrics("Test", RECORD) == (
+        "Test: AUC 0.996 (0.991 to 0.998), sensitivity 0.943 (0.916 to 0.961), specificity – (no interval); "
+        "1,614 images of 407 groups, 95% intervals."
+    )
+
+
+def test_the_kept_epochs_are_named():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "kept": [0, 1, 0], "val_auc": [0.9, 0.98, 0.97]})
+    assert say_training(history).startswith("Training: 3 epochs, kept 2; validation AUC 0.980")
+
+
+def test_only_what_speaks_against_a_result_is_said():
+    findings = [
+        {"level": "bad", "title": "A", "text": "One."},
+        {"level": "good", "title": "B", "text": "Two."},
+        {"level": "caution", "title": "C", "text": "Three."},
+    ]
+    assert say_against(findings) == ["Against it: A. One.", "Against it: C. Three."]
+
+
+def test_new_images_are_counted():
+    table = pd.DataFrame({"decision": ["PNEUMONIA", "NORMAL", "", ""], "in_range": ["yes", "yes", "no", ""]})
+    assert say_predictions(table, ["NORMAL", "PNEUMONIA"]) == (
+        "New images: 4; 1 called PNEUMONIA, 1 called NORMAL, 1 out of range (not judged), 1 not usable. "
+        "Research software, not a medical device."
+    )
+
+
+def test_a_run_that_makes_nothing_to_wait_for_says_nothing_and_loads_nothing():
+    assert closing_lines({"batch_figure"}, pytest.fail) == []
+
+
+def test_a_run_says_what_it_made():
+    loaded = {"metrics": {"test": RECORD}, "class_weights": {"NORMAL": 1.94, "PNEUMONIA": 0.67}}
+    lines = closing_lines({"metrics", "class_weights"}, loaded.__getitem__)
+    assert lines[0] == "Class weights: NORMAL 1.94, PNEUMONIA 0.67."
+    assert lines[1].startswith("Test: AUC 0.996")
+
+
+def test_a_page_can_be_clicked(tmp_path):
+    assert say_page(tmp_path / "a b.html") == f"Report: file://{tmp_path}/a%20b.html"
