@@ -20,6 +20,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
+from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.quiet import start_tensorflow
@@ -70,7 +71,8 @@ class ParametersHook:
         address = (context._runtime_params or {}).get("images") or context.config_loader["globals"]["images"]
         if parameters.images != str(address):
             raise UserError(
-                f"The parameter images is {parameters.images!r}, but the images are read from {address!r}. "
+                f"The parameter images is {hide_credentials(parameters.images)!r}, but the images are read from "
+                f"{hide_credentials(str(address))!r}. "
                 "Set it by --params=images=PATH, or in conf/local/globals.yml, not in a parameters file."
             )
 
@@ -228,7 +230,7 @@ def _describe_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) 
     return {
         "run_id": run_params["run_id"],
         "environment": run_params.get("env") or "local",
-        "command": shlex.join(["kedro", *sys.argv[1:]]),
+        "command": hide_credentials(shlex.join(["kedro", *sys.argv[1:]])),
         "versions": versions,
         "commit": _commit(Path(run_params["project_path"])),
         "packages": _package_versions(),

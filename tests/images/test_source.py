@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import zipfile
@@ -8,6 +9,10 @@ import fsspec
 import pytest
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.index import examine_files
+from pneumonia.images.members import Member
 from pneumonia.images.source import ImageSource, UnreadableError
 from pneumonia.images.storage import open_storage
 
@@ -319,3 +324,54 @@ def test_a_folder_that_goes_away_while_it_is_listed_stops_the_run(folder):
 
     with pytest.raises(UserError, match=r"cannot be read \(No such file or directory\): its images would be missing"):
         list(members)
+
+
+class FailingStorage:
+    """A storage that fails a number of times before it reads."""
+
+    identity = "failing"
+
+    def __init__(self, failures, number):
+        self.left, self.number = failures, number
+
+    def members(self):
+        yield Member("train/NORMAL/a.jpeg", "a", 5)
+
+    def read(self, key):
+        self.left -= 1
+        if self.left >= 0:
+            raise OSError(self.number, os.strerror(self.number))
+        return b"bytes"
+
+
+def failing(failures, number):
+    source = ImageSource("somewhere")
+    source.__dict__["_storage"] = FailingStorage(failures, number)
+    return source
+
+
+@pytest.fixture
+def without_pauses(monkeypatch):
+    monkeypatch.setattr("pneumonia.images.source.PAUSES", (0, 0))
+
+
+def test_a_storage_that_fails_for_a_moment_is_asked_again(without_pauses):
+    assert failing(2, errno.EIO).read("train/NORMAL/a.jpeg") == b"bytes"
+
+
+@pytest.mark.parametrize(("failures", "number"), [(3, errno.EIO), (1, errno.EACCES)])
+def test_a_storage_that_goes_on_failing_stops_the_run(without_pauses, tmp_path, default_parameters, failures, number):
+    ingest = IngestParameters.model_validate(default_parameters["ingest"])
+
+    with pytest.raises(UserError, match=r"a.jpeg cannot be read .* may be whole, so it is not counted as bad"):
+        examine_files(failing(failures, number), IndexCache(tmp_path / "cache"), ingest)
+
+
+@pytest.mark.parametrize("address", ["gopher://KEY:SECRET@bucket/set", "https://host.invalid/set?Signature=SECRET"])
+def test_keys_and_signatures_are_not_shown(address):
+    source = ImageSource(address)
+
+    with pytest.raises(UserError) as error:
+        _ = source.listing
+    assert "SECRET" not in f"{source!r} {source.address} {error.value}"
+    assert "***" in source.address

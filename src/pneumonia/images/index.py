@@ -18,7 +18,7 @@ from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of
 from pneumonia.images.label_presets import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.patient_key import PatientKey
-from pneumonia.images.source import ImageSource, UnreadableError
+from pneumonia.images.source import ImageSource, LostError, UnreadableError
 
 OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
 # A table of labels has no use for the file, which is not read then.
@@ -189,6 +189,11 @@ def thread_count() -> int:
 def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: PatientKey) -> Facts:
     try:
         return examine_image(source.read(path), path, limits, patient_key.group_of)
+    except LostError as error:
+        raise UserError(
+            f"{error.message} The file may be whole, so it is not counted as bad: mend the disk, the permissions or "
+            "the connection, and run again. What was read so far is kept."
+        ) from error
     except UnreadableError as error:
         return Facts("", problem=error.message)
 

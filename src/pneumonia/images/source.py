@@ -1,15 +1,26 @@
 """The raw images, wherever they lie."""
 
+import errno
+import time
 from functools import cached_property
 from typing import Any
 
+from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
 
+# Errors of a storage that may be gone a moment later, and how long to wait for that, in seconds.
+TRANSIENT = (errno.EIO, errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNRESET, errno.ESTALE, errno.EINTR)
+PAUSES = (0.1, 1.0)
+
 
 class UnreadableError(UserError):
     """A file that cannot be read."""
+
+
+class LostError(UnreadableError):
+    """A file whose storage fails, though the file itself may be whole."""
 
 
 class ImageSource:
@@ -23,8 +34,9 @@ class ImageSource:
     """
 
     def __init__(self, address: str) -> None:
-        """Take the address."""
-        self.address = address
+        """Take the address. What is shown of it, `address`, has no passwords, keys or signatures."""
+        self._given = address
+        self.address = hide_credentials(address)
 
     def __repr__(self) -> str:
         """Name the address."""
@@ -45,7 +57,9 @@ class ImageSource:
         try:
             listing = arrange(self._storage.members())
         except READ_ERRORS as error:
-            raise UserError(f"The files at {self.address} could not be listed ({error}). Run again.") from error
+            raise UserError(
+                f"The files at {self.address} could not be listed ({hide_credentials(str(error))}). Run again."
+            ) from error
         if not listing.files:
             raise UserError(
                 f"There is no image file at {self.address}. It should hold train, val and test with a folder for "
@@ -63,7 +77,9 @@ class ImageSource:
         try:
             files = list_all(self._storage.members())
         except READ_ERRORS as error:
-            raise UserError(f"The files at {self.address} could not be listed ({error}). Run again.") from error
+            raise UserError(
+                f"The files at {self.address} could not be listed ({hide_credentials(str(error))}). Run again."
+            ) from error
         if not files:
             raise UserError(
                 f"There is no image file at {self.address}. Name an image, or a folder or zip that holds some: "
@@ -103,13 +119,13 @@ class ImageSource:
 
     def with_listing(self, listing: Listing) -> "ImageSource":
         """Return the same source with another listing, such as one with the labels of a table."""
-        other = ImageSource(self.address)
+        other = ImageSource(self._given)
         other.__dict__.update(_storage=self._storage, listing=listing)
         return other
 
     @cached_property
     def _storage(self) -> Storage:
-        return open_storage(self.address)
+        return open_storage(self._given)
 
     @cached_property
     def _files(self) -> dict[str, ImageFile]:
@@ -117,10 +133,22 @@ class ImageSource:
 
     def _read(self, member: Member) -> bytes:
         try:
-            data = self._storage.read(member.key)
+            data = self._try_to_read(member)
         except READ_ERRORS as error:
             reason: Any = getattr(error, "strerror", None) or error
-            raise UnreadableError(f"{member.name} cannot be read ({reason}).") from error
+            kind = LostError if isinstance(error, OSError) and error.errno else UnreadableError
+            raise kind(f"{member.name} cannot be read ({hide_credentials(str(reason))}).") from error
         if len(data) != member.size:
             raise UnreadableError(f"{member.name} changed while it was read.")
         return data
+
+    def _try_to_read(self, member: Member) -> bytes:
+        """Read a file; where its storage fails, try again after a pause."""
+        for pause in PAUSES:
+            try:
+                return self._storage.read(member.key)
+            except OSError as error:
+                if error.errno not in TRANSIENT:
+                    raise
+                time.sleep(pause)
+        return self._storage.read(member.key)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Protocol
 
+from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import Member, name_problem, printable
@@ -143,21 +144,25 @@ def _open_fsspec(address: str) -> Storage:
     """Open an address that fsspec knows; a zip there is read in place too."""
     import fsspec
 
+    shown = hide_credentials(address)
     try:
         file_system, root = fsspec.url_to_fs(address)
         if not file_system.exists(root):
             raise FileNotFoundError(2, "no such file or folder", address)
         if file_system.isfile(root) and PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
-            return FsspecStorage(address, file_system, root)
+            return FsspecStorage(shown, file_system, root)
         if file_system.isfile(root):
-            return ZipStorage(address, file_system.open(root, "rb"))
+            return ZipStorage(shown, file_system.open(root, "rb"))
     except ImportError as error:
-        raise UserError(f"The images are at {address}, which needs another package: {error}.") from error
-    except (OSError, ValueError) as error:
         raise UserError(
-            f"The images at {address} cannot be reached ({error}). Check the address and your credentials."
+            f"The images are at {shown}, which needs another package: {hide_credentials(str(error))}."
         ) from error
-    return FsspecStorage(address, file_system, root)
+    except (OSError, ValueError) as error:
+        reason = hide_credentials(str(error))
+        raise UserError(
+            f"The images at {shown} cannot be reached ({reason}). Check the address and your credentials."
+        ) from error
+    return FsspecStorage(shown, file_system, root)
 
 
 def download_from_kaggle() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from pneumonia.base.addresses import hide_credentials
 from pneumonia.model.lineage import class_names, manifest_digest
 
 
@@ -35,6 +36,7 @@ def record_run(
         name: group.model_dump(mode="json") if isinstance(group, BaseModel) else group
         for name, group in parameters.items()
     }
+    parameters["images"] = hide_credentials(str(parameters["images"]))
     test = split_manifest[split_manifest["split"] == "test"]
     test_sha256 = _digest(test["sha256"])
     return {
