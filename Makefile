@@ -22,10 +22,11 @@ demo: install ## Run the whole chain on generated images
 test: install ## Run the tests, without the slow ones
 	$(BIN)/python -m pytest --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
 
-check: install ## Look at style, format and types
+check: install ## Look at style, format, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 viz: install ## Open the graph of the demo run on 127.0.0.1
 	$(BIN)/kedro viz run --env=demo --host=127.0.0.1

@@ -1,4 +1,4 @@
-"""Who may import whom. Each rule reads the code itself, and is shown to refuse a snippet that breaks it."""
+"""What import-linter cannot say: no command that only lists imports a heavy library; what is imported is declared."""
 
 import ast
 import re
@@ -20,8 +20,6 @@ HEAVY = (
     "kedro_datasets.tensorflow",
     "kedro_datasets.matplotlib",
 )
-NOT_FOR_NODES = ("kedro", "kedro_datasets", "fsspec")
-NOT_FOR_THE_PACKAGE = ("tests", "benchmarks", "pytest", "hypothesis")
 # What every `kedro` command loads: settings, registry, pipelines, and the classes that the catalog names.
 LOADED_BY_KEDRO = ("settings", "pipeline_registry", "cli", "pipelines", "datasets")
 
@@ -66,39 +64,6 @@ def within(name, packages):
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def stage(name):
-    """Return the stage that a module belongs to, or None."""
-    parts = name.split(".")
-    return parts[2] if len(parts) > 2 and parts[:2] == [PACKAGE, "pipelines"] else None
-
-
-def imports_between_stages(modules):
-    return {
-        f"{module} imports {name}"
-        for module, tree in modules.items()
-        for name in imported(ast.walk(tree))
-        if stage(module) and stage(name) not in (None, stage(module))
-    }
-
-
-def imports_of_nodes_from_kedro(modules):
-    return {
-        f"{module} imports {name}"
-        for module, tree in modules.items()
-        for name in imported(ast.walk(tree))
-        if stage(module) and module.endswith("nodes") and within(name, NOT_FOR_NODES)
-    }
-
-
-def imports_from_tests(modules):
-    return {
-        f"{module} imports {name}"
-        for module, tree in modules.items()
-        for name in imported(ast.walk(tree))
-        if within(name, NOT_FOR_THE_PACKAGE)
-    }
-
-
 def heavy_imports_of_every_command(modules):
     """Follow the imports that run when Kedro loads the project; return those that reach a heavy library."""
     waiting = [name for name in modules if within(name, [f"{PACKAGE}.{root}" for root in LOADED_BY_KEDRO])]
@@ -114,9 +79,6 @@ def heavy_imports_of_every_command(modules):
     return found
 
 
-RULES = (imports_between_stages, imports_of_nodes_from_kedro, imports_from_tests, heavy_imports_of_every_command)
-
-
 @pytest.fixture(scope="module")
 def modules(project):
     source = project / "src"
@@ -124,33 +86,24 @@ def modules(project):
     return dict(parse(path.relative_to(source).as_posix(), path.read_text(encoding="utf-8")) for path in files)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_code_keeps_the_rule(modules, rule):
-    assert rule(modules) == set()
+def test_what_every_command_loads_imports_nothing_heavy(modules):
+    assert heavy_imports_of_every_command(modules) == set()
 
 
 @pytest.mark.parametrize(
-    ("rule", "path", "code"),
+    ("path", "code"),
     [
-        (imports_between_stages, "pipelines/inputs/nodes.py", "from pneumonia.pipelines.ingest import nodes"),
-        (imports_between_stages, "pipelines/inputs/pipeline.py", "from pneumonia.pipelines import ingest"),
-        (imports_between_stages, "pipelines/inputs/nodes.py", "def f():\n import pneumonia.pipelines.ingest.nodes"),
-        (imports_of_nodes_from_kedro, "pipelines/inputs/nodes.py", "from kedro.io import DataCatalog"),
-        (imports_of_nodes_from_kedro, "pipelines/inputs/map_nodes.py", "def f():\n from kedro_datasets import json"),
-        (imports_of_nodes_from_kedro, "pipelines/inputs/nodes.py", "import kedro.framework.session as session"),
-        (imports_from_tests, "report.py", "def f():\n from benchmarks.training import main"),
-        (imports_from_tests, "report.py", "import tests.conftest"),
-        (heavy_imports_of_every_command, "settings.py", "import tensorflow as tf"),
-        (heavy_imports_of_every_command, "pipelines/inputs/__init__.py", "try:\n import scipy\nfinally: pass"),
-        (heavy_imports_of_every_command, "datasets/a.py", "class A:\n from matplotlib.figure import Figure"),
-        (heavy_imports_of_every_command, "datasets/a.py", "try: pass\nexcept ImportError:\n import keras"),
-        (heavy_imports_of_every_command, "datasets/a.py", "if True:\n pass\nelse:\n import keras"),
+        ("settings.py", "import tensorflow as tf"),
+        ("pipelines/inputs/__init__.py", "try:\n import scipy\nfinally: pass"),
+        ("datasets/a.py", "class A:\n from matplotlib.figure import Figure"),
+        ("datasets/a.py", "try: pass\nexcept ImportError:\n import keras"),
+        ("datasets/a.py", "if True:\n pass\nelse:\n import keras"),
     ],
 )
-def test_a_rule_names_what_breaks_it(rule, path, code):
+def test_a_heavy_import_is_named(path, code):
     module, tree = parse(f"{PACKAGE}/{path}", code)
 
-    found = rule({module: tree})
+    found = heavy_imports_of_every_command({module: tree})
 
     assert found
     assert all(sentence.startswith(f"{module} imports ") for sentence in found)
@@ -184,7 +137,7 @@ def test_an_import_that_costs_no_command_time_is_allowed(code):
 
 
 def test_the_rules_read_the_modules_that_they_are_about(modules):
-    assert len({stage(module) for module in modules} - {None}) == 8
+    assert "pneumonia.pipelines.training.nodes" in modules
     assert "pneumonia.pipelines.evaluation.explain.nodes" in modules
     assert heavy_imports_of_every_command({**modules, **dict([parse("pneumonia/base/errors.py", "import keras")])})
 

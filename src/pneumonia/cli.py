@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.cli.utils import env_option
 
+from pneumonia.datasets.errors import plainly
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,6 +24,7 @@ def versions() -> None:
 
 @versions.command("list")
 @env_option
+@plainly
 def list_versions(env: str | None) -> None:
     """Show each saved version with its size, the newest first."""
     from pneumonia.datasets.versions import summarise_versions
@@ -38,6 +41,7 @@ def list_versions(env: str | None) -> None:
 @click.option("--keep", type=click.IntRange(min=1), required=True, help="How many versions of each dataset stay.")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @env_option
+@plainly
 def prune(keep: int, yes: bool, env: str | None) -> None:
     """Remove old versions, but none that a version which stays was made from."""
     from pneumonia.base.errors import UserError

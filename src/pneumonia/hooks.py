@@ -24,6 +24,7 @@ from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.quiet import start_tensorflow
+from pneumonia.datasets.errors import plainly
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ParametersHook:
     """Refuses misspelt or impossible parameters, of every group, before anything is read."""
 
     @hook_impl
+    @plainly
     def after_context_created(self, context: Any) -> None:
         """Check all parameters as merged from the files and ``--params``.
 
@@ -81,6 +83,7 @@ class RunContextHook:
     """Records what a run was made with, checks that what it starts from exists, and ties it to its own outputs."""
 
     @hook_impl
+    @plainly
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
         """Fill ``run_context`` where the pipeline reads it; refuse a run whose inputs were never made.
 
@@ -105,6 +108,7 @@ class TrainingStateHook:
     """Forgets the state of a training once its model is saved and the whole run has succeeded."""
 
     @hook_impl
+    @plainly
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Remove ``training_state`` after a run that trained."""
         if "training_state" in pipeline.inputs():
@@ -115,12 +119,14 @@ class RunMessagesHook:
     """Keeps TensorFlow's start quiet, and ends a run with its result and the path of its page."""
 
     @hook_impl
+    @plainly
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Start TensorFlow, where a model is read or made."""
         if "pneumonia_model" in pipeline.datasets():
             start_tensorflow()
 
     @hook_impl
+    @plainly
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Say what the run found, what speaks against it, and where its page is."""
         from pneumonia.report.messages import PAGES, closing_lines, say_page
@@ -139,14 +145,13 @@ class UserErrorHook:
     """Puts an error that a user can act on in one line, however deep Kedro wrapped it."""
 
     @hook_impl
+    @plainly
     def on_pipeline_error(self, error: Exception) -> None:
         """Raise the ``UserError`` behind ``error``, if there is one, or put a full or closed disk as one."""
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
-                if cause is not error:
-                    raise UserError(cause.message) from None
-                return
+                raise UserError(cause.message)
             if isinstance(cause, OSError) and cause.errno in _MENDABLE:
                 raise UserError(
                     f"{cause.filename or 'A file'}: {cause.strerror}. {_MENDABLE[cause.errno]} and run again; "

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog
+from kedro.validation.exceptions import DataValidationError
 
 from pneumonia.split.contract import ManifestContract, ManifestError
 
@@ -88,15 +89,17 @@ def catalog(tmp_path, project):
 
 
 def test_the_catalog_refuses_a_broken_manifest_on_save(catalog):
-    with pytest.raises(ManifestError, match="a group is in two splits"):
+    with pytest.raises(DataValidationError, match="a group is in two splits") as raised:
         catalog.save("split_manifest", change(group="NORMAL-val-0"))
+    assert isinstance(raised.value.__cause__, ManifestError)
 
 
 def test_the_catalog_refuses_a_broken_manifest_on_load(catalog):
     catalog.get("split_manifest").save(change(group="NORMAL-val-0"))
 
-    with pytest.raises(ManifestError, match=r"a group is in two splits.*kedro run --pipeline=ingest"):
+    with pytest.raises(DataValidationError, match=r"a group is in two splits.*kedro run --pipeline=ingest") as raised:
         catalog.load("split_manifest")
+    assert isinstance(raised.value.__cause__, ManifestError)
 
 
 def test_values_that_look_like_gaps_or_numbers_survive_the_round_trip(catalog):

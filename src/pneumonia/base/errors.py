@@ -1,15 +1,17 @@
 """The error that a user can act on."""
 
-from click import ClickException
-from kedro.io import DatasetError
 
-
-class UserError(ClickException, DatasetError):
+class UserError(Exception):
     """What happened and what to do, in one or two sentences.
 
-    As a ``ClickException`` it ends ``kedro run`` with one line and status 1 instead of a traceback. As a
-    ``DatasetError`` it leaves a dataset's ``load`` and ``save`` unwrapped.
+    Attributes:
+        message: The sentences.
     """
+
+    def __init__(self, message: str) -> None:
+        """Keep the message."""
+        super().__init__(message)
+        self.message = message
 
     def __str__(self) -> str:
         """Return the message."""

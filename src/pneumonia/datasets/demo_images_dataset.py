@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
 from pneumonia.demo.images import write_demo_images
 from pneumonia.images.source import ImageSource
 
@@ -45,6 +46,7 @@ class DemoImagesDataset(AbstractDataset[NoReturn, ImageSource]):
         self._path, self._n_images, self._seed, self._images = Path(path), n_images, seed, images
         self.metadata = metadata
 
+    @plainly
     def load(self) -> ImageSource:
         """Return the source, after writing the images if they are not there.
 
@@ -59,6 +61,7 @@ class DemoImagesDataset(AbstractDataset[NoReturn, ImageSource]):
         write_demo_images(self._path, self._n_images, self._seed)
         return ImageSource(str(self._path))
 
+    @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse."""
         raise UserError("The demo images are generated, not saved by a node.")

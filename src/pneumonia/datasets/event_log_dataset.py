@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
 
 
 class EventLogDataset(AbstractDataset[NoReturn, Path]):
@@ -24,10 +25,12 @@ class EventLogDataset(AbstractDataset[NoReturn, Path]):
         self._filepath = Path(filepath)
         self.metadata = metadata
 
+    @plainly
     def load(self) -> Path:
         """Return the folder. It need not exist."""
         return self._filepath
 
+    @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse: the training logs by itself, epoch by epoch."""
         raise UserError("tensorboard_logs are written by the training itself, epoch by epoch, not by a node.")

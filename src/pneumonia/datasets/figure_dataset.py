@@ -9,6 +9,7 @@ from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import ImagePreview
 
 from pneumonia.base.files import write_whole
+from pneumonia.datasets.errors import plainly
 
 
 class FigureDataset(AbstractVersionedDataset[Any, bytes]):
@@ -42,12 +43,14 @@ class FigureDataset(AbstractVersionedDataset[Any, bytes]):
         self._save_args = {**self.DEFAULT_SAVE_ARGS, **(save_args or {})}
         self.metadata = metadata
 
+    @plainly
     def save(self, data: Any) -> None:
         """Save a ``matplotlib.figure.Figure``."""
         content = io.BytesIO()
         data.savefig(content, **self._save_args)
         write_whole(Path(self._get_save_path()), content.getvalue())
 
+    @plainly
     def load(self) -> bytes:
         """Load the bytes of the PNG."""
         return Path(self._get_load_path()).read_bytes()

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
@@ -37,6 +38,7 @@ class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
         self._address = address if address and (address == KAGGLE or address.startswith("~")) else path
         self.metadata = metadata
 
+    @plainly
     def load(self) -> ImageSource:
         """Return the handle.
 
@@ -47,6 +49,7 @@ class ImageSourceDataset(AbstractDataset[NoReturn, ImageSource]):
             raise UserError("Say which images to judge: --params=images=PATH (image, folder, zip or address).")
         return ImageSource(self._address)
 
+    @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse: raw images are never written."""
         raise DatasetError("Raw images are never written.")
@@ -74,10 +77,12 @@ class IndexCacheDataset(AbstractDataset[NoReturn, IndexCache]):
         self._filepath = PurePosixPath(filepath)
         self.metadata = metadata
 
+    @plainly
     def load(self) -> IndexCache:
         """Return the handle. An empty cache is as good as none."""
         return IndexCache(Path(self._filepath))
 
+    @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse: the handle writes."""
         raise DatasetError("The index cache is written through the handle that load() gives.")

@@ -10,6 +10,7 @@ from kedro.io.core import AbstractVersionedDataset, Version
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import whole_file
+from pneumonia.datasets.errors import plainly
 
 LINEAGE_MEMBER = "lineage.json"
 
@@ -38,6 +39,7 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
         super().__init__(filepath=PurePosixPath(filepath), version=version)
         self.metadata = metadata
 
+    @plainly
     def save(self, data: Any) -> None:
         """Save the model and ``data.lineage``."""
         with whole_file(Path(self._get_save_path())) as part:
@@ -45,6 +47,7 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
             with zipfile.ZipFile(part, "a") as archive:
                 archive.writestr(LINEAGE_MEMBER, json.dumps(dict(data.lineage), indent=2))
 
+    @plainly
     def load(self) -> Any:
         """Load the model, with ``lineage``.
 

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
 from pneumonia.pixels.store import PART_IMAGES, PixelRequest, PixelStores
 
 
@@ -29,6 +30,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
         self._filepath = Path(filepath)
         self.metadata = metadata
 
+    @plainly
     def save(self, data: PixelRequest) -> None:
         """Store the images of a request.
 
@@ -43,6 +45,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
                 "on from there."
             ) from interrupt
 
+    @plainly
     def load(self) -> PixelStores:
         """Return the handle."""
         return PixelStores(self._filepath)

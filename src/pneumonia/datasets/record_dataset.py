@@ -8,6 +8,7 @@ from kedro_datasets.json import JSONDataset
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole
+from pneumonia.datasets.errors import plainly
 
 
 class RecordDataset(JSONDataset):
@@ -26,11 +27,13 @@ class RecordDataset(JSONDataset):
 
     DEFAULT_SAVE_ARGS: dict[str, Any] = {"indent": 2, "allow_nan": False}  # noqa: RUF012 - as in the parent
 
+    @plainly
     def save(self, data: Any) -> None:
         """Save the record."""
         content = json.dumps(data, default=_plain, **self._save_args) + "\n"
         write_whole(Path(self._get_save_path()), content.encode())
 
+    @plainly
     def load(self) -> Any:
         """Load the record.
 

@@ -9,6 +9,7 @@ from kedro_datasets.pandas import CSVDataset
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file, write_whole
+from pneumonia.datasets.errors import plainly
 
 
 class TableDataset(CSVDataset):
@@ -29,6 +30,7 @@ class TableDataset(CSVDataset):
     DEFAULT_LOAD_ARGS: dict[str, Any] = {"keep_default_na": False}  # noqa: RUF012 - as in the parent class
     DEFAULT_SAVE_ARGS: dict[str, Any] = {"index": False, "lineterminator": "\n"}  # noqa: RUF012
 
+    @plainly
     def save(self, data: pd.DataFrame) -> None:
         """Save the checksum, then the table: a table without its checksum is never the newest version."""
         path = Path(self._get_save_path())
@@ -36,6 +38,7 @@ class TableDataset(CSVDataset):
         write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
         write_whole(path, content)
 
+    @plainly
     def load(self) -> pd.DataFrame:
         """Load the table.
 

@@ -8,6 +8,7 @@ from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
 from pneumonia.base.files import write_whole
+from pneumonia.datasets.errors import plainly
 
 # kedro-viz takes _a_ for emphasis, even in preformatted text; this looks the same.
 LOW_LINE = "\N{MODIFIER LETTER LOW MACRON}"
@@ -28,10 +29,12 @@ class TextDataset(_TextDataset):
     ```
     """
 
+    @plainly
     def save(self, data: str) -> None:
         """Save the text as UTF-8."""
         write_whole(Path(self._get_save_path()), data.encode())
 
+    @plainly
     def load(self) -> str:
         """Load the text."""
         return Path(self._get_load_path()).read_text(encoding="utf-8")

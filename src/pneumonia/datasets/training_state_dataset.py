@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
 from pneumonia.model.checkpoint import TrainingState
 
 
@@ -25,10 +26,12 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):
         self._filepath = Path(filepath)
         self.metadata = metadata
 
+    @plainly
     def load(self) -> TrainingState:
         """Return the handle."""
         return TrainingState(self._filepath)
 
+    @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse: the training writes its state itself, epoch by epoch."""
         raise UserError("training_state is written by the training itself, epoch by epoch, not by a node.")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pandas as pd
-from kedro.validation.exceptions import DataValidationError
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
@@ -14,8 +13,8 @@ _NUMBERS = ("target", "bytes", "width", "height")
 _SHOWN = 5
 
 
-class ManifestError(UserError, DataValidationError):  # type: ignore[misc] # both declare `message`
-    """A split manifest that must not be used. (Kedro lets its own kind of error through as it is.)"""
+class ManifestError(UserError):
+    """A split manifest that must not be used."""
 
 
 class ManifestContract:

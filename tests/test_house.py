@@ -1,0 +1,117 @@
+"""How the code is laid out: rooms, sizes of functions and files. Who may import whom is for `lint-imports` to say."""
+
+import ast
+import statistics
+
+import pytest
+
+# Everything else lives in a package.
+AT_THE_TOP = {"__init__", "__main__", "cli", "hooks", "pipeline_registry", "settings"}
+MOST_PARAMETERS = 6
+MOST_LINES = 40
+MOST_LINES_OF_A_FILE = 300
+# What train_network takes and hands on: a node gets each dataset of the catalog as one argument.
+WIDE = {
+    "pipelines/external/nodes.py:predict_external",
+    "pipelines/external/nodes.py:refuse_known",
+    "pipelines/prediction/nodes.py:predict_images",
+    "pipelines/training/nodes.py:train_network",
+    "model/fit.py:fit_network",
+    "model/fit.py:fit_member",
+    "pixels/batches.py:make_train_input",
+    "report/findings.py:list_findings",
+}
+
+
+@pytest.fixture(scope="module")
+def files(project):
+    return {
+        path.relative_to(project / "src/pneumonia").as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((project / "src/pneumonia").rglob("*.py"))
+    }
+
+
+def functions(files):
+    """Return every function, by file and name."""
+    return {
+        f"{path}:{node.name}": node
+        for path, text in files.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_literal(node)
+    }
+
+
+def is_literal(function):
+    """Tell whether a function is one expression, as a list of nodes: a table, which may be long."""
+    return function.name == "create_pipeline" and [type(part) for part in function.body[1:]] == [ast.Return]
+
+
+def lines_of(function):
+    """Return the number of lines from `def` to the end, without the docstring."""
+    documented = ast.get_docstring(function) is not None
+    docstring = function.body[0].end_lineno - function.body[0].lineno + 1 if documented else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+def parameters_of(function):
+    """Return the number of parameters, without `self` and `cls`."""
+    named = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return len([argument for argument in named if argument.arg not in ("self", "cls")])
+
+
+def too_many_parameters(files):
+    return {name for name, function in functions(files).items() if parameters_of(function) > MOST_PARAMETERS} - WIDE
+
+
+def too_long(files):
+    return {name for name, function in functions(files).items() if lines_of(function) > MOST_LINES}
+
+
+def too_long_files(files):
+    return {name for name, text in files.items() if text.count("\n") > MOST_LINES_OF_A_FILE}
+
+
+def strangers_at_the_top(files):
+    return {path for path in files if "/" not in path and path.removesuffix(".py") not in AT_THE_TOP}
+
+
+RULES = (too_many_parameters, too_long, too_long_files, strangers_at_the_top)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_code_keeps_the_rule(files, rule):
+    assert rule(files) == set()
+
+
+def test_most_functions_are_short(files):
+    lines = sorted(lines_of(function) for function in functions(files).values())
+
+    assert len(lines) > 300
+    assert statistics.median(lines) <= 8
+    assert lines[int(0.9 * len(lines))] <= 20
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "code", "named"),
+    [
+        (too_many_parameters, "a/b.py", "def f(self, a, b, c, *, d, e, f, g):\n pass", "a/b.py:f"),
+        (too_long, "a/b.py", 'def f():\n """Two\n lines."""\n' + " pass\n" * 40, "a/b.py:f"),
+        (too_long_files, "a/b.py", "\n" * 301, "a/b.py"),
+        (strangers_at_the_top, "storage.py", "", "storage.py"),
+    ],
+)
+def test_a_rule_names_what_breaks_it(rule, path, code, named):
+    assert rule({path: code}) == {named}
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "code"),
+    [
+        (too_many_parameters, "a/b.py", "def f(self, a, b, c, *, d, e, f):\n pass"),
+        (too_long, "a/b.py", 'def f():\n """Two\n lines."""\n' + " pass\n" * 39),
+        (too_long_files, "a/b.py", "\n" * 300),
+        (strangers_at_the_top, "images/storage.py", ""),
+    ],
+)
+def test_a_rule_lets_pass_what_keeps_it(rule, path, code):
+    assert rule({path: code}) == set()
