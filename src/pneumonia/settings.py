@@ -13,8 +13,8 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 
 HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHook(), UserErrorHook())
 
-# kedro-mlflow breaks a run with its file store when it is merely installed. Its wheels have been named both ways.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow", "kedro_mlflow")
+# kedro-mlflow breaks a run with its file store when it is merely installed. Its metadata (2.0.3) names it with _.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
