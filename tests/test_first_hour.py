@@ -4,6 +4,7 @@ Runs are started as `kedro run` starts them, in this process; those that need a 
 """
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -152,8 +153,8 @@ def test_a_data_folder_that_cannot_be_made_is_named(checkout_of_mine, images):
     (checkout_of_mine / "data/02_intermediate").write_text("a file, where a folder should be")
 
     message = message_of(checkout_of_mine, "ingest", images=images)
-    assert "The index cache" in message
-    assert "File exists" in message
+    assert "data/02_intermediate" in message
+    assert re.search("File exists|Not a directory", message)
     assert newest(checkout_of_mine, "split_manifest.csv").read_bytes() == former
 
 
