@@ -117,9 +117,9 @@ def measure_speed(folder: Path, contents: list[bytes]) -> dict[str, float]:
         cache = IndexCache(folder / f"cache{turn}.sqlite")
         bare.append(seconds(lambda: hash_and_decode(paths)))
         before = bytes_read()
-        first.append(seconds(lambda cache=cache: nodes.index_images(ImageSource(str(images)), cache, parameters)))
+        first.append(seconds(lambda cache=cache: nodes.index_labelled(ImageSource(str(images)), cache, parameters)))
         read = bytes_read() - before
-    again = [seconds(lambda: nodes.index_images(ImageSource(str(images)), cache, parameters)) for _ in range(ROUNDS)]
+    again = [seconds(lambda: nodes.index_labelled(ImageSource(str(images)), cache, parameters)) for _ in range(ROUNDS)]
     clock, cpu = ([b[kind] / i[kind] for b, i in zip(bare, first, strict=True)] for kind in (0, 1))
     return {
         "files": FILES,
@@ -153,7 +153,7 @@ def run_stage(folder: Path) -> dict[str, float]:
 
     begin, parameters = time.perf_counter(), read_parameters()
     source, cache = ImageSource(str(folder / "images")), IndexCache(folder / "cache.sqlite")
-    index = nodes.index_images(source, cache, parameters)
+    index = nodes.index_labelled(source, cache, parameters)
     rejected, duplicates = nodes.list_rejected(index), nodes.list_duplicates(index)
     near_begin = time.perf_counter()
     near = nodes.find_near_duplicates(source, index, rejected, parameters)

@@ -13,7 +13,7 @@ from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness")
+AUDITS = ("leak_audit", "data_flow", "shortcut_audit", "region_audit", "robustness")
 PAGES = ("report", "prediction_report", "external_report")
 RESULTS = ("auc", "sensitivity", "specificity")
 

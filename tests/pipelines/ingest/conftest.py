@@ -72,7 +72,7 @@ def index(tmp_path, delivered):
     """Index the images at an address."""
 
     def run(address, **changes):
-        return nodes.index_images(
+        return nodes.index_labelled(
             ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite"), delivered(**changes)
         )
 

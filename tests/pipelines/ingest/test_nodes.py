@@ -146,7 +146,7 @@ def test_an_unchanged_folder_is_not_read_again(tmp_path, write_folder, published
     folder = str(write_folder(published))
     sources = [CountingSource(folder), CountingSource(folder)]
 
-    first, second = (nodes.index_images(source, IndexCache(tmp_path / "c.sqlite"), delivered()) for source in sources)
+    first, second = (nodes.index_labelled(source, IndexCache(tmp_path / "c.sqlite"), delivered()) for source in sources)
 
     assert [source.reads for source in sources] == [len(published), 0]
     pd.testing.assert_frame_equal(first, second)

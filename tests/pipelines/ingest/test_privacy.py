@@ -31,7 +31,7 @@ def test_no_file_of_a_run_has_a_value_of_a_header(tmp_path, write_folder, delive
     made = tmp_path / "data"
     source = ImageSource(str(folder))
 
-    index = nodes.index_images(source, IndexCache(made / "cache.sqlite"), delivered())
+    index = nodes.index_labelled(source, IndexCache(made / "cache.sqlite"), delivered())
     index.to_csv(made / "index.csv")
     kept = index[index["status"] == "ok"]
     PixelStores(made / "pixels").fill(PixelRequest(tuple(kept["path"]), tuple(kept["sha256"]), 64, "pad", source.read))

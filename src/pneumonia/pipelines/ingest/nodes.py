@@ -19,35 +19,33 @@ logger = logging.getLogger(__name__)
 SHOWN = 50
 
 
-def label_images(
-    chest_xrays: ImageSource, parameters: IngestParameters, labels: LabelsParameters
-) -> tuple[ImageSource, pd.DataFrame]:
-    """Take labels from a table, where there is one, and list what does not fit in it.
+def index_images(
+    chest_xrays: ImageSource, index_cache: IndexCache, parameters: IngestParameters, labels: LabelsParameters
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read every image file to the end and write down what it is, with its label from its folder or from a table.
 
     Returns:
-        The images with their labels, and a table with the columns `pneumonia.images.labels.PROBLEM_COLUMNS`.
+        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
+        "rejected", with the reason. And what does not fit in the table of labels, with the columns
+        `pneumonia.images.labels.PROBLEM_COLUMNS`; empty without a table.
+
+    Raises:
+        UserError: If there are no images, none is in a folder of either class, the same bytes are there under both
+            labels, or the table of labels cannot be read.
     """
     labelled = with_labels(chest_xrays, parameters, labels)
     problems = labelled.listing.label_problems
     for kind, count in count_problems(problems).items():
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
-    return labelled, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
+    index = index_labelled(labelled, index_cache, parameters)
+    return index, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
 
 
-def index_images(chest_xrays: ImageSource, index_cache: IndexCache, parameters: IngestParameters) -> pd.DataFrame:
-    """Read every image file to the end and write down what it is.
-
-    Returns:
-        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
-        "rejected", with the reason.
-
-    Raises:
-        UserError: If there are no images, none is in a folder of either class, or the same bytes are there under
-            both labels.
-    """
-    refuse_other_classes(chest_xrays, parameters)
-    facts = examine_files(chest_xrays, index_cache, parameters)
-    index = mark_duplicates(make_index(chest_xrays, facts, parameters))
+def index_labelled(images: ImageSource, index_cache: IndexCache, parameters: IngestParameters) -> pd.DataFrame:
+    """Index images whose labels are known, from folders or by `with_labels`."""
+    refuse_other_classes(images, parameters)
+    facts = examine_files(images, index_cache, parameters)
+    index = mark_duplicates(make_index(images, facts, parameters))
     usable = index[index["status"] == OK]
     alone = int((usable["group"] == usable["path"]).sum())
     if alone:

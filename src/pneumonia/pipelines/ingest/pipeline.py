@@ -10,15 +10,9 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                nodes.label_images,
-                inputs=["chest_xrays", "params:ingest", "params:labels"],
-                outputs=["labelled_images", "label_problems"],
-                name="label_images",
-            ),
-            Node(
                 nodes.index_images,
-                inputs=["labelled_images", "index_cache", "params:ingest"],
-                outputs="image_index",
+                inputs=["chest_xrays", "index_cache", "params:ingest", "params:labels"],
+                outputs=["image_index", "label_problems"],
                 name="index_images",
             ),
             Node(nodes.list_rejected, inputs="image_index", outputs="rejected_images", name="list_rejected"),
