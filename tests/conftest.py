@@ -111,7 +111,6 @@ def default_parameters(project):
         conf_source=str(project / "conf"),
         base_env="base",
         default_run_env="base",
-        config_patterns={"parameters": ["parameters*"]},
         merge_strategy={"parameters": "soft"},
     )
     return loader["parameters"]

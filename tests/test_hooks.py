@@ -1,17 +1,15 @@
 import errno
 import os
-import subprocess
 import sys
-from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
+from kedro.io import DataCatalog, DatasetError, Version
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets import RecordDataset, TrainingStateDataset
+from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
 from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
 
 CONF = "conf"
@@ -25,10 +23,9 @@ def context(project, runtime_params=None, env="base"):
         default_run_env="local",
         env=env,
         runtime_params=runtime_params,
-        config_patterns={"parameters": ["parameters*"]},
         merge_strategy={"parameters": "soft"},
     )
-    return SimpleNamespace(config_loader=loader, _runtime_params=runtime_params)
+    return SimpleNamespace(config_loader=loader)
 
 
 @pytest.mark.parametrize("env", ["base", "demo", "notes"])
@@ -124,8 +121,7 @@ def test_a_run_reads_what_it_made_though_another_run_saves_a_newer_version(tmp_p
 
 @pytest.fixture
 def record_run(tmp_path):
-    """Return what is recorded of a run that makes a manifest, in a project of one file."""
-    (tmp_path / "file").write_text("content")
+    """Return what is recorded of a run that makes a manifest."""
     manifest = RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, "now"))
     pipeline = Pipeline(
         [
@@ -135,8 +131,8 @@ def record_run(tmp_path):
     )
 
     def record():
-        catalog = DataCatalog({"run_context": MemoryDataset(), "split_manifest": manifest})
-        given = {"run_id": "now", "env": None, "project_path": str(tmp_path)}
+        catalog = DataCatalog({"run_context": RunContextDataset(path=str(tmp_path)), "split_manifest": manifest})
+        given = {"run_id": "now", "env": None}
         RunContextHook().before_pipeline_run(given, pipeline, catalog)
         return catalog.load("run_context")
 
@@ -149,21 +145,7 @@ def test_a_run_is_recorded_with_what_it_was_made_by(record_run, monkeypatch):
 
     assert (found["run_id"], found["environment"], found["versions"]) == ("now", "local", {"split_manifest": "now"})
     assert found["command"] == "kedro run '--params=images=a b'"
-    assert found["packages"]["pandas"] == metadata.version("pandas")
-    assert found["packages"]["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert found["hardware"]["cores"] == os.cpu_count()
-    assert found["hardware"]["cpu"]
-
-
-def test_the_commit_of_the_checkout_is_recorded_and_whether_files_differ(record_run, tmp_path):
-    assert record_run()["commit"] is None
-
-    for command in ("init", "add file", "-c user.name=n -c user.email=e commit --message=m"):
-        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True, capture_output=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert record_run()["commit"] == head.stdout.strip()
-    (tmp_path / "file").write_text("changed")
-    assert record_run()["commit"] == f"{head.stdout.strip()}-dirty"
+    assert found["packages"]
 
 
 def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_path):

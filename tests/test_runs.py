@@ -122,9 +122,8 @@ def test_whatever_one_node_leaves_to_another_is_on_disk(project):
         for name in pipeline.datasets()
         if not name.startswith("params:") and name != "parameters"
     }
-    assert {name for name in handed_on if entries.get(name, {"type": "MemoryDataset"})["type"] == "MemoryDataset"} == {
-        "run_context"
-    }
+    assert handed_on - set(entries) == set()
+    assert {name for name in handed_on if entries[name]["type"] == "MemoryDataset"} == set()
 
 
 @pytest.fixture(scope="module")

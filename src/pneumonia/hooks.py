@@ -4,12 +4,8 @@ import difflib
 import errno
 import logging
 import os
-import platform
-import re
 import shlex
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +66,7 @@ class ParametersHook:
                 f"These parameters are wrong; nothing was run:\n{problems}\n"
                 "See conf/base/parameters*.yml for the keys, their units and defaults."
             ) from error
-        address = (context._runtime_params or {}).get("images") or context.config_loader["globals"]["images"]
+        address = context.config_loader.runtime_params.get("images") or context.config_loader["globals"]["images"]
         if parameters.images != str(address):
             raise UserError(
                 f"The parameter images is {hide_credentials(parameters.images)!r}, but the images are read from "
@@ -85,23 +81,23 @@ class RunContextHook:
     @hook_impl
     @plainly
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
-        """Fill ``run_context`` where the pipeline reads it; refuse a run whose inputs were never made.
+        """Tell ``run_context`` how the run was started; refuse a run whose inputs were never made.
 
         Raises:
             UserError: Naming the missing dataset and the command that makes it.
         """
         _check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
-        for name in sorted(sources - {"run_context"}):
+        for name in sorted(sources):
             if not catalog.exists(name):
-                folder = getattr(catalog.get(name), "_filepath", "")
+                folder = catalog.to_config()[0].get(name, {}).get("filepath", "")
                 if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
                     raise UserError(f"{folder} cannot be read. Mend its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
         if not run_params.get("only_missing_outputs"):
             _pin_outputs(pipeline, catalog)
         if "run_context" in sources:
-            catalog.save("run_context", _describe_run(run_params, pipeline, catalog))
+            catalog.save("run_context", _describe_start(run_params, pipeline, catalog))
 
 
 class TrainingStateHook:
@@ -137,8 +133,8 @@ class RunMessagesHook:
         for name in PAGES:
             if name in made:
                 dataset = catalog.get(name)
-                version = dataset.resolve_load_version()
-                logger.info(say_page(Path(dataset._filepath) / version / Path(dataset._filepath).name))
+                files = {Path(file).parent.name: Path(file) for file in dataset.list_versions()}
+                logger.info(say_page(files[dataset.resolve_load_version()]))
 
 
 class UserErrorHook:
@@ -208,6 +204,9 @@ def _pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
     """Let the run read what it made itself. Kedro reads the newest, which another run at the same time may have made.
 
     Where only missing outputs are made, those that exist are looked for and read by Kedro's rule.
+
+    Kedro 1.7 has no public way to do this: load versions are given before a run has an id, and a dataset that is put
+    into the catalog anew loses its validator.
     """
     for name in pipeline.all_outputs():
         dataset = catalog.get(name)
@@ -224,8 +223,8 @@ def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
     return ""
 
 
-def _describe_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> dict[str, Any]:
-    """Return what a reader needs to know of a run, apart from parameters and data."""
+def _describe_start(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> dict[str, Any]:
+    """Return how a run was started, which only a hook is told."""
     made_here = pipeline.all_outputs()
     versions = {
         name: run_params["run_id"] if name in made_here else catalog.get(name).resolve_load_version()
@@ -237,36 +236,4 @@ def _describe_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) 
         "environment": run_params.get("env") or "local",
         "command": hide_credentials(shlex.join(["kedro", *sys.argv[1:]])),
         "versions": versions,
-        "commit": _commit(Path(run_params["project_path"])),
-        "packages": _package_versions(),
-        "hardware": _hardware(),
     }
-
-
-def _commit(project: Path) -> str | None:
-    """Return the commit of the checkout, ``-dirty`` behind it if files differ; None outside of git."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=project, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()
-
-
-def _package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that this project depends on."""
-    requirements = [line for line in metadata.requires("pneumonia") or [] if "extra ==" not in line]
-    names = sorted(line[: re.match(r"[\w.-]+", line).end()] for line in requirements)  # type: ignore[union-attr]
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-
-def _hardware() -> dict[str, Any]:
-    """Return processor, logical cores and operating system. Accelerators are in the model's lineage."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
-    return {"cpu": cpu, "cores": os.cpu_count(), "platform": platform.platform()}

@@ -19,7 +19,6 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"catalog": ["catalog*", "catalog*/**"], "parameters": ["parameters*"]},
     # Without "soft", `--params=a.b=2` drops the other keys of `a` once conf/local has parameters of its own.
     "merge_strategy": {"parameters": "soft"},
 }

@@ -13,6 +13,7 @@ _MODULES = {
     "ModelDataset": "model_dataset",
     "PixelStoreDataset": "pixel_store_dataset",
     "RecordDataset": "record_dataset",
+    "RunContextDataset": "run_context_dataset",
     "TableDataset": "table_dataset",
     "TextDataset": "text_datasets",
     "TrainingStateDataset": "training_state_dataset",

@@ -1,0 +1,30 @@
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from pneumonia import settings
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read one kind of configuration from files by path, under this project's settings."""
+
+    def read(kind, files):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (tmp_path / "local").mkdir(exist_ok=True)
+        return OmegaConfigLoader(str(tmp_path), **settings.CONFIG_LOADER_ARGS)[kind]
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["parameters.yml", "parameters_a.yml", "parameters/a.yml", "a/parameters.yml"])
+def test_parameters_are_read_wherever_kedro_looks_for_them(read, name):
+    assert read("parameters", {f"base/{name}": "training: {epochs: 3}"}) == {"training": {"epochs": 3}}
+
+
+def test_a_parameter_of_an_environment_leaves_the_others_of_its_group(read):
+    found = read("parameters", {"base/parameters.yml": "a: {b: 1, c: 2}", "local/parameters.yml": "a: {c: 3}"})
+
+    assert found == {"a": {"b": 1, "c": 3}}
