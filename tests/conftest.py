@@ -117,6 +117,22 @@ def default_parameters(project):
 
 
 @pytest.fixture(scope="session")
+def catalog_entries(project):
+    """The catalog entry of each dataset that a pipeline names, in conf/base; None where there is none."""
+    from kedro.config import OmegaConfigLoader
+    from kedro.io import CatalogConfigResolver
+
+    from pneumonia.pipeline_registry import register_pipelines
+
+    loader = OmegaConfigLoader(conf_source=str(project / "conf"), base_env="base", default_run_env="base")
+    catalog = CatalogConfigResolver(loader["catalog"])
+    named = set().union(*(pipeline.datasets() for pipeline in register_pipelines().values()))
+    names = {name for name in named if not name.startswith("params:")} - {"parameters"}
+    known = {name for name in names if name in catalog.config or catalog.match_dataset_pattern(name)}
+    return {name: catalog.resolve_pattern(name) if name in known else None for name in names}
+
+
+@pytest.fixture(scope="session")
 def tiny_images():
     """40 grey PNG files by path, 32 px: noise, with a bright band on top where the class is PNEUMONIA."""
     import io

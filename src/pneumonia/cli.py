@@ -64,8 +64,10 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
 
 
 def _find(env: str | None) -> "pd.DataFrame":
+    from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
+    from kedro.io import CatalogConfigResolver
     from kedro.utils import find_kedro_project
 
     from pneumonia.datasets.versions import find_versions
@@ -74,4 +76,7 @@ def _find(env: str | None) -> "pd.DataFrame":
     bootstrap_project(project)
     session: Any = KedroSession.create(project_path=project, env=env)
     with session:
-        return find_versions(session.load_context().config_loader["catalog"], project)
+        entries = session.load_context().config_loader["catalog"]
+    named = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
+    catalog = CatalogConfigResolver(entries)  # some entries stand for several datasets
+    return find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project)

@@ -107,12 +107,13 @@ def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path
     folder = copy_project(tmp_path / "checkout")
     monkeypatch.chdir(folder)
     assert "Nothing is saved yet." in CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
-    report = folder / "data/demo/08_reporting/report.html/2026-01-01T00.00.00.000Z/report.html"
-    report.parent.mkdir(parents=True)
-    report.write_text("x" * 2_000_000)
+    for name in ("report.html", "roc.png"):  # the entry of the figure is one for all figures
+        path = folder / "data/demo/08_reporting" / name / "2026-01-01T00.00.00.000Z" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("x" * 1_000_000)
 
     listed = CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
-    assert listed.splitlines()[1].split() == ["2026-01-01T00.00.00.000Z", "2.0", "1", "report"]
+    assert listed.splitlines()[1].split() == ["2026-01-01T00.00.00.000Z", "2.0", "2", "report"]
 
 
 def test_what_cannot_be_removed_is_named(saved, monkeypatch):

@@ -1,31 +1,22 @@
 import pytest
-import yaml
 
 from pneumonia.pipelines import comparison, evaluation
 
 
-@pytest.fixture(scope="module")
-def catalog(project):
-    entries = {}
-    for path in sorted((project / "conf" / "base").glob("catalog*.yml")):
-        entries |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    return entries
-
-
 @pytest.mark.parametrize("pipeline", [evaluation, comparison])
-def test_every_dataset_is_in_the_catalog_with_a_layer(pipeline, catalog):
+def test_every_dataset_is_in_the_catalog_with_a_layer(pipeline, catalog_entries):
     names = {name for name in pipeline.create_pipeline().datasets() if not name.startswith("param")}
-    for name in names - {"run_context"}:
-        assert catalog[name]["metadata"]["kedro-viz"]["layer"], name
+    for name in names:
+        assert catalog_entries[name]["metadata"]["kedro-viz"]["layer"], name
 
 
-def test_every_result_of_the_evaluation_is_versioned(catalog):
+def test_every_result_of_the_evaluation_is_versioned(catalog_entries):
     for name in evaluation.create_pipeline().all_outputs():
-        assert catalog[name]["versioned"], name
+        assert catalog_entries[name]["versioned"], name
 
 
-def test_metrics_are_where_people_look_for_them(catalog):
-    assert catalog["metrics"]["filepath"] == "${globals:root}/08_reporting/metrics.json"
+def test_metrics_are_where_people_look_for_them(catalog_entries):
+    assert catalog_entries["metrics"]["filepath"] == "data/08_reporting/metrics.json"
 
 
 @pytest.mark.parametrize(("pipeline", "stage"), [(evaluation, "evaluation"), (comparison, "comparison")])
