@@ -230,7 +230,7 @@ def tiny_checkout(project, copy_project):
         tiny = folder / "conf" / "tiny"
         tiny.mkdir()
         catalog = yaml.safe_load((project / "conf/demo/catalog.yml").read_text())
-        catalog["chest_xrays"]["n_images"] = 120
+        catalog["chest_xrays"]["arguments"]["n_images"] = 120
         (tiny / "catalog.yml").write_text(yaml.safe_dump(catalog))
         (tiny / "parameters.yml").write_text(yaml.safe_dump(TINY))
         (tiny / "globals.yml").write_text("root: data/tiny\nimages: data/tiny/01_raw/chest_xray\n")

@@ -4,16 +4,14 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "AllRecordsDataset": "all_records_dataset",
-    "DemoImagesDataset": "demo_images_dataset",
     "EventLogDataset": "event_log_dataset",
     "FigureDataset": "figure_dataset",
     "HtmlDataset": "text_datasets",
-    "ImageSourceDataset": "image_source",
     "ModelDataset": "model_dataset",
     "PixelStoreDataset": "pixel_store_dataset",
     "RecordDataset": "record_dataset",
     "RunContextDataset": "run_context_dataset",
+    "ServiceDataset": "service_dataset",
     "TableDataset": "table_dataset",
     "TextDataset": "text_datasets",
     "TrainingStateDataset": "training_state_dataset",

@@ -1,0 +1,54 @@
+"""Things that a node works with and that no node makes, as catalog entries."""
+
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset
+from kedro.utils import load_obj
+
+from pneumonia.base.errors import UserError
+from pneumonia.datasets.errors import plainly
+
+
+class ServiceDataset(AbstractDataset[NoReturn, Any]):
+    """Loads what a function returns, such as a handle on the raw images. It always exists, and nothing is saved.
+
+    Example:
+    ```yaml
+    index_cache:
+      type: pneumonia.datasets.ServiceDataset
+      service: pneumonia.datasets.services.open_index_cache
+      arguments:
+        path: data/02_intermediate/index_cache.sqlite
+    ```
+    """
+
+    def __init__(self, *, service: str, arguments: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Describe the service.
+
+        Args:
+            service: The function, with its module. It is imported when the dataset is first loaded.
+            arguments: Its keyword arguments. Kedro makes a relative `path` or `filepath` among them absolute.
+            metadata: For plugins.
+        """
+        self._service, self._arguments = service, arguments
+        self.metadata = metadata
+
+    @plainly
+    def load(self) -> Any:
+        """Call the function.
+
+        Raises:
+            UserError: As the function does.
+        """
+        return load_obj(self._service)(**self._arguments)
+
+    @plainly
+    def save(self, data: NoReturn) -> None:
+        """Refuse."""
+        raise UserError(f"{self._service} is there to be read or called: no node saves it.")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"service": self._service, "arguments": self._arguments}

@@ -1,0 +1,71 @@
+"""What entries of the type `ServiceDataset` give."""
+
+from pathlib import Path
+from typing import Any
+
+from pneumonia.base.errors import UserError
+from pneumonia.datasets.record_dataset import RecordDataset
+from pneumonia.demo.images import write_demo_images
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
+from pneumonia.images.storage import KAGGLE
+
+
+def open_images(path: str | None, address: str | None = None) -> ImageSource:
+    """Give a handle on a folder, zip or fsspec address of images, or on Kaggle's archive. It never writes.
+
+    Nothing is opened: whether images are there is found out, and said in one sentence, by the node that first reads
+    them.
+
+    Args:
+        path: Folder, zip or fsspec address. Kedro makes relative ones absolute. None where only
+            `--params=images=PATH` can say.
+        address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
+
+    Raises:
+        UserError: If nobody said where the images are.
+    """
+    if path is None:
+        raise UserError("Say which images to judge: --params=images=PATH (image, folder, zip or address).")
+    as_given = address and (address == KAGGLE or address.startswith("~"))
+    return ImageSource(address if as_given else path)  # type: ignore[arg-type]
+
+
+def open_demo_images(path: str, n_images: int, seed: int, images: str | None = None) -> ImageSource:
+    """Write synthetic radiographs, unless they are there, and give a handle on them as on any other images.
+
+    Args:
+        path: Folder that the images are written to.
+        n_images: How many.
+        seed: The same seed gives the same bytes.
+        images: What `--params=images=...` names.
+
+    Raises:
+        UserError: If the user named images of their own: this source makes its own.
+    """
+    if images is not None:
+        raise UserError(
+            f"The demo generates its own images and would not read {images}. Leave out --env=demo, or --params=images."
+        )
+    write_demo_images(Path(path), n_images, seed)
+    return ImageSource(path)
+
+
+def open_index_cache(path: str) -> IndexCache:
+    """Give a handle on the cache of the image index, which reads and writes itself. Local files only."""
+    return IndexCache(Path(path))
+
+
+def load_all_records(path: str) -> dict[str, Any]:
+    """Load all versions of a versioned record by version; none where there is none yet.
+
+    `partitions.PartitionedDataset` fails in an environment's first run, which has no partition.
+
+    Args:
+        path: The `filepath` of the versioned record.
+
+    Raises:
+        UserError: If one of the files is not whole.
+    """
+    files = sorted(Path(path).glob(f"*/{Path(path).name}"))
+    return {file.parent.name: RecordDataset(filepath=file.as_posix()).load() for file in files}
