@@ -19,7 +19,6 @@ WIDE = {
     "model/fit.py:fit_network",
     "model/fit.py:fit_member",
     "pixels/batches.py:make_train_input",
-    "report/findings.py:list_findings",
 }
 
 

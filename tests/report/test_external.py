@@ -6,7 +6,7 @@ from pneumonia.report.external import list_external_findings
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
 
-def found(value, low, high, out_of_range=0.01, slope=1.1, shortcut=0.4):
+def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
     metrics = {
         "external": {
             "auc": {"value": value, "low": low, "high": high},
@@ -15,7 +15,18 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, shortcut=0.4):
         },
         "out_of_range": out_of_range,
     }
-    shortcuts = pd.DataFrame({"predictor": ["network", "file_size"], "auc": [value, shortcut]})
+    shortcuts = pd.DataFrame(
+        {
+            "predictor": ["network", "file_size"],
+            "images": "external",
+            "auc": [value, value - lead],
+            "low": [low, value - lead - 0.1],
+            "high": [high, value - lead + 0.1],
+            "behind_network": [None, lead],
+            "behind_network_low": [None, lead - 0.1],
+            "behind_network_high": [None, lead + 0.1],
+        }
+    )
     return {finding["title"]: finding for finding in list_external_findings(metrics, TEST, shortcuts, "PNEUMONIA")}
 
 
@@ -34,14 +45,31 @@ def test_the_interval_decides_what_is_said_of_chance(auc, title):
 
 
 def test_what_speaks_against_it_is_said():
-    titles = found(0.7, 0.65, 0.75, out_of_range=0.06, slope=0.4, shortcut=0.8)
+    titles = found(0.7, 0.65, 0.75, out_of_range=0.06, slope=0.4, lead=0.05)
     assert {title for title, finding in titles.items() if finding["level"] != "good"} == {
         "A hard fall",
         "Many images are unlike the training images",
         "Probabilities are miscalibrated there",
-        "A shortcut does as well",
+        "Not shown to be better than a shortcut",
     }
 
 
 def test_a_result_that_carries_over_is_called_good():
-    assert {finding["level"] for finding in found(0.985, 0.97, 0.99).values()} == {"good"}
+    assert {finding["level"] for finding in found(0.985, 0.97, 0.99, lead=0.5).values()} == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("there", "title", "level"),
+    [
+        ((0.70, 0.65, 0.75), "A hard fall", "bad"),
+        ((0.95, 0.92, 0.97), "Worse there than on our own test", "caution"),
+        ((0.97, 0.90, 0.995), "A fall of more than 0.05 is not excluded", "caution"),
+        ((0.985, 0.97, 0.99), "At most 0.05 below our own test", "good"),
+    ],
+)
+def test_the_fall_is_judged_by_its_interval(there, title, level):
+    assert found(*there)[title]["level"] == level
+
+
+def test_nothing_speaks_for_a_model_that_may_be_guessing_there():
+    assert "good" not in {finding["level"] for finding in found(0.47, 0.40, 0.53, lead=0.4).values()}

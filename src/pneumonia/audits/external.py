@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pneumonia.audits import shortcuts
 from pneumonia.audits.rows import auc_row
-from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, cross_validated_scores, file_features, pixel_features
+from pneumonia.audits.shortcut_audit import shortcut_row
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
 from pneumonia.images import index as image_index
@@ -210,23 +211,23 @@ def audit_external(
     """Measure how well properties of files and borders alone tell the classes apart there, beside the network.
 
     Returns:
-        predictor, images, auc, low, high, n, n_groups. Properties are scored by cross-validation over groups; none is
-        where a class has fewer groups than folds.
+        predictor, images, auc, low, high, n, n_positive, n_groups, and `behind_network`: by how much the AUC is below
+        the network's, with paired bounds. Properties are scored by cross-validation over groups; none is where a class
+        has fewer groups than folds.
     """
-    network = auc_row("network", EXTERNAL, predictions, predictions["probability"].to_numpy(), parameters)
-    if predictions.groupby("target")["group"].nunique().min() < FOLDS:
-        return pd.DataFrame([network])
+    rows = [auc_row(shortcuts.Predictor.NETWORK, EXTERNAL, predictions, predictions["probability"].to_numpy())]
+    if not shortcuts.can_be_crossed(predictions):
+        return pd.DataFrame(rows)
     items = list_items(source)
     paths = predictions["path"]
     parts = [
-        pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
+        shortcuts.pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
         for start in range(0, len(paths), CHUNK)
     ]
-    files = file_features(index.set_index("path").loc[predictions["path"]]).reset_index(drop=True)
-    features = pd.concat([files, pd.concat(parts, ignore_index=True)], axis=1)
-    target, groups = predictions["target"].to_numpy(), predictions["group"].to_numpy()
-    rows = [network]
-    for name, columns in FEATURE_SETS.items():
-        scores = cross_validated_scores(features[columns].to_numpy(), target, groups, parameters.seed)
-        rows.append(auc_row(str(name), EXTERNAL, predictions, scores, parameters))
+    files = shortcuts.file_features(index.set_index("path").loc[predictions["path"]]).reset_index(drop=True)
+    keys = predictions[["path", "target", "group"]].reset_index(drop=True)
+    features = pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
+    for name in shortcuts.FEATURE_SETS:
+        scores = shortcuts.cross_validated_scores(name, features, parameters.seed)
+        rows.append(shortcut_row(name, EXTERNAL, keys.assign(probability=scores), predictions))
     return pd.DataFrame(rows)

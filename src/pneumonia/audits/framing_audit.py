@@ -38,15 +38,12 @@ def score_validation(
     return score_framings(ask, images, val, parameters.framing_images)
 
 
-def measure_framings(
-    framing_scores: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> pd.DataFrame:
+def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
     """Measure the network on validation images as each judge shows them.
 
     Args:
         framing_scores: The table of `score_validation`.
         decision: The record by which probabilities become decisions.
-        parameters: `resamples`, `seed`.
 
     Returns:
         kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, sensitivity, specificity, n,
@@ -60,7 +57,7 @@ def measure_framings(
         right = images["decision"] == images["target"]
         rows.append(
             {
-                **auc_row(judge.kind, "val", images, images["probability"].to_numpy(), parameters),
+                **auc_row(judge.kind, "val", images, images["probability"].to_numpy()),
                 **judge._asdict(),
                 "sensitivity": float(right[images["target"] == 1].mean()),
                 "specificity": float(right[images["target"] == 0].mean()),

@@ -56,27 +56,23 @@ def score_hidden(
     return pd.concat(parts, ignore_index=True)
 
 
-def measure_regions(
-    hidden_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
-) -> pd.DataFrame:
+def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Measure the network's AUC on test for each view of the images.
 
     Args:
         hidden_scores: The table of `score_hidden`.
         scores: Probabilities of the whole images.
-        parameters: `resamples`, `seed`.
 
     Returns:
-        predictor (a `View`), images, auc, low, high, n, n_groups, and `behind_centre`: by how much the AUC is below
-        that with all but the centre hidden, with paired bounds.
+        predictor (a `View`), images, auc, low, high, n, n_positive, n_groups, and `behind_centre`: by how much the AUC
+        is below that with all but the centre hidden, with paired bounds.
     """
     whole = scores[scores["split"] == "test"]
     parts = {View.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
     centre = parts[View.BORDER_HIDDEN]
     return pd.DataFrame(
         [
-            auc_row(view, "test", rows, rows["probability"].to_numpy(), parameters)
-            | paired_loss("behind_centre", centre, rows)
+            auc_row(view, "test", rows, rows["probability"].to_numpy()) | paired_loss("behind_centre", centre, rows)
             for view, rows in parts.items()
         ]
     )

@@ -51,10 +51,7 @@ def score_damaged(
 
 
 def measure_robustness(
-    damaged_scores: pd.DataFrame,
-    predictions: pd.DataFrame,
-    decision: dict[str, Any],
-    parameters: EvaluationParameters,
+    damaged_scores: pd.DataFrame, predictions: pd.DataFrame, decision: dict[str, Any]
 ) -> pd.DataFrame:
     """Measure the network on damaged test images, beside the same images undamaged.
 
@@ -62,7 +59,6 @@ def measure_robustness(
         damaged_scores: The table of `score_damaged`.
         predictions: What the network says of the undamaged images.
         decision: The record by which probabilities become decisions.
-        parameters: `resamples`, `seed`.
 
     Returns:
         kind, strength (0: undamaged), auc, low, high, `loss` of AUC with its paired bounds, sensitivity, specificity,
@@ -71,21 +67,19 @@ def measure_robustness(
     if damaged_scores.empty:
         return pd.DataFrame(columns=COLUMNS)
     clean = predictions[predictions["path"].isin(damaged_scores["path"])]
-    rows = [damage_row(UNDAMAGED, 0, clean, decision, parameters) | paired_loss("loss", clean, clean)]
+    rows = [damage_row(UNDAMAGED, 0, clean, decision) | paired_loss("loss", clean, clean)]
     for (kind, strength), damaged in damaged_scores.groupby(["kind", "strength"], sort=False):
-        row = damage_row(kind, strength, damaged, decision, parameters)
+        row = damage_row(kind, strength, damaged, decision)
         rows.append(row | paired_loss("loss", clean, damaged))
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def damage_row(
-    kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> dict[str, Any]:
+def damage_row(kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
     """Measure the network on images damaged in one way, decided as the undamaged ones are."""
     decided = apply_decision(damaged, decision)
     right = decided["decision"] == decided["target"]
     return {
-        **auc_row(kind, "test", damaged, damaged["probability"].to_numpy(), parameters),
+        **auc_row(kind, "test", damaged, damaged["probability"].to_numpy()),
         "kind": kind,
         "strength": strength,
         "sensitivity": float(right[decided["target"] == 1].mean()),

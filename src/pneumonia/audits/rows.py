@@ -5,14 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import auc_difference, estimate_auc
-from pneumonia.metrics.metrics import Floats
+from pneumonia.metrics.registry import Floats
 
 
-def auc_row(
-    predictor: str, images: str, rows: pd.DataFrame, scores: Floats, parameters: EvaluationParameters
-) -> dict[str, Any]:
+def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
     """Estimate the AUC of scores of some images.
 
     Args:
@@ -20,13 +17,12 @@ def auc_row(
         images: Which images these are.
         rows: `target` and `group` of each image, `[n]`.
         scores: Higher for the positive class, `[n]`.
-        parameters: `resamples`, `seed`.
 
     Returns:
-        predictor, images, auc, low, high, n, n_groups.
+        predictor, images, auc, low, high, n, n_positive, n_groups.
     """
-    groups = rows["group"].to_numpy()
-    auc = estimate_auc(rows["target"].to_numpy(), scores, groups)
+    groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
+    auc = estimate_auc(target, scores, groups)
     return {
         "predictor": predictor,
         "images": images,
@@ -34,6 +30,7 @@ def auc_row(
         "low": auc["low"],
         "high": auc["high"],
         "n": len(rows),
+        "n_positive": int(target.sum()),
         "n_groups": len(np.unique(groups)),
     }
 

@@ -1,4 +1,4 @@
-"""What tells the classes apart without looking at the lungs: properties of the file, brightness, borders."""
+"""What tells the classes apart without looking at the lungs: properties of the file, of its grey levels, of borders."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.audits.rows import auc_row
-from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.metrics import Floats
-from pneumonia.model.predict import PART
+from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.model.predict import stored_parts
 from pneumonia.pixels.store import PixelStore
 
 BORDER = 0.06  # of the image's side: where collimators, letters and padding are
+PERCENTS = (1, 5, 25, 50, 75, 95, 99)
+FOLDS = 5
 
 
 class Predictor(StrEnum):
-    """What the class is predicted from: properties that are no findings, or the network's probability."""
+    """What the class is predicted from: properties that are no findings, the rim, or the network's probability."""
 
     SHAPE = "shape"
     ASPECT = "aspect"
@@ -25,16 +25,12 @@ class Predictor(StrEnum):
     MODE = "mode"
     BRIGHTNESS = "brightness"
     BORDER = "border"
+    SHARPNESS = "sharpness"
+    PERCENTILES = "percentiles"
     ALL = "all"
+    ALL_BOOSTED = "all_boosted"
+    RIM_NETWORK = "rim_network"
     NETWORK = "network"
-
-
-class Sample(StrEnum):
-    """Which images a predictor was judged on."""
-
-    CROSS_VALIDATED = "cross_validated"
-    TEST = "test"
-    VAL = "val"
 
 
 PREDICTOR_LABELS = {
@@ -44,13 +40,12 @@ PREDICTOR_LABELS = {
     Predictor.MODE: "Stored mode",
     Predictor.BRIGHTNESS: "Mean brightness",
     Predictor.BORDER: "Border pixels",
-    Predictor.ALL: "All properties together",
+    Predictor.SHARPNESS: "Sharpness",
+    Predictor.PERCENTILES: "Percentiles of grey",
+    Predictor.ALL: "All properties, linear",
+    Predictor.ALL_BOOSTED: "All properties, boosted trees",
+    Predictor.RIM_NETWORK: "A network on the rim alone",
     Predictor.NETWORK: "The network",
-}
-SAMPLE_LABELS = {
-    Sample.CROSS_VALIDATED: "train + val, cross-validated",
-    Sample.TEST: "test",
-    Sample.VAL: "validation",
 }
 FEATURE_SETS = {
     Predictor.SHAPE: ["log_width", "log_height"],
@@ -59,18 +54,14 @@ FEATURE_SETS = {
     Predictor.MODE: ["stored_colour"],
     Predictor.BRIGHTNESS: ["brightness"],
     Predictor.BORDER: [
-        "top",
-        "bottom",
-        "left",
-        "right",
-        "top_spread",
-        "bottom_spread",
-        "left_spread",
-        "right_spread",
+        *("top", "bottom", "left", "right"),
+        *("top_spread", "bottom_spread", "left_spread", "right_spread"),
     ],
+    Predictor.SHARPNESS: ["log_sharpness"],
+    Predictor.PERCENTILES: [f"percentile_{percent}" for percent in PERCENTS],
 }
 FEATURE_SETS[Predictor.ALL] = [name for names in FEATURE_SETS.values() for name in names]
-FOLDS = 5
+FEATURE_SETS[Predictor.ALL_BOOSTED] = FEATURE_SETS[Predictor.ALL]
 
 
 def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +79,15 @@ def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
-    """Describe each image, uint8 `[n, size, size, 1]`, by its mean brightness and its four borders (0 to 1)."""
+    """Describe each image by its grey levels (0 to 1), its four borders and its sharpness.
+
+    Args:
+        images: uint8 `[n, size, size, 1]`.
+
+    Returns:
+        One row an image: mean brightness, means and deviations of the borders, `PERCENTS`, and `log_sharpness`, the
+        logarithm of 1 plus the variance of the Laplacian (in grey levels: Pertuz et al., Pattern Recognit. 46, 2013).
+    """
     pixels = images[..., 0] / np.float32(255)
     width = max(1, round(BORDER * pixels.shape[1]))
     sides = {
@@ -100,46 +99,20 @@ def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
     columns = {"brightness": pixels.mean(axis=(1, 2))}
     columns |= {name: part.mean(axis=(1, 2)) for name, part in sides.items()}
     columns |= {f"{name}_spread": part.std(axis=(1, 2)) for name, part in sides.items()}
+    columns["log_sharpness"] = np.log1p(_laplacian(images[..., 0].astype(np.float32)).var(axis=(1, 2)))
+    levels = np.percentile(pixels, PERCENTS, axis=(1, 2))
+    columns |= {f"percentile_{percent}": level for percent, level in zip(PERCENTS, levels, strict=True)}
     return pd.DataFrame(columns).astype(float)
 
 
-def cross_validated_scores(features: Floats, target: npt.NDArray[np.int64], groups: npt.NDArray, seed: int) -> Floats:
-    """Score each row by a logistic regression that saw none of its group.
-
-    Five folds, stratified by class, groups kept together.
-
-    Args:
-        features: `[n, k]`.
-        target: True class, 0 or 1, `[n]`.
-        groups: Group of each row, `[n]`.
-        seed: Seed of the folds.
-
-    Returns:
-        Probability of the positive class, `[n]`.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    return cross_val_predict(_logistic_regression(), features, target, groups=groups, cv=folds, method="predict_proba")[
-        :, 1
-    ]
-
-
-def held_out_scores(features: Floats, target: npt.NDArray[np.int64], unseen: Floats) -> Floats:
-    """Score unseen rows by a logistic regression fitted on the others; probability of the positive class."""
-    return _logistic_regression().fit(features, target).predict_proba(unseen)[:, 1]
-
-
-def _logistic_regression() -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return, for inner pixels of `[n, height, width]`, the sum of the four neighbours less four times the pixel."""
+    around = pixels[:, :-2, 1:-1] + pixels[:, 2:, 1:-1] + pixels[:, 1:-1, :-2] + pixels[:, 1:-1, 2:]
+    return around - 4 * pixels[:, 1:-1, 1:-1]
 
 
 def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) -> pd.DataFrame:
-    """Describe each image by its file, its brightness and its borders.
+    """Describe each image by its file, its grey levels, its borders and its sharpness.
 
     Args:
         split_manifest: One row an image.
@@ -148,37 +121,67 @@ def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) ->
     Returns:
         path, group, target, split and the columns of `FEATURE_SETS`, one row an image.
     """
-    rows = pixel_store.rows(split_manifest["sha256"])
-    parts = [pixel_features(pixel_store.read(rows[i : i + PART])) for i in range(0, len(rows), PART)]
+    parts = [pixel_features(images) for images in stored_parts(pixel_store, split_manifest["sha256"])]
     keys = split_manifest[["path", "group", "target", "split"]].reset_index(drop=True)
     files = file_features(split_manifest).reset_index(drop=True)
     return pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
 
 
-def audit_shortcuts(
-    shortcut_features: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
-) -> pd.DataFrame:
-    """Measure how well each set of properties alone predicts the class, beside the network.
+def can_be_crossed(rows: pd.DataFrame) -> bool:
+    """Tell whether each class has a group for every fold."""
+    groups = rows.groupby("target")["group"].nunique()
+    return bool(groups.reindex([0, 1], fill_value=0).min() >= FOLDS)
+
+
+def cross_validated_scores(name: Predictor, features: pd.DataFrame, seed: int) -> Floats:
+    """Score each row by a fit that saw none of its group: five folds, stratified by class, groups kept together.
 
     Args:
-        shortcut_features: One row an image of every split.
-        scores: The network's probabilities of validation and test.
-        parameters: `resamples`, `seed`.
+        name: Whose columns of `FEATURE_SETS` are used, and how they are fitted.
+        features: Has these columns, `target` and `group`, `[n]`.
+        seed: Seed of the folds and of the trees.
 
     Returns:
-        predictor (a `Predictor`), images (a `Sample`), auc, low, high, n, n_groups. A set of properties is judged
-        by cross-validation on train and val, and on test after a fit to these; the network on val and test.
+        Probability of the positive class, `[n]`.
     """
-    known = shortcut_features[shortcut_features["split"] != "test"]
-    test = shortcut_features[shortcut_features["split"] == "test"]
-    known_target = known["target"].to_numpy()
-    rows = []
-    for name, columns in FEATURE_SETS.items():
-        features, groups = known[columns].to_numpy(), known["group"].to_numpy()
-        crossed = cross_validated_scores(features, known_target, groups, parameters.seed)
-        rows.append(auc_row(name, Sample.CROSS_VALIDATED, known, crossed, parameters))
-        held_out = held_out_scores(features, known_target, test[columns].to_numpy())
-        rows.append(auc_row(name, Sample.TEST, test, held_out, parameters))
-    for split, part in scores.groupby("split", sort=False):
-        rows.append(auc_row(Predictor.NETWORK, Sample(split), part, part["probability"].to_numpy(), parameters))
-    return pd.DataFrame(rows)
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    values, target = _values_of(name, features), features["target"].to_numpy()
+    groups = features["group"].to_numpy()
+    with _one_thread():
+        found = cross_val_predict(
+            _make_fit(name, seed), values, target, groups=groups, cv=folds, method="predict_proba"
+        )
+    return found[:, 1]
+
+
+def held_out_scores(name: Predictor, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:
+    """Score unseen rows by a fit on the known ones; probability of the positive class, `[n]`."""
+    target: Targets = known["target"].to_numpy()
+    with _one_thread():
+        fitted = _make_fit(name, seed).fit(_values_of(name, known), target)
+        return fitted.predict_proba(_values_of(name, unseen))[:, 1]
+
+
+def _values_of(name: Predictor, features: pd.DataFrame) -> Floats:
+    return features[FEATURE_SETS[name]].to_numpy(dtype=float)
+
+
+def _one_thread() -> Any:
+    """Keep OpenMP to one thread: where something else runs too, several wait for each other far longer."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="openmp")
+
+
+def _make_fit(name: Predictor, seed: int) -> Any:
+    """Return boosted trees (Ke et al., NeurIPS 2017), which also see how properties go together, or a linear model."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if name is Predictor.ALL_BOOSTED:
+        return HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

@@ -163,6 +163,7 @@ class EvaluationParameters(Group):
     train_images: Annotated[int, Field(ge=1)]
     gallery_images: Annotated[int, Field(ge=1, le=12)]
     hidden_side: Share
+    rim_network: bool
     framing_images: Annotated[int, Field(ge=0)]
     robustness: bool
     robustness_images: Annotated[int, Field(ge=20)]

@@ -8,10 +8,11 @@ import pandas as pd
 from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import VIEW_LABELS
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, SAMPLE_LABELS
+from pneumonia.audits.rim_network import LEAST_IMAGES
+from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
+from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.metrics.strata import FAMILY_LABELS
-from pneumonia.report.findings import gravest_first, list_findings, write_verdict
-from pneumonia.report.framing import judge_framing
+from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
 from pneumonia.report.limits import list_limits, name_chosen
 from pneumonia.report.provenance import (
@@ -36,7 +37,6 @@ INTERVALS = (
     "the bound of Clopper and Pearson; what follows from sensitivity and specificity: from their intervals (MOVER); "
     "the rest from {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, 2007)."
 )
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness", "data_flow")
 
 
 def write_report(**material: Any) -> str:
@@ -70,7 +70,6 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     folder = material["unit_metrics"]["folder"]
     surplus = folder["n"] - metrics["test"]["n"] if folder else 0
     test_name = name_test(record, material["class_counts"], surplus)
-    audits = {name: material[name] for name in AUDITS}
     return {
         "negative": negative,
         "positive": positive,
@@ -84,12 +83,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "members": record["model"]["training"].get("members", 1),
         "chosen": name_chosen(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
-        "findings": gravest_first(
-            [
-                *list_findings(metrics, material["decision"], audits, material["pointing"]),
-                judge_framing(material["framing_audit"], negative, positive),
-            ]
-        ),
+        "findings": list_findings(material, negative, positive),
         "limits": list_limits(record, metrics, material["data_flow"]),
         "attribution": ATTRIBUTION,
         "intervals": INTERVALS.format(resamples=record["parameters"]["evaluation"]["resamples"]),
@@ -104,12 +98,18 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "negatives": SHOWN_LABELS,
         "positives": SHOWN_LABELS,
     }
+    shortcuts = material["shortcut_audit"]
     return {
         "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
         "flow_table": _labelled(material["data_flow"], {"step": FLOW_LABELS}),
-        "shortcut_table": _labelled(material["shortcut_audit"], shortcut_labels),
+        "shortcut_table": _labelled(shortcuts, shortcut_labels),
+        "best_shortcut": PREDICTOR_LABELS[best_shortcut(shortcuts)],
+        "has_rim_network": (shortcuts["predictor"] == Predictor.RIM_NETWORK).any(),
+        "is_cross_validated": (shortcuts["images"] == Sample.CROSS_VALIDATED).any(),
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
         "framing_table": _labelled(material["framing_audit"], framing_labels),
+        "LEAST_IMAGES": LEAST_IMAGES,
+        "FOLDS": FOLDS,
         "SPLIT_LABELS": SPLIT_LABELS,
         "RANGE_LABELS": RANGE_LABELS,
         "UNIT_LABELS": UNIT_LABELS,

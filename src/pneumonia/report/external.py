@@ -1,84 +1,80 @@
 """The page on another place: verdict, what speaks against the result, metrics beside those of our own test."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
+from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS
+from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
-from pneumonia.report.render import render, say_number, say_percent
+from pneumonia.report.levels import CHANCE, Finding, Level, finding
+from pneumonia.report.render import render
+from pneumonia.report.shortcuts import judge_shortcuts
+from pneumonia.report.words import say_interval, say_number, say_percent
 
-CHANCE = 0.5  # AUC
 LARGE_FALL = 0.05  # of AUC, against our own test
 MANY_OUTSIDE = 0.05  # share of images out of range
-Level = Literal["good", "caution", "bad"]
-NETWORK = "network"
 
 
 def list_external_findings(
     external_metrics: Mapping[str, Any], test: Mapping[str, Any], shortcuts: pd.DataFrame, positive: str
-) -> list[dict[str, str]]:
+) -> list[Finding]:
     """Say what speaks for the result there and against it, each by a stated rule.
 
     Args:
         external_metrics: As `audits.external.measure_external` makes it.
         test: The metrics of our own test.
-        shortcuts: AUC of the network and of properties alone.
+        shortcuts: The table of `audits.external.audit_external`.
         positive: Name of the positive class.
 
     Returns:
-        Records of `level` ("good", "caution" or "bad"), `title` and `text`.
+        Records of `level` (a `Level`), `title` and `text`.
     """
     there = external_metrics["external"]
-    findings = [_judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
+    findings: list[Finding | None] = [_judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
     outside = external_metrics["out_of_range"]
     text = f"{say_percent(outside)} of the images are out of range (1% of validation)."
     if outside > MANY_OUTSIDE:
-        findings.append(_finding("caution", "Many images are unlike the training images", text))
+        findings.append(finding(Level.CAUTION, "Many images are unlike the training images", text))
     else:
-        findings.append(_finding("good", "The images look like the training images", text))
+        findings.append(finding(Level.GOOD, "The images look like the training images", text))
     findings.append(judge_calibration(there, "there"))
-    others = shortcuts[shortcuts["predictor"] != NETWORK].sort_values("auc")
-    if len(others):
-        best, network = others.iloc[-1], there["auc"]["value"]
-        label = PREDICTOR_LABELS[best["predictor"]].lower()
-        text = (
-            f"Without looking at the lungs, “{label}” reaches AUC {best['auc']:.3f} there; the network {network:.3f}."
-        )
-        if best["auc"] >= network:
-            findings.append(_finding("bad", "A shortcut does as well", text))
-    return findings
+    findings.append(judge_shortcuts(shortcuts, EXTERNAL, "there"))
+    is_guess = (there["auc"]["low"] or 0) <= CHANCE  # nothing speaks for one
+    return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
 
 
-def _judge_auc(auc: Mapping[str, Any], positive: str) -> dict[str, str]:
+def _judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
     if auc["low"] is None:
-        return _finding("bad", "No interval", "One class has too few groups: chance cannot be told from skill.")
+        return finding(Level.BAD, "No interval", "One class has too few groups: chance cannot be told from skill.")
     interval = f"AUC {say_number(auc['value'])}, 95% interval {say_number(auc['low'])} to {say_number(auc['high'])}"
     if auc["high"] < CHANCE:
-        return _finding(
-            "bad",
+        return finding(
+            Level.BAD,
             "Worse than chance: are the labels swapped?",
             f"{interval}: the network ranks {positive} images below the others. Check ingest.positive_class and the "
             "class folders; if they are right, the model must not be used there.",
         )
     if auc["low"] <= CHANCE:
-        return _finding(
-            "bad", "Not better than chance", f"{interval}, which includes 0.5: nothing shows any skill there."
+        return finding(
+            Level.BAD, "Not better than chance", f"{interval}, which includes 0.5: nothing shows any skill there."
         )
-    return _finding("good", "Better than chance", f"{interval}.")
+    return finding(Level.GOOD, "Better than chance", f"{interval}.")
 
 
-def _judge_fall(there: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, str]:
-    fall = ours["value"] - there["value"]
-    text = f"AUC {say_number(ours['value'])} on our own test, {say_number(there['value'])} there."
-    if fall > LARGE_FALL:
-        return _finding("bad", "A hard fall", f"{text} The figures of our own test do not carry over.")
-    return _finding("good", "No hard fall", text)
-
-
-def _finding(level: Level, title: str, text: str) -> dict[str, str]:
-    return {"level": level, "title": title, "text": text}
+def _judge_fall(there: Mapping[str, Any], ours: Mapping[str, Any]) -> Finding:
+    fall = difference(ours, there)
+    text = f"AUC {say_number(ours['value'])} on our own test, {say_number(there['value'])} there; difference "
+    text += f"{say_number(fall['value'])} (95% interval {say_interval(fall)})."
+    if fall["low"] is not None and fall["low"] > LARGE_FALL:
+        return finding(Level.BAD, "A hard fall", f"{text} The figures of our own test do not carry over.")
+    if say_difference(fall) == "better":
+        return finding(Level.CAUTION, "Worse there than on our own test", text)
+    if fall["high"] is None or fall["high"] > LARGE_FALL:
+        return finding(Level.CAUTION, f"A fall of more than {LARGE_FALL} is not excluded", text)
+    return finding(Level.GOOD, f"At most {LARGE_FALL} below our own test", text)
 
 
 def write_external_report(**material: Any) -> str:

@@ -5,15 +5,16 @@ No heading claims more than its interval: a difference is called one only where 
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 import pandas as pd
 
 from pneumonia.audits.regions import View
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
 from pneumonia.metrics.bounds import difference, say_difference
+from pneumonia.report.framing import judge_framing
+from pneumonia.report.levels import CHANCE, Finding, Level, finding, gravest_first
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
+from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
@@ -23,21 +24,12 @@ LARGE_LOSS = 0.05  # of AUC, under medium damage
 MEDIUM = 2  # the strength of a medium damage
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
-CHANCE = 0.5  # AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
 
 OUT_OF_DISTRIBUTION = (
     "The network never saw such images in training, so these figures are no measure of what each region holds (Hooker "
     "et al., NeurIPS 2019)."
 )
-
-
-class Level(StrEnum):
-    """Whether a finding speaks for the result."""
-
-    GOOD = "good"
-    CAUTION = "caution"
-    BAD = "bad"
 
 
 def write_verdict(
@@ -58,52 +50,46 @@ def write_verdict(
     )
 
 
-def list_findings(
-    metrics: Mapping[str, Any],
-    decision: Mapping[str, Any],
-    audits: Mapping[str, pd.DataFrame],
-    pointing: Mapping[str, Any],
-) -> list[dict[str, str]]:
+# The datasets that findings rest on.
+FINDINGS_FROM = (
+    *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
+    *("robustness", "pointing"),
+)
+
+
+def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> list[Finding]:
     """Say what speaks for the result and against it, each by a stated rule; the gravest first.
 
     Args:
-        metrics: Of validation and test.
-        decision: The record of the decision.
-        audits: `leak_audit`, `shortcut_audit`, `region_audit`, `robustness`; and `data_flow`.
-        pointing: How often maps peak on known lesions.
+        material: Those of `FINDINGS_FROM`, by name.
+        negative: Name of the negative class.
+        positive: Name of the positive class.
 
     Returns:
         Records of `level` (a `Level`), `title` and `text`.
     """
-    first = [_judge_leaks(audits["leak_audit"], audits["data_flow"]), _judge_precision(metrics["test"]["auc"])]
+    metrics, shortcuts = material["metrics"], material["shortcut_audit"]
+    first = [_judge_leaks(material["leak_audit"], material["data_flow"]), _judge_precision(metrics["test"]["auc"])]
     if (metrics["test"]["auc"]["low"] or 0) <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
-        guess = _finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
+        guess = finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
         return gravest_first([*first, guess])
     findings = [
         *first,
         _judge_gap(metrics),
-        _judge_threshold(metrics["val"], decision),
-        _judge_shortcuts(audits["shortcut_audit"]),
-        _judge_regions(audits["region_audit"]),
+        _judge_threshold(metrics["val"], material["decision"]),
+        judge_shortcuts(shortcuts),
+        judge_middle_third(shortcuts),
+        _judge_regions(material["region_audit"]),
+        judge_framing(material["framing_audit"], negative, positive),
         judge_calibration(metrics["test"], "on test"),
-        _judge_robustness(audits["robustness"]),
-        _judge_pointing(pointing),
+        _judge_robustness(material["robustness"]),
+        _judge_pointing(material["pointing"]),
     ]
-    return gravest_first([finding for finding in findings if finding is not None])
+    return gravest_first([one for one in findings if one is not None])
 
 
-def gravest_first(findings: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Put what speaks against a result before what speaks for it."""
-    order = [Level.BAD, Level.CAUTION, Level.GOOD]
-    return sorted(findings, key=lambda finding: order.index(Level(finding["level"])))
-
-
-def _finding(level: Level, title: str, text: str) -> dict[str, str]:
-    return {"level": level, "title": title, "text": text}
-
-
-def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> dict[str, str]:
+def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
     ours = shared_by_unit(audit)
     text = f"In more than one split: {', '.join(f'{n:,} {UNIT_LABELS.get(unit, unit)}' for unit, n in ours.items())}."
     groups = audit[(audit["unit"] == Unit.GROUP) & (audit["split_by"] != SplitBy.MANIFEST)]
@@ -112,28 +98,28 @@ def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> dict[str, str]
         listed = "; ".join(f"{count:,} ({SPLIT_LABELS[way]})" for way, count in others.items())
         text += f" Groups that other ways of splitting would share: {listed}."
     if ours.get(Unit.GROUP, 0) + ours.get(Unit.HASH, 0):
-        return _finding(Level.BAD, "The splits share groups or files", text)
+        return finding(Level.BAD, "The splits share groups or files", text)
     if sum(ours.values()):
-        return _finding(Level.CAUTION, "Near-duplicates lie in two splits", text)
+        return finding(Level.CAUTION, "Near-duplicates lie in two splits", text)
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         text += f" No group could be read for {alone:,} images: whether their patients are in two splits is not known."
-        return _finding(Level.CAUTION, "Patients in two splits are not excluded", text)
-    return _finding(Level.GOOD, "No known group and no file is in two splits", text)
+        return finding(Level.CAUTION, "Patients in two splits are not excluded", text)
+    return finding(Level.GOOD, "No known group and no file is in two splits", text)
 
 
-def _judge_precision(auc: Mapping[str, Any]) -> dict[str, str]:
+def _judge_precision(auc: Mapping[str, Any]) -> Finding:
     if auc["low"] is None:
         text = "One class of test has fewer than two groups: chance cannot be told from skill."
-        return _finding(Level.BAD, "No interval", text)
+        return finding(Level.BAD, "No interval", text)
     width = auc["high"] - auc["low"]
     text = f"The 95% interval of the AUC is {width:.3f} wide."
     if width > WIDE_INTERVAL:
-        return _finding(Level.CAUTION, "Few test images", f"{text} Differences smaller than that mean nothing here.")
-    return _finding(Level.GOOD, "Enough test images for a narrow interval", text)
+        return finding(Level.CAUTION, "Few test images", f"{text} Differences smaller than that mean nothing here.")
+    return finding(Level.GOOD, "Enough test images for a narrow interval", text)
 
 
-def _judge_gap(metrics: Mapping[str, Any]) -> dict[str, str] | None:
+def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
     val, test = metrics["val"]["auc"], metrics["test"]["auc"]
     if val["low"] is None or test["low"] is None:
         return None
@@ -142,40 +128,24 @@ def _judge_gap(metrics: Mapping[str, Any]) -> dict[str, str] | None:
     text += f"(95% interval {say_interval(gap)})."
     if say_difference(gap) == "better":
         text += " Expect another loss on images from elsewhere."
-        return _finding(Level.CAUTION, "Worse on test than on validation", text)
+        return finding(Level.CAUTION, "Worse on test than on validation", text)
     if gap["high"] is None or gap["high"] > LARGE_GAP:
         title = f"A loss of more than {LARGE_GAP} from validation to test is not excluded"
-        return _finding(Level.CAUTION, title, text)
-    return _finding(Level.GOOD, f"Test is at most {LARGE_GAP} below validation", text)
+        return finding(Level.CAUTION, title, text)
+    return finding(Level.GOOD, f"Test is at most {LARGE_GAP} below validation", text)
 
 
-def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, str] | None:
+def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> Finding | None:
     youden = next(row for row in decision["rules"] if row["rule"] == "youden")
     best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]
     if own["high"] is None or best - own["value"] <= POOR_THRESHOLD or own["high"] >= best:
         return None
     text = f"On validation its balanced accuracy is {own['value']:.3f} (95% interval {say_interval(own)}); a threshold "
     text += f"of {youden['threshold']:.3f} has {best:.3f}."
-    return _finding(Level.CAUTION, "The threshold does not suit these scores", text)
+    return finding(Level.CAUTION, "The threshold does not suit these scores", text)
 
 
-def _judge_shortcuts(audit: pd.DataFrame) -> dict[str, str]:
-    on_test = audit[audit["images"] == Sample.TEST]
-    network = on_test[on_test["predictor"] == Predictor.NETWORK].iloc[0]
-    best = on_test[on_test["predictor"] != Predictor.NETWORK].sort_values("auc").iloc[-1]
-    name = PREDICTOR_LABELS[best["predictor"]].lower()
-    text = f"Without looking at the lungs, “{name}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) on test, "
-    text += f"the network {network['auc']:.3f} ({say_interval(network)})."
-    if not best["high"] < network["low"]:
-        text += " The result does not show that it reads radiographs."
-        return _finding(Level.BAD, "Not shown to be better than a shortcut", text)
-    if best["low"] > CHANCE:
-        text += " Some of the network's skill may come from there."
-        return _finding(Level.CAUTION, "Shortcuts tell the classes apart as well", text)
-    return _finding(Level.GOOD, "Better than the shortcuts that were tried", text)
-
-
-def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
+def _judge_regions(audit: pd.DataFrame) -> Finding:
     by_view = audit.set_index("predictor")
     rim, centre = by_view.loc[View.CENTRE_HIDDEN], by_view.loc[View.BORDER_HIDDEN]
     behind = {"low": rim["behind_centre_low"], "high": rim["behind_centre_high"]}
@@ -183,15 +153,15 @@ def _judge_regions(audit: pd.DataFrame) -> dict[str, str]:
     text += f"({say_interval(centre)}) with all but the centre hidden; difference {say_number(rim['behind_centre'])} "
     text += f"({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
     if say_difference(behind) == "worse":
-        return _finding(Level.BAD, "The rim of the image tells it more than the centre", text)
+        return finding(Level.BAD, "The rim of the image tells it more than the centre", text)
     if say_difference(behind) != "better":
-        return _finding(Level.CAUTION, "Not shown to rely on the centre of the image", text)
+        return finding(Level.CAUTION, "Not shown to rely on the centre of the image", text)
     if rim["low"] > CHANCE and rim["auc"] > TELLING_REGION:
-        return _finding(Level.CAUTION, "The rim alone tells a lot", text)
-    return _finding(Level.GOOD, "The centre tells it more than the rim", text)
+        return finding(Level.CAUTION, "The rim alone tells a lot", text)
+    return finding(Level.GOOD, "The centre tells it more than the rim", text)
 
 
-def judge_calibration(measured: Mapping[str, Any], where: str) -> dict[str, str]:
+def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
     """Judge calibrated probabilities by whether the intervals of slope and shift hold the ideal values, 1 and 0.
 
     Args:
@@ -204,15 +174,15 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> dict[str, str]
         f"calibration in the large {say_number(shift['value'], 2)} ({say_interval(shift, 2)}; ideal 0)."
     )
     if slope["low"] is None or shift["low"] is None:
-        return _finding(Level.CAUTION, "Calibration cannot be judged", text)
+        return finding(Level.CAUTION, "Calibration cannot be judged", text)
     if say_difference(slope, none=1) == say_difference(shift) == "not shown to be different":
-        return _finding(Level.GOOD, f"No miscalibration shown {where}", text)
-    return _finding(Level.CAUTION, f"Probabilities are miscalibrated {where}", text)
+        return finding(Level.GOOD, f"No miscalibration shown {where}", text)
+    return finding(Level.CAUTION, f"Probabilities are miscalibrated {where}", text)
 
 
-def _judge_robustness(robustness: pd.DataFrame) -> dict[str, str]:
+def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
-        return _finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
+        return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
     worst = robustness[robustness["strength"] == MEDIUM].sort_values("auc").iloc[0]
     loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
@@ -220,14 +190,14 @@ def _judge_robustness(robustness: pd.DataFrame) -> dict[str, str]:
     text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {say_number(worst['loss'])} "
     text += f"({say_interval(loss)}, paired)."
     if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
-        return _finding(Level.CAUTION, "Sensitive to image quality", text)
+        return finding(Level.CAUTION, "Sensitive to image quality", text)
     if loss["high"] is not None and loss["high"] <= LARGE_LOSS:
-        return _finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium damage", text)
+        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium damage", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium damage is not excluded"
-    return _finding(Level.CAUTION, title, text)
+    return finding(Level.CAUTION, title, text)
 
 
-def _judge_pointing(pointing: Mapping[str, Any]) -> dict[str, str] | None:
+def _judge_pointing(pointing: Mapping[str, Any]) -> Finding | None:
     if not pointing["n"]:
         return None
     hits, share = pointing["hits"], pointing["lesion_share"]
@@ -237,5 +207,5 @@ def _judge_pointing(pointing: Mapping[str, Any]) -> dict[str, str] | None:
         f"random would in {say_percent(share, 0)}."
     )
     if hits["low"] is None or hits["low"] <= share or hits["value"] < 3 * share:
-        return _finding(Level.CAUTION, "Maps are not shown to peak on the lesions", text)
-    return _finding(Level.GOOD, "Maps peak on lesions more often than at random", text)
+        return finding(Level.CAUTION, "Maps are not shown to peak on the lesions", text)
+    return finding(Level.GOOD, "Maps peak on lesions more often than at random", text)

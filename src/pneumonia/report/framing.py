@@ -3,13 +3,13 @@
 import pandas as pd
 
 from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
-from pneumonia.report.findings import CHANCE
+from pneumonia.report.levels import CHANCE, Finding, Level, finding
 from pneumonia.report.words import say_interval, say_number
 
 LARGE_LOSS = 0.05  # of AUC, under the worst cut
 
 
-def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> dict[str, str]:
+def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
     """Say whether cutting the negatives' images makes them positives.
 
     The cut with the least AUC is looked at. It is a loss where its interval lies below that of the images as they are;
@@ -21,11 +21,11 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         positive: Name of the positive class.
 
     Returns:
-        `level` ("good", "caution" or "bad"), `title` and `text`.
+        Level, title and text.
     """
     if framing_audit.empty:
         text = "evaluation.framing_images is 0: whether the network judges by framing is not known."
-        return {"level": "caution", "title": "Framing not measured", "text": text}
+        return finding(Level.CAUTION, "Framing not measured", text)
     clean = framing_audit[framing_audit["kind"] == Kind.UNTOUCHED].iloc[0]
     cuts = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT]
     worst = cuts.sort_values("auc").iloc[0]
@@ -38,9 +38,9 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     if not worst["high"] < clean["low"]:
         is_excluded = clean["low"] > CHANCE and worst["low"] >= clean["auc"] - LARGE_LOSS
         if is_excluded:
-            return {"level": "good", "title": f"Loses at most {LARGE_LOSS} of AUC under the cuts", "text": text}
+            return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
         title = f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded"
-        return {"level": "caution", "title": title, "text": text}
+        return finding(Level.CAUTION, title, text)
     if clean["auc"] - worst["auc"] > LARGE_LOSS:
-        return {"level": "bad", "title": "It judges by how the image is framed", "text": text}
-    return {"level": "caution", "title": "Framing moves some of its answers", "text": text}
+        return finding(Level.BAD, "It judges by how the image is framed", text)
+    return finding(Level.CAUTION, "Framing moves some of its answers", text)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from pneumonia.images.layout import SPLITS
 from pneumonia.report.external import list_external_findings
-from pneumonia.report.findings import Level, list_findings
+from pneumonia.report.findings import FINDINGS_FROM, list_findings
+from pneumonia.report.levels import Finding, Level
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 
-AUDITS = ("leak_audit", "data_flow", "shortcut_audit", "region_audit", "robustness")
 PAGES = ("report", "prediction_report", "external_report")
 RESULTS = ("auc", "sensitivity", "specificity")
 
@@ -43,8 +43,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
     if "metrics" in made:
         lines.append(say_metrics("Test", load("metrics")["test"]))
     if "report" in made:
-        audits = {name: load(name) for name in AUDITS}
-        lines += say_against(list_findings(load("metrics"), load("decision"), audits, load("pointing")))
+        material = {name: load(name) for name in FINDINGS_FROM}
+        lines += say_against(list_findings(material, *load("model_lineage")["class_names"]))
     if "new_predictions" in made:
         lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
     if "external_report" in made:
@@ -90,7 +90,7 @@ def say_metrics(images: str, record: dict[str, Any]) -> str:
     return f"{images}: {results}; {record['n']:,} images of {record['n_groups']:,} groups, 95% intervals."
 
 
-def say_against(findings: list[dict[str, str]]) -> list[str]:
+def say_against(findings: list[Finding]) -> list[str]:
     """Say what speaks against a result, the gravest first."""
     against = [finding for finding in findings if finding["level"] != Level.GOOD]
     return [f"Against it: {finding['title']}. {finding['text']}" for finding in against]

@@ -49,5 +49,5 @@ def say_cell(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else f"{value:.3f}"
+        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else f"{value:z.3f}"
     return str(value)

@@ -9,12 +9,12 @@ import pandas as pd
 
 def say_percent(share: float | None, digits: int = 1) -> str:
     """Put a share in percent; a dash where it is undefined."""
-    return "–" if share is None or pd.isna(share) else f"{100 * share:.{digits}f}%"
+    return "–" if share is None or pd.isna(share) else f"{100 * share:z.{digits}f}%"
 
 
 def say_number(value: Any, digits: int = 3) -> str:
     """Put a number with a fixed count of digits; a dash where it is undefined."""
-    return "–" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+    return "–" if value is None or pd.isna(value) else f"{value:z.{digits}f}"
 
 
 def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
@@ -22,8 +22,8 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
     if estimate["low"] is None or pd.isna(estimate["low"]):
         return "no interval"
     if estimate["high"] is None or pd.isna(estimate["high"]):
-        return f"at least {estimate['low']:.{digits}f}"
-    return f"{estimate['low']:.{digits}f} to {estimate['high']:.{digits}f}"
+        return f"at least {estimate['low']:z.{digits}f}"
+    return f"{estimate['low']:z.{digits}f} to {estimate['high']:z.{digits}f}"
 
 
 def png_uri(picture: bytes) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits import shortcuts
 from pneumonia.audits.framing import CUTS, Shown
 from pneumonia.audits.framing_audit import measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import measure_robustness
-from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample
+from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
+from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions, subgroups, summary, usefulness
 from pneumonia.metrics.prevalence import tabulate_prevalences
@@ -94,13 +94,22 @@ def shortcut_features(manifest):
     from pneumonia.audits.shortcuts import file_features
 
     rng = np.random.default_rng(7)
-    pixels = [name for name in FEATURE_SETS[Predictor.ALL] if not name.startswith(("log_", "stored"))]
+    files = file_features(manifest)
+    pixels = [name for name in FEATURE_SETS[Predictor.ALL] if name not in files]
     noise = pd.DataFrame(rng.normal(size=(len(manifest), len(pixels))), columns=pixels)
-    return pd.concat([manifest[["path", "group", "target", "split"]], file_features(manifest), noise], axis=1)
+    return pd.concat([manifest[["path", "group", "target", "split"]], files, noise], axis=1)
 
 
 @pytest.fixture(scope="session")
-def robustness(predictions, decision, parameters):
+def rim_scores(scores):
+    """What a network that sees the rim alone may say: a little of the class, and noise."""
+    noise = np.random.default_rng(9).normal(size=len(scores))
+    told = 1 / (1 + np.exp(-noise - 0.8 * scores["target"]))
+    return scores[["path", "group", "target", "split"]].assign(probability=told)
+
+
+@pytest.fixture(scope="session")
+def robustness(predictions, decision):
     """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
     from pneumonia.audits.corruption import KINDS
 
@@ -111,11 +120,11 @@ def robustness(predictions, decision, parameters):
         noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
         noisy = np.clip(test["probability"].to_numpy() + noise, 0, 1)
         parts.append(test.assign(kind=kind, strength=strength, probability=noisy))
-    return measure_robustness(pd.concat(parts, ignore_index=True), test, decision, parameters)
+    return measure_robustness(pd.concat(parts, ignore_index=True), test, decision)
 
 
 @pytest.fixture(scope="session")
-def framing_audit(predictions, decision, parameters):
+def framing_audit(predictions, decision):
     """A table as `measure_framings` makes it, of a network that cut negatives mislead and nothing else does."""
     val = predictions[predictions["split"] == "val"][["path", "group", "target", "probability"]]
     parts = []
@@ -124,7 +133,7 @@ def framing_audit(predictions, decision, parameters):
         if shown in CUTS:
             bent = np.where(val["target"] == 0, bent**0.05, bent)
         parts.append(val.assign(shown=shown, probability=bent))
-    return measure_framings(pd.concat(parts, ignore_index=True), decision, parameters)
+    return measure_framings(pd.concat(parts, ignore_index=True), decision)
 
 
 @pytest.fixture(scope="session")
@@ -183,6 +192,7 @@ def material(
     decision,
     metrics,
     shortcut_features,
+    rim_scores,
     robustness,
     framing_audit,
     gallery_maps,
@@ -192,7 +202,7 @@ def material(
     """All that the report and the model card are made from, figures left out."""
     counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
     groups = subgroups.measure_subgroups(predictions)
-    audit = shortcuts.audit_shortcuts(shortcut_features, scores, parameters)
+    audit = audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
     network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
     views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
     regions = [

@@ -1,11 +1,10 @@
-import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.corruption import KINDS
 from pneumonia.audits.regions import View, hide, measure_regions, score_hidden
 from pneumonia.audits.robustness import measure_robustness, score_damaged
-from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, Sample, audit_shortcuts, describe_shortcuts
+from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, describe_shortcuts
 from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.model.scoring import score_images
 
@@ -24,32 +23,11 @@ def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store):
     assert not features.isna().any(axis=None)
 
 
-def test_each_set_of_properties_is_audited_beside_the_network(shortcut_features, scores, parameters):
-    audit = audit_shortcuts(shortcut_features, scores, parameters)
-    assert audit["predictor"].drop_duplicates().tolist() == [*FEATURE_SETS, Predictor.NETWORK]
-    by = audit.set_index(["predictor", "images"])
-    assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # made to tell
-    assert by.loc[(Predictor.MODE, Sample.TEST), "auc"] == 0.5  # always the same
-    assert by.loc[(Predictor.NETWORK, Sample.TEST), "auc"] > 0.9
-    known = (shortcut_features["split"] != "test").sum()
-    assert (audit.loc[audit["images"] == Sample.CROSS_VALIDATED, "n"] == known).all()
-
-
-def test_the_labels_of_test_do_not_change_what_the_properties_score(shortcut_features, scores, parameters):
-    test = shortcut_features["split"] == "test"
-    flipped = shortcut_features.assign(target=shortcut_features["target"].where(~test, 1 - shortcut_features["target"]))
-    one, other = (audit_shortcuts(f, scores, parameters) for f in (shortcut_features, flipped))
-    crossed = one["images"] == Sample.CROSS_VALIDATED
-    np.testing.assert_array_equal(one.loc[crossed, "auc"], other.loc[crossed, "auc"])
-    fitted = (one["images"] == Sample.TEST) & (one["predictor"] != Predictor.NETWORK)
-    np.testing.assert_allclose(one.loc[fitted, "auc"], 1 - other.loc[fitted, "auc"])
-
-
 def test_each_view_has_the_auc_of_the_images_as_they_are_then(
     tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):
     hidden = score_hidden(tiny_network, tiny_manifest, tiny_store, parameters)
-    audit = measure_regions(hidden, tiny_scores, parameters)
+    audit = measure_regions(hidden, tiny_scores)
     test = tiny_manifest[tiny_manifest["split"] == "test"]
     images = tiny_store.read(tiny_store.rows(test["sha256"]))
     assert audit["predictor"].tolist() == [View.WHOLE, View.CENTRE_HIDDEN, View.BORDER_HIDDEN]
@@ -68,7 +46,7 @@ def test_each_kind_of_damage_is_measured_at_three_strengths(
 ):
     decision = make_decision(tiny_scores, parameters)
     damaged = score_damaged(tiny_network, tiny_manifest, tiny_store, parameters)
-    table = measure_robustness(damaged, apply_decision(tiny_scores, decision), decision, parameters)
+    table = measure_robustness(damaged, apply_decision(tiny_scores, decision), decision)
     assert list(zip(table["kind"], table["strength"], strict=True)) == [
         ("none", 0),
         *((kind, strength) for kind in KINDS for strength in (1, 2, 3)),
@@ -82,6 +60,6 @@ def test_robustness_that_is_switched_off_is_not_measured(
     tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):
     off = parameters.model_copy(update={"robustness": False})
-    table = measure_robustness(score_damaged(tiny_network, tiny_manifest, tiny_store, off), tiny_scores, {}, off)
+    table = measure_robustness(score_damaged(tiny_network, tiny_manifest, tiny_store, off), tiny_scores, {})
     assert table.empty
     assert "auc" in table

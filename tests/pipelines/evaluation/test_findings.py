@@ -2,8 +2,10 @@ import pandas as pd
 import pytest
 
 from pneumonia.audits.regions import View
+from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import Predictor
 from pneumonia.report import findings as report
+from pneumonia.report.messages import closing_lines
 from pneumonia.report.words import say_interval
 from pneumonia.split.leak_audit import SplitBy
 from pneumonia.split.summary import FlowStep
@@ -36,13 +38,9 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
     assert "groups, of which 7 occur in train or validation as well" in text
 
 
-AUDITS = ("leak_audit", "shortcut_audit", "region_audit", "robustness", "data_flow")
-
-
 def found(material, **changes):
     changed = {**material, **changes}
-    audits = {name: changed[name] for name in AUDITS}
-    return report.list_findings(changed["metrics"], changed["decision"], audits, changed["pointing"])
+    return report.list_findings({name: changed[name] for name in report.FINDINGS_FROM}, "NORMAL", "PNEUMONIA")
 
 
 def levels(material, **changes):
@@ -62,6 +60,8 @@ def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
         "Probabilities are miscalibrated on test": "caution",
         "Shortcuts tell the classes apart as well": "caution",  # the width was made to tell
+        "Ahead of the best of these shortcuts where that tells least": "good",
+        "It judges by how the image is framed": "bad",  # the table was made so
         "The rim alone tells a lot": "caution",
         "Sensitive to image quality": "caution",
         "No known group and no file is in two splits": "good",
@@ -75,6 +75,14 @@ def test_what_speaks_against_a_result_comes_first(material):
     order = [finding["level"] for finding in found(material, leak_audit=leaks)]
     assert order == sorted(order, key=["bad", "caution", "good"].index)
     assert order[0] == "bad"
+
+
+def test_a_run_names_what_speaks_against_it_as_the_report_does(material):
+    loaded = {**material, "model_lineage": {"class_names": ["NORMAL", "PNEUMONIA"]}}
+    lines = closing_lines({"report"}, loaded.__getitem__)
+    against = [f for f in found(material) if f["level"] != "good"]
+    assert lines == [f"Against it: {finding['title']}. {finding['text']}" for finding in against]
+    assert any("framed" in line for line in lines)
 
 
 def test_a_shared_group_is_found_out(material):
@@ -115,26 +123,52 @@ def test_a_threshold_is_not_blamed_where_the_interval_holds_the_best(material):
     )
 
 
-def shortcuts(material, network, best):
-    """Return the audit with these AUCs (value, low, high) of the network and of every shortcut."""
+LEAD = [BEHIND, f"{BEHIND}_low", f"{BEHIND}_high"]
+
+
+def shortcuts(material, images, best, lead):
+    """Return the audit with this AUC (value, low, high) and lead of the network for all shortcuts on some images."""
     audit = material["shortcut_audit"].copy()
-    is_network = audit["predictor"] == Predictor.NETWORK
-    for column, of_network, of_shortcut in zip(("auc", "low", "high"), network, best, strict=True):
-        audit[column] = audit[column].mask(is_network, of_network).where(is_network, of_shortcut)
+    chosen = (audit["images"] == images) & (audit["predictor"] != Predictor.NETWORK)
+    audit.loc[chosen, ["auc", "low", "high", *LEAD]] = (*best, *lead)
     return audit
 
 
 @pytest.mark.parametrize(
-    ("network", "best", "title", "level"),
+    ("best", "lead", "title", "level"),
     [
-        ((0.761, 0.645, 0.849), (0.664, 0.517, 0.784), "Not shown to be better than a shortcut", "bad"),
-        ((0.90, 0.85, 0.95), (0.99, 0.98, 0.995), "Not shown to be better than a shortcut", "bad"),
-        ((0.98, 0.96, 0.99), (0.80, 0.70, 0.90), "Shortcuts tell the classes apart as well", "caution"),
-        ((0.98, 0.96, 0.99), (0.55, 0.45, 0.65), "Better than the shortcuts that were tried", "good"),
+        ((0.95, 0.92, 0.97), (0.02, -0.01, 0.05), "Not shown to be better than a shortcut", "bad"),
+        ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Not shown to be better than a shortcut", "bad"),
+        ((0.80, None, None), (0.17, None, None), "Not shown to be better than a shortcut", "bad"),
+        # The intervals of the two overlap, that of their difference excludes 0.
+        ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts tell the classes apart as well", "caution"),
+        ((0.55, 0.45, 0.65), (0.42, 0.32, 0.52), "Better than the shortcuts that were tried", "good"),
     ],
 )
-def test_shortcuts_are_judged_by_their_intervals(material, network, best, title, level):
-    assert levels(material, shortcut_audit=shortcuts(material, network, best))[title] == level
+def test_shortcuts_are_judged_by_their_paired_difference(material, best, lead, title, level):
+    assert levels(material, shortcut_audit=shortcuts(material, Sample.TEST, best, lead))[title] == level
+
+
+def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(material):
+    audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.2, 0.1, 0.3))
+    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Predictor.MODE)
+    audit.loc[chosen, ["auc", *LEAD]] = (0.7, 0.3, -0.1, 0.7)
+    findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
+    text = findings["Not shown to be better than a shortcut"]["text"]
+    assert "Not shown to be worse than the network: stored mode." in text
+
+
+@pytest.mark.parametrize(
+    ("lead", "title", "level"),
+    [
+        ((0.2, 0.1, 0.3), "Ahead of the best of these shortcuts where that tells least", "good"),
+        ((0.2, -0.1, 0.5), "Not shown to be ahead of a shortcut where that tells least", "caution"),
+        ((0.2, None, None), "The best shortcut leaves too few images to judge the network without it", "caution"),
+    ],
+)
+def test_the_network_is_judged_where_the_best_shortcut_tells_least(material, lead, title, level):
+    audit = shortcuts(material, Sample.MIDDLE_THIRD, (0.6, 0.4, 0.8), lead)
+    assert levels(material, shortcut_audit=audit)[title] == level
 
 
 @pytest.mark.parametrize(

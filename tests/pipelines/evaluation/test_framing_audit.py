@@ -28,7 +28,7 @@ def test_validation_alone_is_reframed(tiny_framings, tiny_manifest):
 def test_each_judge_has_the_auc_of_the_images_as_it_shows_them(
     tiny_network, tiny_manifest, tiny_store, tiny_framings, scores, parameters
 ):
-    audit = measure_framings(tiny_framings, make_decision(scores, parameters), parameters)
+    audit = measure_framings(tiny_framings, make_decision(scores, parameters))
     assert audit[["kind", "negatives", "positives"]].to_numpy().tolist() == [list(judge) for judge in JUDGES]
     val = tiny_manifest[tiny_manifest["split"] == "val"].reset_index(drop=True)
     images = tiny_store.read(tiny_store.rows(val["sha256"]))
@@ -45,7 +45,7 @@ def test_no_framing_is_tried_where_none_is_wanted(
 ):
     off = parameters.model_copy(update={"framing_images": 0})
     scores = score_validation(tiny_network, tiny_manifest, tiny_store, off)
-    audit = measure_framings(scores, {}, off)
+    audit = measure_framings(scores, {})
     assert audit.empty
     assert judge_framing(audit, "NORMAL", "PNEUMONIA")["title"] == "Framing not measured"
     assert "evaluation.framing_images is 0" in draw_framings(audit).axes[0].texts[0].get_text()

@@ -3,6 +3,8 @@ import re
 import pytest
 import yaml
 
+from pneumonia.audits.shortcut_audit import Sample
+from pneumonia.audits.shortcuts import Predictor
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
@@ -83,6 +85,21 @@ def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
     assert "damaged in" not in page
+
+
+def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):
+    assert "No network was trained on the rim alone" not in report
+    assert "Nothing was cross-validated" not in report
+    audit = material["shortcut_audit"]
+    left = audit[(audit["predictor"] != Predictor.RIM_NETWORK) & (audit["images"] != Sample.CROSS_VALIDATED)]
+    page = write_report(**{**material, "shortcut_audit": left}, **pictures)
+    assert "<code>evaluation.rim_network</code> is off, or train has fewer than 20 images of a class" in page
+    assert "Nothing was cross-validated: a class of train and validation has fewer than 5 groups" in page
+
+
+def test_no_document_claims_more_than_the_shortcuts_that_were_tried(report, card):
+    for text in (report, card):
+        assert "any shortcut" not in text
 
 
 def test_the_front_matter_of_the_card_is_what_hugging_face_reads(card, metrics):

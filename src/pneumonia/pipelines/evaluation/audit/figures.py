@@ -5,30 +5,42 @@ import pandas as pd
 
 from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Kind
 from pneumonia.audits.regions import VIEW_LABELS, View
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor, Sample
+from pneumonia.audits.shortcut_audit import BEHIND, Sample
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
 from pneumonia.base.annotations import Figure
 from pneumonia.metrics.metrics import Floats
 
 
 def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> Figure:
-    """Draw the AUC on test of each set of properties, of the network, and of the network with parts hidden."""
+    """Draw the AUC on test of each shortcut and of the network, and how far the network is ahead of each."""
     from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
 
+    rows = _shortcut_rows(shortcut_audit, region_audit)
+    figure, (axes, ahead) = new_figure(6.4, 1.0 + 0.27 * len(rows), columns=2, sharey=True, width_ratios=[3, 2])
+    axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
+    ahead.axvline(0, color=MUTED, linewidth=1, linestyle=":")
+    for position, row in enumerate(rows.to_dict("records")):
+        colour = SERIES[2] if row["predictor"] in (Predictor.NETWORK, *View) else SERIES[5]
+        draw_interval(axes, position, row["auc"], row["low"], row["high"], colour)
+        draw_interval(ahead, position, row[BEHIND], row[f"{BEHIND}_low"], row[f"{BEHIND}_high"], colour)
+    row_axes(axes, rows["name"])
+    ahead.grid(visible=False, axis="y")
+    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test (0.5: chance)")
+    ahead.set(xlabel="lead of the network")
+    axes.set_title("What tells the classes apart, with 95% intervals")
+    return figure
+
+
+def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the figure with their names: shortcuts, the network, hidden views, the middle third."""
     on_test = shortcut_audit[shortcut_audit["images"] == Sample.TEST]
     hidden = region_audit[region_audit["predictor"] != View.WHOLE]
+    third = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
     network = PREDICTOR_LABELS[Predictor.NETWORK]
-    names = [PREDICTOR_LABELS[name] for name in on_test["predictor"]]
-    names += [f"{network}, {VIEW_LABELS[view]}" for view in hidden["predictor"]]
-    rows = pd.concat([on_test, hidden], ignore_index=True)
-    of_network = rows["predictor"].isin([Predictor.NETWORK, *View])
-    figure, axes = new_figure(4.6, 4.2)
-    axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
-    for position, (row, is_network) in enumerate(zip(rows.itertuples(), of_network, strict=True)):
-        draw_interval(axes, position, row.auc, row.low, row.high, SERIES[2] if is_network else SERIES[5])
-    row_axes(axes, names)
-    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% interval (0.5: chance)")
-    axes.set_title("What tells the classes apart")
-    return figure
+    names = [PREDICTOR_LABELS[Predictor(name)] for name in on_test["predictor"]]
+    names += [f"{network}, {VIEW_LABELS[View(view)]}" for view in hidden["predictor"]]
+    names += [f"{PREDICTOR_LABELS[Predictor(name)]}, middle third" for name in third["predictor"]]
+    return pd.concat([on_test, hidden, third], ignore_index=True).assign(name=names)
 
 
 def draw_robustness(robustness: pd.DataFrame) -> Figure:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits import framing_audit, regions, shortcuts
+from pneumonia.audits import framing_audit, regions, rim_network, shortcut_audit, shortcuts
 from pneumonia.audits import robustness as damage
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
@@ -15,15 +15,25 @@ from pneumonia.pixels.store import PixelStores
 def describe_shortcuts(
     split_manifest: pd.DataFrame, pixel_store: PixelStores, model_lineage: dict[str, Any]
 ) -> pd.DataFrame:
-    """Describe each image by its file, its brightness and its borders."""
+    """Describe each image by its file, its grey levels, its borders and its sharpness."""
     return shortcuts.describe_shortcuts(split_manifest, open_pixels(pixel_store, model_lineage))
 
 
-def audit_shortcuts(
-    shortcut_features: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+def score_rims(
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Measure how well each set of properties alone predicts the class, beside the network."""
-    return shortcuts.audit_shortcuts(shortcut_features, scores, parameters)
+    """Train a small network on the rims of the train images and predict those of validation and test."""
+    return rim_network.score_rims(split_manifest, open_pixels(pixel_store, model_lineage), parameters)
+
+
+def audit_shortcuts(
+    shortcut_features: pd.DataFrame, rim_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure how well each shortcut alone predicts the class, beside the network."""
+    return shortcut_audit.audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
 
 
 def hide_regions(
@@ -38,11 +48,9 @@ def hide_regions(
     return regions.score_hidden(pneumonia_model, split_manifest, store, parameters)
 
 
-def measure_regions(
-    hidden_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
-) -> pd.DataFrame:
+def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Measure the network's AUC on test for each view of the images."""
-    return regions.measure_regions(hidden_scores, scores, parameters)
+    return regions.measure_regions(hidden_scores, scores)
 
 
 def damage_images(
@@ -58,13 +66,10 @@ def damage_images(
 
 
 def measure_robustness(
-    damaged_scores: pd.DataFrame,
-    predictions: pd.DataFrame,
-    decision: dict[str, Any],
-    parameters: EvaluationParameters,
+    damaged_scores: pd.DataFrame, predictions: pd.DataFrame, decision: dict[str, Any]
 ) -> pd.DataFrame:
     """Measure the network on the damaged images, beside the same images undamaged."""
-    return damage.measure_robustness(damaged_scores, predictions, decision, parameters)
+    return damage.measure_robustness(damaged_scores, predictions, decision)
 
 
 def reframe_images(
@@ -79,8 +84,6 @@ def reframe_images(
     return framing_audit.score_validation(pneumonia_model, split_manifest, store, parameters)
 
 
-def measure_framings(
-    framing_scores: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> pd.DataFrame:
+def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
     """Measure the network on validation images whose framing says nothing about their class, or the reverse."""
-    return framing_audit.measure_framings(framing_scores, decision, parameters)
+    return framing_audit.measure_framings(framing_scores, decision)

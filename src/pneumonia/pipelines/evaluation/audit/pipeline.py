@@ -12,6 +12,7 @@ from pneumonia.pipelines.evaluation.audit.nodes import (
     measure_regions,
     measure_robustness,
     reframe_images,
+    score_rims,
 )
 
 
@@ -26,8 +27,14 @@ def create_pipeline() -> Pipeline:
                 name="describe_shortcuts",
             ),
             Node(
+                func=score_rims,
+                inputs=["split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                outputs="rim_scores",
+                name="score_rims",
+            ),
+            Node(
                 func=audit_shortcuts,
-                inputs=["shortcut_features", "scores", "params:evaluation"],
+                inputs=["shortcut_features", "rim_scores", "scores", "params:evaluation"],
                 outputs="shortcut_audit",
                 name="audit_shortcuts",
             ),
@@ -39,7 +46,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_regions,
-                inputs=["hidden_scores", "scores", "params:evaluation"],
+                inputs=["hidden_scores", "scores"],
                 outputs="region_audit",
                 name="measure_regions",
             ),
@@ -51,7 +58,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_framings,
-                inputs=["framing_scores", "decision", "params:evaluation"],
+                inputs=["framing_scores", "decision"],
                 outputs="framing_audit",
                 name="measure_framings",
             ),
@@ -63,7 +70,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_robustness,
-                inputs=["damaged_scores", "predictions", "decision", "params:evaluation"],
+                inputs=["damaged_scores", "predictions", "decision"],
                 outputs="robustness",
                 name="measure_robustness",
             ),

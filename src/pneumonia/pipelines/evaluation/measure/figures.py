@@ -132,7 +132,7 @@ def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figu
         size = 14 + 100 * bins["n"] / bins["n"].max()
         axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
     below.hist(columns["calibrated_probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
-    below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 1, 10, 100])
+    below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 10, 100])
     below.yaxis.set_major_formatter("{x:g}")
     axes.set(ylim=(-0.04, 1.06), ylabel="observed share of positives", title="Calibration on test")
     below.legend(*axes.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.42, -0.62))

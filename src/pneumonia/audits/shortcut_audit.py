@@ -1,0 +1,124 @@
+"""The shortcut audit of a run: each shortcut beside the network, also where the best shortcut tells least."""
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pneumonia.audits.rows import auc_row, paired_loss
+from pneumonia.audits.shortcuts import (
+    FEATURE_SETS,
+    Predictor,
+    can_be_crossed,
+    cross_validated_scores,
+    held_out_scores,
+)
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.registry import Floats, Targets
+
+BEHIND = "behind_network"
+
+
+class Sample(StrEnum):
+    """Which images a predictor was judged on."""
+
+    CROSS_VALIDATED = "cross_validated"
+    TEST = "test"
+    VAL = "val"
+    LOW_THIRD = "test_low_third"
+    MIDDLE_THIRD = "test_middle_third"
+    HIGH_THIRD = "test_high_third"
+
+
+THIRDS = (Sample.LOW_THIRD, Sample.MIDDLE_THIRD, Sample.HIGH_THIRD)
+SAMPLE_LABELS = {
+    Sample.CROSS_VALIDATED: "train + val, cross-validated",
+    Sample.TEST: "test",
+    Sample.VAL: "validation",
+    Sample.LOW_THIRD: "test, low third of the best shortcut's score",
+    Sample.MIDDLE_THIRD: "test, middle third",
+    Sample.HIGH_THIRD: "test, high third",
+}
+
+
+def audit_shortcuts(
+    shortcut_features: pd.DataFrame, rim_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Measure how well each shortcut alone predicts the class, beside the network.
+
+    A set of properties is judged by cross-validation on train and val (where a class has fewer groups than folds, it
+    is not), and on test after a fit to these; the network on the rim and the network itself on val and test.
+
+    Args:
+        shortcut_features: One row an image of every split.
+        rim_scores: The table of `rim_network.score_rims`, which may have no row.
+        scores: The network's probabilities of validation and test.
+        parameters: `seed`.
+
+    Returns:
+        predictor (a `Predictor`), images (a `Sample`), auc, low, high, n, n_positive, n_groups; of shortcuts on test
+        also `behind_network`: by how much the AUC is below the network's, with paired bounds. Last the network and the
+        best shortcut within thirds of the latter's score (`thirds_of`); a gap where a third lacks a class.
+    """
+    known = shortcut_features[shortcut_features["split"] != "test"]
+    test = shortcut_features[shortcut_features["split"] == "test"].drop(columns="split")
+    network = scores[scores["split"] == "test"]
+    on_test, rows = {}, []
+    for name in FEATURE_SETS:
+        if can_be_crossed(known):
+            crossed = cross_validated_scores(name, known, parameters.seed)
+            rows.append(auc_row(name, Sample.CROSS_VALIDATED, known, crossed))
+        on_test[name] = test.assign(probability=held_out_scores(name, known, test, parameters.seed))
+        rows.append(shortcut_row(name, Sample.TEST, on_test[name], network))
+    if len(rim_scores):
+        val = rim_scores[rim_scores["split"] == "val"]
+        rows.append(auc_row(Predictor.RIM_NETWORK, Sample.VAL, val, val["probability"].to_numpy()))
+        on_test[Predictor.RIM_NETWORK] = rim_scores[rim_scores["split"] == "test"]
+        rows.append(shortcut_row(Predictor.RIM_NETWORK, Sample.TEST, on_test[Predictor.RIM_NETWORK], network))
+    for split, part in scores.groupby("split", sort=False):
+        rows.append(auc_row(Predictor.NETWORK, Sample(split), part, part["probability"].to_numpy()))
+    best = best_shortcut(pd.DataFrame(rows))
+    return pd.DataFrame(rows + _within_thirds(best, on_test[best], network))
+
+
+def best_shortcut(shortcut_audit: pd.DataFrame) -> Predictor:
+    """Return the shortcut with the highest AUC on test."""
+    is_shortcut = shortcut_audit["predictor"] != Predictor.NETWORK
+    on_test = shortcut_audit[is_shortcut & (shortcut_audit["images"] == Sample.TEST)]
+    return Predictor(on_test.sort_values("auc", kind="stable")["predictor"].iloc[-1])
+
+
+def shortcut_row(name: Predictor, images: str, shortcut: pd.DataFrame, network: pd.DataFrame) -> dict[str, Any]:
+    """Return the row of a shortcut on some images, with how far it lies behind the network on the same."""
+    row = auc_row(name, images, shortcut, shortcut["probability"].to_numpy())
+    return row | paired_loss(BEHIND, network[network["path"].isin(shortcut["path"])], shortcut)
+
+
+def thirds_of(score: Floats, target: Targets) -> npt.NDArray[np.int64]:
+    """Return which third each score lies in, 0 to 2, `[n]`; equal scores lie in one.
+
+    Both classes weigh alike: of plain thirds of a good score all but one would hold the larger class alone. The middle
+    third then holds the images that the score cannot tell apart.
+
+    Args:
+        score: Higher for the positive class, `[n]`.
+        target: True class, 0 or 1, `[n]`.
+    """
+    values = np.unique(score, return_inverse=True)[1]
+    weight = np.bincount(values, 1 / np.bincount(target)[target])
+    middle = np.cumsum(weight) - weight / 2
+    return np.minimum((3 * middle / weight.sum())[values].astype(int), 2)
+
+
+def _within_thirds(best: Predictor, shortcut: pd.DataFrame, network: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of the network and the best shortcut on the thirds of its score."""
+    third = thirds_of(shortcut["probability"].to_numpy(), shortcut["target"].to_numpy())
+    rows = []
+    for number, images in enumerate(THIRDS):
+        part = shortcut[third == number]
+        of_network = network[network["path"].isin(part["path"])]
+        rows.append(auc_row(Predictor.NETWORK, images, of_network, of_network["probability"].to_numpy()))
+        rows.append(shortcut_row(best, images, part, network))
+    return rows

@@ -1,0 +1,75 @@
+"""What the report says of shortcuts: of those that were tried, never of all that there may be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.audits.shortcut_audit import BEHIND, Sample
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
+from pneumonia.metrics.bounds import say_difference
+from pneumonia.report.levels import CHANCE, Finding, Level, finding
+from pneumonia.report.words import say_interval, say_number
+
+
+def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, where: str = "on test") -> Finding | None:
+    """Set the network against the shortcuts that were tried, by their paired differences on the same images.
+
+    Args:
+        shortcut_audit: The network's row and one a shortcut, with `behind_network` and its bounds.
+        images: Which rows are looked at.
+        where: On which images, in words.
+
+    Returns:
+        None where no shortcut was tried.
+    """
+    rows = shortcut_audit[shortcut_audit["images"] == images]
+    network = rows[rows["predictor"] == Predictor.NETWORK].iloc[0]
+    tried = rows[rows["predictor"] != Predictor.NETWORK].sort_values("auc", kind="stable")
+    if tried.empty:
+        return None
+    best = tried.iloc[-1]
+    text = (
+        f"Without looking at the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
+    )
+    text += f"the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
+    doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
+    if len(doubtful):
+        text += f" Not shown to be worse than the network: {', '.join(_label(row) for _, row in doubtful.iterrows())}."
+        text += " The result does not show that it reads radiographs."
+        return finding(Level.BAD, "Not shown to be better than a shortcut", text)
+    if best["low"] > CHANCE:
+        text += " Some of the network's skill may come from there."
+        return finding(Level.CAUTION, "Shortcuts tell the classes apart as well", text)
+    return finding(Level.GOOD, "Better than the shortcuts that were tried", text)
+
+
+def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
+    """Say what the network adds on those test images that the best shortcut cannot tell apart."""
+    rows = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
+    is_network = rows["predictor"] == Predictor.NETWORK
+    network, shortcut = rows[is_network].iloc[0], rows[~is_network].iloc[0]
+    text = f"In the middle third of the score of “{_label(shortcut)}” ({network['n']:,} test images) the network has "
+    text += f"AUC {say_number(network['auc'])} ({say_interval(network)}), that shortcut {say_number(shortcut['auc'])} "
+    text += f"({say_interval(shortcut)}); {_say_lead(shortcut)}."
+    lead = _lead(shortcut)
+    if lead["low"] is None or pd.isna(lead["low"]):
+        title = "The best shortcut leaves too few images to judge the network without it"
+        return finding(Level.CAUTION, title, text)
+    if say_difference(lead) == "better" and network["low"] > CHANCE:
+        return finding(Level.GOOD, "Ahead of the best of these shortcuts where that tells least", text)
+    return finding(Level.CAUTION, "Not shown to be ahead of a shortcut where that tells least", text)
+
+
+def _lead(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how far the network is ahead of a shortcut, as an estimate."""
+    return {"value": row[BEHIND], "low": row[f"{BEHIND}_low"], "high": row[f"{BEHIND}_high"]}
+
+
+def _say_lead(row: Mapping[str, Any]) -> str:
+    lead = _lead(row)
+    return f"difference {say_number(lead['value'])} ({say_interval(lead)}, paired)"
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return PREDICTOR_LABELS[Predictor(row["predictor"])].lower()

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from pneumonia.audits.rim_network import SCORE_COLUMNS, score_rims, shrink, train_rim_network
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.model.predict import predict
+
+
+@pytest.fixture
+def framed():
+    """Noise of 48 pixels whose upper rim is bright where the class is 1: 160 images and their classes."""
+    rng = np.random.default_rng(0)
+    target = np.arange(160) % 2
+    images = rng.integers(60, 160, (160, 48, 48, 1), np.uint8)
+    images[target == 1, :6] += 60
+    return images, target
+
+
+@pytest.fixture
+def tried(default_parameters):
+    return EvaluationParameters(**default_parameters["evaluation"])
+
+
+def test_what_the_rim_tells_is_learned(framed):
+    images, target = framed
+    probability = predict(train_rim_network(images[:128], target[:128], seed=0), images[128:], 32)
+    assert probability[target[128:] == 1].min() > probability[target[128:] == 0].max()
+
+
+def test_the_same_seed_gives_the_same_network_whatever_was_drawn_before(framed):
+    import keras
+
+    networks = []
+    for seed in (0, 0, 1):
+        networks.append(train_rim_network(*framed, seed=seed))
+        keras.utils.set_random_seed(len(networks))
+    one, same, other = ([weight.tobytes() for weight in network.get_weights()] for network in networks)
+    assert one == same != other
+
+
+def test_images_are_shrunk_to_means_of_areas():
+    images = np.zeros((1, 96, 96, 1), np.uint8)
+    images[0, ::2] = 200
+    assert (shrink(images) == 100).all()
+    assert shrink(images).shape == (1, 48, 48, 1)
+
+
+def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_store, tried):
+    table = score_rims(tiny_manifest, tiny_store, tried)  # 12 train images of a class
+    assert table.empty
+    assert list(table) == SCORE_COLUMNS
+
+
+def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_store, tried, monkeypatch):
+    monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
+    table = score_rims(tiny_manifest, tiny_store, tried)
+    judged = tiny_manifest[tiny_manifest["split"] != "train"]
+    assert table["path"].tolist() == judged["path"].tolist()
+    assert table["probability"].between(0, 1).all()
+    assert score_rims(tiny_manifest, tiny_store, tried.model_copy(update={"rim_network": False})).empty
+
+
+def test_the_centre_has_no_say(tiny_manifest, tried, monkeypatch):
+    """Stores that differ in the hidden square alone get the same scores."""
+    monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (len(tiny_manifest), 48, 48, 1), np.uint8)
+    other = images.copy()
+    other[:, 10:38, 10:38] = 255 - other[:, 10:38, 10:38]
+    one, same = (score_rims(tiny_manifest, Stored(tiny_manifest, pixels), tried) for pixels in (images, other))
+    np.testing.assert_array_equal(one["probability"], same["probability"])
+
+
+class Stored:
+    """Images in memory, read as those of a pixel store are."""
+
+    def __init__(self, manifest, images):
+        self._row = dict(zip(manifest["sha256"], range(len(images)), strict=True))
+        self._images = images
+
+    def rows(self, sha256s):
+        return np.array([self._row[sha256] for sha256 in sha256s])
+
+    def read(self, rows):
+        return self._images[rows]
