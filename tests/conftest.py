@@ -2,11 +2,12 @@ import contextlib
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -88,6 +89,15 @@ def kedro_process(folder, *arguments):
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
+
+
+class Opened(NamedTuple):
+    """A page in a browser, and lists that grow with what happens on it, each address or message as text."""
+
+    page: Any
+    asked: list[str]
+    said: list[str]
+    failed: list[str]
 
 
 def succeed(folder, *arguments, by=kedro, **settings):
@@ -207,7 +217,6 @@ def tiny_store(tiny_stores):
 @pytest.fixture(scope="session")
 def copy_project(project):
     """Make a copy of the project without data, in which a test may run `kedro`."""
-    import shutil
 
     def copy(folder):
         folder.mkdir(parents=True)
@@ -245,3 +254,30 @@ def finished_checkout(tmp_path_factory, tiny_checkout):
     folder = tiny_checkout(tmp_path_factory.mktemp("finished") / "checkout")
     succeed(folder, "run", "--env=tiny", by=kedro_process)
     return folder
+
+
+@pytest.fixture(scope="module")
+def open_page():
+    """Open an address in a headless Chromium, that of the system, in a window so many CSS pixels wide."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "Chromium is missing: apt-get install chromium"
+    # It reaches no other machine.
+    arguments = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+    def open_page(url, width):
+        page = browser.new_page(viewport={"width": width, "height": 900}, is_mobile=width < 600)
+        opened = Opened(page, [], [], [])
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: opened.asked.append(request.url))
+        page.on("requestfailed", lambda request: opened.failed.append(f"{request.url}: not loaded"))
+        page.on("console", lambda told: opened.said.append(f"{told.type}: {told.text} {told.location['url']}"))
+        page.on("pageerror", lambda error: opened.said.append(f"error: {error}"))
+        page.goto(url)
+        return opened
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, chromium_sandbox=False, args=arguments)
+        yield open_page
+        browser.close()

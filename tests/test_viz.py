@@ -5,6 +5,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.browser import CHROMIUM, Browser
 
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
@@ -31,7 +31,6 @@ WITHOUT_PREVIEW = {
     "tensorboard_logs",
     "training_state",
 }
-NODES = "[...document.querySelectorAll('.pipeline-node')]"
 
 
 def written_entries(folder):
@@ -51,13 +50,6 @@ def test_every_dataset_of_every_environment_has_a_layer(project):
 def test_the_catalog_has_the_datasets_of_the_pipelines_and_no_others(project, catalog_entries):
     assert {name for name, entry in catalog_entries.items() if entry is None} == set()
     assert {name for name in written_entries(project / "conf/base") if "{" not in name} <= set(catalog_entries)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    assert CHROMIUM, "Chromium is missing: apt-get install chromium"
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -120,38 +112,44 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(params=["server", "site"])
-def page(request, browser):
+def opened(request, open_page):
     """The graph in a window of 1440 pixels, drawn to its end."""
-    browser.address = request.getfixturevalue(request.param)
-    browser.open(browser.address, 1440)
-    browser.wait(f"{NODES}.some(node => node.textContent === 'evaluation')")
-    return browser
+    opened = open_page(request.getfixturevalue(request.param), 1440)
+    node_of(opened.page, "evaluation").wait_for()
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture
+def page(opened):
+    return opened.page
+
+
+def node_of(page, name):
+    return page.locator(".pipeline-node", has_text=re.compile(f"^{name}$"))
 
 
 def nodes_of(page, kind=""):
-    """The middle of each node on the screen, by name, in pixels from the left and the top."""
-    found = page.run(
-        f"{NODES}.filter(node => node.matches('.pipeline-node{kind}')).map(node => "
-        "{ const box = node.getBoundingClientRect();"
-        " return [node.textContent, box.x + box.width / 2, box.y + box.height / 2]; })"
-    )
-    return {name: (x, y) for name, x, y in found}
+    """The distance of each node's middle from the top of the screen, in pixels, by name."""
+    nodes = page.locator(f".pipeline-node{kind}").all()
+    boxes = {node.text_content(): node.bounding_box() for node in nodes}
+    return {name: box["y"] + box["height"] / 2 for name, box in boxes.items()}
 
 
 def click(page, name):
-    page.run(
-        f"{NODES}.find(node => node.textContent === '{name}')"
-        ".dispatchEvent(new MouseEvent('click', {bubbles: true, view: window}))"
-    )
-    page.wait(f"document.querySelector('.pipeline-metadata__title')?.textContent === '{name}'")
+    node_of(page, name).dispatch_event("click")
+    page.locator(".pipeline-metadata__title", has_text=re.compile(f"^{name}$")).wait_for()
 
 
 def expand(page, stage, node):
-    page.run(
-        f"{NODES}.find(node => node.textContent === '{stage}')"
-        ".dispatchEvent(new MouseEvent('click', {bubbles: true, view: window}))"
-    )
-    page.wait(f"{NODES}.some(node => node.textContent === '{node}')")
+    node_of(page, stage).dispatch_event("click")
+    node_of(page, node).wait_for()
+
+
+def width_of_preview(page):
+    """The width of the picture in the preview, in its own pixels, once it has loaded."""
+    page.wait_for_function("document.querySelector('.pipeline-metadata img')?.naturalWidth")
+    return page.locator(".pipeline-metadata img").evaluate("image => image.naturalWidth")
 
 
 @pytest.mark.slow
@@ -160,7 +158,7 @@ def test_each_stage_is_one_box_from_top_to_bottom(page):
     assert sorted(boxes) == sorted(STAGES)
     assert nodes_of(page, ".pipeline-node--task") == {}
 
-    heights = {name: y for name, (_, y) in nodes_of(page).items()}
+    heights = nodes_of(page)
     for upper, lower in (
         ("chest_xrays", "ingest"),
         ("ingest", "split_manifest"),
@@ -179,7 +177,7 @@ def test_each_stage_is_one_box_from_top_to_bottom(page):
 def test_a_box_opens_to_its_nodes(page):
     expand(page, "inputs", "store_pixels")
 
-    page.wait(f"!{NODES}.some(node => node.textContent === 'inputs')")
+    node_of(page, "inputs").wait_for(state="detached")
     assert sorted(nodes_of(page, ".pipeline-node--task")) == ["draw_batch", "store_pixels"]
 
 
@@ -187,8 +185,7 @@ def test_a_box_opens_to_its_nodes(page):
 def test_the_preview_of_a_figure_has_pixels(page):
     click(page, "training_curves")
 
-    width = page.wait("document.querySelector('.pipeline-metadata img')?.naturalWidth")
-    assert width > 1000
+    assert width_of_preview(page) > 1000
 
 
 @pytest.mark.slow
@@ -204,17 +201,18 @@ def test_the_preview_of_a_figure_has_pixels(page):
 def test_the_preview_of_a_text_shows_it(page, dataset, text):
     click(page, dataset)
 
-    page.wait(f"document.querySelector('.pipeline-metadata').innerText.includes('{text}')")
+    page.locator(".pipeline-metadata", has_text=text).wait_for()
 
 
 @pytest.mark.slow
-def test_nothing_of_our_origin_fails(page):
-    click(page, "training_curves")
-    page.wait("document.querySelector('.pipeline-metadata img')?.naturalWidth")
-    expand(page, "evaluation", "compute_metrics")
+def test_nothing_of_our_origin_fails(opened):
+    click(opened.page, "training_curves")
+    width_of_preview(opened.page)
+    expand(opened.page, "evaluation", "compute_metrics")
 
     elsewhere = "https://fonts.googleapis.com/"  # kedro-viz' font, which no machine without a network gets
-    assert [failure for failure in page.failures() if not failure.startswith(elsewhere)] == []
+    assert [failure for failure in opened.failed if not failure.startswith(elsewhere)] == []
+    assert [line for line in opened.said if line.startswith("error") and elsewhere not in line] == []
 
 
 @pytest.mark.slow
