@@ -76,6 +76,18 @@ class Predictor:
         return cls(*(catalog.load(name) for name in names))
 
     @classmethod
+    def from_run(
+        cls,
+        pneumonia_model: Model,
+        model_lineage: dict[str, Any],
+        decision: dict[str, Any],
+        image_range: dict[str, Any],
+        run_context: dict[str, Any],
+    ) -> Self:
+        """Take what a node is given by a run: the datasets of these names."""
+        return cls(pneumonia_model, model_lineage, decision, image_range, run_context["versions"]["pneumonia_model"])
+
+    @classmethod
     def from_folder(cls, folder: str | Path = "data", version: str | None = None) -> Self:
         """Take a model and what belongs to it from the folder that runs write to; no Kedro session is needed.
 

@@ -6,7 +6,6 @@ import pandas as pd
 
 from pneumonia.audits import external as elsewhere
 from pneumonia.audits.known_images import find_known
-from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import (
     EvaluationParameters,
     ExternalParameters,
@@ -64,17 +63,12 @@ def refuse_known(
 def predict_external(
     external_images: ImageSource,
     external_index: pd.DataFrame,
-    pneumonia_model: Model,
-    model_lineage: dict[str, Any],
-    decision: dict[str, Any],
-    image_range: dict[str, Any],
-    run_context: dict[str, Any],
     ingest: IngestParameters,
     prediction: PredictionParameters,
+    **trained: Any,
 ) -> pd.DataFrame:
-    """Judge the usable images by the frozen model, calibration and threshold."""
-    version = run_context["versions"]["pneumonia_model"]
-    predictor = Predictor(pneumonia_model, model_lineage, decision, image_range, version)
+    """Judge the usable images by the frozen model, calibration and threshold: what `Predictor.from_run` takes."""
+    predictor = Predictor.from_run(**trained)
     return elsewhere.predict_external(
         predictor, external_images, external_index, ingest.positive_class, prediction.batch_size
     )

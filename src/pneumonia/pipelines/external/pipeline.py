@@ -13,6 +13,7 @@ from pneumonia.pipelines.external.nodes import (
     write_external_report,
 )
 
+TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
 REPORTED = (
     "external_index",
     "external_predictions",
@@ -56,17 +57,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=predict_external,
-                inputs=[
-                    "external_images",
-                    "external_index",
-                    "pneumonia_model",
-                    "model_lineage",
-                    "decision",
-                    "image_range",
-                    "run_context",
-                    "params:ingest",
-                    "params:prediction",
-                ],
+                inputs={
+                    "external_images": "external_images",
+                    "external_index": "external_index",
+                    "ingest": "params:ingest",
+                    "prediction": "params:prediction",
+                    **{name: name for name in TRAINED},
+                },
                 outputs="external_predictions",
                 name="predict_external",
             ),

@@ -13,16 +13,15 @@ from pneumonia.report import predictions as pages
 
 
 def predict_images(
-    new_images: ImageSource,
-    pneumonia_model: Model,
-    model_lineage: dict[str, Any],
-    decision: dict[str, Any],
-    image_range: dict[str, Any],
-    run_context: dict[str, Any],
-    ingest: IngestParameters,
-    prediction: PredictionParameters,
+    new_images: ImageSource, ingest: IngestParameters, prediction: PredictionParameters, **trained: Any
 ) -> pd.DataFrame:
     """Judge every image that lies at the address; list those that cannot be used with the reason.
+
+    Args:
+        new_images: The images.
+        ingest: What an image may be.
+        prediction: The size of a batch.
+        trained: The model and what belongs to it, as `Predictor.from_run` takes it.
 
     Returns:
         One row per image file, by path; see `pneumonia.predictor.predictor.COLUMNS`.
@@ -30,9 +29,7 @@ def predict_images(
     Raises:
         UserError: If there is no image, or decision or range belong to another model.
     """
-    version = run_context["versions"]["pneumonia_model"]
-    predictor = Predictor(pneumonia_model, model_lineage, decision, image_range, version)
-    return predictor.predict(
+    return Predictor.from_run(**trained).predict(
         new_images,
         batch_size=prediction.batch_size,
         limits=Limits(ingest.min_side, ingest.max_pixels),

@@ -4,6 +4,8 @@ from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.prediction.nodes import draw_new_maps, predict_images, write_prediction_report
 
+TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
+
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
@@ -11,16 +13,12 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=predict_images,
-                inputs=[
-                    "new_images",
-                    "pneumonia_model",
-                    "model_lineage",
-                    "decision",
-                    "image_range",
-                    "run_context",
-                    "params:ingest",
-                    "params:prediction",
-                ],
+                inputs={
+                    "new_images": "new_images",
+                    "ingest": "params:ingest",
+                    "prediction": "params:prediction",
+                    **{name: name for name in TRAINED},
+                },
                 outputs="new_predictions",
                 name="predict_images",
             ),
