@@ -119,6 +119,17 @@ def test_a_run_reads_what_it_made_though_another_run_saves_a_newer_version(tmp_p
     assert catalog.load("record") == {"run": "this one"}
 
 
+@pytest.mark.parametrize(("former", "warnings"), [("2026-01-03", 1), ("2025-12-31", 0)])
+def test_a_clock_that_was_set_back_is_noticed(tmp_path, caplog, former, warnings):
+    RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, former)).save({})
+    ours = RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, "2026-01-02"))
+    pipeline = Pipeline([Node(lambda: {}, None, "record", name="make")])
+
+    RunContextHook().before_pipeline_run({"run_id": "2026-01-02"}, pipeline, DataCatalog({"record": ours}))
+
+    assert caplog.text.count(f"The clock is behind: record has a version {former}") == warnings
+
+
 @pytest.fixture
 def record_run(tmp_path):
     """Return what is recorded of a run that makes a manifest."""

@@ -96,6 +96,7 @@ class RunContextHook:
                 raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
         if not run_params.get("only_missing_outputs"):
             _pin_outputs(pipeline, catalog)
+        _warn_of_the_clock(run_params["run_id"], pipeline, catalog)
         if "run_context" in sources:
             catalog.save("run_context", _describe_start(run_params, pipeline, catalog))
 
@@ -212,6 +213,21 @@ def _pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
         dataset = catalog.get(name)
         if isinstance(dataset, AbstractVersionedDataset) and (version := dataset.resolve_save_version()):
             dataset._version = Version(version, version)
+
+
+def _warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:
+    """Warn where a version is newer than this run: the newest is the last by name, and names are times."""
+    for name in sorted(pipeline.all_outputs()):
+        dataset = catalog.get(name)
+        if isinstance(dataset, AbstractVersionedDataset):
+            newest = max(dataset.list_versions(full_path=False), default="")
+            if newest > run_id:
+                logger.warning(
+                    "The clock is behind: %s has a version %s, and this run is %s. Later runs will take that version "
+                    "for the newest. Set the clock and run again, or remove that version.",
+                    name, newest, run_id,
+                )  # fmt: skip
+                return
 
 
 def _how_to_make(name: str, run_params: dict[str, Any]) -> str:

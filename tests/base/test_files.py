@@ -1,4 +1,8 @@
+import errno
+import fcntl
+import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -51,3 +55,33 @@ def test_a_killed_writer_leaves_the_former_file(tmp_path):
     writer.wait()
 
     assert path.read_bytes() == b"one"
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What is synced: whether it is a folder, and whether it is open for writing."""
+    synced = []
+
+    def fsync(descriptor):
+        is_writable = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), is_writable))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
+
+
+def test_the_file_is_synced_while_open_for_writing_and_then_its_folder(tmp_path, synced):
+    write_whole(tmp_path / "file.txt", b"one")
+
+    assert synced == [(False, True), (True, False)]
+
+
+def test_a_file_system_that_cannot_sync_folders_is_good_enough(tmp_path, monkeypatch):
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "file.txt", b"one")
+
+    assert (tmp_path / "file.txt").read_bytes() == b"one"

@@ -1,8 +1,11 @@
+import csv
+
 import pandas as pd
 import pytest
 from kedro.io.core import Version
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import write_whole
 from pneumonia.datasets import TableDataset
 
 TABLE = pd.DataFrame({"path": ["a", "NA", "None", ""], "n": [1, 2, 3, 4], "share": [0.1, 1 / 3, 1e-17, 2.0]})
@@ -50,3 +53,46 @@ def test_a_save_that_fails_leaves_no_version(dataset, tmp_path):
     with pytest.raises(UserError, match="Could not write"):
         dataset.save(TABLE)
     assert not dataset.exists()
+
+
+def test_a_save_that_is_killed_between_checksum_and_table_leaves_the_former_version(dataset, tmp_path, monkeypatch):
+    dataset.save(TABLE)
+
+    def killed(path, data):
+        if path.suffix == ".sha256":
+            write_whole(path, data)
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("pneumonia.datasets.table_dataset.write_whole", killed)
+    with pytest.raises(KeyboardInterrupt):
+        TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v2")).save(TABLE)
+
+    later = TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v3"))
+    pd.testing.assert_frame_equal(later.load(), TABLE)
+
+
+def test_every_table_of_the_catalog_is_versioned_so_that_no_run_reads_or_damages_anothers(catalog_entries):
+    tables = {name: entry for name, entry in catalog_entries.items() if entry["type"].endswith(".TableDataset")}
+
+    assert len(tables) > 20
+    assert [name for name, entry in tables.items() if not entry.get("versioned")] == []
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "'", "'=1", "a=1", "", "person1_virus"]
+
+
+def test_a_cell_that_begins_as_a_formula_is_written_as_text_and_loaded_as_it_was(dataset, tmp_path):
+    table = pd.DataFrame({"group": FORMULAS, "number": range(len(FORMULAS)), "change": [-0.5] * len(FORMULAS)})
+    dataset.save(table)
+
+    pd.testing.assert_frame_equal(dataset.load(), table)
+    with (tmp_path / "table.csv" / "v1" / "table.csv").open(newline="") as file:
+        cells = [row[0] for row in csv.reader(file)][1:]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))] == []
+
+
+def test_columns_of_mixed_types_are_written_as_they_are(dataset):
+    dataset.save(pd.DataFrame({"value": ["=a", 1, None, 0.5]}))
+
+    assert dataset.load()["value"].tolist() == ["=a", "1", "", "0.5"]

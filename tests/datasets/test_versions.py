@@ -80,6 +80,28 @@ def test_what_no_kept_version_was_made_from_goes(saved):
     assert (saved / "data/image_index.csv").exists()
 
 
+@pytest.mark.parametrize("left", [(), ("split_manifest.csv.sha256",)])
+def test_what_a_killed_run_left_is_no_version_and_goes(saved, left):
+    add_model(saved, "e")
+    (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": "e"}}))
+    litter = saved / "data/split_manifest.csv/b9"
+    litter.mkdir()
+    for name in left:
+        (litter / name).write_text("")
+    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+
+    assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
+        ("pneumonia_model", "b"), ("split_manifest", "a"), ("split_manifest", "b9"),
+    ]  # fmt: skip
+
+
+def test_a_version_that_may_be_being_written_stays(saved):
+    (saved / "data/split_manifest.csv/z").mkdir()
+    (saved / "data/pneumonia_model.keras/z").mkdir()
+
+    assert choose_removable(find_versions(CATALOG, saved), keep=1).empty
+
+
 def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
     folder = saved / "data/split_manifest.csv"
     for version, content in (("b2", b"first"), ("z", b"newest")):

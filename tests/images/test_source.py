@@ -375,3 +375,18 @@ def test_keys_and_signatures_are_not_shown(address):
         _ = source.listing
     assert "SECRET" not in f"{source!r} {source.address} {error.value}"
     assert "***" in source.address
+
+
+@pytest.mark.parametrize(
+    "read", [lambda source: source.read_side_file("groups.csv"), lambda source: source.read_table("groups.csv")]
+)
+def test_a_table_that_is_larger_than_any_is_not_read(tmp_path, monkeypatch, read):
+    monkeypatch.setattr("pneumonia.images.source.MAX_TABLE_BYTES", 10_000_000)
+    for name in ("train/NORMAL/a.png", "train/PNEUMONIA/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    with (tmp_path / "groups.csv").open("wb") as file:
+        file.truncate(20_000_000)
+
+    with pytest.raises(UserError, match=r"groups\.csv has 20 MB, more than the 10 MB that a table may have"):
+        read(ImageSource(str(tmp_path)))

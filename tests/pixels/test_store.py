@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from pneumonia.base.errors import UserError
@@ -350,3 +351,12 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 
     with pytest.raises(UserError, match="Could not write to .*pixels"):
         PixelStores(tmp_path / "pixels").fill(Files("a").request())
+
+
+def test_a_lock_that_nobody_gives_back_is_not_waited_for_without_end(stores, monkeypatch):
+    monkeypatch.setattr("pneumonia.base.locks.LONGEST_WAIT", 0.1)
+    folder = stores.folder_of(SIZE, "squeeze")
+    folder.mkdir(parents=True)
+
+    with FileLock(folder / ".lock"), pytest.raises(UserError, match=r"remove .*\.lock and run again"):
+        stores.fill(Files("a").request())

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -32,10 +33,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.close(handle)
         part = Path(name)
         yield part
-        with part.open("rb") as written:
+        with part.open("r+b") as written:  # Windows syncs only what is open for writing
             os.fsync(written.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise UserError(
             f"Could not write {path}: {error.strerror or error}. "
@@ -56,6 +58,20 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlive a power failure. Windows, and some network file systems, know no such thing."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

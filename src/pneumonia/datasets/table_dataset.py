@@ -6,14 +6,21 @@ from typing import Any
 
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
+from pandas.api.types import is_object_dtype, is_string_dtype
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file, write_whole
 from pneumonia.datasets.errors import plainly
 
+# What makes Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the mark against it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
+
 
 class TableDataset(CSVDataset):
     """Saves a table whole or not at all, and notices on load if the file was changed or cut since.
+
+    A text that a spreadsheet would take for a formula (file and group names are a user's) is written with ``'`` before
+    it, and loaded without.
 
     The checksum stands in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and
     ``NA`` in a column are not turned into gaps. Local files only.
@@ -34,7 +41,7 @@ class TableDataset(CSVDataset):
     def save(self, data: pd.DataFrame) -> None:
         """Save the checksum, then the table: a table without its checksum is never the newest version."""
         path = Path(self._get_save_path())
-        content = data.to_csv(**self._save_args).encode()
+        content = _as_text(data).to_csv(**self._save_args).encode()
         write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
         write_whole(path, content)
 
@@ -57,7 +64,28 @@ class TableDataset(CSVDataset):
                 f"{path} is not as it was written: it was cut or edited. Remove its version folder and run "
                 f"again, or, if you edited it on purpose: sha256sum {path.name} > {expected.name}."
             )
-        return pd.read_csv(path, **self._load_args)
+        return _as_written(pd.read_csv(path, **self._load_args))
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Put ``'`` before each text that begins as a formula does, or with ``'`` itself, which makes it unambiguous."""
+    changed = {}
+    for name, column in table.items():
+        if is_string_dtype(column) or is_object_dtype(column):
+            is_formula = column.map(lambda cell: isinstance(cell, str) and cell.startswith(FORMULA_STARTS)).astype(bool)
+            if is_formula.any():
+                changed[name] = column.mask(is_formula, "'" + column.astype(str))
+    return table.assign(**changed) if changed else table
+
+
+def _as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """Take away what `_as_text` added."""
+    changed = {}
+    for name, column in table.items():
+        if is_string_dtype(column) and column.str.startswith("'").any():
+            is_marked = column.str.startswith(tuple(f"'{start}" for start in FORMULA_STARTS)).fillna(False).astype(bool)
+            changed[name] = column.mask(is_marked, column.str[1:])
+    return table.assign(**changed) if changed else table
 
 
 def checksum_path(path: Path) -> Path:

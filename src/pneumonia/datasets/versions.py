@@ -22,15 +22,22 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
         project: The folder that relative file paths start from.
 
     Returns:
-        Columns dataset, version, path (the version's folder) and bytes, the newest version first.
+        Columns dataset, version, path (the version's folder), bytes, and is_whole: whether the folder holds the
+        dataset's file, or only what a killed run left. The newest version first.
     """
     rows = [
-        {"dataset": name, "version": folder.name, "path": folder, "bytes": _size(folder)}
+        {
+            "dataset": name,
+            "version": folder.name,
+            "path": folder,
+            "bytes": _size(folder),
+            "is_whole": _file(folder).is_file(),
+        }
         for name, entry in catalog.items()
         if isinstance(entry, Mapping) and entry.get("versioned")
         for folder in (project / entry["filepath"]).glob("*/")
     ]
-    table = pd.DataFrame(rows, columns=["dataset", "version", "path", "bytes"])
+    table = pd.DataFrame(rows, columns=["dataset", "version", "path", "bytes", "is_whole"])
     return table.sort_values(["version", "dataset"], ascending=[False, True], ignore_index=True)
 
 
@@ -50,7 +57,8 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
 
     Of each dataset the newest ``keep`` versions stay, and besides them whatever these were made from: the model and
     the manifest that a run record names, and the manifest that a model was trained with, without which the
-    model could not be evaluated.
+    model could not be evaluated. A folder without its dataset's file counts as no version: it can go once a version
+    that is newer is there; until then another run may be about to write the file.
 
     Args:
         versions: As `find_versions` gives them.
@@ -59,14 +67,17 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     Returns:
         The rows of ``versions`` that can go.
     """
-    kept = versions.groupby("dataset").head(keep)
+    whole = versions[versions["is_whole"]].astype({"is_whole": bool})
+    newest_whole = versions["dataset"].map(whole.groupby("dataset")["version"].max()).fillna("")
+    in_the_making = ~versions["is_whole"].astype(bool) & (versions["version"] > newest_whole)
+    kept = whole.groupby("dataset").head(keep)
     records = kept.loc[kept["dataset"] == "run_record", "path"]
     named = {pair for path in records for pair in _versions_named(path)}
     is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
-    stays = is_named | versions.index.isin(kept.index)
-    models = versions.loc[stays & (versions["dataset"] == "pneumonia_model"), "path"]
+    stays = is_named | in_the_making | versions.index.isin(kept.index)
+    models = whole.loc[stays[whole.index] & (whole["dataset"] == "pneumonia_model"), "path"]
     needed = {_manifest_of(path) for path in models}
-    manifests = versions.loc[versions["dataset"] == "split_manifest", "path"].map(_digest)
+    manifests = whole.loc[whole["dataset"] == "split_manifest", "path"].map(_digest)
     needed -= set(manifests[stays[manifests.index]])
     newest = manifests[manifests.isin(needed)].drop_duplicates()
     return versions[~stays & ~versions.index.isin(newest.index)]

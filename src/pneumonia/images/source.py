@@ -10,6 +10,9 @@ from pneumonia.base.errors import UserError
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
 
+# Of a table beside the images, in bytes. That of ChestX-ray14 with its 112,120 images has 8 million.
+MAX_TABLE_BYTES = 500_000_000
+
 # Errors of a storage that may be gone a moment later, and how long to wait for that, in seconds.
 TRANSIENT = (errno.EIO, errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNRESET, errno.ESTALE, errno.EINTR)
 PAUSES = (0.1, 1.0)
@@ -107,15 +110,23 @@ class ImageSource:
         return self._read(file.member)
 
     def read_side_file(self, name: str) -> bytes | None:
-        """Read a known side file such as `groups.csv`; None if there is none."""
+        """Read a known side file such as `groups.csv`; None if there is none.
+
+        Raises:
+            UserError: If it cannot be read, or is larger than any such file.
+        """
         member = self.listing.side_files.get(name)
-        return None if member is None else self._read(member)
+        return None if member is None else self._read_bounded(member)
 
     def read_table(self, name: str) -> bytes | None:
-        """Read the CSV table of a name, or path, among the files: that nearest to the top; None if there is none."""
+        """Read the CSV table of a name, or path, among the files: that nearest to the top; None if there is none.
+
+        Raises:
+            UserError: If it cannot be read, or is larger than any such file.
+        """
         tables = self.listing.tables
         fitting = sorted((path for path in tables if f"/{path}".endswith(f"/{name}")), key=lambda path: path.count("/"))
-        return self._read(tables[fitting[0]]) if fitting else None
+        return self._read_bounded(tables[fitting[0]]) if fitting else None
 
     def with_listing(self, listing: Listing) -> "ImageSource":
         """Return the same source with another listing, such as one with the labels of a table."""
@@ -130,6 +141,14 @@ class ImageSource:
     @cached_property
     def _files(self) -> dict[str, ImageFile]:
         return {file.path: file for file in self.listing.files}
+
+    def _read_bounded(self, member: Member) -> bytes:
+        if member.size > MAX_TABLE_BYTES:
+            raise UserError(
+                f"{member.name} has {member.size / 1e6:,.0f} MB, more than the {MAX_TABLE_BYTES / 1e6:,.0f} MB that a "
+                "table may have. Rename or remove it."
+            )
+        return self._read(member)
 
     def _read(self, member: Member) -> bytes:
         try:

@@ -11,17 +11,16 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file, whole_file, write_whole
+from pneumonia.base.locks import only_writer
 from pneumonia.pixels.decoding import DECODER, Resize, decode_image
 
 logger = logging.getLogger(__name__)
@@ -186,7 +185,7 @@ class PixelStores:
                 Parts that were finished stay.
         """
         folder = self.folder_of(request.image_size, request.resize)
-        with _only_writer(folder):
+        with only_writer(folder):
             stored = _keep_whole_parts(folder, request.image_size**2)
             images = dict(zip(request.sha256s, request.paths, strict=True))
             missing = [sha256 for sha256 in images if sha256 not in stored]
@@ -273,24 +272,3 @@ def _keep_whole_parts(folder: Path, record_bytes: int) -> set[str]:
 def _descriptions(folder: Path) -> list[Path]:
     """Return the descriptions of a store's parts, in a fixed order."""
     return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of a store, after waiting for it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            logger.info("Another run is filling %s; waiting for it.", folder)
-            lock.acquire()
-    except OSError as error:
-        raise UserError(
-            f"Could not write to {folder}: {error.strerror or error}. Mend the permissions and run again."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
