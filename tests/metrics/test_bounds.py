@@ -3,7 +3,6 @@ import pytest
 
 from pneumonia.metrics.bounds import (
     difference,
-    difference_interval,
     exact_bound,
     logit_interval,
     mover,
@@ -100,10 +99,6 @@ def test_a_difference_to_something_unknown_is_unknown():
     unknown = {"value": None, "low": None, "high": None}
     assert difference(NINE_OF_TEN, unknown) == unknown
     assert difference(NINE_OF_TEN, {**NINE_OF_TEN, "low": None})["low"] is None
-
-
-def test_a_paired_difference_of_equal_runs_is_exactly_nothing():
-    assert difference_interval(0.0, np.zeros(300)) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pneumonia.metrics.calibration import fit_calibration
 from pneumonia.metrics.logistic import expit, logit, mean_shift, observed_over_expected, recalibration_slope
 
 NONE = {"low": None, "high": None}
@@ -31,7 +32,15 @@ def test_observed_over_expected_of_the_worked_example():
 
 def test_probabilities_that_are_all_alike_have_no_slope():
     found = recalibration_slope(np.array([0, 1] * 10), np.full(20, 0.3), np.arange(20))
-    assert found == {"value": 0.0, **NONE}
+    assert found == {"value": None, **NONE}
+
+
+def test_what_float32_rounds_is_no_spread():
+    rng = np.random.default_rng(0)
+    for value in (0.3, 0.5, 0.999):
+        probability = np.float32(value) * (1 + np.float32(6e-8) * rng.integers(-1, 2, 200)).astype(np.float64)
+        assert recalibration_slope(np.arange(200) % 2, probability, np.arange(200)) == {"value": None, **NONE}
+        assert fit_calibration(probability, np.arange(200) % 2, "logistic")["slope"] == 0
 
 
 def test_one_group_has_values_without_bounds():

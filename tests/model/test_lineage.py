@@ -73,3 +73,5 @@ def test_a_record_of_another_model_is_refused():
     check_weights({"weights_sha256": weights_digest(model)}, model, "decision")
     with pytest.raises(UserError, match="decision was made for the model with the weights"):
         check_weights({"weights_sha256": weights_digest(make_network(2))}, model, "decision")
+    with pytest.raises(UserError, match="decision was made for the model with the weights unknown"):
+        check_weights({"threshold": 0.5}, model, "decision")  # as older releases wrote it

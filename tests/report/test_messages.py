@@ -76,5 +76,21 @@ def test_a_run_says_what_it_made():
     assert lines[1].startswith("Test: AUC 0.996")
 
 
+@pytest.mark.parametrize(
+    ("times", "line"),
+    [
+        (1, "This is the first time that these test images were scored in this environment."),
+        (
+            12,
+            "These test images have now been scored 12 times in this environment. A model ",
+        ),
+    ],
+)
+def test_a_run_says_how_often_its_test_images_were_scored(times, line):
+    record = {"data": {"test_scorings": times}}
+    (said,) = closing_lines({"run_record"}, {"run_record": record}.__getitem__)
+    assert said.startswith(line)
+
+
 def test_a_page_can_be_clicked(tmp_path):
     assert say_page(tmp_path / "a b.html") == f"Report: file://{tmp_path}/a%20b.html"

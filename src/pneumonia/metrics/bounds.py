@@ -122,12 +122,6 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], correlation:
     return {"value": value, "low": value - down, "high": value + up}
 
 
-def difference_interval(value: float, replicates: Floats) -> tuple[float, float]:
-    """Return `value -+ 1.96 s`, with the standard deviation `s` of a paired difference's replicates."""
-    half_width = Z * float(np.nanstd(replicates, ddof=1))
-    return value - half_width, value + half_width
-
-
 def say_difference(estimate: Mapping[str, Any], none: float = 0.0) -> Verdict:
     """Say what a 95% interval allows: "better" or "worse" only where all of it lies on one side of no difference.
 

@@ -8,7 +8,7 @@ from pneumonia.metrics.clusters import cluster_variance, group_sums
 from pneumonia.metrics.registry import Estimate, Floats, Targets
 
 CLIP = 1e-7  # float32 rounds a sigmoid to exactly 0 or 1, whose logit is infinite
-ALIKE = 1e-9  # spreads of log-odds that rounding alone leaves
+ALIKE = 1e-4  # spread of log-odds: float32 rounds a probability by 6e-8, which near 0.999 is 6e-5 of log-odds
 FARTHEST = 50.0  # log-odds, at which a probability is 0 or 1 to 21 digits
 
 
@@ -78,15 +78,17 @@ def recalibration_slope(target: Targets, probability: Floats, groups: npt.NDArra
     """Estimate the slope of what was seen over the log-odds (calibration slope), by `fit_slope`.
 
     The deviation is the larger of the sandwich's over groups and the information's: with few errors the former is
-    too small.
+    too small. There is no slope where the probabilities are all alike.
     """
     x = logit(probability)
+    if float(np.std(x)) < ALIKE:
+        return dict(UNDEFINED)
     slope = fit_slope(x, target)
     fitted = expit(slope * x + fit_shift(slope * x, target))
     weight = fitted * (1 - fitted)
     from_middle = x - np.average(x, weights=weight)
     information = float(np.sum(weight * from_middle**2))
-    if information < ALIKE:
+    if information < ALIKE**2:
         return {**UNDEFINED, "value": slope}
     return _wald(slope, group_sums(from_middle * (target - fitted) / information, groups), 1 / np.sqrt(information))
 

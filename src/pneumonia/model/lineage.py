@@ -77,7 +77,7 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
     """Refuse a record that was made for another model.
 
     Args:
-        record: With `weights_sha256`.
+        record: With `weights_sha256`; one of an older release without it is refused too.
         model: The model it is to be used with.
         name: Of the record in the catalog.
 
@@ -85,9 +85,10 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
         UserError: Naming both digests.
     """
     digest = weights_digest(model)
-    if record["weights_sha256"] != digest:
+    made_for = str(record.get("weights_sha256", "unknown"))
+    if made_for != digest:
         raise UserError(
-            f"{name} was made for the model with the weights {record['weights_sha256'][:12]}, but pneumonia_model has "
+            f"{name} was made for the model with the weights {made_for[:12]}, but pneumonia_model has "
             f"{digest[:12]} (the first digits of their SHA-256). Name versions that belong together by "
             f"--load-versions=pneumonia_model:VERSION,{name}:VERSION."
         )

@@ -169,9 +169,12 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
         where: On which images, such as "on test".
     """
     slope, shift = measured["calibration_slope"], measured["calibration_in_the_large"]
+    fitted = f"{say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1)"
+    if slope["value"] is None:
+        fitted = "cannot be fitted, as the probabilities are all alike"
     text = (
-        f"Calibration slope {where} {say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1), "
-        f"calibration in the large {say_number(shift['value'], 2)} ({say_interval(shift, 2)}; ideal 0)."
+        f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
+        f"({say_interval(shift, 2)}; ideal 0)."
     )
     if slope["low"] is None or shift["low"] is None:
         return finding(Level.CAUTION, "Calibration cannot be judged", text)

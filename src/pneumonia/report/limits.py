@@ -22,7 +22,7 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         "Research software, not a medical device. No decision about a patient may rest on it.",
         *_of_source(run_record),
         *_of_groups(run_record, data_flow),
-        _of_scorings(run_record),
+        say_scorings(run_record),
         f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
         "those images.",
         _of_prevalence(metrics["test"]),
@@ -45,7 +45,7 @@ def _of_source(run_record: Mapping[str, Any]) -> list[str]:
         return [
             "All images come from one hospital (children of 1 to 5 years, antero-posterior). A network of this kind "
             "fell from an AUC of 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
-            "Emergency Radiology 2022). This run made no test elsewhere.",
+            "Emergency Radiology 2022). No figure here comes from a test elsewhere.",
             spectrum,
         ]
     return [f"{say_population(run_record)} Nothing is known about images from other sources.", spectrum]
@@ -65,7 +65,8 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     return ["Groups stand for patients, but nobody has proven that they are."]
 
 
-def _of_scorings(run_record: Mapping[str, Any]) -> str:
+def say_scorings(run_record: Mapping[str, Any]) -> str:
+    """Say how often these test images were scored in this environment."""
     times = run_record["data"]["test_scorings"]
     if times == 1:
         return "This is the first time that these test images were scored in this environment."

@@ -10,6 +10,7 @@ from pneumonia.images.layout import SPLITS
 from pneumonia.report.external import list_external_findings
 from pneumonia.report.findings import FINDINGS_FROM, list_findings
 from pneumonia.report.levels import Finding, Level
+from pneumonia.report.limits import say_scorings
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
@@ -42,6 +43,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         lines.append(say_training(load("training_history")))
     if "metrics" in made:
         lines.append(say_metrics("Test", load("metrics")["test"]))
+    if "run_record" in made:
+        lines.append(say_scorings(load("run_record")))
     if "report" in made:
         material = {name: load(name) for name in FINDINGS_FROM}
         lines += say_against(list_findings(material, *load("model_lineage")["class_names"]))

@@ -58,7 +58,7 @@ def record_run(
             "images_sha256": _digest(split_manifest["sha256"]),
             "test_sha256": test_sha256,
             "test_scorings": 1
-            + sum(record["data"].get("test_sha256") == test_sha256 for record in earlier_run_records.values()),
+            + sum(record.get("data", {}).get("test_sha256") == test_sha256 for record in earlier_run_records.values()),
         },
         "model": model_lineage,
     }

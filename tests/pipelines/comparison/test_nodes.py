@@ -3,17 +3,11 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_auc
 from pneumonia.pipelines.comparison.figures import draw_comparison
 from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences
 
 OLD, NEW, ALIKE = "2026-01-01T00.00.00.000Z", "2026-01-03T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
-
-
-@pytest.fixture(scope="module")
-def parameters(default_parameters):
-    return EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 300})
 
 
 def make_predictions(noise, prefix="person"):
@@ -70,28 +64,28 @@ def runs():
     }
 
 
-def compare(runs, parameters):
+def compare(runs):
     parts = ({version: lambda part=run[i]: part for version, run in runs.items()} for i in (1, 2, 0))
-    return compare_runs(*parts, parameters)
+    return compare_runs(*parts)
 
 
-def test_runs_are_listed_newest_first_and_ranked_on_validation(runs, parameters):
-    table = compare(runs, parameters)
+def test_runs_are_listed_newest_first_and_ranked_on_validation(runs):
+    table = compare(runs)
     assert table["version"].tolist() == [NEW, ALIKE, OLD]
     assert table["rank"].tolist() == [3, 1, 1]
     assert table["val_auc"].is_monotonic_increasing
 
 
-def test_the_rank_does_not_change_with_test(runs, parameters):
+def test_the_rank_does_not_change_with_test(runs):
     turned = {
         version: (p, {**m, "test": {**m["test"], "auc": {"value": position / 10, "low": None, "high": None}}}, r)
         for position, (version, (p, m, r)) in enumerate(runs.items())
     }
-    assert compare(turned, parameters)["rank"].tolist() == [3, 1, 1]
+    assert compare(turned)["rank"].tolist() == [3, 1, 1]
 
 
-def test_a_run_is_told_from_the_best_by_a_paired_interval(runs, parameters):
-    by_version = compare(runs, parameters).set_index("version")
+def test_a_run_is_told_from_the_best_by_a_paired_interval(runs):
+    by_version = compare(runs).set_index("version")
     worse = by_version.loc[NEW]
     assert worse["behind_low"] < worse["behind_best"] < worse["behind_high"] < 0
     # Paired on the same images it is narrower than the two intervals together.
@@ -100,14 +94,14 @@ def test_a_run_is_told_from_the_best_by_a_paired_interval(runs, parameters):
     assert by_version.loc[OLD, ["behind_best", "behind_low", "behind_high"]].tolist() == [0, 0, 0]
 
 
-def test_runs_on_other_validation_images_are_not_set_against_each_other(runs, parameters):
+def test_runs_on_other_validation_images_are_not_set_against_each_other(runs):
     other = {**runs, NEW: run_of(make_predictions(1.5, prefix="other"), NEW, epochs=3, seed=0)}
-    worse = compare(other, parameters).set_index("version").loc[NEW]
+    worse = compare(other).set_index("version").loc[NEW]
     assert worse[["behind_best", "behind_low", "behind_high"]].isna().all()
 
 
-def test_what_differs_between_the_runs_is_named(runs, parameters):
-    differs = compare(runs, parameters).set_index("version")["differs"]
+def test_what_differs_between_the_runs_is_named(runs):
+    differs = compare(runs).set_index("version")["differs"]
     assert differs[NEW] == "training.epochs=3; training.seed=0"
     assert differs[ALIKE] == "training.epochs=26; training.seed=1"
 
@@ -117,23 +111,23 @@ def test_an_entry_that_only_one_record_has_is_a_difference():
     assert describe_differences(lineages) == {"a": "inputs.size=3", "b": "inputs.size=absent"}
 
 
-def test_a_run_without_predictions_is_left_out_and_said_so(runs, parameters, caplog):
+def test_a_run_without_predictions_is_left_out_and_said_so(runs, caplog):
     metrics, records, predictions = (
         {version: lambda part=run[i]: part for version, run in runs.items()} for i in (1, 2, 0)
     )
     del predictions[NEW]
-    table = compare_runs(metrics, records, predictions, parameters)
+    table = compare_runs(metrics, records, predictions)
     assert table["version"].tolist() == [ALIKE, OLD]
     assert f"Run {NEW} is left out" in caplog.text
 
 
-def test_no_complete_run_is_an_error(parameters):
+def test_no_complete_run_is_an_error():
     with pytest.raises(UserError, match="No run of this environment is complete"):
-        compare_runs({}, {}, {}, parameters)
+        compare_runs({}, {}, {})
 
 
-def test_the_figure_has_a_row_for_each_model(runs, parameters):
-    labels = [label.get_text() for label in draw_comparison(compare(runs, parameters)).axes[0].get_yticklabels()]
+def test_the_figure_has_a_row_for_each_model(runs):
+    labels = [label.get_text() for label in draw_comparison(compare(runs)).axes[0].get_yticklabels()]
     assert labels == [
         "#3  residual_cnn\n2026-01-03T00.00",
         "#1  residual_cnn\n2026-01-02T00.00",
@@ -144,9 +138,9 @@ def test_the_figure_has_a_row_for_each_model(runs, parameters):
 AGAIN = "2026-01-04T00.00.00.000Z"
 
 
-def test_a_model_that_is_judged_again_has_one_row_with_what_its_own_lineage_says(runs, parameters):
+def test_a_model_that_is_judged_again_has_one_row_with_what_its_own_lineage_says(runs):
     of_old = run_of(make_predictions(0), OLD, name="separable_cnn", epochs=26, seed=0)
-    table = compare({**runs, OLD: of_old, AGAIN: of_old}, parameters)
+    table = compare({**runs, OLD: of_old, AGAIN: of_old})
     assert table["version"].tolist() == [AGAIN, NEW, ALIKE]
     judged = table.set_index("version").loc[AGAIN]
     assert judged[["model", "network", "epochs", "commit", "judgings"]].tolist() == [
@@ -159,7 +153,7 @@ def test_a_model_that_is_judged_again_has_one_row_with_what_its_own_lineage_says
     assert table["judgings"].tolist() == [2, 1, 1]
 
 
-def test_a_model_on_other_test_images_has_a_row_of_its_own(runs, parameters):
+def test_a_model_on_other_test_images_has_a_row_of_its_own(runs):
     predictions, metrics, record = runs[OLD]
     elsewhere = predictions, metrics, {**record, "data": {"test_sha256": "of other images"}}
-    assert len(compare({**runs, AGAIN: elsewhere}, parameters)) == 4
+    assert len(compare({**runs, AGAIN: elsewhere})) == 4

@@ -28,6 +28,13 @@ def test_a_metric_without_a_value_is_left_out(metrics):
     assert drawn - left_out == 4
 
 
+def test_a_slope_that_cannot_be_fitted_is_named_in_the_legend(predictions, metrics):
+    none = {"value": None, "low": None, "high": None}
+    changed = {**metrics, "test": {**metrics["test"], "calibration_slope": none}}
+    legend = figures.draw_calibration(predictions, changed).axes[1].get_legend()
+    assert legend.get_texts()[1].get_text().startswith("after: slope cannot be fitted, observed / expected 1.")
+
+
 def test_colours_of_the_classes_are_told_apart_by_everybody():
     # Relative luminance of the two differs, so that they are told apart without colour as well.
     from matplotlib.colors import to_rgb

@@ -253,6 +253,7 @@ def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
         (estimate(0.6, 0.4, 0.8), estimate(0.1, -0.2, 0.4), "Probabilities are miscalibrated on test"),
         (estimate(1.1, 0.8, 1.4), estimate(0.5, 0.2, 0.8), "Probabilities are miscalibrated on test"),
         (estimate(1.1, None, None), estimate(0.5, None, None), "Calibration cannot be judged"),
+        (estimate(None, None, None), estimate(0.1, -0.2, 0.4), "Calibration cannot be judged"),
     ],
 )
 def test_calibration_is_judged_by_its_intervals(material, slope, shift, title):
@@ -260,3 +261,10 @@ def test_calibration_is_judged_by_its_intervals(material, slope, shift, title):
     of_error = found(material, metrics=changed)
     assert title in {finding["title"] for finding in of_error}
     assert not any("On average a probability is off" in finding["text"] for finding in of_error)
+
+
+def test_a_slope_that_cannot_be_fitted_is_said_to_be_so(material):
+    none = with_test(material, calibration_slope=estimate(None, None, None))
+    findings = {finding["title"]: finding for finding in found(material, metrics=none)}
+    text = findings["Calibration cannot be judged"]["text"]
+    assert text.startswith("Calibration slope on test: cannot be fitted, as the probabilities are all alike;")

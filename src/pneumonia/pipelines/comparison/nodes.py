@@ -9,10 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.bounds import difference_interval
-from pneumonia.metrics.metrics import ranking_metrics
-from pneumonia.metrics.resampling import bootstrap
+from pneumonia.metrics.auc import auc_difference
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +21,7 @@ LEFT_OUT = ("manifest_sha256", "weights_sha256", "run_id", "versions", "positive
 UNKNOWN = "unknown"
 
 
-def compare_runs(
-    all_metrics: Records, all_run_records: Records, all_predictions: Tables, parameters: EvaluationParameters
-) -> pd.DataFrame:
+def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions: Tables) -> pd.DataFrame:
     """Put all models that were judged in one table, the newest judging first, ranked by their AUC on validation.
 
     A model that was judged several times on the same test images has one row, its newest judging's. What is said of a
@@ -37,7 +32,6 @@ def compare_runs(
         all_metrics: Loads the metrics of each version.
         all_run_records: Loads the record of each version.
         all_predictions: Loads the predictions of each version.
-        parameters: `resamples`, `seed`.
 
     Returns:
         version (of the judging), rank, model (its version), network, epochs (at most), commit (of the training),
@@ -62,7 +56,7 @@ def compare_runs(
     table.insert(1, "rank", table["val_auc"].rank(ascending=False, method="min").astype(int))
     best = table.loc[table["rank"] == 1, "version"].iloc[0]
     best_predictions = all_predictions[best]()
-    behind = [_behind(all_predictions[version](), best_predictions, parameters) for version in judgings]
+    behind = [_behind(all_predictions[version](), best_predictions) for version in judgings]
     differs = describe_differences({version: records[version]["model"] for version in judgings})
     return pd.concat([table, pd.DataFrame(behind)], axis=1).assign(differs=[differs[v] for v in judgings])
 
@@ -87,7 +81,7 @@ def _model_of(record: dict[str, Any]) -> str:
 
 def _test_of(record: dict[str, Any]) -> str:
     """Return what a test set is known by: the digest of its images, or of the manifest."""
-    return str(record["data"].get("test_sha256") or record["model"]["manifest_sha256"])
+    return str(record.get("data", {}).get("test_sha256") or record["model"]["manifest_sha256"])
 
 
 def describe_model(record: dict[str, Any]) -> dict[str, Any]:
@@ -115,21 +109,15 @@ def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _behind(run: pd.DataFrame, best: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, float | None]:
+def _behind(run: pd.DataFrame, best: pd.DataFrame) -> dict[str, float | None]:
     """Return the difference of two models' AUC on validation, with a paired interval if the images are the same."""
     run, best = (table[table["split"] == "val"].set_index("path").sort_index() for table in (run, best))
     names = ("behind_best", "behind_low", "behind_high")
     if not run[["group", "target"]].equals(best[["group", "target"]]):
         return dict.fromkeys(names)
-    target, pair = run["target"].to_numpy(), (run["probability"].to_numpy(), best["probability"].to_numpy())
-
-    def difference(weights: Any = None) -> dict[str, Any]:
-        mine, other = (ranking_metrics(target, probability, weights)["auc"] for probability in pair)
-        return {"difference": mine - other}
-
-    value = float(difference()["difference"][0])
-    replicates = bootstrap(difference, run["group"].to_numpy(), parameters.resamples, parameters.seed)
-    return dict(zip(names, (value, *difference_interval(value, replicates["difference"])), strict=True))
+    mine, other = (table["probability"].to_numpy() for table in (run, best))
+    found = auc_difference(run["target"].to_numpy(), mine, other, run["group"].to_numpy())
+    return dict(zip(names, found.values(), strict=True))
 
 
 def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 compare_runs,
-                inputs=["all_metrics", "all_run_records", "all_predictions", "params:evaluation"],
+                inputs=["all_metrics", "all_run_records", "all_predictions"],
                 outputs="run_comparison",
                 name="compare_runs",
             ),

@@ -12,7 +12,8 @@ def make_decision(
     scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
     """Fit the calibration and choose the threshold, on validation alone; say to which model they belong."""
-    return {"weights_sha256": model_lineage["weights_sha256"], **decisions.make_decision(scores, parameters)}
+    weights = model_lineage.get("weights_sha256", "unknown")  # in the lineage of an older run
+    return {"weights_sha256": weights, **decisions.make_decision(scores, parameters)}
 
 
 def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:

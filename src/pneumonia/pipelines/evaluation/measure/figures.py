@@ -140,8 +140,11 @@ def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figu
 
 
 def _calibration_label(when: str, measured: dict[str, Any]) -> str:
+    from pneumonia.report.words import say_number
+
     slope, ratio = (measured[name]["value"] for name in ("calibration_slope", "observed_expected"))
-    return f"{when}: slope {slope:.2f}, observed / expected {ratio:.2f}"
+    fitted = "cannot be fitted" if slope is None else say_number(slope, 2)
+    return f"{when}: slope {fitted}, observed / expected {say_number(ratio, 2)}"
 
 
 def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figure:
