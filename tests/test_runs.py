@@ -2,8 +2,11 @@
 
 import json
 import shutil
+from itertools import product
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.conftest import kedro, kedro_process, succeed
 
 
@@ -151,3 +154,23 @@ def lineage(folder):
     newest = max(folder.glob("data/tiny/*/pneumonia_model.keras/*/pneumonia_model.keras"))
     with zipfile.ZipFile(newest) as archive:
         return json.loads(archive.read("lineage.json"))
+
+
+@pytest.mark.slow
+def test_one_image_of_a_class_in_each_split_ends_in_a_report(tmp_path, tiny_checkout):
+    rng = np.random.default_rng(0)
+    for split, label in product(("train", "val", "test"), ("NORMAL", "PNEUMONIA")):
+        folder = tmp_path / "six" / split / label
+        folder.mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 256, (80, 96), np.uint8)).save(folder / f"{split}_{label}.png")
+    folder = tiny_checkout(tmp_path / "checkout")
+    parameters = f"images={tmp_path / 'six'},training.epochs=1,inputs.image_size=64"
+
+    ended = succeed(folder, "run", f"--params={parameters}")
+
+    assert "train 2 images of 2 groups, val 2 images of 2 groups, test 2 images of 2 groups" in ended.stderr
+    assert "Against it: No interval." in ended.stderr
+    (report,) = folder.glob("data/08_reporting/report.html/*/report.html")
+    page = report.read_text()
+    assert "Nothing was cross-validated: a class of train and validation has fewer than 5 groups" in page
+    assert "No network was trained on the rim alone" in page

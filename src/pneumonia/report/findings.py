@@ -70,7 +70,9 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
     """
     metrics, shortcuts = material["metrics"], material["shortcut_audit"]
     first = [_judge_leaks(material["leak_audit"], material["data_flow"]), _judge_precision(metrics["test"]["auc"])]
-    if (metrics["test"]["auc"]["low"] or 0) <= CHANCE:
+    if metrics["test"]["auc"]["low"] is None:
+        return gravest_first(first)
+    if metrics["test"]["auc"]["low"] <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
         guess = finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
         return gravest_first([*first, guess])

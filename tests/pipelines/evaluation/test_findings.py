@@ -242,7 +242,10 @@ def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
 
 def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
     none = estimate(0.9, None, None)
-    assert levels(material, metrics=with_test(material, auc=none))["No interval"] == "bad"
+    assert levels(material, metrics=with_test(material, auc=none)) == {
+        "No interval": "bad",
+        "No known group and no file is in two splits": "good",
+    }
     assert say_interval(none) == "no interval"
 
 
