@@ -164,6 +164,11 @@ def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(com
     assert set(flat(given["params"])) <= set(flat(default_parameters))
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_is_written_in_a_way_that_kedro_gives_up(page):
+    assert "--pipeline=" not in PAGES[page]
+
+
 @pytest.fixture(scope="session")
 def documented(tmp_path_factory, copy_project):
     """A checkout with tiny images and settings, and a function that runs a command in it once.

@@ -134,7 +134,7 @@ def test_a_version_that_cannot_be_loaded_is_refused(ingested, images, pipeline, 
 def test_a_pipeline_whose_input_was_never_made_names_the_command(tmp_path, copy_project):
     message = message_of(copy_project(tmp_path / "empty"), "inputs")
 
-    assert message == "There is no split_manifest yet; make it by: kedro run --pipeline=training."
+    assert message == "There is no split_manifest yet; make it by: kedro run --pipelines=training."
 
 
 def test_a_manifest_that_was_cut_is_refused_by_whatever_reads_it(checkout_of_mine):

@@ -7,10 +7,12 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError, Version
 from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
 
+from pneumonia import hooks
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
-from pneumonia.hooks import ParametersHook, RunContextHook, TrainingStateHook, UserErrorHook
+from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
 
 CONF = "conf"
 
@@ -84,6 +86,28 @@ def test_a_user_error_is_unwrapped(project):
 
     with pytest.raises(UserError, match=r"^The file is cut\.$"):
         UserErrorHook().on_pipeline_error(wrapped)
+
+
+@pytest.mark.parametrize(("error", "count"), [(UserError("No images."), 0), (ValueError("A bug."), 1)])
+def test_kedro_does_not_repeat_an_error_that_is_said_in_a_sentence(caplog, error, count):
+    def fail():
+        raise error
+
+    UserErrorHook().after_context_created()
+    with pytest.raises(type(error)):
+        SequentialRunner().run(Pipeline([Node(fail, None, "a", name="fail")]), DataCatalog())
+
+    assert len([record for record in caplog.records if record.name == "kedro.pipeline.node"]) == count
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == count
+
+
+@pytest.mark.parametrize(("dataset", "started"), [("pneumonia_model", 1), ("batch_figure", 1), ("report", 0)])
+def test_tensorflow_is_started_before_the_threads_that_need_it(monkeypatch, dataset, started):
+    starts = []
+    monkeypatch.setattr(hooks, "start_tensorflow", lambda: starts.append(1))
+    RunMessagesHook().before_pipeline_run(Pipeline([Node(lambda: 1, None, dataset, name="make")]))
+
+    assert len(starts) == started
 
 
 def test_other_errors_are_left_alone():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from itertools import product
 
 import numpy as np
@@ -41,6 +42,15 @@ def test_training_alone_gives_a_model_and_evaluation_then_metrics_and_report(che
 @pytest.mark.parametrize("pipeline", ["ingest", "imbalance", "inputs", "comparison"])
 def test_a_pipeline_runs_by_itself(checkout, pipeline):
     succeed(checkout, "run", "--env=tiny", f"--pipelines={pipeline}")
+
+
+@pytest.mark.parametrize(("spelling", "warns"), [("--pipelines=comparison", False), ("--pipeline=comparison", True)])
+def test_both_spellings_name_a_pipeline_and_only_the_former_one_warns(checkout, spelling, warns):
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        succeed(checkout, "run", "--env=tiny", spelling)
+
+    assert any("'--pipeline' is deprecated" in str(warning.message) for warning in given) == warns
 
 
 def test_training_on_a_frozen_split_trains_on_it_and_saves_no_other_manifest(checkout):
@@ -84,8 +94,10 @@ def test_without_images_one_sentence_says_what_to_do(checkout, by):
     assert process.returncode != 0
     assert "Traceback" not in process.stdout + process.stderr
     last = process.stderr.strip().splitlines()[-1]
-    assert last.startswith("Error: ")
+    assert last.startswith("Error: There are no images at")
     assert "no/such/folder" in last
+    assert process.stderr.count("There are no images at") == 1
+    assert "--from-nodes" not in process.stderr
     assert "--params=images=" in last
 
 
@@ -109,13 +121,23 @@ def test_evaluation_without_a_model_says_how_to_make_one(tmp_path, copy_project)
     process = kedro(copy_project(tmp_path / "empty"), "run", "--env=demo", "--pipelines=evaluation")
 
     assert process.returncode != 0
-    assert "make it by: kedro run --pipeline=training --env=demo" in process.stderr
+    assert "make it by: kedro run --pipelines=training --env=demo" in process.stderr
     assert "Traceback" not in process.stdout + process.stderr
 
 
 def test_whatever_one_node_leaves_to_another_is_on_disk(catalog_entries):
     assert {name for name, entry in catalog_entries.items() if entry is None} == set()
     assert {name for name, entry in catalog_entries.items() if entry["type"] == "MemoryDataset"} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
+def test_every_runner_makes_all_of_it(resumed, runner):
+    before = versions(resumed, "report.html")
+
+    succeed(resumed, "run", "--env=tiny", f"--runner={runner}", by=kedro_process)
+
+    assert len(versions(resumed, "report.html")) == len(before) + 1
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ logger = logging.getLogger(__name__)
 
 # Datasets whose version a reader needs to find the same manifest and the same weights again.
 _TRACED_VERSIONS = ("split_manifest", "pneumonia_model")
+
+# Datasets whose nodes compute with TensorFlow.
+_NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
+
+# Kedro's loggers that repeat an error, and advise how to go on, before the error itself is shown.
+_SPEAK_OF_ERRORS = (
+    "kedro.pipeline.node",
+    *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")),
+)
 
 # What a user can mend when a file cannot be read or written, and what to do.
 _MENDABLE = {
@@ -118,8 +128,8 @@ class RunMessagesHook:
     @hook_impl
     @plainly
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Start TensorFlow, where a model is read or made."""
-        if "pneumonia_model" in pipeline.datasets():
+        """Start TensorFlow, where a node needs it: two threads of ThreadRunner must not import it at once."""
+        if not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets()):
             start_tensorflow()
 
     @hook_impl
@@ -139,14 +149,19 @@ class RunMessagesHook:
 
 
 class UserErrorHook:
-    """Puts an error that a user can act on in one line, however deep Kedro wrapped it."""
+    """Puts an error that a user can act on in one line, and once, however deep Kedro wrapped it."""
+
+    @hook_impl
+    def after_context_created(self) -> None:
+        """Let Kedro say nothing of an error that ends the run with a sentence of this project."""
+        for name in _SPEAK_OF_ERRORS:
+            logging.getLogger(name).addFilter(_is_of_no_user_error)
 
     @hook_impl
     @plainly
     def on_pipeline_error(self, error: Exception) -> None:
         """Raise the ``UserError`` behind ``error``, if there is one, or put a full or closed disk as one."""
-        cause: BaseException | None = error
-        while cause is not None:
+        for cause in _causes(error):
             if isinstance(cause, UserError):
                 raise UserError(cause.message)
             if isinstance(cause, OSError) and cause.errno in _MENDABLE:
@@ -154,7 +169,18 @@ class UserErrorHook:
                     f"{cause.filename or 'A file'}: {cause.strerror}. {_MENDABLE[cause.errno]} and run again; "
                     "nothing that was there is lost."
                 ) from cause
-            cause = cause.__cause__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error, what it was raised from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_of_no_user_error(_: logging.LogRecord) -> bool:
+    """Tell whether a message is to be shown: it is not logged while a `UserError` is being handled."""
+    return not any(isinstance(cause, UserError) for cause in _causes(sys.exc_info()[1]))
 
 
 def _explain(problem: Any, given: dict[str, Any]) -> str:
@@ -235,7 +261,7 @@ def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
     for pipeline_name in ("training", "evaluation"):
         if name in pipelines[pipeline_name].outputs() | pipelines[pipeline_name].datasets():
             env = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local") else ""
-            return f"; make it by: kedro run --pipeline={pipeline_name}{env}"
+            return f"; make it by: kedro run --pipelines={pipeline_name}{env}"
     return ""
 
 

@@ -131,7 +131,7 @@ def test_each_size_and_resize_method_has_a_store_of_its_own(filled):
     filled.fill(Files("abcde").request("crop"))
 
     assert filled.open(SIZE, "crop").fingerprint != filled.open(SIZE, "squeeze").fingerprint
-    with pytest.raises(UserError, match="no pixels in .*32-pad-.*kedro run --pipeline=inputs"):
+    with pytest.raises(UserError, match="no pixels in .*32-pad-.*kedro run --pipelines=inputs"):
         filled.open(SIZE, "pad")
 
 
@@ -173,7 +173,7 @@ def test_a_damaged_part_is_named_and_not_opened(filled, suffix, damage):
     path = part_of(filled, suffix)
     damage(path)
 
-    with pytest.raises(UserError, match=f"{path.stem}.*kedro run --pipeline=inputs"):
+    with pytest.raises(UserError, match=f"{path.stem}.*kedro run --pipelines=inputs"):
         filled.open(SIZE, "squeeze")
 
 

@@ -97,7 +97,7 @@ def test_the_catalog_refuses_a_broken_manifest_on_save(catalog):
 def test_the_catalog_refuses_a_broken_manifest_on_load(catalog):
     catalog.get("split_manifest").save(change(group="NORMAL-val-0"))
 
-    with pytest.raises(DataValidationError, match=r"a group is in two splits.*kedro run --pipeline=ingest") as raised:
+    with pytest.raises(DataValidationError, match=r"a group is in two splits.*kedro run --pipelines=ingest") as raised:
         catalog.load("split_manifest")
     assert isinstance(raised.value.__cause__, ManifestError)
 

@@ -1,5 +1,6 @@
 """The image index: one row per image file, with its hash and its fate."""
 
+import logging
 import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -19,6 +20,8 @@ from pneumonia.images.label_presets import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
+
+logger = logging.getLogger(__name__)
 
 OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
 # A table of labels has no use for the file, which is not read then.
@@ -95,6 +98,9 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     _refuse_near_misses(source.listing)
     content = source.read_side_file(GROUPS_FILE)
     listed = None if content is None else read_groups(content)
+    if listed is not None:
+        groups = len(set(listed.values()))
+        logger.info("Groups are taken from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
     told = source.listing.rows
     rows = [
         _row(file, facts.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)

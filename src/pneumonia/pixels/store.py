@@ -30,7 +30,7 @@ PART_IMAGES = 2048
 # Images that are decoded before the first of them is written: bounds the memory.
 CHUNK_IMAGES = 256
 
-REBUILD = "kedro run --pipeline=inputs (with the same --env and --params)"
+REBUILD = "kedro run --pipelines=inputs (with the same --env and --params)"
 
 
 class DamagedPartError(Exception):

@@ -43,7 +43,7 @@ class ManifestContract:
             for problem in check(data):
                 raise ManifestError(
                     f"The split manifest breaks its contract: {problem}. Nothing may be trained or scored on it; "
-                    "make it anew: kedro run --pipeline=ingest."
+                    "make it anew: kedro run --pipelines=ingest."
                 )
         return data
 

@@ -99,12 +99,14 @@ def test_the_published_names_all_have_a_group(write_folder, index, published, ca
     assert "NO GROUP" not in caplog.text
 
 
-def test_a_groups_file_beside_the_images_decides_the_groups(write_folder, index, published):
+def test_a_groups_file_beside_the_images_decides_the_groups(write_folder, index, published, caplog):
+    caplog.set_level("INFO", "pneumonia")
     rows = "".join(f"{path},child {n // 3}\n" for n, path in enumerate(sorted(published)))
 
     table = index(write_folder(published | {"groups.csv": b"path,group\n" + rows.encode()}))
 
     assert table["group"].tolist() == [f"child {n // 3}" for n in range(len(published))]
+    assert "Groups are taken from groups.csv: 12 for 36 files." in caplog.text
 
 
 def test_a_groups_file_that_misses_an_image_is_an_error(write_folder, index, published):

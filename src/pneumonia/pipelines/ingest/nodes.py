@@ -132,7 +132,7 @@ def count_data_flow(
     if len(listing.files) != len(image_index):
         raise UserError(
             f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
-            "files came or went in the meantime. Run again: kedro run --pipeline=ingest."
+            "files came or went in the meantime. Run again: kedro run --pipelines=ingest."
         )
     return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
 
