@@ -1,5 +1,6 @@
 """Fills the templates of the report and of the model card."""
 
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -9,12 +10,15 @@ import pandas as pd
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.report.words import png_uri, say_interval, say_number, say_percent
 
+# What Markdown takes for markup; a low line between letters is none.
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|&]|(?<!\w)_|_(?!\w)")
+
 
 def render(template: str, **material: Any) -> str:
     """Fill a template of `pneumonia/report/templates`.
 
     Args:
-        template: File name. In `.html` files what is filled in is escaped.
+        template: File name. What is filled in is escaped, as HTML or as Markdown, but for what is marked as safe.
         **material: What the template names; a name that is missing is an error, not a gap.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -23,6 +27,7 @@ def render(template: str, **material: Any) -> str:
     environment = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
         autoescape=template.endswith(".html"),
+        finalize=escape_markdown if template.endswith(".md") else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -30,6 +35,7 @@ def render(template: str, **material: Any) -> str:
     )
     environment.filters |= {
         "cell": say_cell,
+        "code": code_span,
         "interval": say_interval,
         "number": say_number,
         "percent": say_percent,
@@ -38,6 +44,31 @@ def render(template: str, **material: Any) -> str:
     }
     environment.globals["METRIC_NAMES"] = METRIC_NAMES
     return environment.get_template(template).render(**material)
+
+
+def escape_markdown(value: Any) -> Any:
+    """Let a text stand in Markdown as it is, on one line, such as the name of a class that a user chose.
+
+    >>> escape_markdown("<b> | *NORMAL* a_b")
+    '\\\\<b\\\\> \\\\| \\\\*NORMAL\\\\* a_b'
+    """
+    if not isinstance(value, str) or hasattr(value, "__html__"):  # numbers, and what is marked as safe
+        return value
+    return _MARKDOWN.sub(r"\\\g<0>", value.replace("\n", " "))
+
+
+def code_span(value: Any) -> Any:
+    """Let a text stand in Markdown as code, whatever it holds.
+
+    >>> code_span("kedro run")
+    Markup('`kedro run`')
+    """
+    from markupsafe import Markup
+
+    text = str(value).replace("\n", " ")
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    return Markup(f"{fence}{space}{text}{space}{fence}")
 
 
 def say_cell(value: Any) -> str:

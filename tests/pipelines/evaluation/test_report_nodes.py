@@ -8,7 +8,7 @@ from pneumonia.audits.shortcuts import Predictor
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
-from pneumonia.report.render import render, say_cell
+from pneumonia.report.render import escape_markdown, render, say_cell
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,20 @@ def test_the_report_names_versions_command_and_limits(report, run_record, metric
 def test_the_report_escapes_what_it_is_given(material, pictures):
     hostile = {**material, "run_record": {**material["run_record"], "command": "<script>alert(1)</script>"}}
     assert "<script>" not in write_report(**hostile, **pictures)
+
+
+def test_the_card_escapes_what_it_is_given(material, restate):
+    hostile = restate(material["run_record"], population="<b>Adults</b> | *all*") | {"command": "kedro `run`"}
+    card = write_model_card(**{**material, "run_record": hostile}, model_summary="a summary")
+
+    assert r"\<b\>Adults\</b\> \| \*all\*" in card
+    assert "<b>" not in card
+    assert "Made by `` kedro `run` `` at commit" in card
+
+
+def test_a_text_stands_in_markdown_as_it_is():
+    assert escape_markdown("a_b _c_ [d](e) & `f`\ng") == r"a_b \_c\_ \[d\](e) \& \`f\` g"
+    assert escape_markdown(0.5) == 0.5
 
 
 def test_a_report_without_its_material_is_no_report(material, pictures):
