@@ -13,6 +13,8 @@ from pneumonia.base.files import whole_file
 from pneumonia.datasets.errors import plainly
 
 LINEAGE_MEMBER = "lineage.json"
+# What zipfile, json and Keras raise on damaged files: tests/datasets/test_fuzzing.py damages some at random.
+DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
 
 
 class ModelDataset(AbstractVersionedDataset[Any, Any]):
@@ -62,7 +64,7 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
             with zipfile.ZipFile(path) as archive:
                 lineage = json.loads(archive.read(LINEAGE_MEMBER))
             model = keras.models.load_model(path)
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, zlib.error) as error:
+        except DAMAGED as error:
             raise UserError(
                 f"{path} is not a whole model of this project ({error}). Remove its version folder, or name "
                 "another version by --load-versions=pneumonia_model:VERSION."

@@ -6,15 +6,16 @@ from typing import Any
 
 from kedro_datasets.json import JSONDataset
 
+from pneumonia.base.checksums import check_as_written, checksum_path, write_with_checksum
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import write_whole
 from pneumonia.datasets.errors import plainly
 
 
 class RecordDataset(JSONDataset):
-    """Saves JSON whole or not at all, and refuses NaN and infinity, which JSON does not have.
+    """Saves JSON whole or not at all, with its checksum, and refuses NaN and infinity, which JSON does not have.
 
-    NumPy numbers and arrays are written as numbers and lists. Local files only.
+    NumPy numbers and arrays are written as numbers and lists. On load it is noticed if the file was changed; a record
+    of an older release, which has no checksum, is loaded as it is. Local files only.
 
     Example:
     ```yaml
@@ -31,21 +32,23 @@ class RecordDataset(JSONDataset):
     def save(self, data: Any) -> None:
         """Save the record."""
         content = json.dumps(data, default=_plain, **self._save_args) + "\n"
-        write_whole(Path(self._get_save_path()), content.encode())
+        write_with_checksum(Path(self._get_save_path()), content.encode())
 
     @plainly
     def load(self) -> Any:
         """Load the record.
 
         Raises:
-            UserError: If the file is not whole.
+            UserError: If the file is not whole, or not as it was written.
         """
+        path = Path(self._get_load_path())
         try:
-            return json.loads(Path(self._get_load_path()).read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{self._get_load_path()} is not whole ({error}). Remove it and run the pipeline that makes it."
-            ) from error
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} is not whole ({error}). Remove it and run the pipeline that makes it.") from error
+        if checksum_path(path).is_file():
+            check_as_written(path)
+        return record
 
 
 def _plain(value: Any) -> Any:

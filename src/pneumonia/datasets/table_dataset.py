@@ -1,6 +1,5 @@
 """A table as CSV with a checksum beside it."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,7 @@ import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 from pandas.api.types import is_object_dtype, is_string_dtype
 
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import sha256_of_file, write_whole
+from pneumonia.base.checksums import check_as_written, write_with_checksum
 from pneumonia.datasets.errors import plainly
 
 # What makes Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the mark against it.
@@ -40,10 +38,8 @@ class TableDataset(CSVDataset):
     @plainly
     def save(self, data: pd.DataFrame) -> None:
         """Save the checksum, then the table: a table without its checksum is never the newest version."""
-        path = Path(self._get_save_path())
         content = _as_text(data).to_csv(**self._save_args).encode()
-        write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
-        write_whole(path, content)
+        write_with_checksum(Path(self._get_save_path()), content)
 
     @plainly
     def load(self) -> pd.DataFrame:
@@ -53,17 +49,8 @@ class TableDataset(CSVDataset):
             UserError: If the checksum is missing or is not that of the file.
         """
         path = Path(self._get_load_path())
-        expected = checksum_path(path)
-        if path.is_file() and not expected.is_file():
-            raise UserError(
-                f"{path} has no checksum, so nobody can tell whether it is whole. If you trust it: "
-                f"sha256sum {path.name} > {expected.name} (in its folder)."
-            )
-        if path.is_file() and expected.read_text().split()[0] != sha256_of_file(path):
-            raise UserError(
-                f"{path} is not as it was written: it was cut or edited. Remove its version folder and run "
-                f"again, or, if you edited it on purpose: sha256sum {path.name} > {expected.name}."
-            )
+        if path.is_file():
+            check_as_written(path)
         return _as_written(pd.read_csv(path, **self._load_args))
 
 
@@ -86,8 +73,3 @@ def _as_written(table: pd.DataFrame) -> pd.DataFrame:
             is_marked = column.str.startswith(tuple(f"'{start}" for start in FORMULA_STARTS)).fillna(False).astype(bool)
             changed[name] = column.mask(is_marked, column.str[1:])
     return table.assign(**changed) if changed else table
-
-
-def checksum_path(path: Path) -> Path:
-    """Return where the checksum of a table stands."""
-    return path.with_name(path.name + ".sha256")

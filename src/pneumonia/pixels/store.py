@@ -75,9 +75,10 @@ class Part:
         try:
             content = json.loads(description.read_bytes())
             part = cls(path, tuple(content["sha256s"]), content["pixels_sha256"])
-        except (ValueError, KeyError, TypeError) as error:
+            name = part_name(part.sha256s)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedPartError(f"{description} cannot be read ({error})") from error
-        if part_name(part.sha256s) != description.stem:
+        if name != description.stem:
             raise DamagedPartError(f"{description} was changed since it was written")
         if not path.is_file():
             raise DamagedPartError(f"{path} is missing")
