@@ -5,7 +5,8 @@ its two-dimensional DCT-II, of that the 16 x 16 lowest frequencies without the m
 or not. 256 bits, not 64: on chest radiographs, 64 bits take many different chests for one.
 
 What is not noticed: damage inside a JPEG that libjpeg decodes over (it warns, but Pillow does not pass that on), and
-missing last scans or a missing last row of blocks where the end marker was put back.
+missing last scans or a missing last row of blocks where the end marker was put back; rows that a PNG lacks although
+its data are whole.
 """
 
 import hashlib
@@ -25,13 +26,15 @@ from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_gre
 from pneumonia.images.refusal import RefusedError
 
 # Changes whenever this module finds something else of the same bytes.
-FACTS_VERSION = f"2-pillow{PIL.__version__}"
+FACTS_VERSION = f"3-pillow{PIL.__version__}"
 
 # The note on an image that shows nothing.
 BLANK = "blank: one grey level"
 
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+# How files of the formats begin.
+_SIGNATURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _JPEG_START_OF_SCAN = b"\xff\xda"
 
 # Entropy-coded data of no meaning, without markers.
@@ -235,12 +238,14 @@ def _find_note(image: Image.Image, path: str) -> str:
 
 
 def _name_content(data: bytes) -> str:
-    """Say what a file that is no image may be instead."""
-    return "text, not an image" if _is_text(data[:512]) else "not an image"
+    """Say what a file that cannot be opened as an image may be instead."""
+    if _is_text(data[:512]):
+        return "text, not an image"
+    return "damaged: its header cannot be read" if data.startswith(_SIGNATURES) else "not an image"
 
 
 def _is_text(start: bytes) -> bool:
-    return all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+    return all(32 <= byte < 0xFE or byte in b"\t\r\n" for byte in start)
 
 
 def _name_damage(error: Exception) -> str:

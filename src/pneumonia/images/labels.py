@@ -34,7 +34,7 @@ def with_labels(source: ImageSource, ingest: IngestParameters, labels: LabelsPar
     columns `PROBLEM_COLUMNS`; such files are left out, not rejected.
 
     Raises:
-        UserError: If the table cannot be read, or fits none of the files.
+        UserError: If the table cannot be read, fits none of the files, or gives none a label.
     """
     content = _read_table(source, labels)
     if content is None:
@@ -86,6 +86,9 @@ def _label(listing: Listing, rows: Sequence[LabelRow], address: str) -> Listing:
         )
     for path in doubled:
         chosen[path] = replace(chosen[path], label="", reason="two labels in the table")
+    if not any(row.label for row in chosen.values()):
+        reasons = [f"{path} ({row.reason})" for path, row in list(chosen.items())[:_SHOWN]]
+        raise UserError(f"The table of labels gives no file a label that is used: {', '.join(reasons)}. Set labels.*.")
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
     return replace(listing, files=labelled, rows=chosen, label_problems=tuple(sorted(problems)))

@@ -30,7 +30,7 @@ FORMATS = {
 # What Pillow raises for damaged files, and for files far larger than any radiograph.
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
-    struct.error, zlib.error, Image.DecompressionBombError,
+    AssertionError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 # Depths of radiographic detectors, in bits. Files of 16 bits often hold 10, 12 or 14.

@@ -1,0 +1,43 @@
+"""Faulty tables beside images: by name and kind, what is said of them, and their bytes. The next is one more line."""
+
+import numpy as np
+from tests.pipelines.ingest.faulty_images import JPEG
+
+TABLES = {
+    "groups.csv": {
+        "empty": ("needs the columns path and group", b""),
+        "no columns": ("needs the columns path and group; it has none", b"\n\n\n"),
+        "other columns": ("needs the columns path and group", b"file,child\na.png,1\n"),
+        "semicolons": ("needs the columns path and group", b"path;group\na.png;1\n"),
+        "tabs": ("needs the columns path and group", b"path\tgroup\na.png\t1\n"),
+        "columns in capitals": ("needs the columns path and group", b"Path,Group\na.png,1\n"),
+        "no group": ("line 2: a path and a group are needed", b"path,group\ntrain/NORMAL/a.png,\n"),
+        "unknown file": ("has no group for 2 of the images", b"path,group\nz.png,1\n"),
+        "two groups of a file": (
+            "under two groups, 1 and 2",
+            b"path,group\ntrain/NORMAL/a.png,1\ntrain/NORMAL/a.png,2\n",
+        ),
+        "cells too many": ("has no group for 1 of the images", b"path,group\ntrain/NORMAL/a.png,1,2,3\n"),
+        "cells too few": ("line 2: a path and a group are needed", b"path,group\ntrain/NORMAL/a.png\n"),
+        "open quote": ("line 2: a path and a group are needed", b'path,group\n"train/NORMAL/a.png,1\n'),
+        "Latin-1": ("not a CSV table in UTF-8", "path,group\nK\u00e4.png,1\n".encode("latin-1")),
+        "UTF-16": ("not a CSV table in UTF-8", "path,group\na.png,1\n".encode("utf-16")),
+        "zero bytes": ("has no group for 2 of the images", b"path,group\n\0\0\0,1\n"),
+        "an image": ("not a CSV table in UTF-8", JPEG),
+        "a cell of a million letters": ("field larger than field limit", b"path,group\n" + b"x" * 10**6 + b",1\n"),
+    },
+    "labels.csv": {
+        "empty": ("lacks the columns", b""),
+        "other columns": ("lacks the columns", b"file,class\na.png,1\n"),
+        "semicolons": ("lacks the columns", b"path;label\na.png;1\n"),
+        "no label": ("gives no file a label that is used", b"path,label\ntrain/NORMAL/a.png,\n"),
+        "unknown files": ("None of the 1 rows", b"path,label\nz.png,1\n"),
+        "unknown labels": ("gives no file a label that is used", b"path,label\ntrain/NORMAL/a.png,COVID\n"),
+        "open quote": ("None of the 1 rows", b'path,label\n"train/NORMAL/a.png,1\n'),
+        "Latin-1": ("not a CSV table in UTF-8", "path,label\nK\u00e4.png,1\n".encode("latin-1")),
+        "UTF-16": ("not a CSV table in UTF-8", "path,label\na.png,1\n".encode("utf-16")),
+        "zero bytes": ("None of the 1 rows", b"path,label\n\0\0\0,1\n"),
+        "an image": ("not a CSV table in UTF-8", JPEG),
+        "a spreadsheet": ("not a CSV table in UTF-8", b"PK\x03\x04" + np.random.default_rng(0).bytes(500)),
+    },
+}

@@ -1,0 +1,67 @@
+"""Odd files that are used all the same: a file name, the note that stands beside it, and its bytes."""
+
+import struct
+from itertools import count
+
+import numpy as np
+from PIL import Image
+from tests.pipelines.ingest.faulty_images import DEEP, GIF, JPEG, PNG, draw, encode, frame, png, put, tiff, without
+
+NUMBERS = count(1)
+
+
+def fresh():
+    """An image that no other file has: copies are not used."""
+    return draw(next(NUMBERS))
+
+
+def orient(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+def bits(image, depth):
+    """A PNG of one grey channel of so many bits."""
+    values = np.asarray(image.resize((64, 64))).astype(int) >> (8 - depth)
+    packed = np.packbits(np.unpackbits(values.astype(np.uint8)[..., None], axis=-1)[..., -depth:].reshape(64, -1), 1)
+    return png(depth=depth, data=b"".join(b"\0" + row.tobytes() for row in packed))
+
+
+ACCEPTED = {
+    "png.jpeg": ("PNG content in a .jpeg file", encode(fresh(), "PNG")),
+    "no suffix": ("JPEG content in a nameless file", encode(fresh())),
+    "palette.png": ("palette", encode(fresh().convert("P"), "PNG")),
+    "turned.jpeg": ("turned by its EXIF orientation", encode(fresh(), exif=orient(8))),
+    "orientation 99.jpeg": ("", encode(fresh(), exif=orient(99))),
+    "colour.jpeg": ("", encode(fresh().convert("RGB"))),
+    "progressive.jpeg": ("", encode(fresh(), progressive=True)),
+    "bytes after its end.jpeg": ("", encode(fresh()) + bytes(100)),
+    "grey.tiff": ("", encode(fresh(), "TIFF")),
+    "big-endian.tiff": ("", tiff({}, order=">", pixels=np.asarray(fresh().resize((64, 64))).tobytes())),
+    "16-bit grey.png": ("", encode(DEEP, "PNG")),
+    "16-bit.tiff": ("", encode(Image.fromarray(np.asarray(DEEP)[::-1].copy()), "TIFF")),
+    "32-bit.tiff": ("", encode(fresh().convert("I"), "TIFF")),
+    "4-bit grey.png": ("", bits(fresh(), 4)),
+    "2-bit grey.png": ("", bits(fresh(), 2)),
+    "still.gif": ("", encode(fresh(), "GIF")),
+    "still.webp": ("", encode(fresh().convert("RGB"), "WEBP")),
+    "still.bmp": ("", encode(fresh(), "BMP")),
+    "blank.jpeg": ("blank: one grey level", encode(Image.new("L", (64, 64), 90))),
+    "32x32.png": ("", encode(fresh().resize((32, 32)), "PNG")),
+    "no Huffman tables.jpeg": ("", without(0xC4)),
+    "chunk longer than the file.png": ("", put(PNG, 33, 0x7F)),
+    "no size.gif": ("palette", put(GIF, 6, 0, 0, 0, 0)),
+    "directory of itself.tiff": ("blank: one grey level", tiff({})[:-4] + struct.pack("<I", 8 + 4096)),
+    "a name of 180 letters " + "x" * 153 + ".jpeg": ("", encode(fresh())),
+    "Ünïcode 肺 🫁.jpeg": ("", encode(fresh())),
+    "per%20cent & 'quotes' $HOME *.jpeg": ("", encode(fresh())),
+    "-dash.jpeg": ("", encode(fresh())),
+    "=1+1.jpeg": ("", encode(fresh())),
+}
+# Damage that no decoder tells of, as the module examine and docs/images.md say.
+UNNOTICED = {
+    "arithmetic frame.jpeg": ("", frame(1, 0xC9)),
+    "half of the data.png": ("", png(data=(b"\0" + bytes(range(64))) * 32)),
+    "grey values of noise.jpeg": ("", JPEG[:700] + JPEG[701:702] + JPEG[701:]),
+}
