@@ -1,16 +1,17 @@
-"""How fast training is: this project's way and the course notes' way, side by side in one run.
+"""How fast training is, in one run on one machine.
 
-    python benchmarks/training.py [--images FOLDER] [--parts step quarter node] [--json FILE]
+    python benchmarks/training.py [--parts step input notes] [--full-size FOLDER] [--json FILE]
 
 Parts:
-    step     images/s of the notes' network at their settings, fed by our inputs and by the notes' loop (each image
-             is decoded, three channels, in every epoch). Full-size images: those of --full-size, repeated.
-    quarter  seconds until the mean validation AUC of three seeds reaches 0.99 with the default network
-             (the first epochs of the default schedule), against the notes' 25 epochs (25 times their second one).
-             Needs --images.
-    node     what the training node costs on top of the same `fit` called directly, two epochs. Needs --images.
+    step   training steps of the default network on images in memory, images/s: in the precision that
+           `training.precision: auto` chooses, and in float32; the same in PyTorch, where that is installed.
+    input  augmented training images/s from the input alone, in all and per CPU-second, and how long its iterators keep
+           one waiting at their end.
+    notes  the notes' network at their settings, images/s: fed by our inputs, and by the notes' loop, which decodes each
+           image in three channels in every epoch. Needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.
 
-Numbers of one run compare with each other, not with those of another machine or day.
+Each figure is the median of --repeats, taken in turn. Numbers of one run compare with each other, not with those of
+another machine or day.
 """
 
 import argparse
@@ -19,41 +20,40 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import pneumonia  # noqa: F401, I001 - before TensorFlow: it chooses its kernels
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from kedro.config import OmegaConfigLoader
 
-from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.checkpoint import TrainingState
-from pneumonia.model.fit import compile_network, fit_network
-from pneumonia.model.hardware import choose_hardware
-from pneumonia.model.lineage import make_lineage
-from pneumonia.model.networks import make_network
-from pneumonia.pixels.batches import make_train_input, steps_per_epoch
+from pneumonia.model.compiling import compile_network
+from pneumonia.model.hardware import Hardware, choose_hardware
+from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
+from pneumonia.pixels.augmentation import N_DRAWS, augment
+from pneumonia.pixels.batches import make_eval_input, make_train_input
+from pneumonia.pixels.decoding import decode_image
 
 PROJECT = Path(__file__).parents[1]
-TARGET_AUC = 0.99
-SEEDS = (0, 1, 2)
-FIRST_EPOCHS = 4
-NOTES_EPOCHS = 25
+STEPS = 20  # of a repeat
+KINDS = 2  # of pneumonia
+STORED = 1_024  # images of the part input
 
 
 def main() -> None:
     """Run the parts that are asked for; print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, help="folder in Kaggle's layout")
-    parser.add_argument("--full-size", type=Path, help="folder of full-size JPEG files for the part step")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["step", "input"])
+    parser.add_argument("--full-size", type=Path, help="folder of full-size JPEG files for the part notes")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/training.json"))
     arguments = parser.parse_args()
@@ -74,9 +74,139 @@ def load_parameters(env: str) -> Parameters:
     return Parameters.model_validate(loader["parameters"])
 
 
-def change(group, **values):
-    """Return a group of parameters with other values."""
-    return type(group)(**{**group.model_dump(), **values})
+def time_steps(arguments) -> dict[str, object]:
+    """Images/s of training steps: ours in the chosen precision and in float32, PyTorch's in both where it is there."""
+    parameters = load_parameters("base")
+    size = round(parameters.training.image_scale * parameters.inputs.image_size)
+    chosen = choose_hardware("cpu", "auto").policy
+    steps = {f"ours_{policy}": keras_step(parameters, size, policy) for policy in dict.fromkeys((chosen, "float32"))}
+    if find_spec("torch"):
+        for policy in dict.fromkeys((chosen, "float32")):
+            steps[f"torch_{policy}"] = torch_step(parameters.training.batch_size, size, policy)
+    rates: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(arguments.repeats + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step(STEPS)
+            if repeat:  # the first traces
+                rates[name].append(STEPS * parameters.training.batch_size / (time.perf_counter() - start))
+    found: dict[str, object] = {f"{name}_images_per_s": median(values) for name, values in rates.items()}
+    if f"torch_{chosen}" in rates:
+        pairs = zip(rates[f"ours_{chosen}"], rates[f"torch_{chosen}"], strict=True)
+        ratios = [ours / theirs for ours, theirs in pairs]
+        found |= {"ratio": median(ratios), "ratio_lowest": min(ratios), "ratio_highest": max(ratios)}
+    return {**found, "image_size": size, "precision": chosen, "cores": os.cpu_count(), "repeats": arguments.repeats}
+
+
+def keras_step(parameters: Parameters, size: int, policy: str) -> Callable[[int], object]:
+    """Return a function that makes so many training steps of the default network."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    network = make_network(parameters.model.name, size, etiologies=KINDS)
+    keras.config.set_dtype_policy(former)
+    compile_network(network, parameters.training, 100, Hardware("cpu", (), policy, False, "a benchmark"))
+    images = tf.random.stateless_uniform((parameters.training.batch_size, size, size, 1), (0, 0), 0, 256, tf.int32)
+    kinds = tf.one_hot(tf.range(parameters.training.batch_size) % (KINDS + 1), KINDS + 1)
+    weights = tf.ones(parameters.training.batch_size)
+    batch = (tf.cast(images, tf.uint8), (1 - kinds[:, :1], kinds), weights)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    batches = tf.data.Dataset.from_tensors(batch).repeat().with_options(options)
+    return lambda steps: network.fit(batches, steps_per_epoch=steps, verbose=0)
+
+
+def torch_step(batch: int, size: int, policy: str) -> Callable[[int], object]:
+    """Return the same for the same network in PyTorch: AdamW, clipped gradients, averaged weights."""
+    import torch
+    from torch import nn
+
+    def convolved(into: int, out: int, side: int, stride: int = 1) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(into, out, side, stride, side // 2 if side % 2 else 0, bias=False), nn.BatchNorm2d(out)
+        )
+
+    class Block(nn.Module):
+        def __init__(self, into: int, out: int, stride: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(convolved(into, out, 3, stride), nn.ReLU(), convolved(out, out, 3))
+            self.skip = convolved(into, out, 1, stride) if stride > 1 else nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.body(x) + self.skip(x))
+
+    layers: list[nn.Module] = [convolved(1, WIDTHS[0], STEM, STEM), nn.ReLU()]
+    for stage, width in enumerate(WIDTHS):
+        for number in range(BLOCKS):
+            first = number == 0 and stage > 0
+            layers.append(Block(WIDTHS[stage - 1] if first else width, width, 2 if first else 1))
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(WIDTHS[-1], KINDS + 1)]
+    network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.02)
+    images = torch.randint(0, 256, (batch, 1, size, size)).float().to(memory_format=torch.channels_last)
+    classes = torch.arange(batch) % (KINDS + 1)
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=policy == "mixed_bfloat16"):
+                x = (images - images.mean((1, 2, 3), keepdim=True)) / (images.std((1, 2, 3), keepdim=True) + 1)
+                loss = nn.functional.cross_entropy(network(x), classes, label_smoothing=0.05)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            averaged.update_parameters(network)
+
+    return run
+
+
+def time_input(arguments) -> dict[str, float]:
+    """Images/s of the training input alone, and the seconds that iterators keep one waiting at their end."""
+    parameters = load_parameters("base")
+    batch, size = parameters.training.batch_size, parameters.inputs.image_size
+    with tempfile.TemporaryDirectory() as folder:
+        noise = np.random.default_rng(0).integers(0, 256, (STORED, size, size), dtype=np.uint8)
+        keys = tuple(f"{index:064d}" for index in range(STORED))
+        store = store_records(Path(folder), keys, size, noise.tobytes())
+        manifest = pd.DataFrame({"sha256": keys, "target": np.arange(STORED) % 2, "label": "P", "etiology": "none"})
+        strengths = partial(
+            augment,
+            strengths=parameters.inputs.augmentation,
+            size=round(parameters.training.image_scale * size),
+        )
+        train = make_train_input(
+            store, manifest, batch_size=batch, seed=0, memory_limit_mb=2000, augment=strengths, n_draws=N_DRAWS
+        )
+        val = make_eval_input(store, manifest, batch_size=batch, memory_limit_mb=2000)
+        rates, per_cpu, ends = [], [], []
+        for repeat in range(arguments.repeats + 1):
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in train.take(STORED // batch):
+                pass
+            if repeat:
+                rates.append(STORED / (time.perf_counter() - wall))
+                per_cpu.append(STORED / (time.process_time() - cpu))
+            ends.append(seconds_at_end(val, STORED // batch))
+    return {
+        "augmented_images_per_s": median(rates),
+        "augmented_images_per_cpu_s": median(per_cpu),
+        "seconds_at_the_end_of_an_iterator": median(ends),
+        "seconds_at_the_end_of_an_iterator_most": max(ends),
+        "repeats": arguments.repeats,
+    }
+
+
+def seconds_at_end(batches: tf.data.Dataset, count: int) -> float:
+    """Return how long an iterator takes from its last batch until it is gone."""
+    iterator = iter(batches)
+    for _ in range(count):
+        next(iterator)
+    start = time.perf_counter()
+    next(iterator, None)
+    del iterator
+    return time.perf_counter() - start
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -84,7 +214,7 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.jp*g") if path.is_file())
 
 
-def time_steps(arguments) -> dict[str, float]:
+def time_notes(arguments) -> dict[str, float]:
     """Images/s of the notes' network: our inputs against the notes' loop, in turn."""
     if arguments.full_size is None:
         sys.exit("The part step needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.")
@@ -105,7 +235,8 @@ def time_steps(arguments) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         # Distinct keys, so that each repetition is a record of its own.
         keys = tuple(f"{index:064d}" for index in range(len(paths)))
-        store = _store(Path(folder), keys, paths, notes)
+        decoded = (decode_image(Path(path).read_bytes(), size, notes.inputs.resize) for path in paths)
+        store = store_records(Path(folder), keys, size, b"".join(image.tobytes() for image in decoded))
         manifest = pd.DataFrame({"sha256": keys, "target": targets, "label": np.where(targets, "P", "N")})
         ours = make_train_input(store, manifest, batch_size=batch, seed=0, memory_limit_mb=2000)
         rates = {"notes": [], "ours": []}
@@ -129,20 +260,15 @@ def time_steps(arguments) -> dict[str, float]:
     }
 
 
-def _store(folder: Path, keys: tuple[str, ...], paths: list[str], parameters: Parameters):
-    """Decode once, as the inputs pipeline does. The keys are not hashes, so records are written directly."""
+def store_records(folder: Path, keys: tuple[str, ...], size: int, pixels: bytes):
+    """Return a store of images. The keys are not hashes, so records are written directly."""
     import hashlib
 
-    from pneumonia.pixels.decoding import decode_image
     from pneumonia.pixels.store import Part, PixelStore
 
-    inputs = parameters.inputs
-    pixels = b"".join(
-        decode_image(Path(path).read_bytes(), inputs.image_size, inputs.resize).tobytes() for path in paths
-    )
     file = folder / "records.u8"
     file.write_bytes(pixels)
-    return PixelStore(folder, inputs.image_size, [Part(file, keys, hashlib.sha256(pixels).hexdigest())])
+    return PixelStore(folder, size, [Part(file, keys, hashlib.sha256(pixels).hexdigest())])
 
 
 def _rgb_network(size: int) -> keras.Model:
@@ -154,120 +280,7 @@ def _rgb_network(size: int) -> keras.Model:
     return keras.Model(image, tail(image))
 
 
-def prepare(arguments, environment: str):
-    """Index, split and store the images of --images; return what a training takes."""
-    if arguments.images is None:
-        sys.exit("This part needs --images: a folder in Kaggle's layout.")
-    from kedro.framework.session import KedroSession
-    from kedro.framework.startup import bootstrap_project
-
-    bootstrap_project(PROJECT)
-    runtime = {"images": str(arguments.images.resolve())}
-    with KedroSession.create(project_path=PROJECT, env=environment, runtime_params=runtime) as session:
-        session.run(pipeline_names=["ingest"])
-    with KedroSession.create(project_path=PROJECT, env=environment, runtime_params=runtime) as session:
-        session.run(pipeline_names=["imbalance"])
-    with KedroSession.create(project_path=PROJECT, env=environment, runtime_params=runtime) as session:
-        session.run(pipeline_names=["inputs"])
-    with KedroSession.create(project_path=PROJECT, env=environment, runtime_params=runtime) as session:
-        catalog = session.load_context().catalog
-        names = ("split_manifest", "pixel_store", "class_weights")
-        return SimpleNamespace(**{name: catalog.load(name) for name in names})
-
-
-@dataclass(frozen=True)
-class FirstEpochs(TrainingState):
-    """A state that ends the training, as Ctrl-C does, after so many epochs."""
-
-    epochs: int = FIRST_EPOCHS
-
-    def write(self, record, arrays) -> None:
-        """Write the state, then interrupt if it is time."""
-        super().write(record, arrays)
-        if len(record["history"]) == self.epochs:
-            raise KeyboardInterrupt
-
-
-def train_first_epochs(data, parameters: Parameters, folder: Path, seed: int) -> pd.DataFrame:
-    """Train the first epochs of the whole schedule; return their history."""
-    state = FirstEpochs(folder / f"state_{seed}.npz")
-    try:
-        train(data, parameters, folder, state, seed=seed)
-    except UserError as error:
-        if not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
-    record, _ = state.read()
-    return pd.DataFrame(record["history"])
-
-
-def train(
-    data, parameters: Parameters, folder: Path, state: TrainingState | None = None, **recipe
-) -> tuple[pd.DataFrame, float]:
-    """Train once; return the history and the seconds it took."""
-    training = change(parameters.training, restart=True, **recipe)
-    store = data.pixel_store.open(parameters.inputs.image_size, parameters.inputs.resize)
-    lineage = make_lineage(data.split_manifest, store, parameters.inputs, parameters.model, training)
-    start = time.perf_counter()
-    _, history = fit_network(
-        data.split_manifest, store, data.class_weights, state or TrainingState(folder / "state.npz"),
-        folder / "tensorboard", lineage, parameters.inputs, parameters.model, training,
-    )  # fmt: skip
-    return history, time.perf_counter() - start
-
-
-def time_quarter(arguments) -> dict[str, float]:
-    """Seconds to a mean validation AUC of 0.99, against a quarter of the notes' training."""
-    with tempfile.TemporaryDirectory() as folder:
-        notes_parameters = load_parameters("notes")
-        notes, _ = train(prepare(arguments, "notes"), notes_parameters, Path(folder), epochs=2)
-        default, data = load_parameters("base"), prepare(arguments, "base")
-        histories = [train_first_epochs(data, default, Path(folder), seed) for seed in SEEDS]
-    aucs = pd.concat([history.set_index("epoch")["val_auc"] for history in histories], axis=1).mean(axis=1)
-    seconds = pd.concat([history.set_index("epoch")["seconds"] for history in histories], axis=1).mean(axis=1)
-    reached = aucs.index[aucs >= TARGET_AUC]
-    notes_seconds = NOTES_EPOCHS * float(notes["seconds"].iloc[1])
-    ours = float(seconds.loc[: reached[0]].sum()) if len(reached) else float("inf")
-    return {
-        "epoch_of_mean_auc_0.99": int(reached[0]) if len(reached) else -1,
-        "seconds_to_it": ours,
-        "notes_25_epochs_seconds": notes_seconds,
-        "share_of_notes": ours / notes_seconds,
-        **{f"mean_val_auc_epoch_{epoch}": float(auc) for epoch, auc in aucs.items()},
-        "seeds": len(SEEDS),
-    }
-
-
-def time_node(arguments) -> dict[str, float]:
-    """What state-keeping and validation bookkeeping cost on top of a bare `fit`: two epochs each, in turn."""
-    parameters, data = load_parameters("base"), prepare(arguments, "base")
-    store = data.pixel_store.open(parameters.inputs.image_size, parameters.inputs.resize)
-    from functools import partial
-
-    from pneumonia.pixels.augmentation import N_DRAWS, augment
-    from pneumonia.pixels.batches import make_eval_input
-
-    manifest, training, memory = data.split_manifest, parameters.training, parameters.inputs.memory_limit_mb
-    rows, val = manifest[manifest["split"] == "train"], manifest[manifest["split"] == "val"]
-    steps = steps_per_epoch(len(rows), training.batch_size)
-    ratios = []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(arguments.repeats):
-            _, ours = train(data, parameters, Path(folder), epochs=2)
-            start = time.perf_counter()
-            network = make_network(parameters.model.name, parameters.inputs.image_size, seed=training.seed)
-            compile_network(network, change(training, epochs=2), steps, choose_hardware("auto", "auto"))
-            train_input = make_train_input(
-                store, rows, batch_size=training.batch_size, seed=training.seed, memory_limit_mb=memory,
-                augment=partial(augment, strengths=parameters.inputs.augmentation), n_draws=N_DRAWS,
-                class_weights=data.class_weights,
-            )  # fmt: skip
-            val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=memory)
-            network.fit(train_input, validation_data=val_input, epochs=2, steps_per_epoch=steps, verbose=0)
-            ratios.append(ours / (time.perf_counter() - start))
-    return {"ratio": median(ratios), "ratio_lowest": min(ratios), "ratio_highest": max(ratios), "repeats": len(ratios)}
-
-
-PARTS = {"step": time_steps, "quarter": time_quarter, "node": time_node}
+PARTS = {"step": time_steps, "input": time_input, "notes": time_notes}
 
 if __name__ == "__main__":
     main()
