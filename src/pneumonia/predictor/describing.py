@@ -8,7 +8,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.progress import follow
 from pneumonia.model.lineage import weights_digest
-from pneumonia.model.predict import feature_model, stored_parts
+from pneumonia.model.predict import feature_model, forward, stored_parts
 from pneumonia.pixels.store import PixelStore
 from pneumonia.predictor.image_range import FEATURES, GREY, Description, Pixels, describe_grey, fit_range
 
@@ -50,6 +50,4 @@ def describe(pixels: Pixels, features: Model, batch_size: int) -> dict[str, Desc
         features: The network's pooled features, from `feature_model`.
         batch_size: Images a forward pass.
     """
-    starts = range(0, len(pixels), batch_size)
-    pooled = [np.asarray(features.predict_on_batch(pixels[start : start + batch_size])) for start in starts]
-    return {GREY: describe_grey(pixels), FEATURES: np.concatenate(pooled).astype(np.float32)}
+    return {GREY: describe_grey(pixels), FEATURES: forward(features, pixels, batch_size)[0]}

@@ -16,10 +16,9 @@ from pneumonia.images.examine import Limits
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.lineage import check_weights, weights_digest
-from pneumonia.model.predict import feature_model, load_model, predict
+from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.decoding import DECODER
-from pneumonia.predictor.describing import describe
-from pneumonia.predictor.image_range import judge_range
+from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, judge_range
 from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
 
 COLUMNS = (
@@ -67,7 +66,7 @@ class Predictor:
         self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
         self.class_names = tuple(lineage["class_names"])
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
-        self._features = feature_model(model)
+        self._with_features = with_features(model)
 
     @classmethod
     def from_catalog(cls, catalog: Any) -> Self:
@@ -163,14 +162,14 @@ class Predictor:
         Returns:
             probability, calibrated_probability, decision, in_range and reason, `[n]` each.
         """
-        probability = predict(self.model, pixels, batch_size)
+        outputs, features = forward(self._with_features, pixels, batch_size)
+        probability = outputs[:, 0].astype(np.float64)
         scales = {
             "probability": probability,
             "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
         }
         positive = scales[self.decision["scale"]] >= self.decision["threshold"]
-        descriptions = describe(pixels, self._features, batch_size)
-        distance, reasons = judge_range(descriptions, self.image_range)
+        distance, reasons = judge_range({GREY: describe_grey(pixels), FEATURES: features}, self.image_range)
         inside = distance <= 1
         names = np.array(self.class_names, dtype=object)
         return {
