@@ -30,7 +30,7 @@ IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|
 GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external"
 EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
-    "training": {"epochs": 1, "batch_size": 16},
+    "training": {"epochs": 1, "batch_size": 16, "image_scale": 1.0},
     "inputs": {"image_size": 32},
     "evaluation": {"resamples": 200, "robustness": False, "framing_images": 0, "train_images": 20, "gallery_images": 1},
 }

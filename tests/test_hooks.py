@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog, DatasetError, Version
+from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
@@ -102,12 +102,18 @@ def test_kedro_does_not_repeat_an_error_that_is_said_in_a_sentence(caplog, error
 
 
 @pytest.mark.parametrize(("dataset", "started"), [("pneumonia_model", 1), ("batch_figure", 1), ("report", 0)])
-def test_tensorflow_is_started_before_the_threads_that_need_it(monkeypatch, dataset, started):
-    starts = []
-    monkeypatch.setattr(hooks, "start_tensorflow", lambda: starts.append(1))
-    RunMessagesHook().before_pipeline_run(Pipeline([Node(lambda: 1, None, dataset, name="make")]))
+def test_tensorflow_is_started_before_the_threads_that_need_it_on_the_device_that_was_asked_for(
+    monkeypatch, dataset, started, default_parameters
+):
+    done = []
+    monkeypatch.setattr(hooks, "start_tensorflow", lambda: done.append("started"))
+    monkeypatch.setattr("pneumonia.model.hardware.prepare_devices", done.append)
+    training = {**default_parameters["training"], "device": "cpu"}
+    catalog = DataCatalog({"parameters": MemoryDataset({**default_parameters, "training": training})})
+    pipeline = Pipeline([Node(lambda: 1, None, dataset, name="make")])
+    RunMessagesHook().before_pipeline_run(pipeline, catalog)
 
-    assert len(starts) == started
+    assert done == ["started", "cpu"] * started
 
 
 def test_other_errors_are_left_alone():
@@ -184,11 +190,14 @@ def test_a_run_is_recorded_with_what_it_was_made_by(record_run, monkeypatch):
 
 
 def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_path):
-    dataset = TrainingStateDataset(filepath=str(tmp_path / "state.npz"))
-    dataset.load().write({"finished": True}, {})
-    state, catalog = tmp_path / "state.npz", DataCatalog({"training_state": dataset})
+    dataset = TrainingStateDataset(filepath=str(tmp_path / "states"), tensorboard_logs=str(tmp_path / "logs"))
+    for key in ("ours", "theirs"):
+        dataset.load().of(key).write({}, {})
+    lineage = MemoryDataset({"training_key": "ours"})
+    catalog = DataCatalog({"training_state": dataset, "model_lineage": lineage})
 
     TrainingStateHook().after_pipeline_run(Pipeline([Node(print, "other", None, name="other")]), catalog)
-    assert state.exists()
+    assert dataset.load().of("ours").path.exists()
     TrainingStateHook().after_pipeline_run(Pipeline([Node(print, "training_state", None, name="train")]), catalog)
-    assert not state.exists()
+    assert not dataset.load().of("ours").path.exists()
+    assert dataset.load().of("theirs").path.exists()

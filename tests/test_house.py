@@ -13,9 +13,6 @@ MOST_LINES_OF_A_FILE = 300
 # What train_network takes and hands on: a node gets each dataset of the catalog as one argument.
 WIDE = {
     "pipelines/external/nodes.py:refuse_known",
-    "pipelines/training/nodes.py:train_network",
-    "model/fit.py:fit_network",
-    "model/fit.py:fit_member",
     "pixels/batches.py:make_train_input",
 }
 

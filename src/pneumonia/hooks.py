@@ -25,8 +25,8 @@ from pneumonia.datasets.errors import plainly
 
 logger = logging.getLogger(__name__)
 
-# Datasets whose version a reader needs to find the same manifest and the same weights again.
-_TRACED_VERSIONS = ("split_manifest", "pneumonia_model")
+# Datasets whose version a reader needs to find the same split and the same model again.
+_TRACED_VERSIONS = ("split_manifest", "class_weights", "pneumonia_model")
 
 # Datasets whose nodes compute with TensorFlow.
 _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
@@ -117,9 +117,9 @@ class TrainingStateHook:
     @hook_impl
     @plainly
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Remove ``training_state`` after a run that trained."""
+        """Remove the state of the training that this run has finished, and no other."""
         if "training_state" in pipeline.inputs():
-            catalog.load("training_state").remove_finished()
+            catalog.load("training_state").remove(catalog.load("model_lineage")["training_key"])
 
 
 class RunMessagesHook:
@@ -127,10 +127,16 @@ class RunMessagesHook:
 
     @hook_impl
     @plainly
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Start TensorFlow, where a node needs it: two threads of ThreadRunner must not import it at once."""
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Start TensorFlow, where a node needs it, on the devices that were asked for.
+
+        Two threads of ThreadRunner must not import it at once, and devices cannot be chosen once it computes.
+        """
         if not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets()):
+            from pneumonia.model.hardware import prepare_devices
+
             start_tensorflow()
+            prepare_devices(Parameters.model_validate(catalog.load("parameters")).training.device)
 
     @hook_impl
     @plainly

@@ -9,9 +9,7 @@ from pneumonia.datasets import ModelDataset
 
 @pytest.fixture
 def model():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.lineage = {"class_names": ["NORMAL", "PNEUMONIA"], "manifest_sha256": "ab"}
-    return model
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
 
 @pytest.fixture
@@ -19,11 +17,10 @@ def dataset(tmp_path):
     return ModelDataset(filepath=str(tmp_path / "model.keras"), version=Version(None, "v1"))
 
 
-def test_weights_and_lineage_come_back(dataset, model):
+def test_weights_come_back(dataset, model):
     dataset.save(model)
     loaded = dataset.load()
 
-    assert loaded.lineage == {"class_names": ["NORMAL", "PNEUMONIA"], "manifest_sha256": "ab"}
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
 
 
@@ -59,12 +56,3 @@ def test_it_is_known_whether_a_model_is_there(dataset, model):
     dataset.save(model)
     assert dataset.exists()
     assert "model.keras" in str(dataset)
-
-
-def test_a_model_without_lineage_is_refused(dataset, model, tmp_path):
-    path = tmp_path / "model.keras" / "v1" / "model.keras"
-    path.parent.mkdir(parents=True)
-    model.save(path)
-
-    with pytest.raises(UserError, match=r"lineage\.json"):
-        dataset.load()

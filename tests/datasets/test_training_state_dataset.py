@@ -3,11 +3,22 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import TrainingStateDataset
+from pneumonia.model.checkpoint import TrainingStates
 
 
 @pytest.fixture
-def state(tmp_path):
-    return TrainingStateDataset(filepath=str(tmp_path / "state.npz")).load()
+def dataset(tmp_path):
+    return TrainingStateDataset(filepath=str(tmp_path / "states"), tensorboard_logs=str(tmp_path / "logs"))
+
+
+@pytest.fixture
+def states(dataset):
+    return dataset.load()
+
+
+@pytest.fixture
+def state(states):
+    return states.of("key")
 
 
 def test_where_nothing_was_trained_there_is_no_state(state):
@@ -32,30 +43,48 @@ def test_a_cut_state_is_refused_with_the_way_out(state):
         state.read()
 
 
-def test_the_state_of_a_training_that_is_over_is_removed_with_those_of_its_members(state):
-    for part in (state, state.of_member(0)):
-        part.write({"finished": True}, {})
-    state.remove_finished()
-    state.remove_finished()
+def test_the_states_of_a_training_that_is_over_are_removed_and_no_others(states):
+    for state in (states.of("key"), states.of("key", 1), states.of("other")):
+        state.write({}, {})
+    states.remove("key")
+    states.remove("key")
 
-    assert not list(state.path.parent.glob("*.npz"))
-
-
-def test_the_state_of_another_training_that_goes_on_is_not_removed(state):
-    for record in ({"finished": False}, {}):
-        state.write(record, {})
-        state.remove_finished()
-
-        assert state.read() is not None
+    assert [path.name for path in states.folder.iterdir()] == ["other.npz"]
 
 
-def test_two_trainings_cannot_share_a_state(state):
-    with state.lock(), pytest.raises(UserError, match="Another training is running here"), state.lock():
+def test_the_newest_of_the_other_states_comes_first(states):
+    import os
+
+    for age, key in enumerate(("new", "old", "key")):
+        states.of(key).write({}, {})
+        os.utime(states.of(key).path, (1e9 - age, 1e9 - age))
+
+    assert [state.path.stem for state in states.others("key")] == ["new", "old"]
+
+
+def test_the_same_training_cannot_run_twice(dataset, states):
+    other = TrainingStates(states.folder, states.logs)
+    with states.owned("key"):
         pass
-    with state.lock():
+    with pytest.raises(UserError, match="The same training is running already"), other.owned("key"):
+        pass
+    with other.owned("another key"):
+        pass
+    states.remove("key")
+    with other.owned("key"):
         pass
 
 
-def test_nothing_is_saved_through_the_catalog(tmp_path):
+def test_an_interrupted_training_can_be_continued_at_once(states):
+    with pytest.raises(KeyboardInterrupt), states.owned("key"):
+        raise KeyboardInterrupt
+
+    with TrainingStates(states.folder, states.logs).owned("key"):
+        pass
+
+
+def test_it_is_one_handle_for_the_whole_run_and_nothing_is_saved_through_the_catalog(dataset):
+    assert dataset.load() is dataset.load()
+    assert dataset.exists()
     with pytest.raises(UserError, match="written by the training itself"):
-        TrainingStateDataset(filepath=str(tmp_path / "state.npz")).save({})
+        dataset.save({})

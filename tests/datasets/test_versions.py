@@ -1,5 +1,4 @@
 import json
-import zipfile
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +9,7 @@ from pneumonia.datasets.versions import choose_removable, find_versions, remove,
 CATALOG = {
     "split_manifest": {"filepath": "data/split_manifest.csv", "versioned": True},
     "pneumonia_model": {"filepath": "data/pneumonia_model.keras", "versioned": True},
+    "model_lineage": {"filepath": "data/model_lineage.json", "versioned": True},
     "run_record": {"filepath": "data/run_record.json", "versioned": True},
     "image_index": {"filepath": "data/image_index.csv"},
     "_anchor": "not a dataset",
@@ -28,9 +28,9 @@ def saved(tmp_path):
         return path
 
     write("split_manifest.csv", "a", b"first")
-    model = write("pneumonia_model.keras", "b", b"")
-    with zipfile.ZipFile(model, "w") as archive:
-        archive.writestr("lineage.json", json.dumps({"manifest_sha256": hashlib.sha256(b"first").hexdigest()}))
+    write("pneumonia_model.keras", "b", b"a model")
+    lineage = {"manifest_sha256": hashlib.sha256(b"first").hexdigest()}
+    write("model_lineage.json", "b", json.dumps(lineage).encode())
     write("split_manifest.csv", "c", b"other")
     write("run_record.json", "d", json.dumps({"versions": {"pneumonia_model": "b"}}).encode())
     (tmp_path / "data" / "image_index.csv").write_text("not versioned")
@@ -39,17 +39,18 @@ def saved(tmp_path):
 
 def add_model(saved, version):
     """A newer model, made from a manifest that is gone."""
-    folder = saved / "data/pneumonia_model.keras" / version
-    folder.mkdir()
-    with zipfile.ZipFile(folder / "pneumonia_model.keras", "w") as archive:
-        archive.writestr("lineage.json", json.dumps({"manifest_sha256": "gone"}))
+    for name, content in (("pneumonia_model.keras", "a model"), ("model_lineage.json", '{"manifest_sha256": "gone"}')):
+        (saved / "data" / name / version).mkdir()
+        (saved / "data" / name / version / name).write_text(content)
 
 
 def test_every_version_is_found_with_its_size_the_newest_first(saved):
     found = find_versions(CATALOG, saved)
 
-    assert found["version"].tolist() == ["d", "c", "b", "a"]
-    assert found["dataset"].tolist() == ["run_record", "split_manifest", "pneumonia_model", "split_manifest"]
+    assert found["version"].tolist() == ["d", "c", "b", "b", "a"]
+    assert found["dataset"].tolist() == [
+        "run_record", "split_manifest", "model_lineage", "pneumonia_model", "split_manifest",
+    ]  # fmt: skip
     assert found["bytes"].tolist()[1] == len("other")
 
 
@@ -73,10 +74,10 @@ def test_what_no_kept_version_was_made_from_goes(saved):
     old = choose_removable(find_versions(CATALOG, saved), keep=1)
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
-        ("pneumonia_model", "b"), ("run_record", "d"), ("split_manifest", "a"),
+        ("model_lineage", "b"), ("pneumonia_model", "b"), ("run_record", "d"), ("split_manifest", "a"),
     ]  # fmt: skip
     remove(old)
-    assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "c"]
+    assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "e", "c"]
     assert (saved / "data/image_index.csv").exists()
 
 
@@ -91,7 +92,7 @@ def test_what_a_killed_run_left_is_no_version_and_goes(saved, left):
     old = choose_removable(find_versions(CATALOG, saved), keep=1)
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
-        ("pneumonia_model", "b"), ("split_manifest", "a"), ("split_manifest", "b9"),
+        ("model_lineage", "b"), ("pneumonia_model", "b"), ("split_manifest", "a"), ("split_manifest", "b9"),
     ]  # fmt: skip
 
 
@@ -116,8 +117,8 @@ def test_as_many_versions_as_asked_for_stay(saved):
     assert choose_removable(find_versions(CATALOG, saved), keep=2).empty
 
 
-def test_a_damaged_model_stops_the_pruning_before_anything_is_removed(saved):
-    (saved / "data/pneumonia_model.keras/b/pneumonia_model.keras").write_bytes(b"cut")
+def test_a_damaged_lineage_stops_the_pruning_before_anything_is_removed(saved):
+    (saved / "data/model_lineage.json/b/model_lineage.json").write_bytes(b"{cut")
 
     with pytest.raises(UserError, match="Nothing was removed"):
         choose_removable(find_versions(CATALOG, saved), keep=1)
@@ -168,8 +169,8 @@ def test_the_commands_list_ask_and_remove(saved, monkeypatch):
     assert "5 versions" in listed.output
     declined = runner.invoke(cli.cli, ["versions", "prune", "--keep=1"], input="n\n")
     assert declined.exit_code == 1
-    assert len(find_versions(CATALOG, saved)) == 5
+    assert len(find_versions(CATALOG, saved)) == 7
     pruned = runner.invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
     assert pruned.exit_code == 0
-    assert sorted(find_versions(CATALOG, saved)["version"]) == ["c", "d", "e"]
+    assert sorted(find_versions(CATALOG, saved)["version"]) == ["c", "d", "e", "e"]
     assert "Nothing to remove." in runner.invoke(cli.cli, ["versions", "prune", "--keep=1"]).output

@@ -1,11 +1,12 @@
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.model.hardware import _gpu_policy, choose_hardware, make_strategy
+from pneumonia.model.hardware import _cpu_policy, _gpu_policy, choose_hardware, make_strategy, read_cpu_flags
 
 
-def test_without_a_gpu_the_cpu_trains_in_float32_without_xla(caplog):
+def test_without_a_gpu_the_cpu_trains_in_float32_without_xla(caplog, monkeypatch):
     caplog.set_level("INFO")
+    monkeypatch.setattr("pneumonia.model.hardware.read_cpu_flags", lambda: {"avx2"})
     hardware = choose_hardware("cpu", "auto")
 
     assert (hardware.device, hardware.policy, hardware.jit_compile) == ("cpu", "float32", False)
@@ -40,3 +41,13 @@ def test_the_weakest_card_decides_the_precision(capabilities, policy):
 
 def test_one_device_needs_no_mirroring():
     assert make_strategy(choose_hardware("cpu", "auto")).num_replicas_in_sync == 1
+
+
+def test_a_processor_with_bfloat16_instructions_computes_in_it(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor : 1\nflags : fpu\n")
+    flags = read_cpu_flags(tmp_path / "cpuinfo")
+
+    assert flags == {"fpu", "avx2", "avx512_bf16"}
+    assert _cpu_policy(flags) == "mixed_bfloat16"
+    assert _cpu_policy({"fpu", "avx512f"}) == "float32"
+    assert read_cpu_flags(tmp_path / "none") == set()

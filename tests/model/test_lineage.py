@@ -2,15 +2,18 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
 from pneumonia.datasets import TableDataset
 from pneumonia.model.lineage import (
     check_class_weights,
     check_lineage,
     check_weights,
     class_names,
+    make_lineage,
     manifest_digest,
     weights_digest,
 )
+from pneumonia.model.recipe import Recipe
 
 
 def test_the_digest_is_that_of_the_saved_file(tiny_manifest, tmp_path):
@@ -75,3 +78,18 @@ def test_a_record_of_another_model_is_refused():
         check_weights({"weights_sha256": weights_digest(make_network(2))}, model, "decision")
     with pytest.raises(UserError, match="decision was made for the model with the weights unknown"):
         check_weights({"threshold": 0.5}, model, "decision")  # as older releases wrote it
+
+
+def test_the_lineage_says_what_a_model_was_made_from(tiny_manifest, tiny_store, default_parameters):
+    given = Parameters.model_validate(default_parameters)
+    recipe = Recipe(given.inputs, given.model, given.training, {"NORMAL": 1.0, "PNEUMONIA": 1.0}, ("bacteria", "virus"))
+    context = {"run_id": "r", "commit": "c", "versions": {"split_manifest": "v"}, "packages": {}}
+    lineage = make_lineage(tiny_manifest, tiny_store, recipe, given.ingest, context)
+
+    assert lineage["class_names"] == ["NORMAL", "PNEUMONIA"]
+    assert lineage["pixels"] == tiny_store.fingerprint
+    assert lineage["manifest_sha256"] == manifest_digest(tiny_manifest)
+    assert lineage["etiologies"] == ["bacteria", "virus"]
+    assert (lineage["run_id"], lineage["commit"], lineage["versions"]) == ("r", "c", {"split_manifest": "v"})
+    assert lineage["ingest"]["seed"] == given.ingest.seed
+    assert lineage["training"]["epochs"] == given.training.epochs

@@ -1,4 +1,4 @@
-"""The two networks."""
+"""The registered networks."""
 
 from pathlib import Path
 
@@ -6,7 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from pneumonia.model.networks import NETWORKS, make_network
+from pneumonia.base.errors import UserError
+from pneumonia.model.networks import load_pretrained, make_network
+
+# A tuple of names: other tests register networks of their own.
+NETWORKS = ("residual_cnn", "separable_cnn")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,7 @@ def test_no_two_layers_start_alike(name: str) -> None:
     assert not any(same)
 
 
-@pytest.mark.parametrize(("name", "side", "channels"), [("residual_cnn", 4, 192), ("separable_cnn", 4, 256)])
+@pytest.mark.parametrize(("name", "side", "channels"), [("residual_cnn", 4, 128), ("separable_cnn", 4, 256)])
 def test_the_layer_features_holds_maps(name: str, side: int, channels: int) -> None:
     assert make_network(name, 64).get_layer("features").output.shape == (None, side, side, channels)
 
@@ -86,11 +90,63 @@ def test_a_blank_image_gives_a_finite_probability() -> None:
     assert np.isfinite(make_network("residual_cnn", 64).predict(blank, verbose=0)).all()
 
 
+def test_the_default_network_has_its_size() -> None:
+    assert make_network("residual_cnn", 128).count_params() == 697_345
+    assert make_network("residual_cnn", 96, etiologies=2).count_params() == 697_603
+
+
+def test_the_default_network_takes_the_same_weights_at_any_size() -> None:
+    small, large = make_network("residual_cnn", 64), make_network("residual_cnn", 128)
+    large.set_weights(small.get_weights())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_probability_is_the_sum_over_the_etiologies(name: str, pixels: np.ndarray, tmp_path: Path) -> None:
+    network = make_network(name, 64, etiologies=2)
+    network.save(tmp_path / "network.keras")
+    probability, etiology = keras.models.load_model(tmp_path / "network.keras").predict(pixels, verbose=0)
+    assert network.output_names == ["probability", "etiology"]
+    assert etiology.shape == (3, 3)
+    np.testing.assert_allclose(probability, etiology[:, 1:].sum(axis=1, keepdims=True), atol=1e-6)
+
+
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="known networks: residual_cnn, separable_cnn"):
+    with pytest.raises(UserError, match="known networks: residual_cnn, separable_cnn"):
         make_network("resnet50", 64)
 
 
 def test_a_tiny_image_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="need 32 or more"):
+    with pytest.raises(UserError, match="need 32 or more"):
         make_network("residual_cnn", 16)
+
+
+def test_pretrained_weights_are_read_from_a_file(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(5)
+    body = keras.applications.EfficientNetV2B0(include_top=False, weights=None, input_shape=(64, 64, 3))
+    body.save_weights(tmp_path / "body.weights.h5")
+    network = make_network("efficientnetv2_b0", 64)
+    load_pretrained(network, str(tmp_path / "body.weights.h5"))
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype(np.uint8)
+    probe = keras.Model(network.input, network.get_layer("features").output)
+    expected = body.predict(np.repeat(images, 3, axis=-1).astype(np.float32), verbose=0)
+    np.testing.assert_allclose(probe.predict(images, verbose=0), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_pretrained_weights_that_are_not_there_or_not_of_the_network_are_refused(tmp_path: Path) -> None:
+    network = make_network("efficientnetv2_b0", 64)
+    with pytest.raises(UserError, match="no such file"):
+        load_pretrained(network, str(tmp_path / "none.weights.h5"))
+    make_network("residual_cnn", 64).save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(UserError, match="must be a weights file of EfficientNetV2B0"):
+        load_pretrained(network, str(tmp_path / "other.weights.h5"))
+
+
+def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("URL fetch failure: no network")
+
+    monkeypatch.setattr(keras.applications, "EfficientNetV2B0", offline)
+    image = keras.Input((64, 64, 1))
+    with pytest.raises(UserError, match=r"imagenet cannot be loaded .*no network.*set model\.weights to its path"):
+        load_pretrained(keras.Model(image, image), "imagenet")

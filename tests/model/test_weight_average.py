@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pneumonia.base.parameters import InputsParameters, TrainingParameters
-from pneumonia.model.fit import compile_network
+from pneumonia.base.parameters import Parameters, TrainingParameters
+from pneumonia.model.compiling import compile_network
 from pneumonia.model.hardware import Hardware
+from pneumonia.model.recipe import Recipe
 from pneumonia.model.weight_average import AveragedCopy, averaged_weights, measure_statistics, sample_statistics_batches
 
 CPU = Hardware("cpu", (), "float32", False, "a test")
@@ -48,6 +49,14 @@ def test_statistics_are_the_means_over_batches():
     assert layer.momentum == 0.97
 
 
+def test_statistics_of_a_network_inside_a_network_are_measured_too():
+    inner = normalised()
+    outer = keras.Sequential([keras.Input((1,)), inner])
+    measure_statistics(outer, [tf.constant([[0.0], [2.0]])], tf.function(lambda x: outer(x, training=True)))
+
+    assert inner.layers[-1].moving_mean.numpy().tolist() == [1.0]
+
+
 def test_a_copy_follows_twice_to_the_same_statistics():
     network = normalised(start=1)
     network.compile(keras.optimizers.SGD(), "mse")
@@ -72,9 +81,9 @@ def test_without_batches_the_networks_own_statistics_are_kept():
 
 def test_every_other_batch_for_the_statistics_is_augmented(tiny_store, tiny_manifest, default_parameters):
     train = tiny_manifest[tiny_manifest["split"] == "train"]
-    inputs = InputsParameters(**{**default_parameters["inputs"], "image_size": 32})
-    training = TrainingParameters(**{**default_parameters["training"], "batch_size": 8})
-    batches = sample_statistics_batches(tiny_store, train, inputs, training)
+    training = {**default_parameters["training"], "batch_size": 8}
+    given = Parameters.model_validate({**default_parameters, "training": training})
+    batches = sample_statistics_batches(tiny_store, train, Recipe(given.inputs, given.model, given.training, {}))
 
     stored = {image.tobytes() for image in tiny_store.read(tiny_store.rows(train["sha256"]))}
     as_stored = [sum(image.tobytes() in stored for image in batch.numpy()) for batch in batches]

@@ -12,9 +12,10 @@ from pneumonia.pixels import augmentation as aug
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 
 SIZE = 32
-OFF = AugmentationParameters(**dict.fromkeys(AugmentationParameters.model_fields, 0.0))
+OFF = AugmentationParameters(**{**dict.fromkeys(AugmentationParameters.model_fields, 0.0), "crop_area": 1.0})
 ON = AugmentationParameters(
-    flip=0.5, rotation=10.0, scale=0.15, aspect=0.1, shift=0.08, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
+    flip=0.5, rotation=10.0,
+    crop=0.9, crop_area=0.08, crop_aspect=0.288, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
     blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
 )  # fmt: skip
 HALF = np.full((4, N_DRAWS), 0.5, np.float32)
@@ -31,7 +32,7 @@ def draws() -> np.ndarray:
 
 
 OPERATIONS: dict[str, tuple[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]] = {
-    "affine": (7, lambda x, d: aug.affine(x, d, ON)),
+    "geometry": (8, lambda x, d: aug.geometry(x, d, ON, SIZE)),
     "gamma": (1, lambda x, d: aug.gamma(x, d, 0.5)),
     "contrast": (1, lambda x, d: aug.contrast(x, d, 0.4)),
     "brightness": (1, lambda x, d: aug.brightness(x, d, 40.0)),
@@ -80,34 +81,65 @@ def test_augment_takes_a_batch_of_unknown_length_inside_a_dataset(images: np.nda
     assert shapes == [(3, SIZE, SIZE, 1), (1, SIZE, SIZE, 1)]
 
 
+def geometry(images: np.ndarray, draws: list[float], size: int = SIZE, **strengths: float) -> np.ndarray:
+    """Apply the geometry to all images with the same draws."""
+    every = np.tile(np.float32(draws), (len(images), 1))
+    return aug.geometry(tf.constant(images), tf.constant(every), OFF.model_copy(update=strengths), size).numpy()
+
+
+STILL = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+
+
 def test_middle_draws_leave_the_geometry_as_it_is(images: np.ndarray) -> None:
-    still = aug.affine(tf.constant(images), tf.constant(HALF[:, :7]), ON.model_copy(update={"flip": 0.5}))
-    np.testing.assert_allclose(still, images, atol=1e-3)
+    np.testing.assert_allclose(geometry(images, STILL, rotation=10.0, shear=0.1), images, atol=1e-3)
 
 
 def test_a_draw_under_the_share_mirrors_left_to_right(images: np.ndarray) -> None:
-    draws = HALF[:, :7].copy()
-    draws[:2, 6] = 0.49
-    flipped = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.5}))
-    np.testing.assert_allclose(flipped[:2], images[:2, :, ::-1], atol=1e-2)
-    np.testing.assert_allclose(flipped[2:], images[2:], atol=1e-2)
+    draws = [*STILL]
+    draws[2] = 0.49
+    np.testing.assert_allclose(geometry(images, draws, flip=0.5), images[:, :, ::-1], atol=1e-2)
+    np.testing.assert_allclose(geometry(images, STILL, flip=0.5), images, atol=1e-2)
 
 
-def test_a_shift_moves_by_its_share_of_the_side_and_leaves_black(images: np.ndarray) -> None:
-    draws = HALF[:, :7].copy()
-    draws[:, 4] = 1.0  # +0.125 of 32 pixels: the output reads 4 pixels further right
-    moved = aug.affine(tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "shift": 0.125}))
-    np.testing.assert_allclose(moved[:, :, :-4], images[:, :, 4:], atol=1e-3)
-    assert np.all(moved[:, :, -4:] == 0)
+def test_a_crop_of_a_quarter_of_the_area_at_a_corner_is_that_corner_enlarged(images: np.ndarray) -> None:
+    draws = [0.5, 0.5, 0.5, 0.0, 0.0, 0.5, 1.0, 0.0]  # least area, square, at the right, at the top
+    cut = geometry(images, draws, size=SIZE // 2, crop=0.9, crop_area=0.25)
+    np.testing.assert_allclose(cut, images[:, : SIZE // 2, SIZE // 2 :], atol=1e-3)
+
+
+def test_a_draw_over_the_share_shows_the_whole_image(images: np.ndarray) -> None:
+    draws = [0.5, 0.5, 0.5, 0.95, 0.0, 0.5, 1.0, 0.0]
+    np.testing.assert_allclose(geometry(images, draws, crop=0.9, crop_area=0.25), images, atol=1e-3)
+
+
+def test_a_wide_crop_is_as_wide_as_it_is_drawn() -> None:
+    ramp = np.tile(np.arange(100, dtype=np.float32)[None, None, :, None], (1, 100, 1, 1))
+    draws = [0.5, 0.5, 0.5, 0.0, 0.0, 1.0, 0.5, 0.5]
+    cut = geometry(ramp, draws, size=100, crop=1.0, crop_area=0.25, crop_aspect=0.2)
+    assert cut[0, 50, -1, 0] - cut[0, 50, 0, 0] == pytest.approx(99 * 0.5 * np.exp(0.1), rel=1e-3)
+
+
+def test_half_the_size_shows_the_same(images: np.ndarray) -> None:
+    smooth = np.stack([gaussian_filter(image, (3, 3, 0)) for image in images])
+    halved = geometry(smooth, STILL, size=SIZE // 2)
+    expected = smooth.reshape(len(images), SIZE // 2, 2, SIZE // 2, 2, 1).mean(axis=(2, 4))
+    np.testing.assert_allclose(halved, expected, atol=1e-2)
+
+
+def test_what_a_rotation_reaches_outside_is_reflected(images: np.ndarray) -> None:
+    grey = np.full_like(images, 100.0)
+    np.testing.assert_allclose(geometry(grey, [1.0, *STILL[1:]], rotation=45.0), 100.0, atol=1e-3)
 
 
 def test_a_quarter_turn_moves_rows_to_columns(images: np.ndarray) -> None:
-    draws = HALF[:, :7].copy()
-    draws[:, 0] = 1.0
-    turned = aug.affine(
-        tf.constant(images), tf.constant(draws), ON.model_copy(update={"flip": 0.0, "rotation": 90.0})
-    ).numpy()
+    turned = geometry(images, [1.0, *STILL[1:]], rotation=90.0)
     np.testing.assert_allclose(turned[:, 1:-1, 1:-1], np.rot90(images, axes=(1, 2))[:, 1:-1, 1:-1], atol=0.05)
+
+
+def test_augment_gives_the_size_that_is_asked_for(images: np.ndarray, draws: np.ndarray) -> None:
+    pixels = tf.constant(images.astype(np.uint8))
+    assert augment(pixels, tf.constant(draws), ON, 24).shape == (4, 24, 24, 1)
+    assert augment(pixels, tf.constant(draws), OFF, 24).shape == (4, 24, 24, 1)
 
 
 def test_gamma_is_a_power_of_the_share_of_white(images: np.ndarray) -> None:

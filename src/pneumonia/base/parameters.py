@@ -95,9 +95,9 @@ class AugmentationParameters(Group):
 
     flip: Annotated[float, Field(ge=0, le=1)]
     rotation: Annotated[float, Field(ge=0, le=180)]
-    scale: Annotated[float, Field(ge=0, le=1)]
-    aspect: Annotated[float, Field(ge=0, le=1)]
-    shift: Annotated[float, Field(ge=0, le=0.5)]
+    crop: Annotated[float, Field(ge=0, le=1)]
+    crop_area: Annotated[float, Field(gt=0, le=1)]
+    crop_aspect: Annotated[float, Field(ge=0, le=1)]
     shear: Annotated[float, Field(ge=0, le=1)]
     gamma: Annotated[float, Field(ge=0, le=2)]
     contrast: Annotated[float, Field(ge=0, le=2)]
@@ -120,13 +120,17 @@ class InputsParameters(Group):
 class ModelParameters(Group):
     """Which network."""
 
-    name: Literal["residual_cnn", "separable_cnn"]
+    name: Annotated[str, Field(min_length=1)]
+    weights: Annotated[str, Field(min_length=1)]
+    zooms: Annotated[tuple[Annotated[float, Field(ge=0.25, le=1)], ...], Field(strict=False, min_length=1)]
 
 
 class TrainingParameters(Group):
     """How the network is trained."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    target: Literal["auto", "etiology", "class"]
+    image_scale: Annotated[float, Field(ge=0.25, le=1)]
     members: Annotated[int, Field(ge=1, le=20)]
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]

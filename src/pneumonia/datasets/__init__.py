@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "EventLogDataset": "event_log_dataset",
     "FigureDataset": "figure_dataset",
     "HtmlDataset": "text_datasets",
     "ModelDataset": "model_dataset",

@@ -1,29 +1,20 @@
-"""A trained model with its lineage."""
+"""A trained model."""
 
-import json
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version
 
-from pneumonia.base.errors import UserError
 from pneumonia.base.files import whole_file
 from pneumonia.datasets.errors import plainly
-
-LINEAGE_MEMBER = "lineage.json"
-# What zipfile, json and Keras raise on damaged files: tests/datasets/test_fuzzing.py damages some at random.
-DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
+from pneumonia.model.predict import load_model
 
 
 class ModelDataset(AbstractVersionedDataset[Any, Any]):
-    """Saves a Keras model whole or not at all, with the record of what it was made from.
+    """Saves a Keras model whole or not at all. Local files only.
 
-    The record is the model's attribute ``lineage`` (a dictionary). It is kept as one more member of the
-    ``.keras`` archive, which ``keras.models.load_model`` passes over. Local files only.
-
-    ``kedro_datasets.tensorflow`` imports TensorFlow, so that commands which only list the catalog would take seconds.
+    ``kedro_datasets.tensorflow`` imports TensorFlow, so that commands which only list the catalog would take seconds,
+    and leaves half a file where it is killed.
 
     Example:
     ```yaml
@@ -43,34 +34,19 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
 
     @plainly
     def save(self, data: Any) -> None:
-        """Save the model and ``data.lineage``."""
+        """Save the model."""
         with whole_file(Path(self._get_save_path())) as part:
             data.save(part)
-            with zipfile.ZipFile(part, "a") as archive:
-                archive.writestr(LINEAGE_MEMBER, json.dumps(dict(data.lineage), indent=2))
 
     @plainly
     def load(self) -> Any:
-        """Load the model, with ``lineage``.
+        """Load the model.
 
         Raises:
-            UserError: If the file is not a whole model, carries no lineage, or was written by other releases of the
-                packages than can be read.
+            UserError: If the file is not a whole model, or was written by other releases of the packages than can be
+                read.
         """
-        import keras
-
-        path = Path(self._get_load_path())
-        try:
-            with zipfile.ZipFile(path) as archive:
-                lineage = json.loads(archive.read(LINEAGE_MEMBER))
-            model = keras.models.load_model(path)
-        except DAMAGED as error:
-            raise UserError(
-                f"{path} is not a whole model of this project ({error}). Remove its version folder, or name "
-                "another version by --load-versions=pneumonia_model:VERSION."
-            ) from error
-        model.lineage = lineage
-        return model
+        return load_model(Path(self._get_load_path()))
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_file()

@@ -1,4 +1,4 @@
-"""The state of an unfinished training as a catalog entry."""
+"""The states of unfinished trainings as a catalog entry."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -7,29 +7,32 @@ from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets.errors import plainly
-from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.checkpoint import TrainingStates
 
 
-class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):
-    """Gives a handle on the state of an unfinished training. Nothing is saved through the catalog.
+class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
+    """Gives a handle on what trainings write by themselves, epoch by epoch. Nothing is saved through the catalog.
 
     Example:
     ```yaml
     training_state:
       type: pneumonia.datasets.TrainingStateDataset
-      filepath: data/06_models/training_state.npz
+      filepath: data/06_models/training_state
+      tensorboard_logs: data/06_models/tensorboard
     ```
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe where the state is kept."""
+    def __init__(self, *, filepath: str, tensorboard_logs: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe in which folder the states are kept, and in which one TensorBoard's logs."""
         self._filepath = Path(filepath)
+        # One handle for the whole run: it holds the lock until the model is saved.
+        self._states = TrainingStates(self._filepath, Path(tensorboard_logs))
         self.metadata = metadata
 
     @plainly
-    def load(self) -> TrainingState:
+    def load(self) -> TrainingStates:
         """Return the handle."""
-        return TrainingState(self._filepath)
+        return self._states
 
     @plainly
     def save(self, data: NoReturn) -> None:
@@ -41,4 +44,4 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingState]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"filepath": self._filepath, "tensorboard_logs": self._states.logs}

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
-from pneumonia.datasets.model_dataset import LINEAGE_MEMBER
 
 
 def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
@@ -75,8 +73,12 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     named = {pair for path in records for pair in _versions_named(path)}
     is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
     stays = is_named | in_the_making | versions.index.isin(kept.index)
-    models = whole.loc[stays[whole.index] & (whole["dataset"] == "pneumonia_model"), "path"]
-    needed = {_manifest_of(path) for path in models}
+    # A model and its lineage are of one run, and so of one version.
+    models = set(whole.loc[stays[whole.index] & (whole["dataset"] == "pneumonia_model"), "version"])
+    is_lineage = versions["dataset"] == "model_lineage"
+    stays |= is_lineage & versions["version"].isin(models)
+    lineages = whole.loc[stays[whole.index] & (whole["dataset"] == "model_lineage"), "path"]
+    needed = {_manifest_of(path) for path in lineages}
     manifests = whole.loc[whole["dataset"] == "split_manifest", "path"].map(_digest)
     needed -= set(manifests[stays[manifests.index]])
     newest = manifests[manifests.isin(needed)].drop_duplicates()
@@ -104,13 +106,13 @@ def _versions_named(folder: Path) -> list[tuple[str, str]]:
 
 
 def _manifest_of(folder: Path) -> str:
+    """Return the digest of the manifest that a lineage names."""
     try:
-        with zipfile.ZipFile(_file(folder)) as archive:
-            return json.loads(archive.read(LINEAGE_MEMBER))["manifest_sha256"]
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        return json.loads(_file(folder).read_text(encoding="utf-8"))["manifest_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{folder} holds no whole model ({error}), so that its manifest is not known. Nothing was removed. Remove "
-            "that folder and prune again."
+            f"{folder} holds no whole lineage ({error}), so that the manifest of its model is not known. Nothing was "
+            "removed. Remove that folder and prune again."
         ) from error
 
 

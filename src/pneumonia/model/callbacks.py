@@ -1,157 +1,127 @@
-"""What happens after each epoch of a training."""
+"""What happens in a training beside its steps, one callback a job, in the order in which they are listed here."""
 
 import logging
 import math
 import time
+from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import TrainingParameters
 from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.compiling import plain_names
 from pneumonia.model.event_log import EventLog
+from pneumonia.model.progress import Progress
 from pneumonia.model.weight_average import AveragedCopy
 
 logger = logging.getLogger(__name__)
 
+Logs = dict[str, Any] | None
 
-class EpochKeeper(keras.callbacks.Callback):
-    """After each epoch: judge it, keep the best weights, write the state, say how long it will still take.
 
-    Attributes:
-        history: One dictionary an epoch, those before an interruption included.
-        best_epoch: The last epoch (from 0) that is as good as the best one, but for the tolerance; -1 before the first.
-        best_weights: The (averaged) weights of that epoch, in the order of ``network.weights``.
-    """
+class StopWhenDiverged(keras.callbacks.Callback):
+    """Stops at the first loss that is not a number: nothing after it can be right."""
 
-    def __init__(
-        self,
-        state: TrainingState,
-        key: dict[str, str],
-        parameters: TrainingParameters,
-        copy: AveragedCopy,
-        log: EventLog | None = None,
-        member: str = "",
-    ) -> None:
-        """Start without history.
-
-        Args:
-            state: Where the state is kept.
-            key: What a state must share to be taken up.
-            parameters: The recipe.
-            copy: What is judged and kept.
-            log: For TensorBoard.
-            member: Which of several networks this is, for messages, such as "member 2 of 5".
-        """
+    def __init__(self, progress: Progress, state: TrainingState) -> None:
+        """Take what the message names."""
         super().__init__()
-        self.copy = copy
-        self.log = log
-        self.member = member
-        self.state = state
-        self.key = key
-        self.parameters = parameters
-        self.history: list[dict[str, float]] = []
-        self.best_weights: list[np.ndarray] = []
-        self.best_epoch = -1
+        self.progress, self.state = progress, state
 
-    @property
-    def next_epoch(self) -> int:
-        """The first epoch (from 0) that is not in the history."""
-        return len(self.history)
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done, or the last ``patience`` of them brought nothing better."""
-        waited = self.next_epoch - 1 - self.best_epoch
-        return self.next_epoch >= self.parameters.epochs or (self.next_epoch > 0 and waited >= self.parameters.patience)
-
-    def progress(self) -> str:
-        """Say how many epochs are done."""
-        of_member = f" of {self.member}" if self.member else ""
-        return f"{self.next_epoch} of {self.parameters.epochs} epochs{of_member}"
-
-    def table(self) -> pd.DataFrame:
-        """Return the history, one row an epoch; ``kept`` is 1 at the epoch whose weights are kept."""
-        history = pd.DataFrame(self.history)
-        return history.assign(kept=(history["epoch"] == self.best_epoch + 1).astype(int))
-
-    def best_network(self, name: str) -> keras.Model:
-        """Return the network with the weights that are kept, not compiled, under a name."""
-        self.copy.network.set_weights(self.best_weights)
-        return keras.Model(self.copy.network.input, self.copy.network.output, name=name)
-
-    def restore(self, network: keras.Model) -> bool:
-        """Take up the state of an unfinished training with the same key, if there is one.
-
-        Returns:
-            Whether there was one.
-        """
-        saved = None if self.parameters.restart else self.state.read()
-        if saved is None:
-            return False
-        record, arrays = saved
-        if record["key"] != self.key:
-            differing = [name for name, digest in self.key.items() if record["key"].get(name) != digest]
-            logger.warning(
-                "An unfinished training is not continued: %s changed since. A new one starts.", " and ".join(differing)
-            )
-            return False
-        network.optimizer.build(network.trainable_variables)
-        variables = [*network.variables, *network.optimizer.variables]
-        for variable, value in zip(variables, arrays["variables"], strict=True):
-            variable.assign(value)
-        self.history, self.best_epoch, self.best_weights = record["history"], record["best_epoch"], arrays["best"]
-        logger.info("Continuing after %s.", self.progress())
-        if self.log:
-            for row in self.history:
-                self.log.write(row)
-        return True
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take the time."""
-        self._epoch_started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stop at the first loss that is not a number: nothing after it can be right."""
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Look at the loss."""
         loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise UserError(
-                f"The loss is {loss} at epoch {self.next_epoch + 1}, step {batch + 1}: training has diverged. "
-                "Lower training.learning_rate. The weights of the last whole epoch are kept in "
-                f"{self.state.path}; the same command would go on from there."
-            )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Judge the epoch and write the state."""
-        self.copy.follow(self.model)
-        row = {
-            "epoch": epoch + 1,
-            **{name: float(value) for name, value in (logs or {}).items()},
-            **self.copy.validate(),
-        }
-        seconds = time.perf_counter() - self._epoch_started
-        self.history.append({**row, "seconds": round(seconds, 3)})
-        if self._score(row) >= max(map(self._score, self.history)) - self.parameters.tolerance:
-            self.best_epoch, self.best_weights = epoch, self.copy.network.get_weights()
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        self.state.write(
-            {"key": self.key, "history": self.history, "best_epoch": self.best_epoch, "finished": self.finished},
-            {"variables": [np.asarray(v) for v in variables], "best": self.best_weights},
+        if math.isfinite(loss):
+            return
+        epochs = self.progress.next_epoch
+        kept = (
+            f"The state after {epochs} whole epochs is kept in {self.state.path}; the same command would go on from "
+            "there."
+            if epochs
+            else "No whole epoch was done, so nothing is kept."
         )
-        if self.log:
-            self.log.write(row)
-        left = (self.parameters.epochs - epoch - 1) * (time.perf_counter() - self._epoch_started)
-        logger.info(
-            "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s, at most %d min %02d s left",
-            f"{self.member.capitalize()}, epoch " if self.member else "Epoch ",
-            epoch + 1, self.parameters.epochs, row["loss"], row["val_auc"], row["val_log_loss"],
-            " (kept)" if self.best_epoch == epoch else "", seconds, *divmod(round(left), 60),
-        )  # fmt: skip
-        if self.finished:
+        raise UserError(
+            f"The loss is {loss} at epoch {epochs + 1}, step {batch + 1}: training has diverged. "
+            f"Lower training.learning_rate. {kept}"
+        )
+
+
+class JudgeEpoch(keras.callbacks.Callback):
+    """Validates the averaged copy, notes the epoch, keeps its weights if best, and stops when patience ends."""
+
+    def __init__(self, progress: Progress, copy: AveragedCopy) -> None:
+        """Take what is judged and where it is noted."""
+        super().__init__()
+        self.progress, self.copy = progress, copy
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Take the time."""
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Judge the epoch."""
+        progress = self.progress
+        self.copy.follow(self.model)
+        row = {"epoch": epoch + 1, **plain_names(logs or {}), **self.copy.validate()}
+        progress.history.append({**row, "seconds": round(time.perf_counter() - self._started, 3)})
+        if progress.is_kept(row):
+            progress.best_epoch, progress.best_weights = epoch, self.copy.network.get_weights()
+        if progress.finished:
             self.model.stop_training = True
 
-    def _score(self, row: dict[str, float]) -> float:
-        """Return the monitored value, larger is better."""
-        return row["val_auc"] if self.parameters.monitor == "val_auc" else -row["val_log_loss"]
+
+class SaveState(keras.callbacks.Callback):
+    """Writes all that the next epoch depends on, after each epoch."""
+
+    def __init__(self, progress: Progress, state: TrainingState, description: dict[str, Any]) -> None:
+        """Take what is written, and the description that names the training."""
+        super().__init__()
+        self.progress, self.state, self.description = progress, state, description
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the state."""
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        self.state.write(
+            {"description": self.description, **self.progress.record()},
+            {"variables": [np.asarray(v) for v in variables], "best": self.progress.best_weights},
+        )
+
+
+class LogEvents(keras.callbacks.Callback):
+    """Logs each epoch for TensorBoard, those before an interruption as well."""
+
+    def __init__(self, progress: Progress, log: EventLog) -> None:
+        """Take what is logged, and where."""
+        super().__init__()
+        self.progress, self.log = progress, log
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Log what was there before."""
+        for row in self.progress.history:
+            self.log.write(row)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Log the epoch."""
+        self.log.write(self.progress.history[-1])
+
+
+class ReportProgress(keras.callbacks.Callback):
+    """Says after each epoch how it went and how long the rest will take at most."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Take what is said."""
+        super().__init__()
+        self.progress = progress
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Say it in one line. The first epoch also builds the graph; the time left is reckoned from the faster one."""
+        progress = self.progress
+        row = progress.history[-1]
+        epochs = progress.training.epochs
+        left = (epochs - epoch - 1) * min(row["seconds"] for row in progress.history[-2:])
+        logger.info(
+            "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s, at most %d min %02d s left",
+            f"{progress.member.capitalize()}, epoch " if progress.member else "Epoch ",
+            epoch + 1, epochs, row["loss"], row["val_auc"], row["val_log_loss"],
+            " (kept)" if progress.best_epoch == epoch else "", row["seconds"], *divmod(round(left), 60),
+        )  # fmt: skip

@@ -1,10 +1,10 @@
-"""The state of an unfinished training, in one file."""
+"""The states of unfinished trainings: one file per training, in one folder."""
 
 import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from pneumonia.base.files import whole_file
 
 Arrays = dict[str, list[np.ndarray]]
 
+_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, NotImplementedError)
+
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A handle on the one file of an unfinished training: a record and named lists of arrays.
+    """A handle on the file of one network's training: a record and named lists of arrays.
 
     Attributes:
         path: The file. It need not exist.
@@ -42,7 +44,7 @@ class TrainingState:
                     name: [archive[f"{name}.{index}"] for index in range(count)]
                     for name, count in record.pop("counts").items()
                 }
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        except _DAMAGED as error:
             raise UserError(
                 f"{self.path} is damaged ({error}). Remove it, or start anew by --params=training.restart=true."
             ) from error
@@ -57,30 +59,70 @@ class TrainingState:
         with whole_file(self.path) as part, part.open("wb") as file:
             np.savez(file, record=np.array(json.dumps({**record, "counts": counts})), **flat)
 
-    def of_member(self, number: int) -> "TrainingState":
-        """Return the state of one of several networks that are trained in turn, counted from 0."""
-        return replace(self, path=self.path.with_stem(f"{self.path.stem}_member_{number + 1}"))
+
+@dataclass(frozen=True)
+class TrainingStates:
+    """The folder of all unfinished trainings. Each has a key, and files that only its owner writes and removes.
+
+    Attributes:
+        folder: Where the states are. It need not exist.
+        logs: Where trainings log for TensorBoard.
+    """
+
+    folder: Path
+    logs: Path
+    _locks: dict[str, FileLock] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, key: str, member: int | None = None) -> TrainingState:
+        """Return the state of a training, or of one of the several networks that it trains, counted from 1."""
+        return TrainingState(self.folder / (f"{key}.npz" if member is None else f"{key}-member-{member}.npz"))
+
+    def others(self, key: str) -> list[TrainingState]:
+        """Return the states of other trainings, the newest first."""
+        paths = [path for path in self.folder.glob("*.npz") if not path.name.startswith(key)]
+        return [TrainingState(path) for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)]
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other trainings away from the state.
+    def owned(self, key: str) -> Iterator[None]:
+        """Keep others from continuing the same training, until `remove` or the end of the process.
+
+        After an exception it is free at once.
 
         Raises:
-            UserError: If another training holds it.
+            UserError: If the same training is running already.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock(key)
         try:
-            with FileLock(self.path.with_suffix(".lock"), timeout=0):
-                yield
+            yield
+        except BaseException:
+            self._release(key)
+            raise
+
+    def remove(self, key: str) -> None:
+        """Remove the states of a training whose model is saved, unless the same training has been started again."""
+        if not any(self.folder.glob(f"{key}*.npz")):
+            self._release(key)
+            return
+        self._lock(key)
+        for path in self.folder.glob(f"{key}*.npz"):
+            path.unlink()
+        self._release(key)
+        (self.folder / f"{key}.lock").unlink(missing_ok=True)
+
+    def _lock(self, key: str) -> None:
+        if key in self._locks:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise UserError(
-                f"Another training is running here: it keeps its state in {self.path}. Wait for it, or give this one "
-                "an environment with a root of its own (docs/running.md)."
+                f"The same training is running already: it keeps its state in {self.of(key).path}. Wait for it, or "
+                "give this one another seed or an environment with a root of its own (docs/running.md)."
             ) from error
+        self._locks[key] = lock
 
-    def remove_finished(self) -> None:
-        """Remove the state, if there is one, with those of all members; but none of a training that is not over."""
-        for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_member_*{self.path.suffix}")):
-            state = replace(self, path=path).read()
-            if state and state[0].get("finished"):
-                path.unlink()
+    def _release(self, key: str) -> None:
+        if key in self._locks:
+            self._locks.pop(key).release()

@@ -9,6 +9,7 @@ from pneumonia.base.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+    from keras import KerasTensor
 
 Splits = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -52,22 +53,50 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
     return plan
 
 
-def average_networks(networks: Sequence["keras.Model"], *, mirror: bool) -> "keras.Model":
-    """Return one model that averages the probabilities of several networks, or of two views of an image, or both.
+def average_networks(
+    networks: Sequence["keras.Model"], *, mirror: bool, zooms: Sequence[float] = (1.0,)
+) -> "keras.Model":
+    """Return one model that averages the outputs of several networks, or of several views of an image, or both.
 
     Args:
         networks: Of the same input, float32, each under a name of its own.
         mirror: Whether each also judges the image mirrored left to right. Only networks that were trained on
             mirrored images should.
+        zooms: Sides of the central cuts that are judged, enlarged, as shares of the image's side; 1: the whole image.
 
     Returns:
-        The model; of one network without mirroring, that network itself.
+        The model; of one network and one view, that network itself.
     """
     import keras
 
-    if len(networks) == 1 and not mirror:
+    if len(networks) == 1 and not mirror and tuple(zooms) == (1.0,):
         return networks[0]
     image = keras.Input(networks[0].input_shape[1:], name="image")
-    views = [image, keras.ops.flip(image, axis=2)] if mirror else [image]
-    mean = keras.layers.Average(name="probability")([network(view) for network in networks for view in views])
-    return keras.Model(image, mean, name="average")
+    views = [_zoomed(image, zoom) for zoom in zooms]
+    views += [keras.ops.flip(view, axis=2) for view in views] if mirror else []
+    answers = [network(view) for network in networks for view in views]
+    if len(networks[0].outputs) == 1:
+        return keras.Model(image, _mean(answers, "probability"), name="average")
+    names = ("probability", "etiology")
+    means = [_mean(of_one, name) for of_one, name in zip(zip(*answers, strict=True), names, strict=True)]
+    return keras.Model(image, means, name="average")
+
+
+def _mean(answers: Sequence["KerasTensor"], name: str) -> "KerasTensor":
+    import keras
+
+    if len(answers) == 1:
+        return keras.layers.Activation("linear", name=name)(answers[0])
+    return keras.layers.Average(name=name)(list(answers))
+
+
+def _zoomed(image: "KerasTensor", zoom: float) -> "KerasTensor":
+    """Cut out the centre and enlarge it to the image's size."""
+    from keras import ops
+
+    side = image.shape[1]
+    rim = round(side * (1 - zoom) / 2)
+    if not rim:
+        return image
+    cut = ops.cast(image[:, rim : side - rim, rim : side - rim], "float32")
+    return ops.image.resize(cut, (side, side), interpolation="bilinear")

@@ -1,191 +1,233 @@
-"""Fits a network so that an interrupted training goes on where it was.
+"""Trains a network, or several, so that an interrupted training goes on where it was.
 
-After every epoch one file holds all that the next epoch depends on: the network's variables, the optimizer's,
-the best weights so far, the history and the key. The key names what must be equal for a training to go on:
-manifest, pixels, parameters, class weights and package versions.
+After every epoch one file holds all that the next epoch depends on: the network's variables, the optimizer's, the best
+weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import pandas as pd
 import tensorflow as tf
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
-from pneumonia.model.callbacks import EpochKeeper
-from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.callbacks import JudgeEpoch, LogEvents, ReportProgress, SaveState, StopWhenDiverged
+from pneumonia.model.checkpoint import TrainingState, TrainingStates
+from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks, plan_members
 from pneumonia.model.event_log import EventLog
 from pneumonia.model.hardware import Hardware, choose_hardware, make_strategy
-from pneumonia.model.networks import make_network
-from pneumonia.model.weight_average import AveragedCopy, make_metrics, sample_statistics_batches
+from pneumonia.model.key import describe_training, key_of, tell_difference
+from pneumonia.model.lineage import manifest_digest
+from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
+from pneumonia.model.progress import Progress
+from pneumonia.model.recipe import Recipe
+from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import make_eval_input, make_train_input, steps_per_epoch
 from pneumonia.pixels.store import PixelStore
 
 logger = logging.getLogger(__name__)
 
-# The learning rate's share that is left at the end of the cosine.
-FINAL_LEARNING_RATE = 0.01
-# What the continuing of a training may differ in.
-FREE_PARAMETERS = {"restart", "device", "tensorboard"}
 
+class Trained(NamedTuple):
+    """The result of a training.
 
-def make_key(parts: dict[str, Any]) -> dict[str, str]:
-    """Return a digest of each part that a continued training must share with the interrupted one."""
-    versions = {name: metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
-    return {
-        name: hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        for name, part in {**parts, "package versions": versions}.items()
-    }
-
-
-def key_digest(key: dict[str, str]) -> str:
-    """Return one short digest of a whole key."""
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def compile_network(
-    network: keras.Model, parameters: TrainingParameters, steps_per_epoch: int, hardware: Hardware
-) -> None:
-    """Give a network its optimizer, loss and metrics.
-
-    AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay; binary cross-entropy with label
-    smoothing; an exponential moving average of the weights, which is what is validated and kept.
+    Attributes:
+        model: The network with its kept weights, or the average of several, or of several views; float32, not compiled.
+        history: One row per epoch and member: metrics of train and val (`val_...`), `seconds`, `kept`, `member`.
+        facts: What the lineage says of it: `training_key`, `hardware`, `kept_epochs`, `mirror_averaged`.
     """
-    average = parameters.weight_averaging
-    optimizer = keras.optimizers.AdamW(
-        make_schedule(parameters, steps_per_epoch),
-        weight_decay=parameters.weight_decay,
-        global_clipnorm=parameters.gradient_clip or None,
-        use_ema=average > 0,
-        ema_momentum=average or 0.99,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(
-        optimizer=optimizer,
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=parameters.label_smoothing),
-        metrics=make_metrics(),
-        jit_compile=hardware.jit_compile,
-    )
+
+    model: keras.Model
+    history: pd.DataFrame
+    facts: dict[str, Any]
 
 
-def make_schedule(
-    parameters: TrainingParameters, steps_per_epoch: int
-) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return the learning rate by step: a linear warm-up from 1% of the peak, then its decay."""
-    warmup_steps = round(parameters.warmup_epochs * steps_per_epoch)
-    peak = parameters.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / 100 if warmup_steps else peak,
-        decay_steps=max(parameters.epochs * steps_per_epoch - warmup_steps, 1),
-        alpha=FINAL_LEARNING_RATE if parameters.decay == "cosine" else 1.0,
-        warmup_target=peak if warmup_steps else None,
-        warmup_steps=warmup_steps,
-    )
+@dataclass(frozen=True)
+class Member:
+    """One network that is to be trained.
 
-
-def fit_network(
-    split_manifest: pd.DataFrame,
-    store: PixelStore,
-    class_weights: dict[str, float],
-    training_state: TrainingState,
-    tensorboard_logs: Path,
-    lineage: dict[str, Any],
-    inputs: InputsParameters,
-    model: ModelParameters,
-    training: TrainingParameters,
-) -> tuple[keras.Model, pd.DataFrame]:
-    """Build a network, or several, fit them, and return the result with its history.
-
-    The arguments are those of the node ``train_network``; ``lineage`` is what the model will carry.
+    Attributes:
+        name: Of the network.
+        label: For messages, where there are several, such as "member 2 of 5".
+        train: Rows of the manifest that it is trained on.
+        val: Rows that choose its epoch.
+        recipe: With a seed of its own.
+        state: Where it is kept while it is unfinished.
+        description: All that its result depends on.
+        log: For TensorBoard, if that is on.
     """
-    hardware = choose_hardware(training.device, training.precision)
-    if training.deterministic:
+
+    name: str
+    label: str
+    train: pd.DataFrame
+    val: pd.DataFrame
+    recipe: Recipe
+    state: TrainingState
+    description: dict[str, Any]
+    log: EventLog | None
+
+
+def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, states: TrainingStates) -> Trained:
+    """Train on the train images, judged on the val images.
+
+    Raises:
+        UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
+    """
+    hardware = choose_hardware(recipe.training.device, recipe.training.precision)
+    if recipe.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    free = {name: value for name, value in lineage["training"].items() if name not in FREE_PARAMETERS}
-    key = make_key({**lineage, "training": free, "class weights": class_weights, "precision": hardware.policy})
-    networks, histories = [], []
-    plan = plan_members(split_manifest, training.members, training.seed)
-    with training_state.lock():
-        for number, (train, val) in enumerate(plan):
-            recipe = training.model_copy(update={"seed": training.seed + number})
-            name = f"member_{number + 1}" if len(plan) > 1 else model.name
-            log = EventLog(tensorboard_logs / f"{name}-{key_digest(key)}") if training.tensorboard else None
-            keeper = EpochKeeper(
-                training_state.of_member(number) if len(plan) > 1 else training_state, key, recipe,
-                _make_copy(store, train, val, inputs, model, recipe), log,
-                f"member {number + 1} of {len(plan)}" if len(plan) > 1 else "",
-            )  # fmt: skip
-            fit_member(train, store, class_weights, keeper, hardware, inputs, model, recipe)
-            networks.append(keeper.best_network(name))
-            histories.append(keeper.table().assign(member=number + 1))
-    mirror = inputs.augmentation.flip > 0
-    trained = average_networks(networks, mirror=mirror)
-    kept = [int(history.loc[history["kept"] == 1, "epoch"].iloc[0]) for history in histories]
-    trained.lineage = {**lineage, "hardware": hardware.record(), "kept_epochs": kept, "mirror_averaged": mirror}
-    return trained, pd.concat(histories, ignore_index=True)
+    description = describe_training(recipe, manifest_digest(split_manifest), store.fingerprint, hardware.policy)
+    key = key_of(description)
+    with states.owned(key):
+        _tell_of_others(states, key, description)
+        members = _plan(split_manifest, recipe, states, description)
+        fitted = [fit_member(member, store, hardware) for member in members]
+    mirror = recipe.inputs.augmentation.flip > 0
+    model = average_networks([network for network, _ in fitted], mirror=mirror, zooms=recipe.model.zooms)
+    histories = [progress.table().assign(member=number) for number, (_, progress) in enumerate(fitted, 1)]
+    facts = {
+        "training_key": key,
+        "hardware": hardware.record(),
+        "kept_epochs": [progress.best_epoch + 1 for _, progress in fitted],
+        "mirror_averaged": mirror,
+    }
+    return Trained(model, pd.concat(histories, ignore_index=True), facts)
 
 
-def _build(inputs: InputsParameters, model: ModelParameters, training: TrainingParameters) -> keras.Model:
-    # Policy, strategy and seed are set in the thread that trains: Keras keeps them by thread.
-    keras.utils.set_random_seed(training.seed)
-    return make_network(model.name, inputs.image_size, seed=training.seed)
+def _plan(
+    split_manifest: pd.DataFrame, recipe: Recipe, states: TrainingStates, description: dict[str, Any]
+) -> list[Member]:
+    """Say which networks are trained, on what, and where their states are."""
+    training, key = recipe.training, key_of(description)
+    splits = plan_members(split_manifest, training.members, training.seed)
+    single = len(splits) == 1
+    members = []
+    for number, (train_rows, val_rows) in enumerate(splits, 1):
+        name = recipe.model.name if single else f"member_{number}"
+        members.append(
+            Member(
+                name=name,
+                label="" if single else f"member {number} of {len(splits)}",
+                train=train_rows,
+                val=val_rows,
+                recipe=recipe.of_member(number - 1),
+                state=states.of(key, None if single else number),
+                description=description,
+                log=EventLog(states.logs / f"{name}-{key[:8]}") if training.tensorboard else None,
+            )
+        )
+    return members
 
 
-def _make_copy(
-    store: PixelStore,
-    train: pd.DataFrame,
-    val: pd.DataFrame,
-    inputs: InputsParameters,
-    model: ModelParameters,
-    training: TrainingParameters,
-) -> AveragedCopy:
-    """Return the copy that is validated and kept."""
-    val_input = make_eval_input(store, val, batch_size=training.batch_size, memory_limit_mb=inputs.memory_limit_mb)
-    batches = sample_statistics_batches(store, train, inputs, training) if training.weight_averaging else []
-    return AveragedCopy(_build(inputs, model, training), val_input, batches)
-
-
-def fit_member(
-    train: pd.DataFrame,
-    store: PixelStore,
-    class_weights: dict[str, float],
-    keeper: EpochKeeper,
-    hardware: Hardware,
-    inputs: InputsParameters,
-    model: ModelParameters,
-    training: TrainingParameters,
-) -> None:
-    """Fit one network from where it was; the result is in ``keeper``."""
-    steps = steps_per_epoch(len(train), training.batch_size)
-    with make_strategy(hardware).scope(), _policy(hardware.policy):
-        network = _build(inputs, model, training)
-        compile_network(network, training, steps, hardware)
-        keeper.restore(network)
-    if keeper.finished:
+def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any]) -> None:
+    """Say why the newest unfinished training is not continued, if there is one and it is another."""
+    others = [] if any(states.folder.glob(f"{key}*.npz")) else states.others(key)
+    found = others[0].read() if others else None
+    if found is None:
         return
-    train_input = make_train_input(
-        store,
-        train,
-        batch_size=training.batch_size,
-        seed=training.seed,
-        memory_limit_mb=inputs.memory_limit_mb,
-        first_epoch=keeper.next_epoch,
-        augment=partial(augment, strengths=inputs.augmentation),
-        n_draws=N_DRAWS,
-        class_weights=class_weights,
+    logger.warning(
+        "An unfinished training is not continued, because this one has %s. It is kept in %s.",
+        tell_difference(description, found[0].get("description", {})),
+        others[0].path,
     )
-    fit(network, train_input, keeper, steps)
+
+
+def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
+    """Fit one network from where it was.
+
+    Returns:
+        The network with its kept weights, and what is known of each epoch.
+    """
+    recipe, progress = member.recipe, Progress(member.recipe.training, member.label)
+    steps = steps_per_epoch(len(member.train), recipe.training.batch_size)
+    copy = _make_copy(member, store)
+    with make_strategy(hardware).scope(), _policy(hardware.policy):
+        network = build(recipe, recipe.training_size)
+        compile_network(network, recipe.training, steps, hardware)
+        if not recipe.training.restart:
+            take_up(network, progress, member.state)
+    if not progress.finished:
+        run_epochs(network, _train_input(member, store, progress), _callbacks(member, progress, copy), steps)
+    copy.network.set_weights(progress.best_weights)
+    return keras.Model(copy.network.inputs[0], _outputs(copy.network), name=member.name), progress
+
+
+def build(recipe: Recipe, size: int) -> keras.Model:
+    """Return the network of a recipe, for images of a size, with the weights that it starts from."""
+    # Policy, strategy and seed are set in the thread that trains: Keras keeps them by thread.
+    keras.utils.set_random_seed(recipe.training.seed)
+    network = make_network(
+        recipe.model.name, size, etiologies=len(recipe.etiologies), seed=recipe.training.seed
+    )  # fmt: skip
+    if recipe.model.weights != NO_WEIGHTS:
+        load_pretrained(network, recipe.model.weights)
+    return network
+
+
+def _outputs(network: keras.Model) -> Any:
+    return network.outputs[0] if len(network.outputs) == 1 else network.outputs
+
+
+def _make_copy(member: Member, store: PixelStore) -> AveragedCopy:
+    """Return the copy that is validated and kept; it takes images of full size."""
+    recipe = member.recipe
+    val_input = make_eval_input(
+        store,
+        member.val,
+        batch_size=recipe.training.batch_size,
+        memory_limit_mb=recipe.inputs.memory_limit_mb,
+    )
+    batches = sample_statistics_batches(store, member.train, recipe) if recipe.training.weight_averaging else []
+    return AveragedCopy(build(recipe, recipe.inputs.image_size), val_input, batches)
+
+
+def _train_input(member: Member, store: PixelStore, progress: Progress) -> tf.data.Dataset:
+    recipe = member.recipe
+    return make_train_input(
+        store,
+        member.train,
+        batch_size=recipe.training.batch_size,
+        seed=recipe.training.seed,
+        memory_limit_mb=recipe.inputs.memory_limit_mb,
+        first_epoch=progress.next_epoch,
+        augment=partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size),
+        n_draws=N_DRAWS,
+        class_weights=recipe.class_weights,
+        etiologies=recipe.etiologies,
+    )
+
+
+def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[keras.callbacks.Callback]:
+    """Return what happens in the training beside its steps, in order."""
+    return [
+        StopWhenDiverged(progress, member.state),
+        JudgeEpoch(progress, copy),
+        SaveState(progress, member.state, member.description),
+        *([LogEvents(progress, member.log)] if member.log else []),
+        ReportProgress(progress),
+    ]
+
+
+def take_up(network: keras.Model, progress: Progress, state: TrainingState) -> None:
+    """Put network and progress where an unfinished training was, if there is one."""
+    saved = state.read()
+    if saved is None:
+        return
+    record, arrays = saved
+    network.optimizer.build(network.trainable_variables)
+    variables = [*network.variables, *network.optimizer.variables]
+    for variable, value in zip(variables, arrays["variables"], strict=True):
+        variable.assign(value)
+    progress.history, progress.best_epoch = record["history"], record["best_epoch"]
+    progress.best_weights = arrays["best"]
+    logger.info("Continuing after %s.", str(progress))
 
 
 @contextmanager
@@ -199,31 +241,42 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(former)
 
 
-def fit(network: keras.Model, train_input: tf.data.Dataset, keeper: EpochKeeper, steps: int) -> None:
-    """Fit a compiled network from ``keeper.next_epoch`` on; the result is in ``keeper``.
+def run_epochs(
+    network: keras.Model, train_input: tf.data.Dataset, callbacks: list[keras.callbacks.Callback], steps: int
+) -> None:
+    """Fit a compiled network; the callbacks, of which one is a `JudgeEpoch`, validate, keep and save.
 
     Raises:
-        UserError: If interrupted, out of memory, or diverged. The state of the last whole epoch is kept.
+        UserError: If interrupted, out of memory, diverged, or the machine cannot do it deterministically. The state of
+            the last whole epoch is kept.
     """
+    progress = next(callback.progress for callback in callbacks if isinstance(callback, JudgeEpoch))
     try:
         network.fit(
             train_input,
-            initial_epoch=keeper.next_epoch,
-            epochs=keeper.parameters.epochs,
+            initial_epoch=progress.next_epoch,
+            epochs=progress.training.epochs,
             steps_per_epoch=steps,
-            callbacks=[keeper],  # which validates
+            callbacks=callbacks,
             shuffle=False,  # the input shuffles
             verbose=0,
         )
     except KeyboardInterrupt as interrupt:
         raise UserError(
-            f"Interrupted after {keeper.progress()}. "
+            f"Interrupted after {progress}. "
             "The same command goes on from there; --params=training.restart=true starts anew."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # TensorFlow's own files: TensorBoard's logs
             raise UserError(f"The disk is full ({error.message}). Make room; the same command goes on.") from error
         raise UserError(
-            f"Out of memory at batch size {keeper.parameters.batch_size} and image size "
+            f"Out of memory at batch size {progress.training.batch_size} and image size "
             f"{network.input_shape[1]}. Lower training.batch_size or inputs.image_size."
+        ) from error
+    except tf.errors.UnimplementedError as error:
+        if not progress.training.deterministic:
+            raise
+        raise UserError(
+            f"This machine cannot train {network.name} deterministically ({error.message.splitlines()[0]}). Set "
+            "training.deterministic=false, or training.device=cpu."
         ) from error

@@ -22,8 +22,8 @@ def grad_cam(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
     """Map what raises the probability of the positive class.
 
     Args:
-        model: A network whose layer `features` is its last convolutional map and whose last layer is dense
-            with a sigmoid; or an average of such networks.
+        model: A network whose layer `features` is its last convolutional map and whose last layer with weights is
+            dense, with a sigmoid or a softmax whose first column is the negative class; or an average of such networks.
         images: Images, uint8 `[n, size, size, 1]`.
 
     Returns:
@@ -44,15 +44,24 @@ def _coarse_map(network: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np
     import keras
     import tensorflow as tf
 
-    last = network.layers[-1]
+    last = next(layer for layer in network.layers[::-1] if hasattr(layer, "kernel"))
     probe = keras.Model(network.input, [network.get_layer(LAYER).output, last.input])
     with tf.GradientTape() as tape:
         features, pooled = probe(images, training=False)
-        # The logit, not the probability: that one's gradient vanishes where the network is sure.
-        logit = tf.matmul(pooled, last.kernel) + last.bias
+        # The log-odds, not the probability: that one's gradient vanishes where the network is sure.
+        logit = _log_odds(tf.matmul(pooled, last.kernel) + last.bias)
     weights = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2), keepdims=True)
     maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy()
     return maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+
+
+def _log_odds(logits: Any) -> Any:
+    """Return the log-odds of the positive class, `[n, 1]`, from one logit or from those of all classes."""
+    import tensorflow as tf
+
+    if logits.shape[1] == 1:
+        return logits
+    return tf.reduce_logsumexp(logits[:, 1:], axis=1, keepdims=True) - logits[:, :1]
 
 
 def _enlarge(coarse: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:

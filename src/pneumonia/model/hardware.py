@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pneumonia.base.errors import UserError
@@ -11,6 +12,8 @@ logger = logging.getLogger(__name__)
 # NVIDIA's first generations with tensor cores for float16 and for bfloat16, as (major, minor) compute capability.
 FLOAT16_CAPABILITY = (7, 0)
 BFLOAT16_CAPABILITY = (8, 0)
+# Processors with instructions for bfloat16, as /proc/cpuinfo names them.
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Hardware:
 
 
 def choose_hardware(device: str, precision: str) -> Hardware:
-    """Choose device and precision, let GPUs take memory as they need it, and say so in one log line.
+    """Choose device and precision, and say so in one log line.
 
     Args:
         device: "auto", "cpu" or "gpu".
@@ -48,25 +51,57 @@ def choose_hardware(device: str, precision: str) -> Hardware:
     """
     import tensorflow as tf
 
-    gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
+    gpus = [] if device == "cpu" else tf.config.get_visible_devices("GPU")
     if device == "gpu" and not gpus:
         raise UserError(
             "training.device is gpu, but TensorFlow sees no GPU. Install the extra by "
             "`pip install -c constraints.txt -e '.[gpu]'` on Linux with an NVIDIA driver, or set training.device=auto."
         )
     if not gpus:
-        policy = "float32" if precision == "auto" else precision
+        policy = _cpu_policy(read_cpu_flags()) if precision == "auto" else precision
         why = "asked for" if device == "cpu" else "no GPU is visible"
         chosen = Hardware("cpu", (), policy, False, f"CPU in {policy}: {why}")
     else:
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         policy = _gpu_policy(details) if precision == "auto" else precision
         names = tuple(str(detail.get("device_name", "GPU")) for detail in details)
         chosen = Hardware("gpu", names, policy, True, f"{len(gpus)} GPU ({', '.join(names)}) in {policy} with XLA")
     logger.info("Training on %s.", chosen.reason)
     return chosen
+
+
+def prepare_devices(device: str) -> None:
+    """Hide GPUs that are not wanted, and let the others take memory as they need it.
+
+    TensorFlow allows neither once it has used a device: call this before anything is computed.
+
+    Args:
+        device: "auto", "cpu" or "gpu".
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    try:
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        for gpu in tf.config.get_visible_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        if gpus:
+            logger.warning("TensorFlow is running already, so GPUs stay as they are: %s", error)
+
+
+def read_cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Return the instruction sets of the processor, as Linux names them; none elsewhere."""
+    if not path.is_file():
+        return set()
+    lines = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
+    return {flag for name, _, flags in lines if name.strip() == "flags" for flag in flags.split()}
+
+
+def _cpu_policy(flags: set[str]) -> str:
+    """Return the fastest policy of a processor. Without instructions for it, bfloat16 would be emulated, slowly."""
+    return "mixed_bfloat16" if flags & BFLOAT16_FLAGS else "float32"
 
 
 def make_strategy(hardware: Hardware) -> Any:

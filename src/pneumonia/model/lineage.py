@@ -1,4 +1,4 @@
-"""What a model was made from, carried by the model itself."""
+"""What a model was made from: the record that stands beside it, and what must agree with it."""
 
 import hashlib
 import math
@@ -9,7 +9,8 @@ import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStore
 
 
@@ -45,23 +46,27 @@ def check_class_weights(class_weights: dict[str, float], split_manifest: pd.Data
 
 def make_lineage(
     split_manifest: pd.DataFrame,
-    pixel_store: PixelStore,
-    inputs: InputsParameters,
-    model: ModelParameters,
-    training: TrainingParameters,
+    store: PixelStore,
+    recipe: Recipe,
+    ingest: IngestParameters,
+    run_context: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what a model is made from: manifest, pixels, classes, parameters."""
+    """Return what a model is made from: run, code, manifest, pixels, classes, parameters."""
     negative, positive = class_names(split_manifest)
     return {
+        **{name: run_context[name] for name in ("run_id", "commit", "versions")},
         "manifest_sha256": manifest_digest(split_manifest),
-        "pixels": pixel_store.fingerprint,
-        "image_size": inputs.image_size,
-        "resize": inputs.resize,
+        "pixels": store.fingerprint,
+        "image_size": recipe.inputs.image_size,
+        "resize": recipe.inputs.resize,
         "class_names": [negative, positive],
         "positive_class": positive,
-        "inputs": inputs.model_dump(),
-        "model": model.model_dump(),
-        "training": training.model_dump(),
+        "etiologies": list(recipe.etiologies),
+        "class_weights": recipe.class_weights,
+        "ingest": ingest.model_dump(mode="json"),
+        "inputs": recipe.inputs.model_dump(mode="json"),
+        "model": recipe.model.model_dump(mode="json"),
+        "training": recipe.training.model_dump(mode="json"),
     }
 
 

@@ -1,85 +1,140 @@
-"""The project's two networks, in the `keras` API alone, so that they run on any Keras backend.
+"""The networks, in the `keras` API alone, so that they run on any Keras backend. One decorator registers one.
 
-Both take the pixel store's images, uint8 `[n, size, size, 1]` (float accepted), standardise them inside, and
-give the probability of the positive class, float32 `[n, 1]`. A saved model needs no code of ours to load:
-what is not a layer is `keras.ops` on symbolic tensors. The layer `features` holds the last convolutional
-maps, which Grad-CAM reads.
+All take the pixel store's images, uint8 `[n, size, size, 1]` (float accepted), and standardise them inside. The first
+output is the probability of the positive class, float32 `[n, 1]`. Where a network tells etiologies apart, a second
+output, `etiology`, float32 `[n, 1 + k]`, holds the probabilities of the negative class and of each etiology; they add
+up to 1. A saved model needs no code of ours to load: what is not a layer is `keras.ops` on symbolic tensors. The layer
+`features` holds the last convolutional maps, which Grad-CAM reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pneumonia.base.errors import UserError
 
 if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
 
-NETWORKS = ("residual_cnn", "separable_cnn")
+# From images to what the last, dense layer takes. The seeds are for weights and dropout, one a layer.
+Body = Callable[["KerasTensor", Iterator[int]], "KerasTensor"]
 
-# Stages of the default network: channels (each stage halves the side) and blocks a stage.
-WIDTHS = (48, 96, 192)
-BLOCKS = (2, 2, 2)
-EXPANSION = 3
+NO_WEIGHTS, IMAGENET = "none", "imagenet"
+LEAST_SIZE = 32  # the networks halve the image five times
+
+# Stages of the default network: channels (each stage after the first halves the side) and residual blocks a stage.
+WIDTHS = (32, 64, 128)
+BLOCKS = 2
+HEAD = ("probability", "etiology")  # the last layers, which are also the names of the outputs
+STEM = 4  # pixels a side that the first convolution turns into one cell
 
 
-def make_network(name: str, image_size: int, *, dropout: float = 0.3, seed: int = 0) -> "keras.Model":
+@dataclass(frozen=True)
+class Network:
+    """A registered network.
+
+    Attributes:
+        body: Builds all but the last layer.
+        any_size: Whether the same weights take images of any size.
+        pretrained: Whether weights can be loaded: from ImageNet or a file.
+    """
+
+    body: Body
+    any_size: bool = True
+    pretrained: bool = False
+
+
+NETWORKS: dict[str, Network] = {}
+
+
+def network(*, any_size: bool = True, pretrained: bool = False) -> Callable[[Body], Body]:
+    """Register a network under the name of the function that builds it; `model.name` then knows it."""
+
+    def register(body: Body) -> Body:
+        NETWORKS[body.__name__] = Network(body, any_size, pretrained)
+        return body
+
+    return register
+
+
+def make_network(name: str, image_size: int, *, etiologies: int = 0, seed: int = 0) -> "keras.Model":
     """Build a network with fresh weights.
 
     Args:
-        name: `residual_cnn` (the default) or `separable_cnn` (the course notes' layers).
-        image_size: Side of the images, pixels; 32 or more.
-        dropout: Share of pooled features dropped in training, `residual_cnn` only.
+        name: One of `NETWORKS`.
+        image_size: Side of the images, pixels.
+        etiologies: How many kinds of positives the network tells apart; 0: none, and one output.
         seed: Of the initial weights and of dropout: the same seed gives the same network.
 
     Returns:
-        A model from uint8 `[n, image_size, image_size, 1]` to float32 `[n, 1]`, not compiled.
+        A model from uint8 `[n, image_size, image_size, 1]` to float32 `[n, 1]` and, with etiologies, float32
+        `[n, 1 + etiologies]`; not compiled.
 
     Raises:
-        ValueError: For an unknown name or a side under 32.
+        UserError: For an unknown name or a side under 32.
     """
     import keras
 
-    if name not in NETWORKS:
-        raise ValueError(f"model.name is {name!r}; known networks: {', '.join(NETWORKS)}")
-    if image_size < 32:
-        raise ValueError(f"image_size is {image_size}; the networks halve the image five times and need 32 or more")
+    check_name(name)
+    if image_size < LEAST_SIZE:
+        raise UserError(f"Images of {image_size} px are too small for the networks, which need {LEAST_SIZE} or more.")
     # One seed a layer: a seed shared by layers of one shape would give them the same weights.
     seeds = iter(np.random.default_rng(seed).integers(0, 2**31 - 1, 1000).tolist())
     image = keras.Input((image_size, image_size, 1), name="image")
-    if name == "separable_cnn":
-        return keras.Model(image, _separable_cnn(image, seeds), name=name)
-    return keras.Model(image, _residual_cnn(image, dropout, seeds), name=name)
+    pooled = NETWORKS[name].body(image, seeds)
+    return keras.Model(image, _head(pooled, etiologies, seeds), name=name)
 
 
-def _residual_cnn(image: "KerasTensor", dropout: float, seeds: Iterator[int]) -> "KerasTensor":
-    """Residual blocks of a depthwise 5x5 and two 1x1 convolutions, after "A ConvNet for the 2020s" (2022).
+def check_name(name: str) -> None:
+    """Refuse a network that is not registered.
 
-    Batch normalisation and ReLU stand in for the paper's layer normalisation and GELU: both are cheaper on
-    CPUs, and nearly all multiplications are in 1x1 convolutions, which CPUs do at full rate.
+    Raises:
+        UserError: Naming those that are.
     """
+    if name not in NETWORKS:
+        raise UserError(f"model.name is {name!r}; known networks: {', '.join(NETWORKS)}.")
+
+
+@network()
+def residual_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
+    """The default: a small plain residual network of 3x3 convolutions (He et al. 2016), 0.7 million weights."""
     from keras import layers
 
-    x = _standardised(image)
-    for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
-        side = 4 if stage == 0 else 2
-        x = layers.Conv2D(width, side, side, padding="same", use_bias=False, kernel_initializer=_uniform(seeds))(x)
-        x = _normalised(x)
-        for _ in range(blocks):
-            x = layers.Add()([x, _block(x, width, seeds)])
-    x = layers.Activation("relu", name="features")(_normalised(x))
+    x = _convolved(_standardised(image), WIDTHS[0], STEM, seeds, strides=STEM)
+    x = layers.ReLU()(x)
+    for stage, width in enumerate(WIDTHS):
+        for number in range(BLOCKS):
+            is_last = stage == len(WIDTHS) - 1 and number == BLOCKS - 1
+            x = _residual_block(x, width, 2 if stage and not number else 1, seeds, "features" if is_last else None)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
-    x = layers.Dropout(dropout, seed=next(seeds))(x)
-    return _probability(x, seeds)
+    return layers.Dropout(0.3, seed=next(seeds))(x)
 
 
-def _block(x: "KerasTensor", width: int, seeds: Iterator[int]) -> "KerasTensor":
+def _residual_block(
+    x: "KerasTensor", width: int, strides: int, seeds: Iterator[int], name: str | None = None
+) -> "KerasTensor":
     from keras import layers
 
-    x = layers.DepthwiseConv2D(5, padding="same", use_bias=False, depthwise_initializer=_uniform(seeds))(x)
-    x = _normalised(x)
-    x = layers.Conv2D(EXPANSION * width, 1, activation="relu", kernel_initializer=_uniform(seeds))(x)
-    return layers.Conv2D(width, 1, kernel_initializer=_uniform(seeds))(x)
+    y = layers.ReLU()(_convolved(x, width, 3, seeds, strides=strides))
+    y = _convolved(y, width, 3, seeds)
+    if strides > 1:
+        x = _convolved(x, width, 1, seeds, strides=strides)
+    return layers.Activation("relu", name=name)(layers.Add()([x, y]))
+
+
+def _convolved(x: "KerasTensor", width: int, side: int, seeds: Iterator[int], strides: int = 1) -> "KerasTensor":
+    """Convolution and batch normalisation."""
+    import keras
+    from keras import layers
+
+    weights = keras.initializers.HeNormal(seed=next(seeds))
+    x = layers.Conv2D(width, side, strides, padding="same", use_bias=False, kernel_initializer=weights)(x)
+    # 0.97: the running figures must follow within the few hundred steps of a short training.
+    return layers.BatchNormalization(momentum=0.97)(x)
 
 
 def _standardised(image: "KerasTensor") -> "KerasTensor":
@@ -92,7 +147,8 @@ def _standardised(image: "KerasTensor") -> "KerasTensor":
     return (x - mean) / (spread + 1.0)  # one grey level keeps a blank image finite
 
 
-def _separable_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
+@network(any_size=False)
+def separable_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
     """The course notes' layers, as they are: three equal channels, x/255, 3.5 million weights at 180 px."""
     from keras import layers, ops
 
@@ -119,23 +175,74 @@ def _separable_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
         x = layers.Dense(units, activation="relu", kernel_initializer=_uniform(seeds))(x)
         x = layers.BatchNormalization()(x)
         x = layers.Dropout(dropout, seed=next(seeds))(x)
-    return _probability(x, seeds)
+    return x
 
 
-def _probability(x: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
-    from keras import layers
+@network(pretrained=True)
+def efficientnetv2_b0(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
+    """EfficientNetV2-B0 of `keras.applications`, 5.9 million weights; meant for `model.weights=imagenet`."""
+    import keras
+    from keras import layers, ops
 
-    # float32 also under a mixed-precision policy: a 16-bit sigmoid saturates at 0.998.
-    return layers.Dense(
-        1, activation="sigmoid", kernel_initializer=_uniform(seeds), dtype="float32", name="probability"
-    )(x)
+    x = ops.repeat(ops.cast(image, "float32"), 3, axis=-1)
+    # With include_preprocessing it takes 0..255 and scales inside.
+    x = keras.applications.EfficientNetV2B0(include_top=False, weights=None, input_tensor=x).output
+    x = layers.Activation("linear", name="features")(x)
+    x = layers.GlobalAveragePooling2D(name="pooled")(x)
+    return layers.Dropout(0.3, seed=next(seeds))(x)
 
 
-def _normalised(x: "KerasTensor") -> "KerasTensor":
-    from keras import layers
+def load_pretrained(model: "keras.Model", weights: str) -> None:
+    """Put pretrained weights into all layers but the last.
 
-    # 0.97: the running figures must follow within the few hundred steps of a short training.
-    return layers.BatchNormalization(momentum=0.97)(x)
+    Args:
+        model: Made by `make_network` from a network that is registered as `pretrained`; changed in place.
+        weights: `imagenet`, which Keras downloads once, or the path of a `.weights.h5` or `.h5` file of the same
+            network without its top.
+
+    Raises:
+        UserError: If there is no network, no such file, or it holds other weights.
+    """
+    import keras
+
+    if weights == IMAGENET:
+        path: str | None = IMAGENET
+    elif not Path(weights).is_file():
+        raise UserError(f"model.weights is {weights}, but there is no such file. It may be none, imagenet or a path.")
+    else:
+        path = weights
+    try:
+        body = keras.applications.EfficientNetV2B0(
+            include_top=False, weights=path, input_shape=(*model.input_shape[1:3], 3)
+        )
+    except (OSError, ValueError) as error:
+        advice = (
+            "They are downloaded from the network once; without one, put the file there and set model.weights to its "
+            "path."
+            if weights == IMAGENET
+            else "It must be a weights file of EfficientNetV2B0 without its top."
+        )
+        raise UserError(f"The weights {weights} cannot be loaded ({error}). {advice}") from error
+    ours = [weight for layer in model.layers if layer.name not in HEAD for weight in layer.weights]
+    for mine, theirs in zip(ours, body.weights, strict=True):
+        mine.assign(theirs)
+
+
+def _head(pooled: "KerasTensor", etiologies: int, seeds: Iterator[int]) -> "KerasTensor | list[KerasTensor]":
+    """The last layer. float32 also under a mixed-precision policy: a 16-bit sigmoid saturates at 0.998."""
+    from keras import layers, ops
+
+    if not etiologies:
+        dense = layers.Dense(
+            1, activation="sigmoid", kernel_initializer=_uniform(seeds), dtype="float32", name="probability"
+        )
+        return dense(pooled)
+    dense = layers.Dense(
+        1 + etiologies, activation="softmax", kernel_initializer=_uniform(seeds), dtype="float32", name="etiology"
+    )
+    shares = dense(pooled)
+    probability = layers.Activation("linear", dtype="float32", name="probability")
+    return [probability(ops.sum(shares[:, 1:], axis=1, keepdims=True)), shares]
 
 
 def _uniform(seeds: Iterator[int]) -> "keras.Initializer":

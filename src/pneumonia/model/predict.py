@@ -17,6 +17,8 @@ from pneumonia.pixels.store import PixelStore, PixelStores
 
 PART = 512  # images held in memory at once
 FEATURES = "features"  # the layer with the last maps
+# What zipfile and Keras raise on damaged files: tests/datasets/test_fuzzing.py damages some at random.
+DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,14 +42,26 @@ def predict(model: Model, images: Pixels, batch_size: int) -> Floats:
     """Return the probability of the positive class of images in memory.
 
     Args:
-        model: Takes uint8 `[n, size, size, 1]`, gives `[n, 1]`.
+        model: Takes uint8 `[n, size, size, 1]`; its first output is the probability, `[n, 1]`.
         images: The images, uint8 `[n, size, size, 1]`.
         batch_size: Images a forward pass.
 
     Returns:
         Probabilities, `[n]`.
     """
-    return model.predict(images, batch_size=batch_size, verbose=0)[:, 0].astype(np.float64)
+    return forward(model, images, batch_size)[0][:, 0].astype(np.float64)
+
+
+def forward(model: Model, images: npt.NDArray[Any], batch_size: int) -> list[npt.NDArray[np.float32]]:
+    """Return all outputs of a model for images in memory, `[n, ...]` each.
+
+    Batch by batch: `model.predict` would make a tf.data pipeline for each call, which is slow to start and to end.
+    """
+    parts = []
+    for start in range(0, len(images), batch_size):
+        outputs = model.predict_on_batch(images[start : start + batch_size])
+        parts.append(outputs if isinstance(outputs, list) else [outputs])
+    return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
 
 
 def predict_stored(
@@ -60,7 +74,7 @@ def predict_stored(
     """Return the probability of the positive class of stored images, in the order of their hashes.
 
     Args:
-        model: Takes uint8 `[n, size, size, 1]`, gives `[n, 1]`.
+        model: Takes uint8 `[n, size, size, 1]`; its first output is the probability, `[n, 1]`.
         pixel_store: Has the images.
         sha256s: Hash of each image, `[n]`.
         batch_size: Images a forward pass.
@@ -85,15 +99,49 @@ def stored_parts(pixel_store: PixelStore, sha256s: pd.Series) -> Iterator[Pixels
 
 
 def feature_model(model: Model) -> Model:
-    """Return the model that gives an image's pooled features, `[n, k]` float32, for `pooled_features`.
+    """Return the model that gives an image's pooled features, `[n, k]` float32.
 
     They are the mean over the last maps (layer `features`) of the network; of several that are averaged, the first's.
     """
     import keras
 
-    network = next(layer for layer in [model, *model.layers] if _has_features(layer))
+    network = _first_network(model)
+    return keras.Model(network.inputs, _pooled(network), name="pooled")
+
+
+def with_features(model: Model) -> Model:
+    """Return the model that gives both, in one pass: the probability, `[n, 1]`, and the features of `feature_model`."""
+    import keras
+
+    network = _first_network(model)
+    joint = keras.Model(network.inputs, [*network.outputs, _pooled(network)], name=network.name)
+    if network is model:
+        return keras.Model(joint.inputs, [joint.outputs[0], joint.outputs[-1]], name="with_features")
+    seen = []
+
+    def call(layer: Any, *arguments: Any, **named: Any) -> Any:
+        if layer is not joint:
+            return layer(*arguments, **named)
+        *outputs, pooled = joint(*arguments, **named)
+        seen.append(pooled)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    # The same layers, and so the same weights; only the first network is exchanged for the one that says more.
+    twin = keras.models.clone_model(
+        model, clone_function=lambda layer: joint if layer is network else layer, call_function=call
+    )
+    return keras.Model(twin.inputs, [twin.outputs[0], seen[0]], name="with_features")
+
+
+def _first_network(model: Model) -> Model:
+    return next(layer for layer in [model, *model.layers] if _has_features(layer))
+
+
+def _pooled(network: Model) -> Any:
+    import keras
+
     pool = keras.layers.GlobalAveragePooling2D(name="pooled_features", dtype="float32")
-    return keras.Model(network.inputs, pool(network.get_layer(FEATURES).output), name="pooled")
+    return pool(network.get_layer(FEATURES).output)
 
 
 def _has_features(layer: Any) -> bool:
@@ -101,7 +149,7 @@ def _has_features(layer: Any) -> bool:
 
 
 def load_model(path: Path) -> Model:
-    """Load a saved model.
+    """Load a saved model. Code that a file carries is not run.
 
     Raises:
         UserError: If the file is not a whole model.
@@ -109,6 +157,9 @@ def load_model(path: Path) -> Model:
     import keras
 
     try:
-        return keras.models.load_model(path)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a whole model of this project ({error}). Name another version.") from error
+        return keras.models.load_model(path, safe_mode=True)
+    except DAMAGED as error:
+        raise UserError(
+            f"{path} is not a whole model of this project ({error}). Remove its version folder, or name another "
+            "version by --load-versions=pneumonia_model:VERSION."
+        ) from error

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.model.lineage import check_lineage, weights_digest
+from pneumonia.model.lineage import check_lineage, check_weights
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.store import PixelStore, PixelStores
 
@@ -14,23 +14,27 @@ SCORED_SPLITS = ("val", "test")
 SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]
 
 
-def check_model(pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStores) -> dict[str, Any]:
-    """Refuse a manifest or pixels that are not the model's.
+def check_model(
+    pneumonia_model: Model, model_lineage: dict[str, Any], split_manifest: pd.DataFrame, pixel_store: PixelStores
+) -> dict[str, Any]:
+    """Refuse a lineage, a manifest or pixels that are not the model's.
 
     Args:
-        pneumonia_model: Carries its `lineage`.
-        split_manifest: One row an image.
+        pneumonia_model: The trained network.
+        model_lineage: What it was made from.
+        split_manifest: One row per image.
         pixel_store: Decoded images.
 
     Returns:
-        The model's lineage, with the digest of its weights (`weights_sha256`).
+        The lineage.
 
     Raises:
         UserError: Naming the two that differ.
     """
-    check_lineage(pneumonia_model.lineage, split_manifest)
-    open_pixels(pixel_store, pneumonia_model.lineage)
-    return {**pneumonia_model.lineage, "weights_sha256": weights_digest(pneumonia_model)}
+    check_weights(model_lineage, pneumonia_model, "model_lineage")
+    check_lineage(model_lineage, split_manifest)
+    open_pixels(pixel_store, model_lineage)
+    return model_lineage
 
 
 def score_images(

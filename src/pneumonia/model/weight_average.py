@@ -1,13 +1,14 @@
 """The averaged copy of a network, which is what is validated and kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from pneumonia.base.parameters import InputsParameters, TrainingParameters
+from pneumonia.model.compiling import make_metrics
+from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import plan_epoch
 from pneumonia.pixels.store import PixelStore
@@ -37,8 +38,10 @@ class AveragedCopy:
             val_input: Images and targets, once through.
             batches: Images for the statistics. With none, the network's own running statistics are copied.
         """
-        network.compile(loss="binary_crossentropy", metrics=make_metrics(), jit_compile=False)
         self.network = network
+        # Its first output is the probability; loss and metrics judge that alone.
+        self._judged = keras.Model(network.inputs, network.outputs[0])
+        self._judged.compile(loss="binary_crossentropy", metrics=make_metrics(), jit_compile=False)
         self._val_input = val_input
         self._batches = batches
         # As a graph the forward pass takes half the time; it is built when it first runs.
@@ -56,35 +59,20 @@ class AveragedCopy:
 
     def validate(self) -> dict[str, float]:
         """Return loss and metrics on the validation images, named `val_...`."""
-        metrics = self.network.evaluate(self._val_input, verbose=0, return_dict=True)
+        metrics = self._judged.evaluate(self._val_input, verbose=0, return_dict=True)
         return {f"val_{name}": float(value) for name, value in metrics.items()}
 
 
-def make_metrics() -> list[keras.metrics.Metric]:
-    """Return the metrics that a training is watched by.
-
-    The AUC has 1,000 thresholds: one of 200, Keras' default, is off by up to 0.003 where most scores are near 0 or 1.
-    """
-    return [
-        keras.metrics.AUC(num_thresholds=1000, name="auc"),
-        keras.metrics.BinaryCrossentropy(name="log_loss"),
-        keras.metrics.BinaryAccuracy(name="accuracy"),
-        keras.metrics.Precision(name="precision"),
-        keras.metrics.Recall(name="recall"),
-    ]
-
-
-def sample_statistics_batches(
-    store: PixelStore, train: pd.DataFrame, inputs: InputsParameters, training: TrainingParameters
-) -> list[tf.Tensor]:
-    """Return batches of training images, uint8 `[b, size, size, 1]`, every other one augmented."""
-    order, draws = (plan.numpy() for plan in plan_epoch(len(train), training.seed, 0, N_DRAWS))
-    rows = order[: STATISTICS_BATCHES * training.batch_size]
+def sample_statistics_batches(store: PixelStore, train: pd.DataFrame, recipe: Recipe) -> list[tf.Tensor]:
+    """Return batches of training images at full size, uint8 `[b, size, size, 1]`, every other one augmented."""
+    size, seed = recipe.training.batch_size, recipe.training.seed
+    order, draws = (plan.numpy() for plan in plan_epoch(len(train), seed, 0, N_DRAWS))
+    rows = order[: STATISTICS_BATCHES * size]
     batches = []
-    for number, start in enumerate(range(0, len(rows), training.batch_size)):
-        chosen = rows[start : start + training.batch_size]
+    for number, start in enumerate(range(0, len(rows), size)):
+        chosen = rows[start : start + size]
         images = tf.constant(store.read(store.rows(train["sha256"].iloc[chosen])))
-        batches.append(augment(images, draws[chosen], inputs.augmentation) if number % 2 else images)
+        batches.append(augment(images, draws[chosen], recipe.inputs.augmentation) if number % 2 else images)
     return batches
 
 
@@ -98,6 +86,14 @@ def averaged_weights(network: keras.Model) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(by_path.get(weight.path, weight)) for weight in network.weights]
 
 
+def _normalisations(layer: keras.layers.Layer) -> Iterator[keras.layers.BatchNormalization]:
+    """Find the batch normalisation layers of a network, inside of networks that it holds too."""
+    for inner in getattr(layer, "layers", ()):
+        if isinstance(inner, keras.layers.BatchNormalization):
+            yield inner
+        yield from _normalisations(inner)
+
+
 def measure_statistics(
     network: keras.Model, batches: Sequence[tf.Tensor], forward: Callable[[tf.Tensor], tf.Tensor]
 ) -> None:
@@ -109,7 +105,7 @@ def measure_statistics(
         forward: Calls the network as in training. Never called before as a graph: that would keep the momentum it was
             built with.
     """
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = list(_normalisations(network))
     momenta = [layer.momentum for layer in layers]
     sums = [[0.0, 0.0] for _ in layers]
     for layer in layers:

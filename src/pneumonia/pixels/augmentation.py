@@ -3,7 +3,7 @@
 Nothing here draws a random number: each operation is a function of the images and of uniform draws in [0, 1),
 one row an image, so that what an image looks like depends on where its draws come from (seed, epoch, row)
 alone. An operation takes float32 `[b, s, s, 1]` in 0..255 and draws `[b, k]`, and gives images of the same
-shape, type and range. Lengths are shares of the image's side.
+shape, type and range; only the geometry may change their size. Lengths are shares of the image's side.
 """
 
 from functools import cache
@@ -18,28 +18,32 @@ if TYPE_CHECKING:
 
 NOISE_BANK = 64  # images of Gaussian noise to choose from
 BLUR_RADIUS = 4  # taps on each side; at a standard deviation of 1.6 px it cuts off 0.5%
-DRAWS = {"affine": 7, "gamma": 1, "contrast": 1, "brightness": 1, "sharpness": 2, "noise": 3, "erase": 6}
+DRAWS = {"geometry": 8, "gamma": 1, "contrast": 1, "brightness": 1, "sharpness": 2, "noise": 3, "erase": 6}
 N_DRAWS = sum(DRAWS.values())
 
 
-def augment(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters) -> "tf.Tensor":
+def augment(
+    images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters, size: int | None = None
+) -> "tf.Tensor":
     """Apply all operations that are switched on.
 
     Args:
         images: uint8 `[b, s, s, 1]`.
         draws: float32 `[b, N_DRAWS]`, uniform in [0, 1).
         strengths: How strong.
+        size: Side of the images that are returned, pixels; that of the images where it is left out.
 
     Returns:
-        uint8 `[b, s, s, 1]`, rounded, so that the model sees the same type as in evaluation.
+        uint8 `[b, size, size, 1]`, rounded, so that the model sees the same type as in evaluation.
     """
     import tensorflow as tf
 
     s = strengths
     part = dict(zip(DRAWS, tf.split(draws, list(DRAWS.values()), axis=1), strict=True))
+    size = size or images.shape[1]
     # The geometry comes first, on bytes: the projective kernel is twice as fast on them.
-    if s.flip or s.rotation or s.scale or s.aspect or s.shift or s.shear:
-        images = affine(images, part["affine"], s)
+    if s.flip or s.rotation or s.shear or s.crop or size != images.shape[1]:
+        images = geometry(images, part["geometry"], s, size)
     x = tf.cast(images, tf.float32)
     if s.gamma:
         x = gamma(x, part["gamma"], s.gamma)
@@ -62,36 +66,50 @@ def _clipped(images: "tf.Tensor") -> "tf.Tensor":
     return tf.minimum(tf.maximum(images, 0.0), 255.0)  # faster than tf.clip_by_value
 
 
-def affine(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters) -> "tf.Tensor":
-    """Mirror, rotate, scale, stretch, shear and shift about the centre in one resampling, black outside.
+def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters, size: int) -> "tf.Tensor":
+    """Cut out a rectangle, rotate, shear and mirror it, and enlarge it to a square, in one resampling.
 
-    Takes uint8 too. Draws: rotation, scale, aspect, shear, shift in x, shift in y (0.5 leaves the image as it
-    is), and mirror left to right (under `strengths.flip`).
+    The random resized crop of Szegedy et al. (2015): a part of the image of random area, shape and position. What a
+    rotated rectangle reaches beyond the image is its reflection, so that no border tells how it was cut.
+
+    Takes uint8 too. Draws: rotation and shear (0.5: none), mirror left to right (under `strengths.flip`), whether to
+    crop (under `strengths.crop`), area, ratio of the sides, position in x and y. Returns `[b, size, size, 1]`.
     """
     import tensorflow as tf
 
-    size = images.shape[1]
+    side = images.shape[1]
     u = 2.0 * draws - 1.0
-    angle = u[:, 0] * (strengths.rotation * np.pi / 180.0)
-    scale, aspect = u[:, 1] * strengths.scale, u[:, 2] * (strengths.aspect / 2)
-    mirror = tf.where(draws[:, 6] < strengths.flip, -1.0, 1.0)
-    x_factor, y_factor = mirror * tf.exp(scale + aspect), tf.exp(scale - aspect)
-    shear = u[:, 3] * strengths.shear
+    angle, shear = u[:, 0] * (strengths.rotation * np.pi / 180.0), u[:, 1] * strengths.shear
+    width, height = _cut(draws, strengths)
+    mirrored = tf.where(draws[:, 2] < strengths.flip, -width, width)
     cosine, sine = tf.cos(angle), tf.sin(angle)
-    a, b = x_factor * cosine, y_factor * (shear * cosine - sine)
-    c, d = x_factor * sine, y_factor * (shear * sine + cosine)
-    centre = (size - 1) / 2.0
-    x_shift = centre + u[:, 4] * (strengths.shift * size) - (a + b) * centre
-    y_shift = centre + u[:, 5] * (strengths.shift * size) - (c + d) * centre
-    zero = tf.zeros_like(a)
+    to_side = side / size
+    a, b = to_side * mirrored * cosine, to_side * height * (shear * cosine - sine)
+    c, d = to_side * mirrored * sine, to_side * height * (shear * sine + cosine)
+    # The kernel maps pixels of the result, counted from their centres, to pixels of the image.
+    x_centre = side * (width / 2 + draws[:, 6] * (1.0 - width)) - 0.5
+    y_centre = side * (height / 2 + draws[:, 7] * (1.0 - height)) - 0.5
+    middle, zero = (size - 1) / 2.0, tf.zeros_like(a)
+    x_shift, y_shift = x_centre - (a + b) * middle, y_centre - (c + d) * middle
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.stack([a, b, x_shift, c, d, y_shift, zero, zero], axis=1),
         output_shape=[size, size],
         fill_value=0.0,
         interpolation="BILINEAR",
-        fill_mode="CONSTANT",
+        fill_mode="REFLECT",
     )
+
+
+def _cut(draws: "tf.Tensor", strengths: AugmentationParameters) -> tuple["tf.Tensor", "tf.Tensor"]:
+    """Return width and height of the rectangles as shares of the side, `[b]` each; 1 where nothing is cut."""
+    import tensorflow as tf
+
+    area = strengths.crop_area + (1.0 - strengths.crop_area) * draws[:, 4]
+    stretch = tf.exp((draws[:, 5] - 0.5) * strengths.crop_aspect)
+    width, height = tf.minimum(tf.sqrt(area) * stretch, 1.0), tf.minimum(tf.sqrt(area) / stretch, 1.0)
+    is_cut = draws[:, 3] < strengths.crop
+    return tf.where(is_cut, width, 1.0), tf.where(is_cut, height, 1.0)
 
 
 def gamma(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tensor":

@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # Batches that are ready before they are asked for. With tf.data.AUTOTUNE the number, and so the memory, would
 # have no bound.
 PREFETCH_BATCHES = 4
+# Batches that are made at once: as many as small machines have cores.
+PARALLEL_BATCHES = 2
 # Images that are read from disk at once into memory.
 LOADED_AT_ONCE = 512
 
@@ -65,6 +67,7 @@ def make_train_input(
     augment: Augment | None = None,
     n_draws: int = 0,
     class_weights: Mapping[str, float] | None = None,
+    etiologies: Sequence[str] = (),
     shard: tuple[int, int] = (1, 0),
 ) -> tf.data.Dataset:
     """Make the endless input of a training, each epoch in another order.
@@ -79,14 +82,16 @@ def make_train_input(
         augment: Applied to each batch with the draws of its rows.
         n_draws: How many draws `augment` takes for an image.
         class_weights: Weight of an image by label; 1 without.
+        etiologies: The kinds of positives that targets tell apart, as in the manifest's column `etiology`.
         shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
 
     Returns:
-        Images `[b, size, size, 1]` (uint8, or as `augment` gives them), targets float32 `[b, 1]`, weights
-        float32 `[b]`; `steps_per_epoch` batches an epoch.
+        Images `[b, size, size, 1]` (uint8, or as `augment` gives them), targets, weights float32 `[b]`;
+        `steps_per_epoch` batches an epoch. Targets are float32 `[b, 1]`; with etiologies a pair of these and of 1
+        in the column of the negative class or of the etiology, 0 elsewhere, `[b, 1 + k]`.
     """
     read = _make_reader(store, manifest, memory_limit_mb)
-    targets = _targets(manifest)
+    targets, kinds = _targets(manifest), _kinds(manifest, etiologies)
     weights = _on_cpu(manifest["label"].map(class_weights or dict.fromkeys(manifest["label"], 1.0)), np.float32)
     count, index = shard
 
@@ -95,16 +100,20 @@ def make_train_input(
         rows = order[index::count]
         return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
 
-    def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple:
         images = read(rows)
         if augment is not None:
             images = augment(images, draws)
-        return images, tf.gather(targets, rows), tf.gather(weights, rows)
+        chosen = tf.gather(targets, rows)
+        weight = tf.gather(weights, rows)
+        if not etiologies:
+            return images, chosen, weight
+        return images, (chosen, tf.gather(kinds, rows)), weight
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-    batches = epochs.flat_map(plan).map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = epochs.flat_map(plan).map(load, num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return batches.apply(endless).prefetch(PREFETCH_BATCHES)
+    return _without_autotuner(batches.apply(endless).prefetch(PREFETCH_BATCHES))
 
 
 def make_eval_input(
@@ -133,10 +142,17 @@ def make_eval_input(
     rows = tf.data.Dataset.range(index, len(manifest), count).batch(batch_size)
     batches = rows.map(
         lambda rows: (read(rows), tf.gather(targets, rows)),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=PARALLEL_BATCHES,
         deterministic=True,
     )
-    return batches.prefetch(PREFETCH_BATCHES)
+    return _without_autotuner(batches.prefetch(PREFETCH_BATCHES))
+
+
+def _without_autotuner(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Switch tf.data's autotuner off: it holds back an iterator's end for up to as long as the iterator lived."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _make_reader(store: PixelStore, manifest: pd.DataFrame, memory_limit_mb: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -207,6 +223,12 @@ _reads = _Reads()
 def _targets(manifest: pd.DataFrame) -> tf.Tensor:
     """Return the targets, float32 `[n, 1]`."""
     return _on_cpu(manifest["target"].to_numpy()[:, None], np.float32)
+
+
+def _kinds(manifest: pd.DataFrame, etiologies: Sequence[str]) -> tf.Tensor:
+    """Return 1 in the column of the negative class (the first) or of the etiology, float32 `[n, 1 + k]`."""
+    columns = [manifest["target"] == 0, *(manifest["etiology"] == etiology for etiology in etiologies)]
+    return _on_cpu(np.stack(columns, axis=1), np.float32) if etiologies else None
 
 
 def _on_cpu(values: npt.ArrayLike, dtype: type[np.generic]) -> tf.Tensor:

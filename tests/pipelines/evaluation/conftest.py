@@ -318,10 +318,8 @@ def report(material, pictures):
 
 @pytest.fixture(scope="session")
 def tiny_network(tiny_manifest, tiny_store):
-    """A network that compares the upper with the lower half of the tiny images, with its lineage."""
+    """A network that compares the upper with the lower half of the tiny images."""
     import keras
-
-    from pneumonia.model.lineage import manifest_digest
 
     image = keras.Input((32, 32, 1), name="image")
     cells = keras.layers.AveragePooling2D(8)(keras.ops.cast(image, "float32") / 255.0)
@@ -335,15 +333,23 @@ def tiny_network(tiny_manifest, tiny_store):
     middle = np.log(1 / network.predict(images, verbose=0)[:, 0] - 1)
     positive = tiny_manifest["target"] == 1
     answer.set_weights([halves, np.array([(middle[positive].max() + middle[~positive].min()) / 2])])
-    network.lineage = {
+    return network
+
+
+@pytest.fixture(scope="session")
+def tiny_lineage(tiny_network, tiny_manifest, tiny_store):
+    """What the tiny network was made from."""
+    from pneumonia.model.lineage import manifest_digest, weights_digest
+
+    return {
         "manifest_sha256": manifest_digest(tiny_manifest),
         "pixels": tiny_store.fingerprint,
         "image_size": 32,
         "resize": "squeeze",
         "class_names": ["NORMAL", "PNEUMONIA"],
         "positive_class": "PNEUMONIA",
+        "weights_sha256": weights_digest(tiny_network),
     }
-    return network
 
 
 @pytest.fixture(scope="session")

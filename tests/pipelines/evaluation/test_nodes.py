@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,32 +9,36 @@ from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.metrics.registry import METRICS
 from pneumonia.metrics.subgroups import measure_subgroups
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
-from pneumonia.model.lineage import weights_digest
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 
 
-def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_manifest, tiny_stores):
+def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
     other = tiny_manifest.assign(split=tiny_manifest["split"].to_numpy()[::-1])
     with pytest.raises(UserError, match=r"trained with the manifest [0-9a-f]{12}, but this one is [0-9a-f]{12}"):
-        check_model(tiny_network, other, tiny_stores)
+        check_model(tiny_network, tiny_lineage, other, tiny_stores)
 
 
 @pytest.mark.parametrize("changes", [{"image_size": 64}, {"resize": "pad"}])
-def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(tiny_network, tiny_manifest, tiny_stores, changes):
-    other = SimpleNamespace(lineage=tiny_network.lineage | changes)
+def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(
+    tiny_network, tiny_lineage, tiny_manifest, tiny_stores, changes
+):
     with pytest.raises(UserError, match="There are no pixels in"):
-        check_model(other, tiny_manifest, tiny_stores)
+        check_model(tiny_network, tiny_lineage | changes, tiny_manifest, tiny_stores)
 
 
-def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_manifest, tiny_stores):
-    other = SimpleNamespace(lineage=tiny_network.lineage | {"pixels": "32-squeeze-decoder0"})
+def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
+    other = tiny_lineage | {"pixels": "32-squeeze-decoder0"}
     with pytest.raises(UserError, match="made as 32-squeeze-decoder0, but these are 32-squeeze-decoder1"):
-        check_model(other, tiny_manifest, tiny_stores)
+        check_model(tiny_network, other, tiny_manifest, tiny_stores)
 
 
-def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_manifest, tiny_stores):
-    lineage = check_model(tiny_network, tiny_manifest, tiny_stores)
-    assert lineage == tiny_network.lineage | {"weights_sha256": weights_digest(tiny_network)}
+def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
+    assert check_model(tiny_network, tiny_lineage, tiny_manifest, tiny_stores) == tiny_lineage
+
+
+def test_a_lineage_of_another_model_is_refused(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
+    with pytest.raises(UserError, match="model_lineage was made for the model with the weights ab"):
+        check_model(tiny_network, tiny_lineage | {"weights_sha256": "ab"}, tiny_manifest, tiny_stores)
 
 
 def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(

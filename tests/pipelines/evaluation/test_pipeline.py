@@ -28,4 +28,4 @@ def test_every_node_is_in_the_box_and_under_the_tag_of_its_stage(pipeline, stage
 
 def test_only_the_scores_of_validation_and_test_reach_the_decision():
     inputs = {node.short_name: set(node.inputs) for node in evaluation.create_pipeline().nodes}
-    assert inputs["make_decision"] == {"scores", "model_lineage", "params:evaluation"}
+    assert inputs["make_decision"] == {"scores", "checked_lineage", "params:evaluation"}

@@ -22,13 +22,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=describe_shortcuts,
-                inputs=["split_manifest", "pixel_store", "model_lineage"],
+                inputs=["split_manifest", "pixel_store", "checked_lineage"],
                 outputs="shortcut_features",
                 name="describe_shortcuts",
             ),
             Node(
                 func=score_rims,
-                inputs=["split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="rim_scores",
                 name="score_rims",
             ),
@@ -40,7 +40,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=hide_regions,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="hidden_scores",
                 name="hide_regions",
             ),
@@ -52,7 +52,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=reframe_images,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="framing_scores",
                 name="reframe_images",
             ),
@@ -64,7 +64,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=damage_images,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="damaged_scores",
                 name="damage_images",
             ),

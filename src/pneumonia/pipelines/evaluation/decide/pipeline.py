@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=make_decision,
-                inputs=["scores", "model_lineage", "params:evaluation"],
+                inputs=["scores", "checked_lineage", "params:evaluation"],
                 outputs="decision",
                 name="make_decision",
             ),

@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=draw_gallery_maps,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "gallery"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "gallery"],
                 outputs="gallery_maps",
                 name="draw_gallery_maps",
             ),
@@ -46,7 +46,7 @@ def create_pipeline() -> Pipeline:
                     "split_manifest",
                     "pixel_store",
                     "lesions",
-                    "model_lineage",
+                    "checked_lineage",
                     "params:evaluation",
                 ],
                 outputs="pointing",

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=fit_image_range,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="image_range",
                 name="fit_image_range",
             ),
@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
                     "image_range",
                     "split_manifest",
                     "pixel_store",
-                    "model_lineage",
+                    "checked_lineage",
                     "params:evaluation",
                 ],
                 outputs="range_check",

@@ -54,7 +54,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=record_run,
-                inputs=["run_context", "parameters", "split_manifest", "model_lineage", "earlier_run_records"],
+                inputs=["run_context", "parameters", "split_manifest", "checked_lineage", "earlier_run_records"],
                 outputs="run_record",
                 name="record_run",
             ),

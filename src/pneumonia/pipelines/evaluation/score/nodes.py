@@ -11,9 +11,11 @@ from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.store import PixelStores
 
 
-def check_model(pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStores) -> dict[str, Any]:
-    """Refuse a manifest or pixels that are not the model's; return the model's lineage."""
-    return scoring.check_model(pneumonia_model, split_manifest, pixel_store)
+def check_model(
+    pneumonia_model: Model, model_lineage: dict[str, Any], split_manifest: pd.DataFrame, pixel_store: PixelStores
+) -> dict[str, Any]:
+    """Refuse a lineage, a manifest or pixels that are not the model's; return the lineage."""
+    return scoring.check_model(pneumonia_model, model_lineage, split_manifest, pixel_store)
 
 
 def score_images(

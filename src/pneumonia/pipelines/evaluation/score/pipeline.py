@@ -11,19 +11,19 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=check_model,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store"],
-                outputs="model_lineage",
+                inputs=["pneumonia_model", "model_lineage", "split_manifest", "pixel_store"],
+                outputs="checked_lineage",
                 name="check_model",
             ),
             Node(
                 func=score_images,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="scores",
                 name="score_images",
             ),
             Node(
                 func=score_train_sample,
-                inputs=["pneumonia_model", "split_manifest", "pixel_store", "model_lineage", "params:evaluation"],
+                inputs=["pneumonia_model", "split_manifest", "pixel_store", "checked_lineage", "params:evaluation"],
                 outputs="train_scores",
                 name="score_train_sample",
             ),

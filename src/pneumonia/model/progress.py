@@ -1,0 +1,62 @@
+"""How far the training of one network has come."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.parameters import TrainingParameters
+
+
+@dataclass
+class Progress:
+    """What is known after each epoch.
+
+    Attributes:
+        training: The recipe.
+        member: Which of several networks this is, for messages, such as "member 2 of 5".
+        history: One dictionary per epoch, those before an interruption included.
+        best_epoch: The last epoch (from 0) that is as good as the best one, but for the tolerance; -1 before the first.
+        best_weights: The (averaged) weights of that epoch, in the order of `network.weights`.
+    """
+
+    training: TrainingParameters
+    member: str = ""
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = -1
+    best_weights: list[np.ndarray] = field(default_factory=list, repr=False)
+
+    def __str__(self) -> str:
+        """Say how many epochs are done."""
+        of_member = f" of {self.member}" if self.member else ""
+        return f"{self.next_epoch} of {self.training.epochs} epochs{of_member}"
+
+    @property
+    def next_epoch(self) -> int:
+        """The first epoch (from 0) that is not in the history."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the last `patience` of them brought nothing better."""
+        waited = self.next_epoch - 1 - self.best_epoch
+        return self.next_epoch >= self.training.epochs or (self.next_epoch > 0 and waited >= self.training.patience)
+
+    def is_kept(self, row: dict[str, float]) -> bool:
+        """Tell whether an epoch, the last of the history, is within the tolerance of the best."""
+        best = max(self._score(earlier) for earlier in self.history)
+        return self._score(row) >= best - self.training.tolerance
+
+    def table(self) -> pd.DataFrame:
+        """Return the history, one row per epoch; `kept` is 1 at the epoch whose weights are kept."""
+        history = pd.DataFrame(self.history)
+        return history.assign(kept=(history["epoch"] == self.best_epoch + 1).astype(int))
+
+    def record(self) -> dict[str, Any]:
+        """Return all but the weights as a record."""
+        return {"history": self.history, "best_epoch": self.best_epoch, "finished": self.finished}
+
+    def _score(self, row: dict[str, float]) -> float:
+        """Return the monitored value, larger is better."""
+        return row["val_auc"] if self.training.monitor == "val_auc" else -row["val_log_loss"]

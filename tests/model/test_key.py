@@ -1,0 +1,56 @@
+import pytest
+
+from pneumonia.base.parameters import Parameters
+from pneumonia.model.key import describe_training, key_of, tell_difference
+from pneumonia.model.recipe import Recipe
+
+
+@pytest.fixture
+def description(default_parameters):
+    """The description of the default training, with changes of one group."""
+
+    def describe(group="training", **changes):
+        given = Parameters.model_validate({**default_parameters, group: {**default_parameters[group], **changes}})
+        recipe = Recipe(given.inputs, given.model, given.training, {"NORMAL": 1.0})
+        return describe_training(recipe, "digest", "pixels", "float32")
+
+    return describe
+
+
+@pytest.mark.parametrize(
+    ("group", "changes"),
+    [
+        ("training", {"seed": 1}),
+        ("training", {"epochs": 3}),
+        ("inputs", {"image_size": 96}),
+        ("model", {"zooms": [0.5]}),
+    ],
+)
+def test_what_changes_the_result_changes_the_key(description, group, changes):
+    assert key_of(description(group, **changes)) != key_of(description())
+
+
+@pytest.mark.parametrize(
+    ("group", "changes"),
+    [("training", {"restart": True}), ("training", {"tensorboard": True}), ("inputs", {"memory_limit_mb": 0})],
+)
+def test_what_does_not_change_the_result_does_not_change_the_key(description, group, changes):
+    assert key_of(description(group, **changes)) == key_of(description())
+
+
+def test_the_code_and_the_releases_are_part_of_the_key(description, monkeypatch):
+    before = key_of(description())
+    monkeypatch.setattr("pneumonia.model.key.source_digest", lambda: "other code")
+    assert key_of(description()) != before
+    assert {"releases.tensorflow", "releases.keras", "manifest", "pixels", "precision"} <= set(description())
+
+
+def test_a_difference_is_told_by_name_with_both_values():
+    ours = {"training.epochs": 3, "training.seed": 0}
+    assert tell_difference(ours, {**ours, "training.epochs": 5}) == "training.epochs 3 instead of 5"
+
+
+def test_of_many_differences_three_are_told():
+    ours = dict.fromkeys("abcde", 1)
+    told = tell_difference(ours, dict.fromkeys("abcde", 2))
+    assert told == "a 1 instead of 2, b 1 instead of 2, c 1 instead of 2 and 2 more"

@@ -1,0 +1,53 @@
+import keras
+import numpy as np
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.model.ensembles import average_networks
+from pneumonia.model.networks import make_network
+from pneumonia.model.predict import feature_model, forward, load_model, predict, with_features
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 1), dtype=np.uint8)
+
+
+def named(seed, etiologies):
+    network = make_network("residual_cnn", 32, etiologies=etiologies, seed=seed)
+    outputs = network.outputs if etiologies else network.outputs[0]
+    return keras.Model(network.inputs[0], outputs, name=f"member_{seed + 1}")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(1, 0, False), (1, 2, False), (1, 2, True), (2, 0, True)],
+    ids=["one network", "etiologies", "mirrored", "two networks"],
+)
+def model(request):
+    members, etiologies, mirror = request.param
+    return average_networks([named(seed, etiologies) for seed in range(members)], mirror=mirror)
+
+
+def test_probability_and_features_in_one_pass_are_those_of_two(model, images):
+    probability, features = with_features(model).predict_on_batch(images)
+
+    np.testing.assert_allclose(probability[:, 0], predict(model, images, 5), atol=1e-6)
+    np.testing.assert_allclose(features, feature_model(model).predict_on_batch(images), rtol=1e-4, atol=1e-5)
+
+
+def test_the_model_itself_is_left_as_it_is(model, images):
+    before = predict(model, images, 5)
+    with_features(model)
+    np.testing.assert_array_equal(predict(model, images, 5), before)
+
+
+def test_batches_do_not_change_what_is_predicted(model, images):
+    np.testing.assert_allclose(predict(model, images, 2), predict(model, images, 5), atol=1e-6)
+    assert all(len(output) == 5 for output in forward(model, images, 2))
+
+
+def test_a_model_that_cannot_be_loaded_is_refused_by_name(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+        load_model(tmp_path / "model.keras")
