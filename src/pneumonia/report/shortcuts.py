@@ -11,6 +11,8 @@ from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.levels import CHANCE, Finding, Level, finding
 from pneumonia.report.words import say_interval, say_number
 
+MOST_NAMED = 3  # shortcuts in a sentence
+
 
 def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, where: str = "on test") -> Finding | None:
     """Set the network against the shortcuts that were tried, by their paired differences on the same images.
@@ -35,7 +37,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     text += f"the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
-        text += f" Not shown to be worse than the network: {', '.join(_label(row) for _, row in doubtful.iterrows())}."
+        text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
         text += " The result does not show that it reads radiographs."
         return finding(Level.BAD, "Not shown to be better than a shortcut", text)
     if best["low"] > CHANCE:
@@ -69,6 +71,13 @@ def _lead(row: Mapping[str, Any]) -> dict[str, Any]:
 def _say_lead(row: Mapping[str, Any]) -> str:
     lead = _lead(row)
     return f"difference {say_number(lead['value'])} ({say_interval(lead)}, paired)"
+
+
+def _say_names(shortcuts: pd.DataFrame) -> str:
+    """Name those with the highest AUC, and count the others."""
+    names = [f"“{_label(row)}”" for row in shortcuts.sort_values("auc", ascending=False).to_dict("records")]
+    more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 
@@ -155,7 +157,14 @@ def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(mat
     audit.loc[chosen, ["auc", *LEAD]] = (0.7, 0.3, -0.1, 0.7)
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
     text = findings["Not shown to be better than a shortcut"]["text"]
-    assert "Not shown to be worse than the network: stored mode." in text
+    assert "Not shown to be worse than the network: “stored mode”." in text
+
+
+def test_only_the_best_of_many_shortcuts_are_named(material):
+    audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.1, -0.1, 0.3))
+    findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
+    text = findings["Not shown to be better than a shortcut"]["text"]
+    assert re.search(r"worse than the network: “[^”]+”, “[^”]+”, “[^”]+” and 8 others\.", text)
 
 
 @pytest.mark.parametrize(
