@@ -9,6 +9,8 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import ModelDataset, PixelStoreDataset, RecordDataset, TableDataset, TrainingStateDataset
+from pneumonia.images.cache import FileState, IndexCache
+from pneumonia.images.examine import Facts
 from pneumonia.pixels.store import PixelRequest
 
 pytestmark = pytest.mark.slow
@@ -124,6 +126,24 @@ def a_pixel_store_description(folder, tiny_images, tiny_manifest):
     return Persisted(path.with_suffix(".json"), load)
 
 
+def an_index_cache(folder, **_):
+    """What is lost of it is found again, by reading the images anew."""
+    cache, states = IndexCache(folder / "cache.sqlite"), [FileState(f"{n}.png", "stamp") for n in range(30)]
+    with cache.open("here") as facts:
+        facts.write((state, Facts(f"{number:064x}", 80, 64, "L")) for number, state in enumerate(states))
+
+    def load():
+        with cache.open("here") as facts:
+            found = [facts.find(state) for state in states]
+        expected = [one or Facts(f"{number:064x}", 80, 64, "L") for number, one in enumerate(found)]
+        if None in found and expected == whole:
+            raise UserError("is read anew")
+        return found
+
+    whole = load()
+    return Persisted(cache.path, load)
+
+
 def a_model(folder, **_):
     import keras
 
@@ -151,12 +171,12 @@ def a_training_state(folder, **_):
 
 
 KINDS = [
-    a_table, a_checksum, a_record, a_checksum_of_a_record, a_pixel_store_part, a_pixel_store_description, a_model,
-    a_training_state,
+    a_table, a_checksum, a_record, a_checksum_of_a_record, a_pixel_store_part, a_pixel_store_description,
+    an_index_cache, a_model, a_training_state,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: getattr(kind, "__name__", None))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_file_is_refused_or_read_as_it_was_written(kind, tmp_path, tiny_images, tiny_manifest):
     persisted = kind(tmp_path, tiny_images=tiny_images, tiny_manifest=tiny_manifest)

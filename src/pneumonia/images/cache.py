@@ -125,4 +125,7 @@ def _checked_connection(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError:
         connection.close()
         raise
+    except UnicodeDecodeError as error:  # sqlite3's own message, which quotes the damaged text
+        connection.close()
+        raise sqlite3.DatabaseError(str(error)) from error
     return connection

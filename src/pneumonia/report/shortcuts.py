@@ -76,7 +76,8 @@ def _say_lead(row: Mapping[str, Any]) -> str:
 def _say_names(shortcuts: pd.DataFrame) -> str:
     """Name those with the highest AUC, and count the others."""
     names = [f"“{_label(row)}”" for row in shortcuts.sort_values("auc", ascending=False).to_dict("records")]
-    more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+    n_more = len(names) - MOST_NAMED
+    more = f" and {n_more} {'other' if n_more == 1 else 'others'}" if n_more > 0 else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
 
