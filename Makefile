@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test check viz site constraints clean
+.PHONY: help install demo test check parameters viz site constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: install ## Look at style, format, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+parameters: install ## Write the table and the comments of the parameters anew from their models
+	$(BIN)/python docs/parameters.py
 
 viz: install ## Open the graph of the demo run on 127.0.0.1
 	$(BIN)/kedro viz run --env=demo --host=127.0.0.1

@@ -6,6 +6,7 @@ images. Where it opens a server, installs or builds, it is looked up instead. On
 
 import argparse
 import ast
+import importlib.util
 import os
 import re
 import shlex
@@ -260,6 +261,44 @@ def test_the_page_of_parameters_has_each_with_its_default(default_parameters):
 
     assert {name: yaml.safe_load(default.replace("\\|", "|")) for name, default, *_ in rows} == flat(default_parameters)
     assert len({name for name, *_ in rows}) == len(rows)
+
+
+@pytest.fixture(scope="module")
+def parameter_texts():
+    spec = importlib.util.spec_from_file_location("parameter_texts", ROOT / "docs/parameters.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_parameters_is_written_from_their_models(parameter_texts, default_parameters):
+    page = PAGES["docs/parameters.md"]
+
+    assert parameter_texts.write_page(page, default_parameters) == page, "run: make parameters"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("conf/base/parameters*.yml")), ids=lambda path: path.name)
+def test_the_comments_on_parameters_are_written_from_their_models(parameter_texts, path):
+    text = path.read_text(encoding="utf-8")
+
+    assert parameter_texts.write_comments(text) == text, "run: make parameters"
+
+
+def test_comments_are_put_in_place_of_others_and_values_stay(parameter_texts):
+    text = "training:\n  # Old.\n  seed: 0\n\n  # Mine.\n\n  batch_size: 16 # old\n"
+
+    assert parameter_texts.write_comments(text) == (
+        "# How the network is trained.\ntraining:\n"
+        "  # Seed of the first weights, of the order of the images and of every random change of them. [integer]\n"
+        "  seed: 0\n\n  # Mine.\n\n"
+        "  # Images in a step. [images]\n  batch_size: 16\n"
+    )
+
+
+def test_every_parameter_is_described_with_its_unit_or_choices():
+    rows = re.findall(r"^\| `([\w.]+)` \| `.+?` \| (.*?) \| (.*) \|$", PAGES["docs/parameters.md"], re.MULTILINE)
+
+    assert [name for name, unit, meaning in rows if not unit or len(meaning.split()) < 2] == []
 
 
 def test_the_page_of_parameters_has_all_choices():

@@ -63,12 +63,12 @@ def code_span(value: Any) -> Any:
     >>> code_span("kedro run")
     Markup('`kedro run`')
     """
-    from markupsafe import Markup
+    from jinja2.filters import do_mark_safe
 
     text = str(value).replace("\n", " ")
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     space = " " if "`" in text else ""
-    return Markup(f"{fence}{space}{text}{space}{fence}")
+    return do_mark_safe(f"{fence}{space}{text}{space}{fence}")
 
 
 def say_cell(value: Any) -> str:

@@ -1,0 +1,109 @@
+"""The groups of parameters that say which images there are, and what all groups have in common."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Group(BaseModel):
+    """A group of parameters: immutable, and without keys that nobody reads."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        try:
+            names = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression ({error})") from error
+        if "number" not in names:
+            raise ValueError(f"{pattern!r} has no part (?P<number>...)")
+    return patterns
+
+
+Patterns = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_patterns)]
+
+
+class IngestParameters(Group):
+    """How images are found, checked, grouped and split."""
+
+    class_names: Annotated[tuple[str, str], Field(strict=False)]
+    """Names of the two class folders. [two folder names]"""
+    positive_class: str
+    """The class whose probability is predicted. [one of them]"""
+    group_patterns: Patterns
+    """How file names, without suffix, tell what belongs together: each fits all of the name and has a part `number`,
+    perhaps a part `etiology` (bacteria or virus). A `groups.csv` (path, group) beside the images goes first. An
+    image whose group cannot be read is a group of its own; the run says so. [regular expressions]"""
+    group_by: Literal["etiology_number", "number", "image"]
+    """What stays in one split. etiology_number: images of one etiology and number. number: images of one number,
+    whatever the etiology, which joins strangers; train images of a number in test are left out. image: nothing,
+    which leaks and is kept to measure the leak."""
+    val_fraction: Share
+    """Share of train + val that becomes val. [share]"""
+    test_fraction: Share
+    """Share of all images that becomes test where the source has no test folder. [share]"""
+    seed: int
+    """Seed of the split. [integer]"""
+    max_rejected: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of unusable image files; more stop the run. [share]"""
+    min_side: Annotated[int, Field(ge=1)]
+    """Least width and height of an image; smaller ones are rejected. [pixels]"""
+    max_pixels: Annotated[int, Field(ge=1)]
+    """Most pixels of an image; larger ones are rejected. [pixels]"""
+    max_file_bytes: Annotated[int, Field(ge=1)]
+    """Largest file; larger ones are rejected. [bytes]"""
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=256)]
+    """Perceptual hashes of near-duplicates differ in at most this many bits. [bits of 256]"""
+    near_duplicate_correlation: Annotated[float, Field(ge=-1, le=1)]
+    """Pixels of near-duplicates correlate at least this much. [correlation]"""
+    rehash: bool
+    """Read every image again, even if its size and time are those of the last run."""
+
+    @field_validator("class_names")
+    @classmethod
+    def _classes_are_two(cls, names: tuple[str, str]) -> tuple[str, str]:
+        if len(set(names)) != 2 or "" in names:
+            raise ValueError("must be the names of two different folders")
+        return names
+
+    @field_validator("positive_class")
+    @classmethod
+    def _positive_class_is_known(cls, name: str, info: ValidationInfo) -> str:
+        if name not in info.data.get("class_names", (name,)):
+            raise ValueError(f"must be one of class_names, {' or '.join(info.data['class_names'])}")
+        return name
+
+    @property
+    def negative_class(self) -> str:
+        """The class that is not the positive one."""
+        return next(name for name in self.class_names if name != self.positive_class)
+
+
+Policy = Literal["refuse", "positive", "negative", "leave_out"]
+
+
+class LabelsParameters(Group):
+    """Where labels come from if not from class folders."""
+
+    table: Annotated[str, Field(min_length=1)]
+    """A table of labels in place of class folders. auto: `labels.csv` beside the images, where there is one. none:
+    class folders, whatever lies beside them. Else the name of a table among the images, or a path. [auto, none,
+    name or path]"""
+    preset: Literal["plain", "nih", "chexpert", "rsna"]
+    """Whose table it is. plain: columns path, label and, where there are, group, split, age, sex, view."""
+    positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    """For nih and chexpert: findings that make an image positive. [findings]"""
+    negative_findings: Annotated[tuple[str, ...], Field(strict=False)]
+    """For nih and chexpert: findings that make an image negative; images with other findings alone are left out.
+    [findings]"""
+    uncertain: Policy
+    """For chexpert: what -1 (uncertain) counts as; at refuse the run asks."""
+    blank: Policy
+    """For chexpert: what a finding that is not mentioned counts as; at refuse the run asks."""
