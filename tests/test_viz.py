@@ -28,7 +28,6 @@ WITHOUT_PREVIEW = {
     "pixel_store",
     "pneumonia_model",
     "run_context",
-    "tensorboard_logs",
     "training_state",
 }
 
@@ -115,7 +114,8 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 def opened(request, open_page):
     """The graph in a window of 1440 pixels, drawn to its end."""
     opened = open_page(request.getfixturevalue(request.param), 1440)
-    node_of(opened.page, "evaluation").wait_for()
+    for name in (*STAGES, "chest_xrays", "split_manifest", "pneumonia_model", "report"):
+        node_of(opened.page, name).wait_for()
     yield opened
     opened.page.close()
 
