@@ -77,6 +77,18 @@ def test_a_model_is_not_evaluated_on_another_manifest(checkout):
     assert "Traceback" not in process.stdout + process.stderr
 
 
+def test_a_model_that_is_named_brings_what_belongs_to_it(checkout):
+    first = versions(checkout, "pneumonia_model.keras")[0]
+    of_first = json.loads(next(checkout.glob(f"data/tiny/*/model_lineage.json/{first}/*.json")).read_text())
+
+    succeed(checkout, "run", "--env=tiny", "--pipelines=evaluation", f"--load-versions=pneumonia_model:{first}")
+
+    record = json.loads(max(checkout.glob("data/tiny/*/run_record.json/*/run_record.json")).read_text())
+    assert record["model"] == of_first
+    assert record["data"]["manifest_sha256"] == of_first["manifest_sha256"]
+    assert record["versions"] == {**of_first["versions"], "pneumonia_model": first}
+
+
 def test_the_same_images_and_seed_give_the_same_manifest_byte_for_byte(checkout):
     contents = []
     for _ in range(2):

@@ -13,7 +13,6 @@ from typing import Any
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractVersionedDataset, Version
 from kedro.pipeline import Pipeline
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.quiet import start_tensorflow
 from pneumonia.datasets.errors import plainly
+from pneumonia.datasets.run_versions import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,10 @@ class RunContextHook:
         Raises:
             UserError: Naming the missing dataset and the command that makes it.
         """
-        _check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
+        given = run_params.get("load_versions") or {}
+        check_load_versions(given, pipeline, catalog)
+        if "pneumonia_model" in given:
+            pin_companions(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
         for name in sorted(sources):
             if not catalog.exists(name):
@@ -105,8 +108,8 @@ class RunContextHook:
                     raise UserError(f"{folder} cannot be read. Mend its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
         if not run_params.get("only_missing_outputs"):
-            _pin_outputs(pipeline, catalog)
-        _warn_of_the_clock(run_params["run_id"], pipeline, catalog)
+            pin_outputs(pipeline, catalog)
+        warn_of_the_clock(run_params["run_id"], pipeline, catalog)
         if "run_context" in sources:
             catalog.save("run_context", _describe_start(run_params, pipeline, catalog))
 
@@ -211,55 +214,6 @@ def _keys_of(location: list[str]) -> list[str]:
     for part in location:
         group = group.model_fields[part].annotation
     return sorted(getattr(group, "model_fields", {}))
-
-
-def _check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
-    """Refuse versions that Kedro would pass over in silence, or that do not exist.
-
-    Raises:
-        UserError: Naming the dataset and the versions there are.
-    """
-    for name, version in load_versions.items():
-        if name in pipeline.all_outputs():
-            raise UserError(
-                f"This run makes {name} anew, so version {version} of it cannot be loaded. Leave out the nodes that "
-                "make it, for example by --tags=training or --tags=evaluation."
-            )
-        dataset = catalog.get(name)
-        if not isinstance(dataset, AbstractVersionedDataset) or dataset.resolve_load_version() is None:
-            raise UserError(f"{name} has no versions: leave it out of --load-versions.")
-        if name in pipeline.inputs() and not catalog.exists(name):
-            known = ", ".join(dataset.list_versions(full_path=False)[:3]) or "none"
-            raise UserError(f"There is no version {version} of {name}. The newest: {known}.")
-
-
-def _pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
-    """Let the run read what it made itself. Kedro reads the newest, which another run at the same time may have made.
-
-    Where only missing outputs are made, those that exist are looked for and read by Kedro's rule.
-
-    Kedro 1.7 has no public way to do this: load versions are given before a run has an id, and a dataset that is put
-    into the catalog anew loses its validator.
-    """
-    for name in pipeline.all_outputs():
-        dataset = catalog.get(name)
-        if isinstance(dataset, AbstractVersionedDataset) and (version := dataset.resolve_save_version()):
-            dataset._version = Version(version, version)
-
-
-def _warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:
-    """Warn where a version is newer than this run: the newest is the last by name, and names are times."""
-    for name in sorted(pipeline.all_outputs()):
-        dataset = catalog.get(name)
-        if isinstance(dataset, AbstractVersionedDataset):
-            newest = max(dataset.list_versions(full_path=False), default="")
-            if newest > run_id:
-                logger.warning(
-                    "The clock is behind: %s has a version %s, and this run is %s. Later runs will take that version "
-                    "for the newest. Set the clock and run again, or remove that version.",
-                    name, newest, run_id,
-                )  # fmt: skip
-                return
 
 
 def _how_to_make(name: str, run_params: dict[str, Any]) -> str:

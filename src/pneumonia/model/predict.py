@@ -83,12 +83,8 @@ def predict_stored(
     Returns:
         Probabilities, `[n]`.
     """
-    rows = pixel_store.rows(sha256s)
-    parts = []
-    for start in range(0, len(rows), PART):
-        images = pixel_store.read(rows[start : start + PART])
-        parts.append(predict(model, images if change is None else change(images), batch_size))
-    return np.concatenate(parts)
+    parts = stored_parts(pixel_store, sha256s)
+    return np.concatenate([predict(model, part if change is None else change(part), batch_size) for part in parts])
 
 
 def stored_parts(pixel_store: PixelStore, sha256s: pd.Series) -> Iterator[Pixels]:

@@ -1,13 +1,16 @@
 """The network's probability of every image that is judged, each predicted once."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.model.lineage import check_lineage, check_weights
-from pneumonia.model.predict import open_pixels, predict_stored
+from pneumonia.model.predict import forward, open_pixels, stored_parts
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 SCORED_SPLITS = ("val", "test")
@@ -42,20 +45,23 @@ def score_images(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStore,
     parameters: EvaluationParameters,
+    etiologies: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Predict each validation and test image once.
 
     Args:
         pneumonia_model: The trained network.
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Has their pixels.
         parameters: `batch_size`.
+        etiologies: Names of the kinds of positives that the network tells apart, in the order of its second output.
 
     Returns:
-        path, group, label, target, etiology, split and the network's `probability` of the positive class.
+        path, group, label, target, etiology, split, the network's `probability` of the positive class, and the
+        `likeliest_etiology` ("unknown" where the network tells none apart).
     """
     chosen = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
-    return _score(pneumonia_model, chosen, pixel_store, parameters)
+    return _score(pneumonia_model, chosen, pixel_store, parameters, etiologies)
 
 
 def score_train_sample(
@@ -63,6 +69,7 @@ def score_train_sample(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStore,
     parameters: EvaluationParameters,
+    etiologies: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Predict a random sample of the training images, to show how far the others lie from them.
 
@@ -70,9 +77,16 @@ def score_train_sample(
     """
     train = split_manifest[split_manifest["split"] == "train"]
     sample = train.sample(min(parameters.train_images, len(train)), random_state=parameters.seed).sort_index()
-    return _score(pneumonia_model, sample, pixel_store, parameters)
+    return _score(pneumonia_model, sample, pixel_store, parameters, etiologies)
 
 
-def _score(model: Model, rows: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters) -> pd.DataFrame:
-    probability = predict_stored(model, pixel_store, rows["sha256"], parameters.batch_size)
-    return rows[SCORE_COLUMNS].assign(probability=probability).reset_index(drop=True)
+def _score(
+    model: Model, rows: pd.DataFrame, store: PixelStore, parameters: EvaluationParameters, etiologies: Sequence[str]
+) -> pd.DataFrame:
+    parts = [forward(model, part, parameters.batch_size) for part in stored_parts(store, rows["sha256"])]
+    outputs = [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
+    likeliest: object = UNKNOWN_ETIOLOGY
+    if etiologies:
+        likeliest = np.array(etiologies, dtype=object)[outputs[1][:, 1:].argmax(axis=1)]  # the first is the negative
+    scored = rows[SCORE_COLUMNS].assign(probability=outputs[0][:, 0].astype(np.float64), likeliest_etiology=likeliest)
+    return scored.reset_index(drop=True)

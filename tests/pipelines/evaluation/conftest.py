@@ -16,6 +16,7 @@ from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import decisions, subgroups, summary, usefulness
+from pneumonia.metrics.etiologies import count_etiologies
 from pneumonia.metrics.prevalence import tabulate_prevalences
 from pneumonia.metrics.strata import measure_strata
 from pneumonia.metrics.units import measure_units
@@ -70,7 +71,12 @@ def scores(manifest):
     child = rng.normal(size=chosen["group"].nunique())[pd.factorize(chosen["group"])[0]]
     shift = np.where(chosen["split"] == "val", 5.2, 3.9) * (chosen["target"] - 0.4)
     logit = shift + 0.8 * child + 0.9 * rng.normal(size=len(chosen))
-    return chosen[SCORE_COLUMNS].assign(probability=1 / (1 + np.exp(-1.6 * logit)))
+    is_right = np.random.default_rng(10).random(len(chosen)) < 0.8
+    other = np.where(chosen["etiology"] == "bacteria", "virus", "bacteria")
+    return chosen[SCORE_COLUMNS].assign(
+        probability=1 / (1 + np.exp(-1.6 * logit)),
+        likeliest_etiology=np.where(is_right & (chosen["target"] == 1), chosen["etiology"], other),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -246,6 +252,7 @@ def material(
         "decision": decision,
         "metrics": metrics,
         "subgroups": groups,
+        "etiology_confusion": count_etiologies(predictions),
         "strata": measure_strata(predictions, manifest),
         "predictive_values": tabulate_prevalences(predictions),
         "shifted_probabilities": usefulness.tabulate_shifts(decision, parameters),

@@ -52,6 +52,30 @@ def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
         assert row.probability == pytest.approx(float(tiny_network(image)[0, 0]), abs=1e-5)
 
 
+def test_a_network_that_tells_no_etiologies_apart_finds_none_likely(
+    tiny_network, tiny_manifest, tiny_store, parameters
+):
+    assert set(score_images(tiny_network, tiny_manifest, tiny_store, parameters)["likeliest_etiology"]) == {"unknown"}
+
+
+def test_the_likeliest_etiology_is_that_of_the_second_output_without_its_negative_column(
+    tiny_network, tiny_manifest, tiny_store, parameters
+):
+    import keras
+
+    image = keras.Input((32, 32, 1))
+    probability = tiny_network(image)
+    shares = keras.ops.concatenate([1 - probability, 0.4 * probability, 0.6 * probability], axis=1)
+    model = keras.Model(image, [probability, shares])
+
+    scores = score_images(model, tiny_manifest, tiny_store, parameters, ("bacteria", "virus"))
+
+    assert set(scores["likeliest_etiology"]) == {"virus"}
+    assert scores["probability"].equals(
+        score_images(tiny_network, tiny_manifest, tiny_store, parameters)["probability"]
+    )
+
+
 def test_the_sample_of_training_images_has_the_size_that_was_asked_for(
     tiny_network, tiny_manifest, tiny_store, parameters
 ):

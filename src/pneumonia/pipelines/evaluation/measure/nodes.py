@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import prevalence, strata, subgroups, summary, units
+from pneumonia.metrics import etiologies, prevalence, strata, subgroups, summary, units
 
 
 def compute_metrics(
@@ -23,6 +23,11 @@ def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:
 def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
     """Measure sensitivity by etiology, and specificity, on validation and test."""
     return subgroups.measure_subgroups(predictions)
+
+
+def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Count which etiology the network finds likeliest in positive images, by the recorded one."""
+    return etiologies.count_etiologies(predictions)
 
 
 def measure_units(

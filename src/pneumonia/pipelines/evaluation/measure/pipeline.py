@@ -14,6 +14,7 @@ from pneumonia.pipelines.evaluation.measure.figures import (
 )
 from pneumonia.pipelines.evaluation.measure.nodes import (
     compute_metrics,
+    count_etiologies,
     measure_strata,
     measure_subgroups,
     measure_units,
@@ -43,6 +44,12 @@ def create_pipeline() -> Pipeline:
                 inputs="predictions",
                 outputs="subgroups",
                 name="measure_subgroups",
+            ),
+            Node(
+                func=count_etiologies,
+                inputs="predictions",
+                outputs="etiology_confusion",
+                name="count_etiologies",
             ),
             Node(
                 func=measure_units,

@@ -33,6 +33,7 @@ TABLES = (
     "decision",
     "metrics",
     "subgroups",
+    "etiology_confusion",
     "strata",
     "predictive_values",
     "unit_metrics",

@@ -27,7 +27,7 @@ def score_images(
 ) -> pd.DataFrame:
     """Predict each validation and test image once."""
     store = open_pixels(pixel_store, model_lineage)
-    return scoring.score_images(pneumonia_model, split_manifest, store, parameters)
+    return scoring.score_images(pneumonia_model, split_manifest, store, parameters, model_lineage["etiologies"])
 
 
 def score_train_sample(
@@ -39,4 +39,5 @@ def score_train_sample(
 ) -> pd.DataFrame:
     """Predict a random sample of the training images, to show how far the others lie from them."""
     store = open_pixels(pixel_store, model_lineage)
-    return scoring.score_train_sample(pneumonia_model, split_manifest, store, parameters)
+    etiologies = model_lineage["etiologies"]
+    return scoring.score_train_sample(pneumonia_model, split_manifest, store, parameters, etiologies)

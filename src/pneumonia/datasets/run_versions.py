@@ -1,0 +1,171 @@
+"""Which versions a run reads and writes.
+
+It reads what it made itself, and, where it names a model, what belongs to that: the split, the class weights, the
+history, and the newest judgement of it.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset, Version
+from kedro.pipeline import Pipeline
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import sha256_of_file
+
+logger = logging.getLogger(__name__)
+
+
+def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse versions that Kedro would pass over in silence, or that do not exist.
+
+    Raises:
+        UserError: Naming the dataset and the versions there are.
+    """
+    for name, version in load_versions.items():
+        if name in pipeline.all_outputs():
+            raise UserError(
+                f"This run makes {name} anew, so version {version} of it cannot be loaded. Leave out the nodes that "
+                "make it, for example by --tags=training or --tags=evaluation."
+            )
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or dataset.resolve_load_version() is None:
+            raise UserError(f"{name} has no versions: leave it out of --load-versions.")
+        if name in pipeline.inputs() and not catalog.exists(name):
+            known = ", ".join(dataset.list_versions(full_path=False)[:3]) or "none"
+            raise UserError(f"There is no version {version} of {name}. The newest: {known}.")
+
+
+def pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
+    """Let the run read what it made itself. Kedro reads the newest, which another run at the same time may have made.
+
+    Where only missing outputs are made, those that exist are looked for and read by Kedro's rule.
+    """
+    for name in pipeline.all_outputs():
+        dataset = catalog.get(name)
+        if is_versioned(dataset):
+            version = dataset.resolve_save_version()
+            pin(dataset, Version(version, version))
+
+
+def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
+    """Let a run that names a model read what belongs to it, not the newest of everything else.
+
+    Raises:
+        UserError: If something that the run reads is gone.
+    """
+    outputs = {
+        stage: pipelines["__default__"].only_nodes_with_tags(stage).all_outputs()
+        for stage in ("ingest", "imbalance", "training", "evaluation")
+    }
+    companions = find_companions(catalog, outputs, given["pneumonia_model"])
+    for name in sorted(pipeline.inputs() & companions.keys() - given.keys()):
+        if companions[name] not in files_of(catalog, name):
+            raise UserError(
+                f"{name} of the version {companions[name]}, which belongs to the model {given['pneumonia_model']}, is "
+                f"gone. Another one may say what is not true of this model. If you know one that holds, name it by "
+                f"--load-versions=pneumonia_model:{given['pneumonia_model']},{name}:VERSION."
+            )
+        pin(catalog.get(name), Version(companions[name], None))
+
+
+def warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:
+    """Warn where a version is newer than this run: the newest is the last by name, and names are times."""
+    for name in sorted(pipeline.all_outputs()):
+        dataset = catalog.get(name)
+        if isinstance(dataset, AbstractVersionedDataset):
+            newest = max(dataset.list_versions(full_path=False), default="")
+            if newest > run_id:
+                logger.warning(
+                    "The clock is behind: %s has a version %s, and this run is %s. Later runs will take that version "
+                    "for the newest. Set the clock and run again, or remove that version.",
+                    name, newest, run_id,
+                )  # fmt: skip
+                return
+
+
+def pin(dataset: AbstractVersionedDataset, version: Version) -> None:
+    """Let a dataset read and write given versions.
+
+    Kedro 1.7 has no public way to do this: load versions are given before a run has an id, and a dataset that is put
+    into the catalog anew loses its validator.
+    """
+    dataset._version = version
+
+
+def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version: str) -> dict[str, str]:
+    """Find the version of each dataset that belongs to a model.
+
+    Args:
+        catalog: The catalog.
+        outputs: Names of the datasets that each stage makes: ingest, imbalance, training, evaluation.
+        model_version: Of `pneumonia_model`.
+
+    Returns:
+        The versions by name. Those of the evaluation are of the newest one of this model, and left out where it was
+        never judged.
+
+    Raises:
+        UserError: If the model has no lineage, or its split is gone.
+    """
+    lineages = files_of(catalog, "model_lineage")
+    if model_version not in lineages:
+        raise UserError(
+            f"There is no model_lineage of the version {model_version}, so that it is not known what that model was "
+            "made from. Name another model, or train again."
+        )
+    lineage = load_version(catalog, "model_lineage", model_version)
+    found = dict.fromkeys(outputs["training"], model_version)
+    found |= dict.fromkeys(outputs["ingest"], _find_manifest(catalog, lineage, model_version))
+    if weights := lineage["versions"].get("class_weights"):
+        found |= dict.fromkeys(outputs["imbalance"], weights)
+    if judged := _find_judgement(catalog, lineage["weights_sha256"]):
+        found |= dict.fromkeys(outputs["evaluation"], judged)
+    return {name: version for name, version in found.items() if is_versioned(catalog.get(name))}
+
+
+def is_versioned(dataset: Any) -> bool:
+    """Tell whether a dataset keeps versions."""
+    return isinstance(dataset, AbstractVersionedDataset) and dataset.resolve_save_version() is not None
+
+
+def files_of(catalog: Any, name: str) -> dict[str, Path]:
+    """Return the file of each version of a dataset, the newest first."""
+    paths = (Path(path) for path in catalog.get(name).list_versions())
+    return {path.parent.name: path for path in sorted(paths, reverse=True)}
+
+
+def load_version(catalog: Any, name: str, version: str) -> Any:
+    """Load one version of a dataset, and leave the dataset as it was."""
+    dataset = catalog.get(name)
+    former = dataset._version
+    pin(dataset, Version(version, None))
+    try:
+        return dataset.load()
+    finally:
+        pin(dataset, former)
+
+
+def _find_manifest(catalog: Any, lineage: Mapping[str, Any], model_version: str) -> str:
+    """Return the version of the model's manifest; of several with the same content, the one of its training."""
+    files = files_of(catalog, "split_manifest")
+    first = lineage["versions"].get("split_manifest")
+    for version in sorted(files, key=lambda version: version != first):
+        if sha256_of_file(files[version]) == lineage["manifest_sha256"]:
+            return version
+    raise UserError(
+        f"The split_manifest that the model {model_version} was trained with is gone (SHA-256 "
+        f"{lineage['manifest_sha256'][:12]}...), so that it cannot be judged on images that it has not seen. Train "
+        "again."
+    )
+
+
+def _find_judgement(catalog: Any, weights_sha256: str) -> str | None:
+    """Return the version of the newest decision for a model."""
+    for version in files_of(catalog, "decision"):
+        if load_version(catalog, "decision", version).get("weights_sha256") == weights_sha256:
+            return version
+    return None
