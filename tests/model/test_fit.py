@@ -14,7 +14,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters, TrainingParameters
 from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, TrainingStates
-from pneumonia.model.compiling import compile_network, make_schedule
+from pneumonia.model.compiling import compile_network, make_schedule, steps_per_call
 from pneumonia.model.fit import run_epochs, take_up, train
 from pneumonia.model.hardware import Hardware
 from pneumonia.model.progress import Progress
@@ -315,7 +315,7 @@ def test_training_stops_when_patience_is_over(toy):
 
 def test_a_loss_that_is_not_a_number_stops_at_once_naming_epoch_and_step(toy):
     with pytest.raises(
-        UserError, match=r"The loss is nan at epoch 1, step [23]: .*training\.learning_rate.*nothing is kept"
+        UserError, match=r"The loss is nan at epoch 1, by step [234]: .*training\.learning_rate.*nothing is kept"
     ):
         toy(learning_rate=1e38, weight_decay=1e10)
 
@@ -377,6 +377,19 @@ def test_a_constant_learning_rate_stays(default_parameters):
     schedule = make_schedule(TrainingParameters(**{**default_parameters["training"], **recipe}), 10)
 
     assert [float(schedule(step)) for step in (0, 50, 100)] == pytest.approx([0.1, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(("steps", "in_one_call"), [(115, 5), (16, 8), (13, 1), (1, 1), (6, 6)])
+def test_an_epoch_is_a_whole_number_of_calls(steps, in_one_call):
+    assert steps_per_call(steps) == in_one_call
+
+
+def test_mixed_precision_trains_and_the_model_is_saved_in_float32(fit_tiny, tmp_path):
+    trained = fit_tiny(states_in(tmp_path), epochs=1, precision="mixed_bfloat16")
+
+    assert trained.facts["hardware"]["policy"] == "mixed_bfloat16"
+    assert {weight.dtype for weight in trained.model.weights} == {"float32"}
+    assert np.isfinite(trained.history["loss"]).all()
 
 
 KILLED = """

@@ -41,7 +41,7 @@ class StopWhenDiverged(keras.callbacks.Callback):
             else "No whole epoch was done, so nothing is kept."
         )
         raise UserError(
-            f"The loss is {loss} at epoch {epochs + 1}, step {batch + 1}: training has diverged. "
+            f"The loss is {loss} at epoch {epochs + 1}, by step {batch + 1}: training has diverged. "
             f"Lower training.learning_rate. {kept}"
         )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # The learning rate's share that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
+MOST_STEPS_PER_CALL = 8
 PROBABILITY = "probability"  # the output that the metrics judge
 
 
@@ -38,7 +39,21 @@ def compile_network(
     if len(network.outputs) > 1:
         loss = [None, keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)]
         metrics = [make_metrics(), []]
-    network.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=hardware.jit_compile)
+    network.compile(
+        optimizer=optimizer,
+        loss=loss,
+        metrics=metrics,
+        jit_compile=hardware.jit_compile,
+        steps_per_execution=steps_per_call(steps_per_epoch),
+    )
+
+
+def steps_per_call(steps_per_epoch: int) -> int:
+    """Return how many steps TensorFlow makes in one call: the more, the less Python costs.
+
+    An epoch is a whole number of calls; Keras would complete the last one with batches of the next epoch.
+    """
+    return max(steps for steps in range(1, MOST_STEPS_PER_CALL + 1) if steps_per_epoch % steps == 0)
 
 
 def make_metrics() -> list[keras.metrics.Metric]:
