@@ -36,12 +36,12 @@ BATCH = 64
 
 
 def main() -> None:
-    """Print a table a model, and one row a model at the end; write them as CSV."""
+    """Print a table per model, and one row per model at the end; write them as CSV."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env")
     parser.add_argument("--versions", nargs="+", default=[], help="of pneumonia_model")
     parser.add_argument("--models", nargs="+", type=Path, default=[], help="files of Keras models")
-    parser.add_argument("--external", type=Path, help="folder of another hospital's images, one folder a class")
+    parser.add_argument("--external", type=Path, help="folder of another hospital's images, one folder per class")
     parser.add_argument("--fast", action="store_true", help="neither corrupted nor widened images")
     parser.add_argument("--project", type=Path, default=PROJECT)
     parser.add_argument("--csv", type=Path, default=Path("build/benchmarks/judges.csv"))
@@ -148,7 +148,7 @@ def _corrupted(ask: Predict, images: np.ndarray, target: np.ndarray) -> pd.DataF
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the clean figures and the worst AUC and specificity of each kind of judge, one row a model."""
+    """Return the clean figures and the worst AUC and specificity of each kind of judge, one row per model."""
     clean = table.iloc[0]
     row = {"model": clean["model"], "clean_auc": clean["auc"], "clean_specificity": clean["specificity"]}
     for kind, part in table.iloc[1:].groupby("kind", sort=False):
@@ -157,7 +157,7 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def read_folder(folder: Path, inputs: InputsParameters, manifest: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the images of a folder that has one folder a class, named as the manifest names them."""
+    """Decode the images of a folder that has one folder per class, named as the manifest names them."""
     labels = manifest.drop_duplicates("target").set_index("label")["target"]
     paths = sorted(path for label in labels.index for path in (folder / label).iterdir())
     images = [decode_image(path.read_bytes(), inputs.image_size, inputs.resize) for path in paths]

@@ -24,7 +24,7 @@ KEY = re.compile(r"^( *)(\w+):(.*)$")
 
 
 def main() -> None:
-    """Write the files anew."""
+    """Write the files again."""
     page = PROJECT / "docs/parameters.md"
     page.write_text(write_page(page.read_text(encoding="utf-8"), read_defaults()), encoding="utf-8")
     for path in (PROJECT / "conf/base").glob("parameters*.yml"):

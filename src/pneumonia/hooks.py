@@ -37,13 +37,13 @@ _SPEAK_OF_ERRORS = (
     *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")),
 )
 
-# What a user can mend when a file cannot be read or written, and what to do.
+# What a user can fix when a file cannot be read or written, and what to do.
 _MENDABLE = {
     errno.ENOSPC: "Make room",
     errno.EDQUOT: "Make room",
     errno.EFBIG: "Raise the limit on the size of files",
-    errno.EACCES: "Mend the permissions",
-    errno.EPERM: "Mend the permissions",
+    errno.EACCES: "Fix the permissions",
+    errno.EPERM: "Fix the permissions",
     errno.EROFS: "Make the folder writable",
 }
 
@@ -105,7 +105,7 @@ class RunContextHook:
             if not catalog.exists(name):
                 folder = catalog.to_config()[0].get(name, {}).get("filepath", "")
                 if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
-                    raise UserError(f"{folder} cannot be read. Mend its permissions and run again.")
+                    raise UserError(f"{folder} cannot be read. Fix its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
         if not run_params.get("only_missing_outputs"):
             pin_outputs(pipeline, catalog)

@@ -127,7 +127,7 @@ def a_pixel_store_description(folder, tiny_images, tiny_manifest):
 
 
 def an_index_cache(folder, **_):
-    """What is lost of it is found again, by reading the images anew."""
+    """What is lost of it is found again, by reading the images again."""
     cache, states = IndexCache(folder / "cache.sqlite"), [FileState(f"{n}.png", "stamp") for n in range(30)]
     with cache.open("here") as facts:
         facts.write((state, Facts(f"{number:064x}", 80, 64, "L")) for number, state in enumerate(states))
@@ -137,7 +137,7 @@ def an_index_cache(folder, **_):
             found = [facts.find(state) for state in states]
         expected = [one or Facts(f"{number:064x}", 80, 64, "L") for number, one in enumerate(found)]
         if None in found and expected == whole:
-            raise UserError("is read anew")
+            raise UserError("is read again")
         return found
 
     whole = load()

@@ -54,7 +54,7 @@ def test_every_version_is_found_with_its_size_the_newest_first(saved):
     assert found["bytes"].tolist()[1] == len("other")
 
 
-def test_the_summary_has_a_row_a_version_and_names_the_main_datasets(saved):
+def test_the_summary_has_a_row_per_version_and_names_the_main_datasets(saved):
     summary = summarise_versions(find_versions(CATALOG, saved))
 
     assert summary["version"].tolist() == ["d", "c", "b", "a"]

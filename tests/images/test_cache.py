@@ -33,7 +33,7 @@ def test_another_source_stamp_or_path_is_not_known(cache, source, state):
         assert facts.find(state) is None
 
 
-def test_a_file_written_anew_replaces_what_was_known(cache):
+def test_a_file_rewritten_replaces_what_was_known(cache):
     newer = STATE._replace(stamp="v1|100|99999")
     with cache.open("here") as facts:
         facts.write([(newer, FACTS._replace(mode="RGB"))])
@@ -62,7 +62,7 @@ def filled(cache):
     return cache, states
 
 
-def test_a_cache_without_its_last_pages_is_begun_anew_with_a_warning(filled, caplog):
+def test_a_cache_without_its_last_pages_is_started_over_with_a_warning(filled, caplog):
     cache, states = filled
     content = cache.path.read_bytes()
     for size in range(4096, len(content), 4096):
@@ -87,7 +87,7 @@ def test_a_cache_cut_or_changed_at_any_byte_gives_no_wrong_facts(filled):
             assert {facts.find(state) for state in states} <= {None, FACTS}
 
 
-def test_a_file_that_is_no_cache_is_begun_anew_with_a_warning(cache, caplog):
+def test_a_file_that_is_no_cache_is_started_over_with_a_warning(cache, caplog):
     cache.path.write_bytes(b"something else" * 1000)
 
     with cache.open("here") as facts:
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_cache_is_begun_anew_with_a_warning(cache, caplog):
     assert "is damaged (file is not a database)" in caplog.text
 
 
-def test_a_cache_of_another_release_is_begun_anew_with_a_warning(cache, caplog):
+def test_a_cache_of_another_release_is_started_over_with_a_warning(cache, caplog):
     connection = sqlite3.connect(cache.path)
     connection.execute("ALTER TABLE facts DROP COLUMN note")
     connection.commit()

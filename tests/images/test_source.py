@@ -148,7 +148,7 @@ def test_a_zip_at_an_fsspec_address_is_read_in_place(memory, zipped):
     ("address", "message"),
     [
         ("no/such/folder", r"There are no images at .*no/such/folder\. .*--params=images=PATH"),
-        ("x" * 300, r"x cannot be read \(File name too long\)\. Mend the path or its permissions"),
+        ("x" * 300, r"x cannot be read \(File name too long\)\. Fix the path or its permissions"),
         ("memory://no/such/folder", "cannot be reached"),
         ("gopher://x", "Protocol not known"),
     ],
@@ -238,7 +238,7 @@ def test_a_pipe_is_not_opened(folder):
     assert problems(ImageSource(str(folder)))["train/NORMAL/pipe.jpeg"] == "not a regular file"
 
 
-def test_the_stamp_of_a_file_changes_when_it_is_written_anew(folder):
+def test_the_stamp_of_a_file_changes_when_it_is_rewritten(folder):
     before = {member.name: member.stamp for member in open_storage(str(folder)).members()}
     os.utime(folder / "train/NORMAL/a.jpeg", ns=(1, 1))
     after = {member.name: member.stamp for member in open_storage(str(folder)).members()}
@@ -253,7 +253,7 @@ def test_a_closed_folder_or_zip_is_named_with_what_to_do(folder, zipped, is_zip)
     path = Path(zipped([("train/NORMAL/a.jpeg", b"bytes")]).address) if is_zip else folder
     path.chmod(0)
     try:
-        with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)\. Mend the path or its permissions"):
+        with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)\. Fix the path or its permissions"):
             _ = ImageSource(str(path)).listing
     finally:
         path.chmod(0o700)

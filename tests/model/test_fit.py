@@ -108,7 +108,7 @@ def toy(default_parameters, tmp_path):
     return run
 
 
-def test_the_history_has_one_row_an_epoch_with_train_and_val(trained):
+def test_the_history_has_one_row_per_epoch_with_train_and_val(trained):
     history = trained.history
 
     assert history["epoch"].tolist() == [1, 2, 3]
@@ -255,7 +255,7 @@ def test_another_recipe_leaves_an_interrupted_training_alone_and_says_how_they_d
     assert_same(fit_tiny(states_in(tmp_path)), trained)
 
 
-def test_a_limit_on_memory_does_not_start_a_training_anew(fit_tiny, tmp_path, caplog, default_parameters):
+def test_a_limit_on_memory_does_not_start_a_training_over(fit_tiny, tmp_path, caplog, default_parameters):
     caplog.set_level("INFO")
     with pytest.raises(UserError, match="Interrupted"):
         fit_tiny(states_in(tmp_path, InterruptedStates))

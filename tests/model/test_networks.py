@@ -19,7 +19,7 @@ def pixels() -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_gives_one_probability_an_image(name: str, pixels: np.ndarray) -> None:
+def test_a_network_gives_one_probability_per_image(name: str, pixels: np.ndarray) -> None:
     probability = make_network(name, 64).predict(pixels, verbose=0)
     assert probability.shape == (3, 1)
     assert probability.dtype == np.float32

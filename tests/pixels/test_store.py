@@ -178,7 +178,7 @@ def test_a_damaged_part_is_named_and_not_opened(filled, suffix, damage):
 
 
 @pytest.mark.parametrize(("suffix", "damage"), [*DAMAGES, (".json", delete)])
-def test_a_damaged_part_is_made_anew(filled, suffix, damage):
+def test_a_damaged_part_is_made_again(filled, suffix, damage):
     files = Files("abcde")
     before = part_of(filled).read_bytes()
     damage(part_of(filled, suffix))
@@ -207,13 +207,13 @@ def test_a_part_without_description_does_not_count(filled):
         filled.open(SIZE, "squeeze")
 
 
-def test_making_a_damaged_part_anew_is_logged(filled, caplog):
+def test_making_a_damaged_part_again_is_logged(filled, caplog):
     path = part_of(filled)
     cut(path)
     with caplog.at_level(logging.WARNING):
         filled.fill(Files("abcde").request())
 
-    assert caplog.messages == [f"{path} does not hold 5 images of 1024 bytes. It is made anew."]
+    assert caplog.messages == [f"{path} does not hold 5 images of 1024 bytes. It is made again."]
 
 
 def test_a_part_cut_while_open_is_named(filled):

@@ -52,8 +52,8 @@ def test_a_sound_manifest_passes_as_it_is():
     ("table", "message"),
     [
         (change(group="NORMAL-val-0"), r"a group is in two splits \(2 rows, such as NORMAL-val-0\)"),
-        (change(sha256=f"{5:064x}"), "the same bytes stand there twice"),
-        (change(path="val/NORMAL/0.jpeg"), "a path stands there twice"),
+        (change(sha256=f"{5:064x}"), "the same bytes occur twice"),
+        (change(path="val/NORMAL/0.jpeg"), "a path occurs twice"),
         (manifest().query("not (split == 'val' and target == 1)"), "val has images of 1 of the 2 classes"),
         (manifest().query("split != 'test'"), "test has images of 0 of the 2 classes"),
         (manifest().drop(columns="mode"), "its columns are"),

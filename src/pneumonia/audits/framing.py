@@ -153,7 +153,7 @@ def images_of(judge: Judge, framing_scores: pd.DataFrame) -> pd.DataFrame:
 def tabulate_judges(
     framing_scores: pd.DataFrame, judges: Iterable[Judge] = JUDGES, threshold: float = 0.5
 ) -> pd.DataFrame:
-    """Return kind, negatives, positives, auc, sensitivity, specificity and n, one row a judge, without intervals."""
+    """Return kind, negatives, positives, auc, sensitivity, specificity and n, one row per judge, without intervals."""
     rows = []
     for judge in judges:
         images = images_of(judge, framing_scores)

@@ -47,7 +47,7 @@ def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> 
 
     Returns:
         kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, sensitivity, specificity, n,
-        n_groups: one row a judge.
+        n_groups: one row per judge.
     """
     if framing_scores.empty:
         return pd.DataFrame(columns=COLUMNS)

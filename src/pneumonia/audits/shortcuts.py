@@ -119,7 +119,7 @@ def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) ->
         pixel_store: Decoded images.
 
     Returns:
-        path, group, target, split and the columns of `FEATURE_SETS`, one row an image.
+        path, group, target, split and the columns of `FEATURE_SETS`, one row per image.
     """
     parts = [pixel_features(images) for images in stored_parts(pixel_store, split_manifest["sha256"])]
     keys = split_manifest[["path", "group", "target", "split"]].reset_index(drop=True)

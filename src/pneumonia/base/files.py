@@ -41,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(
             f"Could not write {path}: {error.strerror or error}. "
-            "Nothing that was there is lost; make room or mend the permissions and run again."
+            "Nothing that was there is lost; make room or fix the permissions and run again."
         ) from error
     finally:
         if part is not None:

@@ -37,7 +37,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise UserError(
-            f"Could not write to {folder}: {error.strerror or error}. Mend the permissions and run again."
+            f"Could not write to {folder}: {error.strerror or error}. Fix the permissions and run again."
         ) from error
     try:
         yield

@@ -136,7 +136,7 @@ class TrainingParameters(Group):
     """Log every epoch for TensorBoard, which needs the extra tensorboard: tensorboard --logdir
     data/06_models/tensorboard"""
     restart: bool
-    """Start anew even where an interrupted training could go on."""
+    """Start over even where an interrupted training could go on."""
 
 
 class EvaluationParameters(Group):

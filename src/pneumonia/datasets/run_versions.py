@@ -28,7 +28,7 @@ def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catal
     for name, version in load_versions.items():
         if name in pipeline.all_outputs():
             raise UserError(
-                f"This run makes {name} anew, so version {version} of it cannot be loaded. Leave out the nodes that "
+                f"This run makes {name} again, so version {version} of it cannot be loaded. Leave out the nodes that "
                 "make it, for example by --tags=training or --tags=evaluation."
             )
         dataset = catalog.get(name)
@@ -91,7 +91,7 @@ def pin(dataset: AbstractVersionedDataset, version: Version) -> None:
     """Let a dataset read and write given versions.
 
     Kedro 1.7 has no public way to do this: load versions are given before a run has an id, and a dataset that is put
-    into the catalog anew loses its validator.
+    into the catalog again loses its validator.
     """
     dataset._version = version
 

@@ -40,7 +40,7 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
 
 
 def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a version, the newest first: MB (10^6 bytes), number of datasets, and the main ones by name."""
+    """Return one row per version, the newest first: MB (10^6 bytes), number of datasets, and the main ones by name."""
     main = ("split_manifest", "pneumonia_model", "metrics", "report")
     grouped = versions.groupby("version", sort=False)
     return grouped.agg(

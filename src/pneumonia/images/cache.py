@@ -46,7 +46,7 @@ class IndexCache:
     def open(self, source: str) -> Iterator["SourceFacts"]:
         """Open the part that belongs to one source.
 
-        A cache that is damaged is removed, with a warning, and begun anew: all it holds can be found again.
+        A cache that is damaged is removed, with a warning, and started over: all it holds can be found again.
 
         Raises:
             UserError: If it cannot be written.
@@ -57,7 +57,7 @@ class IndexCache:
                 yield SourceFacts(connection, source)
         except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(
-                f"The index cache {self.path} cannot be used ({error}). Make room, mend the permissions or wait for "
+                f"The index cache {self.path} cannot be used ({error}). Make room, fix the permissions or wait for "
                 "the other run, then run again; removing the file is safe."
             ) from error
 
@@ -67,7 +67,7 @@ class IndexCache:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            logger.warning("The index cache %s is damaged (%s): all images are read anew.", self.path, error)
+            logger.warning("The index cache %s is damaged (%s): all images are read again.", self.path, error)
             for name in (self.path.name, f"{self.path.name}-journal"):
                 self.path.with_name(name).unlink(missing_ok=True)
             return _checked_connection(self.path)

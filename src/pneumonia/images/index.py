@@ -197,7 +197,7 @@ def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: P
         return examine_image(source.read(path), path, limits, patient_key.group_of)
     except LostError as error:
         raise UserError(
-            f"{error.message} The file may be whole, so it is not counted as bad: mend the disk, the permissions or "
+            f"{error.message} The file may be whole, so it is not counted as bad: check the disk, the permissions or "
             "the connection, and run again. What was read so far is kept."
         ) from error
     except UnreadableError as error:

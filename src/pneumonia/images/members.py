@@ -15,7 +15,7 @@ class Member:
         name: Path below the storage's root, with ``/``, printable.
         key: What the storage reads it by.
         size: Size in bytes.
-        stamp: Changes when the file is written anew; empty if the storage cannot tell.
+        stamp: Changes when the file is rewritten; empty if the storage cannot tell.
         problem: Why it must not be read; empty if it may.
     """
 

@@ -23,7 +23,7 @@ KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 # Begins the stamp of a storage that lists a checksum of the content.
 CRC_STAMP = "crc32:"
 
-# What fsspec file systems report of a file that changes when it is written anew.
+# What fsspec file systems report of a file that changes when it is rewritten.
 _STAMP_KEYS = (
     "ETag",
     "etag",
@@ -132,7 +132,7 @@ def open_storage(address: str) -> Storage:
         if path.is_file():
             return ZipStorage(str(path.resolve()), path.open("rb"))
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}). Mend the path or its permissions.") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}). Fix the path or its permissions.") from error
     raise UserError(
         f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or say where it is: "
         "kedro run --params=images=PATH (relative to the project's folder, or absolute). "

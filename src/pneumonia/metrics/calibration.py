@@ -59,7 +59,7 @@ def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Float
     if calibration["method"] != "none":
         raise UserError(
             f"The decision has a calibration by {calibration['method']}, which this release does not know. Make it "
-            "anew: kedro run --pipelines=evaluation."
+            "again: kedro run --pipelines=evaluation."
         )
     return probability.copy()
 

@@ -1,4 +1,4 @@
-"""What happens in a training beside its steps, one callback a job, in the order in which they are listed here."""
+"""What happens in a training beside its steps, one callback per job, in the order in which they are listed here."""
 
 import logging
 import math

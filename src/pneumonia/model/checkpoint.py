@@ -46,7 +46,7 @@ class TrainingState:
                 }
         except _DAMAGED as error:
             raise UserError(
-                f"{self.path} is damaged ({error}). Remove it, or start anew by --params=training.restart=true."
+                f"{self.path} is damaged ({error}). Remove it, or start over by --params=training.restart=true."
             ) from error
         return record, arrays
 

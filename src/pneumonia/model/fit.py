@@ -264,7 +264,7 @@ def run_epochs(
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted after {progress}. "
-            "The same command goes on from there; --params=training.restart=true starts anew."
+            "The same command goes on from there; --params=training.restart=true starts over."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # TensorFlow's own files: TensorBoard's logs

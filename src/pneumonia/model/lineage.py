@@ -39,7 +39,7 @@ def check_class_weights(class_weights: dict[str, float], split_manifest: pd.Data
     if not math.isclose(mean, 1, rel_tol=1e-6):
         raise UserError(
             f"The class weights {class_weights} do not belong to this split: its training images would weigh "
-            f"{mean:.4g} on average, not 1. Count them on it by kedro run --pipeline=imbalance (with the same "
+            f"{mean:.4g} on average, not 1. Count them on it by kedro run --pipelines=imbalance (with the same "
             "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
         )
 

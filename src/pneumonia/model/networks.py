@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
 
-# From images to what the last, dense layer takes. The seeds are for weights and dropout, one a layer.
+# From images to what the last, dense layer takes. The seeds are for weights and dropout, one per layer.
 Body = Callable[["KerasTensor", Iterator[int]], "KerasTensor"]
 
 NO_WEIGHTS, IMAGENET = "none", "imagenet"
 LEAST_SIZE = 32  # the networks halve the image five times
 
-# Stages of the default network: channels (each stage after the first halves the side) and residual blocks a stage.
+# Stages of the default network: channels (each stage after the first halves the side) and residual blocks per stage.
 WIDTHS = (32, 64, 128)
 BLOCKS = 2
 HEAD = ("probability", "etiology")  # the last layers, which are also the names of the outputs
@@ -82,7 +82,7 @@ def make_network(name: str, image_size: int, *, etiologies: int = 0, seed: int =
     check_name(name)
     if image_size < LEAST_SIZE:
         raise UserError(f"Images of {image_size} px are too small for the networks, which need {LEAST_SIZE} or more.")
-    # One seed a layer: a seed shared by layers of one shape would give them the same weights.
+    # One seed per layer: a seed shared by layers of one shape would give them the same weights.
     seeds = iter(np.random.default_rng(seed).integers(0, 2**31 - 1, 1000).tolist())
     image = keras.Input((image_size, image_size, 1), name="image")
     pooled = NETWORKS[name].body(image, seeds)

@@ -44,7 +44,7 @@ def predict(model: Model, images: Pixels, batch_size: int) -> Floats:
     Args:
         model: Takes uint8 `[n, size, size, 1]`; its first output is the probability, `[n, 1]`.
         images: The images, uint8 `[n, size, size, 1]`.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
 
     Returns:
         Probabilities, `[n]`.
@@ -77,7 +77,7 @@ def predict_stored(
         model: Takes uint8 `[n, size, size, 1]`; its first output is the probability, `[n, 1]`.
         pixel_store: Has the images.
         sha256s: Hash of each image, `[n]`.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
         change: What to do to the pixels first; uint8 `[n, size, size, 1]` in and out.
 
     Returns:

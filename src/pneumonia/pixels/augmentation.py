@@ -1,7 +1,7 @@
 """Random changes of training batches, as vectorised TensorFlow operations.
 
 Nothing here draws a random number: each operation is a function of the images and of uniform draws in [0, 1),
-one row an image, so that what an image looks like depends on where its draws come from (seed, epoch, row)
+one row per image, so that what an image looks like depends on where its draws come from (seed, epoch, row)
 alone. An operation takes float32 `[b, s, s, 1]` in 0..255 and draws `[b, k]`, and gives images of the same
 shape, type and range; only the geometry may change their size. Lengths are shares of the image's side.
 """
@@ -162,7 +162,7 @@ def gaussian_blur(images: "tf.Tensor", sigma: "tf.Tensor") -> "tf.Tensor":
     offsets = np.arange(-r, r + 1, dtype=np.float32)[:, None]
     weights = tf.exp(-0.5 * tf.square(offsets / tf.maximum(sigma, 1e-3)))
     weights /= tf.reduce_sum(weights, axis=0)
-    # Images as channels: a depthwise convolution has one kernel a channel.
+    # Images as channels: a depthwise convolution has one kernel per channel.
     x = tf.transpose(images, (3, 1, 2, 0))
     x = tf.pad(x, [[0, 0], [r, r], [r, r], [0, 0]], "SYMMETRIC")
     x = tf.nn.depthwise_conv2d(x, weights[:, None, :, None], [1, 1, 1, 1], "VALID")

@@ -191,8 +191,8 @@ def _load(store: PixelStore, stored_rows: npt.NDArray[np.int64]) -> tf.Variable:
 class _Reads:
     """Knows whether threads of tf.data read images in Python.
 
-    At the interpreter's exit such a thread would be stopped amid its read, and the dataset that it belongs to would
-    wait for it for ever. A dataset stops reading by itself once its buffers are full.
+    At the interpreter's exit such a thread would be killed while reading, and the dataset that it belongs to would
+    wait for it forever. A dataset stops reading by itself once its buffers are full.
     """
 
     def __init__(self) -> None:

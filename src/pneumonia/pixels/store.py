@@ -146,7 +146,7 @@ class PixelStore:
                 for position in np.flatnonzero(part_of == index):
                     file.seek(int(rows[position] - start) * self.record_bytes)
                     if file.readinto(images[position]) != self.record_bytes:
-                        raise UserError(f"{path} was cut since it was opened. Store it anew by: {REBUILD}")
+                        raise UserError(f"{path} was cut since it was opened. Store it again with: {REBUILD}")
         return images
 
 
@@ -171,7 +171,7 @@ class PixelStores:
         try:
             parts = [Part.read(path, image_size**2) for path in _descriptions(folder)]
         except DamagedPartError as error:
-            raise UserError(f"{error}. Store it anew by: {REBUILD}") from error
+            raise UserError(f"{error}. Store it again with: {REBUILD}") from error
         if not parts:
             raise UserError(f"There are no pixels in {folder}. Store them by: {REBUILD}")
         return PixelStore(folder, image_size, parts)
@@ -251,7 +251,7 @@ def _decode_all(
     if failed:
         raise UserError(
             f"{len(failed):,} images cannot be used, the first: {'; '.join(failed[:3])} "
-            "Mend or remove them and run again from the start, so that the images are listed anew."
+            "Fix or remove them and run again from the start, so that the images are listed again."
         )
 
 
@@ -264,7 +264,7 @@ def _keep_whole_parts(folder: Path, record_bytes: int) -> set[str]:
         try:
             stored.update(Part.read(description, record_bytes).sha256s)
         except DamagedPartError as error:
-            logger.warning("%s. It is made anew.", error)
+            logger.warning("%s. It is made again.", error)
             description.unlink()
             description.with_suffix(".u8").unlink(missing_ok=True)
     return stored

@@ -24,7 +24,7 @@ def fit_image_range(
         model: The trained network.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
 
     Returns:
         The record of `image_range.fit_range`, with the `weights_sha256` of the model that it belongs to.
@@ -48,6 +48,6 @@ def describe(pixels: Pixels, features: Model, batch_size: int) -> dict[str, Desc
     Args:
         pixels: The images.
         features: The network's pooled features, from `feature_model`.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
     """
     return {GREY: describe_grey(pixels), FEATURES: forward(features, pixels, batch_size)[0]}

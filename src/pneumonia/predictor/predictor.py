@@ -117,7 +117,7 @@ class Predictor:
 
         Args:
             images: A path (image, folder, zip, fsspec address), a source, arrays, or a sequence of these.
-            batch_size: Images a forward pass.
+            batch_size: Images per forward pass.
             limits: What an image may be; others are listed with the reason.
             max_file_bytes: Larger files are listed, not read.
 

@@ -21,7 +21,7 @@ class ManifestContract:
     """Refuses a manifest that breaks what a trustworthy split needs.
 
     It has exactly the columns of `pneumonia.split.manifest`, text as text and whole numbers as such, without gaps. A
-    path and a hash stand there once; no group is in two splits; every split has both classes; target, label and
+    path and a hash occur once; no group is in two splits; every split has both classes; target, label and
     etiology agree.
 
     Example:
@@ -43,7 +43,7 @@ class ManifestContract:
             for problem in check(data):
                 raise ManifestError(
                     f"The split manifest breaks its contract: {problem}. Nothing may be trained or scored on it; "
-                    "make it anew: kedro run --pipelines=ingest."
+                    "make it again: kedro run --pipelines=ingest."
                 )
         return data
 
@@ -77,8 +77,8 @@ def _check_values(data: pd.DataFrame) -> Iterator[str]:
     for name in ("bytes", "width", "height"):
         yield from _examples(f"{name} is not positive", data, data[name] <= 0, name)
     yield from _examples("sha256 is no SHA-256", data, ~data["sha256"].str.fullmatch("[0-9a-f]{64}"), "sha256")
-    yield from _examples("a path stands there twice", data, data["path"].duplicated(), "path")
-    yield from _examples("the same bytes stand there twice", data, data["sha256"].duplicated(), "path")
+    yield from _examples("a path occurs twice", data, data["path"].duplicated(), "path")
+    yield from _examples("the same bytes occur twice", data, data["sha256"].duplicated(), "path")
     pairs = data[["label", "target"]].drop_duplicates()
     if sorted(pairs["target"]) != [0, 1] or pairs["label"].nunique() != 2:
         yield f"label and target are not one to one: {pairs.to_dict('split')['data']}"

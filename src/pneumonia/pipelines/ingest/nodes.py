@@ -166,5 +166,5 @@ def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: Ing
     listed = "\n".join(lines[:SHOWN] + more)
     raise UserError(
         f"{len(rejected):,} of {found:,} image files cannot be used, more than the share "
-        f"{parameters.max_rejected:g} that ingest.max_rejected allows. Mend or remove them, or raise it:\n{listed}"
+        f"{parameters.max_rejected:g} that ingest.max_rejected allows. Fix or remove them, or raise it:\n{listed}"
     )

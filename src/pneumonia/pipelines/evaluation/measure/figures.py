@@ -18,7 +18,7 @@ SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
 
 
 def draw_metrics(metrics: dict[str, Any]) -> Figure:
-    """Draw the main metrics of validation and test with their intervals, one row a metric."""
+    """Draw the main metrics of validation and test with their intervals, one row per metric."""
     from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
 
     figure, axes = new_figure(4.6, 3.9)
