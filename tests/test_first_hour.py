@@ -119,7 +119,11 @@ def test_an_unknown_environment_is_named_with_those_there_are(ingested):
     ("pipeline", "version", "message"),
     [
         ("imbalance", "split_manifest:2020", "There is no version 2020 of split_manifest. The newest: 20"),
-        ("ingest", "split_manifest:2020", "This run makes split_manifest again, so version 2020 of it cannot be loaded"),
+        (
+            "ingest",
+            "split_manifest:2020",
+            "This run makes split_manifest again, so version 2020 of it cannot be loaded",
+        ),
         ("imbalance", "index_cache:2020", "index_cache has no versions"),
     ],
 )
