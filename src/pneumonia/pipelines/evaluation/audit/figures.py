@@ -25,9 +25,9 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
         draw_interval(ahead, position, row[BEHIND], row[f"{BEHIND}_low"], row[f"{BEHIND}_high"], colour)
     row_axes(axes, rows["name"])
     ahead.grid(visible=False, axis="y")
-    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test (0.5: chance)")
+    axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% intervals")
     ahead.set(xlabel="lead of the network")
-    axes.set_title("What tells the classes apart, with 95% intervals")
+    axes.set_title("What tells the classes apart")
     return figure
 
 
