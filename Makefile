@@ -28,7 +28,7 @@ check: install ## Look at style, format, types and imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-parameters: install ## Write the table and the comments of the parameters anew from their models
+parameters: install ## Write the table and the comments of the parameters from their models
 	$(BIN)/python docs/parameters.py
 
 viz: install ## Open the graph of the demo run on 127.0.0.1
@@ -39,7 +39,7 @@ site: install ## Build the graph with its previews as static pages in build/
 	KEDRO_ENV=demo $(BIN)/kedro viz build --include-previews
 	echo '{"has_missing_dependencies": false, "package_compatibilities": [{"package_name": "fsspec", "is_compatible": true}]}' > build/api/metadata
 
-constraints: ## Write constraints.txt anew from what is installed in .venv
+constraints: ## Write constraints.txt from what is installed in .venv
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean: ## Remove .venv and what demo runs made

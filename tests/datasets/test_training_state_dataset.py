@@ -52,14 +52,22 @@ def test_the_states_of_a_training_that_is_over_are_removed_and_no_others(states)
     assert [path.name for path in states.folder.iterdir()] == ["other.npz"]
 
 
-def test_the_newest_of_the_other_states_comes_first(states):
+def test_the_newest_state_of_another_training_is_found(states):
     import os
 
-    for age, key in enumerate(("new", "old", "key")):
+    assert states.newest_other("key") is None
+    for age, key in enumerate(("key", "new", "old")):
         states.of(key).write({}, {})
         os.utime(states.of(key).path, (1e9 - age, 1e9 - age))
 
-    assert [state.path.stem for state in states.others("key")] == ["new", "old"]
+    assert states.newest_other("key") == states.of("new")
+
+
+def test_states_of_a_training_that_was_started_again_elsewhere_are_not_removed(states):
+    states.of("key").write({}, {})
+    with TrainingStates(states.folder, states.logs).owned("key"):
+        states.remove("key")
+        assert states.files_of("key")
 
 
 def test_the_same_training_cannot_run_twice(dataset, states):

@@ -255,6 +255,15 @@ def test_another_recipe_leaves_an_interrupted_training_alone_and_says_how_they_d
     assert_same(fit_tiny(states_in(tmp_path)), trained)
 
 
+def test_a_damaged_state_of_another_training_is_named_and_stops_nobody(fit_tiny, tmp_path, caplog):
+    states = states_in(tmp_path)
+    states.folder.mkdir()
+    states.of("another").path.write_bytes(b"cut")
+
+    assert len(fit_tiny(states, epochs=1).history) == 1
+    assert "another.npz is damaged" in caplog.text
+
+
 def test_a_limit_on_memory_does_not_start_a_training_over(fit_tiny, tmp_path, caplog, default_parameters):
     caplog.set_level("INFO")
     with pytest.raises(UserError, match="Interrupted"):

@@ -52,9 +52,9 @@ def test_only_what_speaks_against_a_result_is_said():
     findings = [
         {"level": "bad", "title": "A", "text": "One."},
         {"level": "good", "title": "B", "text": "Two."},
-        {"level": "caution", "title": "C", "text": "Three."},
+        {"level": "caution", "title": "C?", "text": "Three."},
     ]
-    assert say_against(findings) == ["Against it: A. One.", "Against it: C. Three."]
+    assert say_against(findings) == ["Against it: A. One.", "Against it: C? Three."]
 
 
 def test_new_images_are_counted():

@@ -26,7 +26,7 @@ def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.D
 
     Args:
         chest_xrays: The source of the images.
-        split_manifest: One row an image; boxes of other images are left out.
+        split_manifest: One row per image; boxes of other images are left out.
 
     Returns:
         path, left, top, right, bottom (shares of the file's width and height). No row where the source is silent.
@@ -51,7 +51,7 @@ def measure_pointing(
 
     Args:
         pneumonia_model: The trained network.
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Decoded images.
         lesions: Boxes of lesions, none for most sources.
         resize: How files became squares.

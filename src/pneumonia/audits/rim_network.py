@@ -32,7 +32,7 @@ def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters
     """Train on the rims of the train images; predict those of validation and test, which have no say in it.
 
     Args:
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Has their pixels.
         parameters: `rim_network`, `hidden_side`, `batch_size`, `seed`.
 

@@ -52,7 +52,7 @@ def audit_shortcuts(
     is not), and on test after a fit to these; the network on the rim and the network itself on val and test.
 
     Args:
-        shortcut_features: One row an image of every split.
+        shortcut_features: One row per image of every split.
         rim_scores: The table of `rim_network.score_rims`, which may have no row.
         scores: The network's probabilities of validation and test.
         parameters: `seed`.

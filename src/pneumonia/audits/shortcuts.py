@@ -85,7 +85,7 @@ def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
         images: uint8 `[n, size, size, 1]`.
 
     Returns:
-        One row an image: mean brightness, means and deviations of the borders, `PERCENTS`, and `log_sharpness`, the
+        One row per image: mean brightness, means and deviations of the borders, `PERCENTS`, and `log_sharpness`, the
         logarithm of 1 plus the variance of the Laplacian (in grey levels: Pertuz et al., Pattern Recognit. 46, 2013).
     """
     pixels = images[..., 0] / np.float32(255)
@@ -115,7 +115,7 @@ def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) ->
     """Describe each image by its file, its grey levels, its borders and its sharpness.
 
     Args:
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Decoded images.
 
     Returns:

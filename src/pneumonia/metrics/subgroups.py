@@ -11,7 +11,7 @@ def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
     """Measure sensitivity by etiology, and specificity, on validation and test.
 
     Args:
-        predictions: One row an image of validation and test.
+        predictions: One row per image of validation and test.
 
     Returns:
         split, subgroup, metric, value, low, high, n, n_groups: one row for each etiology that is known, one

@@ -21,7 +21,7 @@ def compute_metrics(
     """Compute each metric of validation and test with its 95% interval.
 
     Args:
-        predictions: One row an image of validation and test.
+        predictions: One row per image of validation and test.
         decision: The record of `make_decision`.
         parameters: `prevalence`, `resamples`, `seed`.
 

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,18 @@ class TrainingStates:
         """Return the state of a training, or of one of the several networks that it trains, counted from 1."""
         return TrainingState(self.folder / (f"{key}.npz" if member is None else f"{key}-member-{member}.npz"))
 
-    def others(self, key: str) -> list[TrainingState]:
-        """Return the states of other trainings, the newest first."""
-        paths = [path for path in self.folder.glob("*.npz") if not path.name.startswith(key)]
-        return [TrainingState(path) for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)]
+    def files_of(self, key: str) -> list[Path]:
+        """Return the files of the states of a training."""
+        return list(self.folder.glob(f"{key}*.npz"))
+
+    def newest_other(self, key: str) -> TrainingState | None:
+        """Return the newest state of another training, if there is one."""
+        ages = {}
+        for path in self.folder.glob("*.npz"):
+            with suppress(FileNotFoundError):  # its training has just ended
+                ages[path] = path.stat().st_mtime
+        others = [path for path in ages if not path.name.startswith(key)]
+        return TrainingState(max(others, key=ages.__getitem__)) if others else None
 
     @contextmanager
     def owned(self, key: str) -> Iterator[None]:
@@ -91,7 +99,11 @@ class TrainingStates:
         Raises:
             UserError: If the same training is running already.
         """
-        self._lock(key)
+        if not self._lock(key):
+            raise UserError(
+                f"The same training is running already: it keeps its state in {self.of(key).path}. Wait for it, or "
+                "give this one another seed or an environment with a root of its own (docs/running.md)."
+            )
         try:
             yield
         except BaseException:
@@ -100,28 +112,25 @@ class TrainingStates:
 
     def remove(self, key: str) -> None:
         """Remove the states of a training whose model is saved, unless the same training has been started again."""
-        if not any(self.folder.glob(f"{key}*.npz")):
-            self._release(key)
+        if not self._lock(key):
             return
-        self._lock(key)
-        for path in self.folder.glob(f"{key}*.npz"):
+        for path in self.files_of(key):
             path.unlink()
         self._release(key)
         (self.folder / f"{key}.lock").unlink(missing_ok=True)
 
-    def _lock(self, key: str) -> None:
+    def _lock(self, key: str) -> bool:
+        """Tell whether the training is this process's own."""
         if key in self._locks:
-            return
+            return True
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"{key}.lock")
         try:
             lock.acquire(timeout=0)
-        except Timeout as error:
-            raise UserError(
-                f"The same training is running already: it keeps its state in {self.of(key).path}. Wait for it, or "
-                "give this one another seed or an environment with a root of its own (docs/running.md)."
-            ) from error
+        except Timeout:
+            return False
         self._locks[key] = lock
+        return True
 
     def _release(self, key: str) -> None:
         if key in self._locks:

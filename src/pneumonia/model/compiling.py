@@ -1,13 +1,11 @@
 """Optimizer, learning rate, loss and metrics of a network in training."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from pneumonia.base.parameters import TrainingParameters
-
-if TYPE_CHECKING:
-    from pneumonia.model.hardware import Hardware
+from pneumonia.model.hardware import Hardware
 
 # The learning rate's share that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
@@ -16,7 +14,7 @@ PROBABILITY = "probability"  # the output that the metrics judge
 
 
 def compile_network(
-    network: keras.Model, parameters: TrainingParameters, steps_per_epoch: int, hardware: "Hardware"
+    network: keras.Model, parameters: TrainingParameters, steps_per_epoch: int, hardware: Hardware
 ) -> None:
     """Give a network its optimizer, loss and metrics.
 
@@ -71,12 +69,12 @@ def make_metrics() -> list[keras.metrics.Metric]:
 
 
 def plain_names(logs: dict[str, float]) -> dict[str, float]:
-    """Return what Keras measured under the names of loss and metrics, without those of the outputs."""
-    return {name.removeprefix(f"{PROBABILITY}_"): float(value) for name, value in logs.items() if _is_ours(name)}
-
-
-def _is_ours(name: str) -> bool:
-    return not name.startswith("etiology_")
+    """Return loss and metrics under their own names: of several outputs Keras puts each one's name before them."""
+    return {
+        name.removeprefix(f"{PROBABILITY}_"): float(value)
+        for name, value in logs.items()
+        if not name.startswith("etiology_")  # the loss once more
+    }
 
 
 def make_schedule(

@@ -22,7 +22,7 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
     what evaluation decides on them, calibration and threshold, is decided on unseen images.
 
     Args:
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         members: How many.
         seed: Of the folds.
 

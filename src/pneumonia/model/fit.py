@@ -128,15 +128,20 @@ def _plan(
 
 def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any]) -> None:
     """Say why the newest unfinished training is not continued, if there is one and it is another."""
-    others = [] if any(states.folder.glob(f"{key}*.npz")) else states.others(key)
-    found = others[0].read() if others else None
-    if found is None:
+    other = None if states.files_of(key) else states.newest_other(key)
+    if other is None:
         return
-    logger.warning(
-        "An unfinished training is not continued, because this one has %s. It is kept in %s.",
-        tell_difference(description, found[0].get("description", {})),
-        others[0].path,
-    )
+    try:
+        found = other.read()
+    except UserError as error:  # another training's file: it does not keep this one from starting
+        logger.warning("%s", error.message)
+        return
+    if found is not None:
+        logger.warning(
+            "An unfinished training is not continued, because this one has %s. It is kept in %s.",
+            tell_difference(description, found[0].get("description", {})),
+            other.path,
+        )
 
 
 def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
@@ -162,10 +167,9 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
 def build(recipe: Recipe, size: int) -> keras.Model:
     """Return the network of a recipe, for images of a size, with the weights that it starts from."""
     # Policy, strategy and seed are set in the thread that trains: Keras keeps them by thread.
-    keras.utils.set_random_seed(recipe.training.seed)
-    network = make_network(
-        recipe.model.name, size, etiologies=len(recipe.etiologies), seed=recipe.training.seed
-    )  # fmt: skip
+    seed = recipe.training.seed
+    keras.utils.set_random_seed(seed)
+    network = make_network(recipe.model.name, size, etiologies=len(recipe.etiologies), seed=seed)
     if recipe.model.weights != NO_WEIGHTS:
         load_pretrained(network, recipe.model.weights)
     return network

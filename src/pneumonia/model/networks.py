@@ -40,22 +40,22 @@ class Network:
     Attributes:
         body: Builds all but the last layer.
         any_size: Whether the same weights take images of any size.
-        pretrained: Whether weights can be loaded: from ImageNet or a file.
+        application: The class of `keras.applications` whose weights it can start from; empty if none.
     """
 
     body: Body
     any_size: bool = True
-    pretrained: bool = False
+    application: str = ""
 
 
 NETWORKS: dict[str, Network] = {}
 
 
-def network(*, any_size: bool = True, pretrained: bool = False) -> Callable[[Body], Body]:
+def network(*, any_size: bool = True, application: str = "") -> Callable[[Body], Body]:
     """Register a network under the name of the function that builds it; `model.name` then knows it."""
 
     def register(body: Body) -> Body:
-        NETWORKS[body.__name__] = Network(body, any_size, pretrained)
+        NETWORKS[body.__name__] = Network(body, any_size, application)
         return body
 
     return register
@@ -178,7 +178,7 @@ def separable_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
     return x
 
 
-@network(pretrained=True)
+@network(application="EfficientNetV2B0")
 def efficientnetv2_b0(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
     """EfficientNetV2-B0 of `keras.applications`, 5.9 million weights; meant for `model.weights=imagenet`."""
     import keras
@@ -196,7 +196,7 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
     """Put pretrained weights into all layers but the last.
 
     Args:
-        model: Made by `make_network` from a network that is registered as `pretrained`; changed in place.
+        model: Made by `make_network` from a network that is registered with an `application`; changed in place.
         weights: `imagenet`, which Keras downloads once, or the path of a `.weights.h5` or `.h5` file of the same
             network without its top.
 
@@ -205,22 +205,18 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
     """
     import keras
 
-    if weights == IMAGENET:
-        path: str | None = IMAGENET
-    elif not Path(weights).is_file():
+    if weights != IMAGENET and not Path(weights).is_file():
         raise UserError(f"model.weights is {weights}, but there is no such file. It may be none, imagenet or a path.")
-    else:
-        path = weights
+    application = NETWORKS[model.name].application
+    make_body = getattr(keras.applications, application)
     try:
-        body = keras.applications.EfficientNetV2B0(
-            include_top=False, weights=path, input_shape=(*model.input_shape[1:3], 3)
-        )
+        body = make_body(include_top=False, weights=weights, input_shape=(*model.input_shape[1:3], 3))
     except (OSError, ValueError) as error:
         advice = (
             "They are downloaded from the network once; without one, put the file there and set model.weights to its "
             "path."
             if weights == IMAGENET
-            else "It must be a weights file of EfficientNetV2B0 without its top."
+            else f"It must be a weights file of {application} without its top."
         )
         raise UserError(f"The weights {weights} cannot be loaded ({error}). {advice}") from error
     ours = [weight for layer in model.layers if layer.name not in HEAD for weight in layer.weights]

@@ -52,7 +52,7 @@ def make_recipe(parameters: Parameters, class_weights: dict[str, float], split_m
     recipe = Recipe(inputs, model, training, class_weights, etiologies)
     check_name(model.name)
     network = NETWORKS[model.name]
-    if model.weights != NO_WEIGHTS and not network.pretrained:
+    if model.weights != NO_WEIGHTS and not network.application:
         raise UserError(f"There are no pretrained weights for {model.name}: set model.weights to none.")
     if not network.any_size and training.image_scale != 1:
         raise UserError(f"{model.name} takes images of one size only: set training.image_scale to 1.")

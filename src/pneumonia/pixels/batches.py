@@ -74,7 +74,7 @@ def make_train_input(
 
     Args:
         store: Has the pixels.
-        manifest: One row an image, with sha256, label and target.
+        manifest: One row per image, with sha256, label and target.
         batch_size: Images in a batch. The last batch of an epoch holds what is left.
         seed: Of order and draws; not negative.
         memory_limit_mb: Pixels of up to this size (in 10^6 bytes) are held in memory, more are streamed.
@@ -128,7 +128,7 @@ def make_eval_input(
 
     Args:
         store: Has the pixels.
-        manifest: One row an image, with sha256 and target.
+        manifest: One row per image, with sha256 and target.
         batch_size: Images in a batch.
         memory_limit_mb: As in `make_train_input`.
         shard: `(n, i)`: only rows i, i + n, i + 2n and so on.

@@ -31,7 +31,7 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
     """Choose test images to look at: right ones of both classes, false alarms, misses; most confident first.
 
     Args:
-        predictions: One row an image.
+        predictions: One row per image.
         parameters: `gallery_images`, the number of each kind.
 
     Returns:
@@ -58,7 +58,7 @@ def draw_gallery_maps(
 
     Args:
         pneumonia_model: The trained network.
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Decoded images.
         gallery: The chosen images.
 

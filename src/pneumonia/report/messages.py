@@ -96,7 +96,11 @@ def say_metrics(images: str, record: dict[str, Any]) -> str:
 def say_against(findings: list[Finding]) -> list[str]:
     """Say what speaks against a result, the gravest first."""
     against = [finding for finding in findings if finding["level"] != Level.GOOD]
-    return [f"Against it: {finding['title']}. {finding['text']}" for finding in against]
+    return [f"Against it: {_sentence(finding['title'])} {finding['text']}" for finding in against]
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith("?") else f"{title}."
 
 
 def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:

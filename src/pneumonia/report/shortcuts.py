@@ -18,7 +18,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     """Set the network against the shortcuts that were tried, by their paired differences on the same images.
 
     Args:
-        shortcut_audit: The network's row and one a shortcut, with `behind_network` and its bounds.
+        shortcut_audit: The network's row and one per shortcut, with `behind_network` and its bounds.
         images: Which rows are looked at.
         where: On which images, in words.
 
@@ -37,7 +37,8 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     text += f"the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
-        text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
+        if list(doubtful["predictor"]) != [best["predictor"]]:
+            text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
         text += " The result does not show that it reads radiographs."
         return finding(Level.BAD, "Not shown to be better than a shortcut", text)
     if best["low"] > CHANCE:

@@ -11,7 +11,7 @@ def count_classes(split_manifest: pd.DataFrame) -> pd.DataFrame:
     """Count images and groups of each class in each split.
 
     Args:
-        split_manifest: One row an image, with split, label, target and group.
+        split_manifest: One row per image, with split, label, target and group.
 
     Returns:
         Columns split, label, target, images, groups and share (of the split's images), by split and target.

@@ -21,7 +21,7 @@ def draw_batch(
     """Draw the first images of a training's first epoch, as they are stored and as the network sees them.
 
     Args:
-        split_manifest: One row an image.
+        split_manifest: One row per image.
         pixel_store: Has the pixels.
         parameters: Size of the pixels, resize method and augmentation.
         seed: The training's.

@@ -12,7 +12,7 @@ def store_pixels(chest_xrays: ImageSource, split_manifest: pd.DataFrame, paramet
 
     Args:
         chest_xrays: The image files.
-        split_manifest: One row an image, with path and sha256.
+        split_manifest: One row per image, with path and sha256.
         parameters: Size of the pixels and resize method.
     """
     return PixelRequest(
