@@ -8,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import generate_timestamp
 from kedro.runner import SequentialRunner
 
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.data_parameters import IngestParameters, LabelsParameters
 from pneumonia.pipelines.ingest import create_pipeline
 
 
@@ -17,8 +17,9 @@ def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
     text = (project / "conf/base/catalog_ingest.yml").read_text()
     text = text.replace("${runtime_params:images,${globals:images}}", images).replace("${globals:root}", root)
     catalog = DataCatalog.from_config(yaml.safe_load(text), save_version=generate_timestamp())
-    values = yaml.safe_load((project / "conf/base/parameters_ingest.yml").read_text())["ingest"]
-    catalog["params:ingest"] = MemoryDataset(IngestParameters.model_validate(values), copy_mode="assign")
+    for name, model in (("ingest", IngestParameters), ("labels", LabelsParameters)):
+        values = yaml.safe_load((project / f"conf/base/parameters_{name}.yml").read_text())[name]
+        catalog[f"params:{name}"] = MemoryDataset(model.model_validate(values), copy_mode="assign")
     return catalog
 
 
