@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 import urllib.request
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
+from playwright.sync_api import expect
 
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
@@ -49,6 +51,20 @@ def test_every_dataset_of_every_environment_has_a_layer(project):
 def test_the_catalog_has_the_datasets_of_the_pipelines_and_no_others(project, catalog_entries):
     assert {name for name, entry in catalog_entries.items() if entry is None} == set()
     assert {name for name in written_entries(project / "conf/base") if "{" not in name} <= set(catalog_entries)
+
+
+def test_no_pipeline_leads_from_a_layer_back_to_an_earlier_one(catalog_entries):
+    from pneumonia.pipeline_registry import register_pipelines
+
+    floor = {name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in catalog_entries.items()}
+    back = {
+        (node.name, upper, lower)
+        for pipeline in register_pipelines().values()
+        for node in pipeline.nodes
+        for upper, lower in product(floor.keys() & node.inputs, floor.keys() & node.outputs)
+        if floor[upper] > floor[lower]
+    }
+    assert back == set()
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +145,27 @@ def node_of(page, name):
     return page.locator(".pipeline-node", has_text=re.compile(f"^{name}$"))
 
 
+# Resolves once the nodes, their kinds and places were the same in so many frames; a transition moves them in each.
+AT_REST = """frames => new Promise(resolve => {
+    let former = "", same = 0;
+    const look = () => {
+        const nodes = [...document.querySelectorAll(".pipeline-node")];
+        const now = nodes.map(n => n.textContent + n.classList + n.getBoundingClientRect().y).join();
+        same = now === former ? same + 1 : 0;
+        former = now;
+        same < frames ? requestAnimationFrame(look) : resolve();
+    };
+    look();
+})"""
+
+
 def nodes_of(page, kind=""):
     """The distance of each node's middle from the top of the screen, in pixels, by name."""
-    nodes = page.locator(f".pipeline-node{kind}").all()
-    boxes = {node.text_content(): node.bounding_box() for node in nodes}
-    return {name: box["y"] + box["height"] / 2 for name, box in boxes.items()}
+    page.evaluate(AT_REST, 60)
+    return page.locator(f".pipeline-node{kind}").evaluate_all(
+        "nodes => Object.fromEntries(nodes.map(node => [node.textContent, node.getBoundingClientRect()])"
+        ".map(([name, box]) => [name, box.y + box.height / 2]))"
+    )
 
 
 def click(page, name):
@@ -154,6 +186,7 @@ def width_of_preview(page):
 
 @pytest.mark.slow
 def test_each_stage_is_one_box_from_top_to_bottom(page):
+    expect(page.locator(".pipeline-node--modularPipeline")).to_have_count(len(STAGES))
     boxes = nodes_of(page, ".pipeline-node--modularPipeline")
     assert sorted(boxes) == sorted(STAGES)
     assert nodes_of(page, ".pipeline-node--task") == {}
@@ -178,6 +211,7 @@ def test_a_box_opens_to_its_nodes(page):
     expand(page, "inputs", "store_pixels")
 
     node_of(page, "inputs").wait_for(state="detached")
+    expect(page.locator(".pipeline-node--task")).to_have_count(2)
     assert sorted(nodes_of(page, ".pipeline-node--task")) == ["draw_batch", "store_pixels"]
 
 
