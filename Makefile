@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test check parameters viz site constraints clean
+.PHONY: help install demo test slow check parameters viz site constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,14 @@ install: .venv/installed ## Set up .venv with the extras dev and viz
 demo: install ## Run the whole chain on generated images
 	$(BIN)/kedro run --env=demo
 
+# Each worker imports TensorFlow: more than four cost memory for little.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 test: install ## Run the tests, without the slow ones
-	$(BIN)/python -m pytest --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
+	$(PYTEST) --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
+
+slow: install ## Run the slow tests
+	$(PYTEST) -m slow --durations=20
 
 check: install ## Look at style, format, types and imports
 	$(BIN)/ruff check .
