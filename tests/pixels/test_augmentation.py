@@ -15,7 +15,7 @@ SIZE = 32
 OFF = AugmentationParameters(**{**dict.fromkeys(AugmentationParameters.model_fields, 0.0), "crop_area": 1.0})
 ON = AugmentationParameters(
     flip=0.5, rotation=10.0,
-    crop=0.9, crop_area=0.08, crop_aspect=0.288, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
+    crop=0.85, crop_area=0.08, crop_aspect=0.288, zoom_out=0.1, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
     blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
 )  # fmt: skip
 HALF = np.full((4, N_DRAWS), 0.5, np.float32)
@@ -110,6 +110,20 @@ def test_a_crop_of_a_quarter_of_the_area_at_a_corner_is_that_corner_enlarged(ima
 def test_a_draw_over_the_share_shows_the_whole_image(images: np.ndarray) -> None:
     draws = [0.5, 0.5, 0.5, 0.95, 0.0, 0.5, 1.0, 0.0]
     np.testing.assert_allclose(geometry(images, draws, crop=0.9, crop_area=0.25), images, atol=1e-3)
+
+
+def test_an_image_that_is_zoomed_out_lies_whole_and_smaller_on_black() -> None:
+    white = np.full((3, 100, 100, 1), 200.0, np.float32)
+    draws = np.full((3, 8), 0.5, np.float32)
+    draws[:, 3:5] = [[0.95, 0.5], [0.95, 0.5], [0.5, 0.5]]  # by a factor of 1.2; the last one not at all
+    draws[1, 6:] = 0.0
+
+    shown = aug.geometry(tf.constant(white), tf.constant(draws), OFF.model_copy(update={"zoom_out": 0.1}), 120)
+    middle, corner, whole = shown.numpy()[..., 0]
+
+    assert np.array_equal(middle > 0, np.pad(np.ones((100, 100), bool), 10))
+    assert np.array_equal(corner > 0, np.pad(np.ones((100, 100), bool), ((0, 20), (0, 20))))
+    assert (whole == 200).all()
 
 
 def test_a_wide_crop_is_as_wide_as_it_is_drawn() -> None:

@@ -5,9 +5,9 @@ an image is read. The text below a field, with its unit in brackets, is its desc
 into the YAML files and the table of parameters.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pneumonia.base.data_parameters import Group, IngestParameters, LabelsParameters, Patterns, Share
 
@@ -33,6 +33,8 @@ class AugmentationParameters(Group):
     """Least area of that part. [share of the area]"""
     crop_aspect: Annotated[float, Field(ge=0, le=1)]
     """Largest difference of that part's sides. [|log of width over height|]"""
+    zoom_out: Annotated[float, Field(ge=0, le=1)]
+    """Share of the images that are shown smaller, on black; at most 1 less `crop`. [share of the images]"""
     shear: Annotated[float, Field(ge=0, le=1)]
     """Largest shear. [horizontal shift per height]"""
     gamma: Annotated[float, Field(ge=0, le=2)]
@@ -49,6 +51,12 @@ class AugmentationParameters(Group):
     """Largest standard deviation of the noise. [grey levels of 255]"""
     erase: Annotated[float, Field(ge=0, le=1)]
     """Share of the images that lose a rectangle. [share of the images]"""
+
+    @model_validator(mode="after")
+    def _cut_or_smaller(self) -> Self:
+        if self.crop + self.zoom_out > 1 + 1e-9:
+            raise ValueError("crop and zoom_out add up to more than 1, but no image is both cut and shown smaller")
+        return self
 
 
 class InputsParameters(Group):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 NOISE_BANK = 64  # images of Gaussian noise to choose from
+LARGEST = 0.4  # of the side, by which a rectangle is longer than the image at most
 BLUR_RADIUS = 4  # taps on each side; at a standard deviation of 1.6 px it cuts off 0.5%
 DRAWS = {"geometry": 8, "gamma": 1, "contrast": 1, "brightness": 1, "sharpness": 2, "noise": 3, "erase": 6}
 N_DRAWS = sum(DRAWS.values())
@@ -42,7 +43,7 @@ def augment(
     part = dict(zip(DRAWS, tf.split(draws, list(DRAWS.values()), axis=1), strict=True))
     size = size or images.shape[1]
     # The geometry comes first, on bytes: the projective kernel is twice as fast on them.
-    if s.flip or s.rotation or s.shear or s.crop or size != images.shape[1]:
+    if s.flip or s.rotation or s.shear or s.crop or s.zoom_out or size != images.shape[1]:
         images = geometry(images, part["geometry"], s, size)
     x = tf.cast(images, tf.float32)
     if s.gamma:
@@ -67,20 +68,22 @@ def _clipped(images: "tf.Tensor") -> "tf.Tensor":
 
 
 def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters, size: int) -> "tf.Tensor":
-    """Cut out a rectangle, rotate, shear and mirror it, and enlarge it to a square, in one resampling.
+    """Choose a rectangle, rotate, shear and mirror it, and make it a square, in one resampling.
 
     The random resized crop of Szegedy et al. (2015): a part of the image of random area, shape and position. What a
-    rotated rectangle reaches beyond the image is its reflection, so that no border tells how it was cut.
+    rotated rectangle reaches beyond the image is its reflection, so that no border tells how it was cut. And the zoom
+    out of Liu et al. (2016, SSD): a larger rectangle, in which the image lies on black.
 
     Takes uint8 too. Draws: rotation and shear (0.5: none), mirror left to right (under `strengths.flip`), whether to
-    crop (under `strengths.crop`), area, ratio of the sides, position in x and y. Returns `[b, size, size, 1]`.
+    crop (under `strengths.crop`) or to zoom out (from 1 - `strengths.zoom_out` on), area, ratio of the sides, position
+    in x and y. Returns `[b, size, size, 1]`.
     """
     import tensorflow as tf
 
     side = images.shape[1]
     u = 2.0 * draws - 1.0
     angle, shear = u[:, 0] * (strengths.rotation * np.pi / 180.0), u[:, 1] * strengths.shear
-    width, height = _cut(draws, strengths)
+    width, height = _rectangle(draws, strengths)
     mirrored = tf.where(draws[:, 2] < strengths.flip, -width, width)
     cosine, sine = tf.cos(angle), tf.sin(angle)
     to_side = side / size
@@ -91,7 +94,7 @@ def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationPar
     y_centre = side * (height / 2 + draws[:, 7] * (1.0 - height)) - 0.5
     middle, zero = (size - 1) / 2.0, tf.zeros_like(a)
     x_shift, y_shift = x_centre - (a + b) * middle, y_centre - (c + d) * middle
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    shown = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.stack([a, b, x_shift, c, d, y_shift, zero, zero], axis=1),
         output_shape=[size, size],
@@ -99,17 +102,27 @@ def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationPar
         interpolation="BILINEAR",
         fill_mode="REFLECT",
     )
+    if not strengths.zoom_out:
+        return shown
+    step = tf.range(size, dtype=tf.float32)
+    a, b, c, d, x_shift, y_shift = (v[:, None, None] for v in (a, b, c, d, x_shift, y_shift))
+    x, y = a * step + b * step[:, None] + x_shift, c * step + d * step[:, None] + y_shift
+    beyond = tf.maximum(tf.abs(x - (side - 1) / 2), tf.abs(y - (side - 1) / 2)) > side / 2
+    is_black = beyond & (draws[:, 3] >= 1.0 - strengths.zoom_out)[:, None, None]
+    return tf.where(is_black[..., None], tf.zeros_like(shown), shown)
 
 
-def _cut(draws: "tf.Tensor", strengths: AugmentationParameters) -> tuple["tf.Tensor", "tf.Tensor"]:
-    """Return width and height of the rectangles as shares of the side, `[b]` each; 1 where nothing is cut."""
+def _rectangle(draws: "tf.Tensor", strengths: AugmentationParameters) -> tuple["tf.Tensor", "tf.Tensor"]:
+    """Return width and height of the rectangles as shares of the side, `[b]` each; 1 for the whole image."""
     import tensorflow as tf
 
-    area = strengths.crop_area + (1.0 - strengths.crop_area) * draws[:, 4]
     stretch = tf.exp((draws[:, 5] - 0.5) * strengths.crop_aspect)
-    width, height = tf.minimum(tf.sqrt(area) * stretch, 1.0), tf.minimum(tf.sqrt(area) / stretch, 1.0)
-    is_cut = draws[:, 3] < strengths.crop
-    return tf.where(is_cut, width, 1.0), tf.where(is_cut, height, 1.0)
+    area = strengths.crop_area + (1.0 - strengths.crop_area) * draws[:, 4]
+    is_cut, is_larger = draws[:, 3] < strengths.crop, draws[:, 3] >= 1.0 - strengths.zoom_out
+    side = tf.where(is_cut, tf.sqrt(area), tf.where(is_larger, 1.0 + LARGEST * draws[:, 4], 1.0))
+    stretch = tf.where(is_cut | is_larger, stretch, 1.0)
+    width, height = side * stretch, side / stretch
+    return tf.where(is_cut, tf.minimum(width, 1.0), width), tf.where(is_cut, tf.minimum(height, 1.0), height)
 
 
 def gamma(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tensor":
