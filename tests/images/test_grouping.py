@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from pneumonia.base.errors import UserError
+from pneumonia.images import grouping
 from pneumonia.images.grouping import NameParts, etiology_of, group_of, link_groups, parse_name, read_groups, split_key
 
 
@@ -84,3 +85,10 @@ def test_groups_are_joined_along_chains_whatever_the_order_of_pairs():
 
     expected = {"a": "a", "b": "b", "c": "b", "d": "b", "e": "b"}
     assert link_groups("abcde", pairs) == link_groups("edcba", pairs[::-1]) == expected
+
+
+def test_a_pattern_without_end_is_refused_after_a_while(monkeypatch):
+    monkeypatch.setattr(grouping, "MATCHING_SECONDS", 0.1)
+
+    with pytest.raises(UserError, match=r"does not come to an end for the file name 'aaa"):
+        parse_name(f"train/NORMAL/{'a' * 200}.png", [r"(?P<number>(a|aa)+)b"])

@@ -1,8 +1,8 @@
 """The groups of parameters that say which images there are, and what all groups have in common."""
 
-import re
 from typing import Annotated, Literal
 
+import regex
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -19,8 +19,8 @@ class Group(BaseModel):
 def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
     for pattern in patterns:
         try:
-            names = re.compile(pattern).groupindex
-        except re.error as error:
+            names = regex.compile(pattern).groupindex
+        except regex.error as error:
             raise ValueError(f"{pattern!r} is not a regular expression ({error})") from error
         if "number" not in names:
             raise ValueError(f"{pattern!r} has no part (?P<number>...)")

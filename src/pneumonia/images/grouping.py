@@ -6,9 +6,10 @@ A group is what the file names give, not a proven patient.
 import csv
 import io
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import regex
 
 from pneumonia.base.errors import UserError
 
@@ -16,6 +17,7 @@ GROUPS_FILE = "groups.csv"
 ETIOLOGIES = ("bacteria", "virus")
 NO_ETIOLOGY = "none"
 UNKNOWN_ETIOLOGY = "unknown"
+MATCHING_SECONDS = 10.0  # for one name; a usual pattern takes microseconds
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,22 @@ def parse_name(path: str, patterns: Sequence[str]) -> NameParts | None:
         path: Path of an image.
         patterns: Regular expressions with a part `number` and perhaps a part `etiology`.
 
+    Raises:
+        UserError: If a pattern tries so many ways to fit the name that it would take hours.
+
     >>> parse_name("train/PNEUMONIA/person23_virus_7.jpeg", [r"person(?P<number>\\d+)_(?P<etiology>[a-z]+)_\\d+"])
     NameParts(number='23', etiology='virus')
     """
     stem = os.path.splitext(path)[0].rpartition("/")[2]  # noqa: PTH122 - pathlib is slow for many thousand names
     for pattern in patterns:
-        match = re.fullmatch(pattern, stem)
+        try:
+            match = regex.fullmatch(pattern, stem, timeout=MATCHING_SECONDS)
+        except TimeoutError as error:
+            raise UserError(
+                f"The pattern {pattern!r} does not come to an end for the file name {stem!r}: a repetition inside a "
+                f"repetition, such as (a+)+, is tried in too many ways. Write it without, or list the groups in "
+                f"{GROUPS_FILE}."
+            ) from error
         if match:
             parts = match.groupdict()
             return NameParts(parts["number"] or "", parts.get("etiology") or "")
