@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -101,39 +101,67 @@ def feature_model(model: Model) -> Model:
     """
     import keras
 
-    network = _first_network(model)
-    return keras.Model(network.inputs, _pooled(network), name="pooled")
+    network = first_network(model)
+    return keras.Model(network.inputs, pooled_features(network), name="pooled")
 
 
 def with_features(model: Model) -> Model:
     """Return the model that gives both, in one pass: the probability, `[n, 1]`, and the features of `feature_model`."""
     import keras
 
-    network = _first_network(model)
-    joint = keras.Model(network.inputs, [*network.outputs, _pooled(network)], name=network.name)
+    twin, views = with_inner(model, lambda network: [pooled_features(network)])
+    return keras.Model(twin.inputs, [twin.outputs[0], views[0].inner[0]], name="with_features")
+
+
+class View(NamedTuple):
+    """What the first network says of one view of the image: its input, its outputs, and what was asked for besides."""
+
+    image: Any
+    outputs: list[Any]
+    inner: list[Any]
+
+
+def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Model, list[View]]:
+    """Return a model of the same layers, and so the same weights, in which inner tensors of a network can be reached.
+
+    Args:
+        model: A network, or an average of several networks or views.
+        choose: From the first network to symbolic tensors inside of it.
+
+    Returns:
+        The model, and what the first network says of each view, as symbolic tensors of that model.
+    """
+    import keras
+
+    network = first_network(model)
+    inner = choose(network)
     if network is model:
-        return keras.Model(joint.inputs, [joint.outputs[0], joint.outputs[-1]], name="with_features")
-    seen = []
+        return model, [View(model.inputs[0], list(model.outputs), inner)]
+    joint = keras.Model(network.inputs, [*network.outputs, *inner], name=network.name)
+    views: list[View] = []
 
     def call(layer: Any, *arguments: Any, **named: Any) -> Any:
         if layer is not joint:
             return layer(*arguments, **named)
-        *outputs, pooled = joint(*arguments, **named)
-        seen.append(pooled)
+        said = joint(*arguments, **named)
+        outputs, inside = said[: -len(inner)], said[-len(inner) :]
+        views.append(View(arguments[0], outputs, inside))
         return outputs if len(outputs) > 1 else outputs[0]
 
-    # The same layers, and so the same weights; only the first network is exchanged for the one that says more.
+    # Only the first network is exchanged for the one that says more.
     twin = keras.models.clone_model(
         model, clone_function=lambda layer: joint if layer is network else layer, call_function=call
     )
-    return keras.Model(twin.inputs, [twin.outputs[0], seen[0]], name="with_features")
+    return twin, views
 
 
-def _first_network(model: Model) -> Model:
+def first_network(model: Model) -> Model:
+    """Return the network whose features describe an image: the model itself, or the first that it averages."""
     return next(layer for layer in [model, *model.layers] if _has_features(layer))
 
 
-def _pooled(network: Model) -> Any:
+def pooled_features(network: Model) -> Any:
+    """Return the mean of a network's last maps as a symbolic tensor, `[n, k]` float32."""
     import keras
 
     pool = keras.layers.GlobalAveragePooling2D(name="pooled_features", dtype="float32")

@@ -12,7 +12,7 @@ images; the larger of the two is the image's distance, and the 99th percentile o
 """
 
 import base64
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ def describe_grey(images: Pixels) -> Description:
     spread = values.std(axis=(1, 2))
     thumbnails = (thumbnails - thumbnails.mean(axis=1, keepdims=True)) / (thumbnails.std(axis=1, keepdims=True) + 1)
     edges = np.log1p(np.abs(np.diff(values, axis=2)).mean(axis=(1, 2)))
-    margin = max(1, round(EDGE * values.shape[1]))
+    margin = rim_height(values.shape[1])
     rim = (values[:, :margin].mean(axis=(1, 2)) + values[:, -margin:].mean(axis=(1, 2))) / 2
     darkest = (values == values.min(axis=(1, 2), keepdims=True)).mean(axis=(1, 2))
     figures = [
@@ -60,9 +60,19 @@ def describe_grey(images: Pixels) -> Description:
     return np.column_stack([thumbnails, *figures]).astype(np.float32)
 
 
+def cell_starts(size: int) -> npt.NDArray[np.int64]:
+    """Return where the cells of the thumbnail begin in an image of this side, pixels, `[16]`."""
+    return np.linspace(0, size, THUMBNAIL, endpoint=False).astype(np.int64)
+
+
+def rim_height(size: int) -> int:
+    """Return the height of the strips at top and bottom of an image of this side, pixels."""
+    return max(1, round(EDGE * size))
+
+
 def _shrink(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the mean grey values of 16 x 16 cells, `[n, 16, 16]`."""
-    starts = np.linspace(0, values.shape[1], THUMBNAIL, endpoint=False).astype(np.int64)
+    starts = cell_starts(values.shape[1])
     counts = np.diff(np.append(starts, values.shape[1])).astype(np.float32)
     sums = np.add.reduceat(np.add.reduceat(values, starts, axis=1), starts, axis=2)
     return sums / (counts[:, None] * counts)
@@ -96,14 +106,30 @@ def fit_distance(training: Description, most: int) -> dict[str, Any]:
     }
 
 
-def distances(description: Description, record: dict[str, Any]) -> Floats:
-    """Return the squared Mahalanobis distance of each image, `[n]`, from those of `fit_distance`."""
+class Distance(NamedTuple):
+    """A fitted distance as arrays: `mean` and `scale` `[k]`, `components` `[q, k]`, `variances` `[q]`, `noise`."""
+
+    mean: Floats
+    scale: Floats
+    components: Floats
+    variances: Floats
+    noise: float
+
+
+def unpack_distance(record: dict[str, Any]) -> Distance:
+    """Return the arrays that a record of `fit_distance` holds."""
     mean, scale, variances = (_unpack(record[name]) for name in ("mean", "scale", "variances"))
     components = _unpack(record["components"]).reshape(len(variances), len(mean))
-    centred = (description.astype(np.float64) - mean) / scale
-    along = centred @ components.T
+    return Distance(mean, scale, components, variances, record["noise"])
+
+
+def distances(description: Description, record: dict[str, Any]) -> Floats:
+    """Return the squared Mahalanobis distance of each image, `[n]`, from those of `fit_distance`."""
+    fitted = unpack_distance(record)
+    centred = (description.astype(np.float64) - fitted.mean) / fitted.scale
+    along = centred @ fitted.components.T
     rest = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-    squared: Floats = (along**2 / variances).sum(axis=1) + rest / record["noise"]
+    squared: Floats = (along**2 / fitted.variances).sum(axis=1) + rest / fitted.noise
     return squared
 
 
