@@ -3,8 +3,9 @@
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +53,34 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``, whole or not at all."""
     with whole_file(path) as part:
         part.write_bytes(data)
+
+
+def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files, whole or not at all.
+
+    Args:
+        path: Where the folder shall be in the end; nothing is there yet.
+        files: Contents by path below it, with `/` between its parts.
+
+    Raises:
+        UserError: If the file system refuses.
+    """
+    part: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        for name, content in files.items():
+            write_whole(part / name, content)
+        part.chmod(0o777 & ~_umask())
+        part.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(
+            f"Could not write {path}: {error.strerror or error}. Make room or fix the permissions and run again."
+        ) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def sha256_of_file(path: Path) -> str:

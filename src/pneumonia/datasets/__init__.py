@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "FigureDataset": "figure_dataset",
+    "FolderDataset": "folder_dataset",
     "HtmlDataset": "text_datasets",
     "ModelDataset": "model_dataset",
     "PixelStoreDataset": "pixel_store_dataset",

@@ -29,7 +29,7 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
             "version": folder.name,
             "path": folder,
             "bytes": _size(folder),
-            "is_whole": _file(folder).is_file(),
+            "is_whole": _file(folder).exists(),
         }
         for name, entry in catalog.items()
         if isinstance(entry, Mapping) and entry.get("versioned")

@@ -51,7 +51,7 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
 
     names = [name for name in (PROBABILITY, ETIOLOGY) if name in graph.output]
     # Distances and maps do not survive 8 bits.
-    rounded = keras.Model(graph.inputs, {name: graph.output[name] for name in names})
+    rounded = keras.Model(graph.input, {name: graph.output[name] for name in names})
     for model in (graph, rounded):
         model(sample[:1])  # Keras exports what was called once
     with tempfile.TemporaryDirectory() as name, held_back_stderr(), warnings.catch_warnings():

@@ -148,7 +148,7 @@ def fit_range(training: dict[str, Description], validation: dict[str, Descriptio
         record = fit_distance(description, COMPONENTS[kind])
         unit = float(np.quantile(distances(validation[kind], record), 1 - OUTSIDE))
         parts[kind] = {**record, "unit": unit}
-    largest = np.max(list(_relative(validation, parts).values()), axis=0)
+    largest = np.max(list(relative_distances(validation, parts).values()), axis=0)
     counts = {"train": len(next(iter(training.values()))), "val": len(largest)}
     return {"parts": parts, "bound": float(np.quantile(largest, 1 - OUTSIDE)), "outside": OUTSIDE, "fitted_on": counts}
 
@@ -163,7 +163,7 @@ def judge_range(descriptions: dict[str, Description], image_range: dict[str, Any
     Returns:
         The distance of each image, in bounds (above 1: outside), `[n]`, and the reason: empty for one inside.
     """
-    relative = _relative(descriptions, image_range["parts"])
+    relative = relative_distances(descriptions, image_range["parts"])
     kinds = list(relative)
     stacked = np.stack([relative[kind] for kind in kinds])
     distance = stacked.max(axis=0) / image_range["bound"]
@@ -172,7 +172,8 @@ def judge_range(descriptions: dict[str, Description], image_range: dict[str, Any
     return distance, reasons
 
 
-def _relative(descriptions: dict[str, Description], parts: dict[str, Any]) -> dict[str, Floats]:
+def relative_distances(descriptions: dict[str, Description], parts: dict[str, Any]) -> dict[str, Floats]:
+    """Return the distances of each image by kind, in units of that kind, `[n]` each; the bound is one for all kinds."""
     return {kind: distances(descriptions[kind], part) / part["unit"] for kind, part in parts.items()}
 
 

@@ -1,0 +1,117 @@
+"""What a program must know to use an exported model: the file `model.json` beside it."""
+
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.resources import files as package_files
+from typing import Any
+
+from pneumonia.export.convert import ONNX, Files
+from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
+from pneumonia.export.parity import check_parity
+from pneumonia.export.range_graph import KINDS
+from pneumonia.predictor.image_range import OUTSIDE, REASONS
+from pneumonia.predictor.predictor import Predictor
+from pneumonia.report.provenance import say_population
+
+CONTRACT, SCRIPT = "model.json", "predict.py"  # the script is src/pneumonia/export/templates/predict.py
+FORMAT = 1
+RESULTS = ("auc", "sensitivity", "specificity")
+PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow")
+TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
+NOTICE = "Research software. Not a medical device. No decision about a patient may rest on it."
+MEANINGS = {
+    PROBABILITY: "of the positive class, before calibration; the mean of all networks and views of the model",
+    DISTANCE: "from the training images by range.kinds, divided by the bound; above 1 in either: out of range",
+    MAP: "what speaks for the positive class, in the first network's view of the whole image, from 0 to its peak at 1",
+    ETIOLOGY: "probabilities of the negative class and of each of etiologies; they add up to 1",
+}
+SQUARING = {
+    "squeeze": "The whole image is resized to the square; its proportions are lost.",
+    "pad": "The image keeps its proportions: its longer side becomes the side of the square, and it lies in the middle "
+    "of black borders.",
+    "crop": "The central square, as wide as the image's shorter side, is cut out and resized.",
+}
+DECODER = (
+    "8-bit luminance (ITU-R 601-2); transparency lies on black; values of more than 8 bits are divided by the largest "
+    "of the smallest of 10, 12, 14 or 16 bits that holds them all, times 255. A JPEG is decoded at 1/2, 1/4 or 1/8 of "
+    "its size, the smallest at which twice the wanted width and height are left (oversampling of 2). {squaring} "
+    "Resizing is antialiased: a triangle filter as wide as the step (Pillow's BILINEAR). EXIF orientation is respected, "
+    "after resizing. No windowing, no stretching: the network standardises each image itself."
+)
+
+
+def complete(
+    files: Files,
+    export_parity: Mapping[str, Any],
+    predictor: Predictor,
+    results: Mapping[str, Any],
+    run_record: Mapping[str, Any],
+) -> Files:
+    """Put the contract and a script that uses it beside exported files which passed the gate.
+
+    Args:
+        files: The export.
+        export_parity: The record of `parity.measure_parity`.
+        predictor: The model with its decision and its range.
+        results: "test": the metrics of test; "external": those of another place, or None.
+        run_record: Says who the patients are, and what the model was made from.
+
+    Raises:
+        UserError: If the gate is shut.
+    """
+    check_parity(export_parity, files)
+    contract = {
+        "format": FORMAT,
+        **_describe_tensors(files[ONNX]),
+        **_describe_image(predictor),
+        **_describe_decision(predictor, run_record["model"]["etiologies"]),
+        "results": {name: _result(record) for name, record in results.items()},
+        "trained_on": say_population(run_record),
+        "lineage": {name: run_record["model"][name] for name in TRACED},
+        "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
+        "sha256": export_parity["sha256"],
+        "licence": metadata.metadata("pneumonia")["License-Expression"],
+        "notice": NOTICE,
+    }
+    script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
+    return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+
+
+def _describe_tensors(content: bytes) -> dict[str, Any]:
+    """Describe input and outputs as the ONNX file has them; `map` is None where it has none."""
+    import onnx
+
+    graph = onnx.load_from_string(content).graph
+    outputs = {value.name: {**_tensor(value), "meaning": MEANINGS[value.name]} for value in graph.output}
+    shown = {"shape": outputs[MAP]["shape"][1:]} if MAP in outputs else None
+    return {"input": {"name": IMAGE, **_tensor(graph.input[0])}, "outputs": outputs, "map": shown}
+
+
+def _tensor(value: Any) -> dict[str, Any]:
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    tensor = value.type.tensor_type
+    shape = [None if axis.dim_param else axis.dim_value for axis in tensor.shape.dim]
+    return {"shape": shape, "type": tensor_dtype_to_np_dtype(tensor.elem_type).name}
+
+
+def _describe_image(predictor: Predictor) -> dict[str, Any]:
+    squaring = SQUARING[predictor.resize]
+    decoder = DECODER.format(squaring=squaring)
+    return {"image_size": predictor.image_size, "resize": predictor.resize, "decoder": decoder}
+
+
+def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str, Any]:
+    return {
+        "class_names": list(predictor.class_names),
+        **{name: predictor.decision[name] for name in ("calibration", "scale", "threshold")},
+        "range": {"kinds": list(KINDS), "reasons": REASONS, "outside": OUTSIDE},
+        "etiologies": etiologies or None,
+    }
+
+
+def _result(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    return {**{name: record[name] for name in RESULTS}, "n": record["n"], "groups": record["n_groups"]}

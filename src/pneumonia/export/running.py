@@ -1,0 +1,78 @@
+"""Exported files, each run by the program that users will run it with."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL, Files
+from pneumonia.export.graph import IMAGE
+
+Pixels = npt.NDArray[np.uint8]
+Outputs = dict[str, npt.NDArray[np.float32]]
+Judge = Callable[[Pixels], Outputs]  # one forward pass
+
+
+def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
+    """Open an exported model.
+
+    Args:
+        name: `model.onnx`, one of the `.tflite` files, or `saved_model`.
+        files: The export.
+        threads: On which ONNX and LiteRT compute; 0: as many as they choose.
+
+    Returns:
+        A function from images, uint8 `[n, size, size, 1]`, to all outputs by name.
+    """
+    if name == ONNX:
+        return _open_onnx(files[name], threads)
+    if name == SAVED_MODEL:
+        return _open_saved_model(files)
+    return _open_litert(files[name], threads)
+
+
+def judge_all(judge: Judge, images: Pixels, batch_size: int) -> Outputs:
+    """Return all outputs for images in memory, batch by batch."""
+    parts = [judge(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _open_onnx(content: bytes, threads: int) -> Judge:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(names, {IMAGE: images}), strict=True))
+
+
+def _open_litert(content: bytes, threads: int) -> Judge:
+    from ai_edge_litert.interpreter import Interpreter
+
+    # It has no operations of TensorFlow: a file that needs them cannot be opened.
+    interpreter = Interpreter(model_content=content, num_threads=threads or None)
+    runner = interpreter.get_signature_runner()
+    return lambda images: runner(**{IMAGE: images})
+
+
+def _open_saved_model(files: Files) -> Judge:
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as name:
+        for path, content in files.items():
+            if path.startswith(f"{SAVED_MODEL}/"):
+                target = Path(name, path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        loaded = tf.saved_model.load(str(Path(name, SAVED_MODEL)))
+    call = loaded.signatures["serving_default"]
+
+    def judge(images: Pixels) -> Outputs:
+        # Without `loaded`, its variables would be gone.
+        assert loaded is not None
+        return {name: values.numpy() for name, values in call(**{IMAGE: tf.constant(images)}).items()}
+
+    return judge

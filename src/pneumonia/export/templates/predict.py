@@ -1,0 +1,58 @@
+"""Judge radiographs: python predict.py IMAGE_OR_FOLDER ... > table.csv. Research software, not a medical device."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+
+def read_image(path: Path, size: int, resize: str) -> np.ndarray:
+    """Decode an image as model.json describes it, uint8 `[1, size, size, 1]`."""
+    with Image.open(path) as image:
+        sides = np.array(image.size)
+        used = np.full(2, sides.min()) if resize == "crop" else sides
+        fitted = np.maximum(1, np.rint(sides * (size / sides.max()))) if resize == "pad" else np.full(2, size)
+        drafted = image.draft("L", tuple(np.ceil(sides * 2 * fitted / used).astype(int).tolist()))
+        rim, scale = (sides - used) / 2, drafted[1][2] / sides[0] if drafted else 1.0
+        box = (np.concatenate([rim, rim + used]) * scale).tolist()
+        small = to_grey(image).resize(tuple(fitted.astype(int).tolist()), Image.Resampling.BILINEAR, box=tuple(box))
+        small.info = dict(image.info)
+        upright, square = ImageOps.exif_transpose(small), Image.new("L", (size, size))
+    square.paste(upright, ((size - upright.width) // 2, (size - upright.height) // 2))
+    return np.asarray(square)[None, ..., None]
+
+
+def to_grey(image: Image.Image) -> Image.Image:
+    """Return the luminance in 8 bits; transparency lies on black, 10 to 16 bits are scaled."""
+    if image.mode[0] in "IF":
+        values, depths = np.asarray(image), (10, 12, 14, 16) if image.mode[0] == "I" else ()
+        most = next((2**bits - 1 for bits in depths if 0 <= values.min() <= values.max() < 2**bits), np.nan)
+        return Image.fromarray(np.rint(values * np.float32(255 / most)).astype(np.uint8))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA"))
+    return image.convert("L")
+
+
+folder, table = Path(__file__).parent, csv.writer(sys.stdout)
+model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+session, how = onnxruntime.InferenceSession(folder / "model.onnx"), model["calibration"]
+table.writerow(["path", "probability", "calibrated_probability", "decision", "reason"])
+for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rglob("*.*")) if one.is_dir() else [one])]:
+    try:
+        pixels = read_image(path, model["image_size"], model["resize"])
+    except (OSError, ValueError, SyntaxError) as error:
+        table.writerow([path, "", "", "", f"cannot be read: {error}"])
+        continue
+    probability, distance = (output[0] for output in session.run(["probability", "distance"], {"image": pixels}))
+    scores = {"probability": float(probability[0])}
+    kept = min(max(scores["probability"], 1e-7), 1 - 1e-7)
+    log_odds = how.get("slope", 1) * np.log(kept / (1 - kept)) + how.get("intercept", 0)
+    stairs = np.interp(kept, how["x"], how["y"]) if how["method"] == "isotonic" else None
+    scores["calibrated_probability"] = float(1 / (1 + np.exp(-log_odds)) if stairs is None else stairs)
+    reason = model["range"]["reasons"][model["range"]["kinds"][distance.argmax()]] if distance.max() > 1 else ""
+    answer = "" if reason else model["class_names"][int(scores[model["scale"]] >= model["threshold"])]
+    table.writerow([path, *scores.values(), answer, reason])
