@@ -2,7 +2,17 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.pipelines import comparison, evaluation, external, imbalance, ingest, inputs, prediction, training
+from pneumonia.pipelines import (
+    comparison,
+    evaluation,
+    export,
+    external,
+    imbalance,
+    ingest,
+    inputs,
+    prediction,
+    training,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -25,5 +35,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "comparison": comparison.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "external": external.create_pipeline(),
+        "export": export.create_pipeline(),
         "__default__": train + evaluate,
     }

@@ -122,12 +122,13 @@ def measure_external(
 
     Returns:
         "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
-        where a class is missing); "out_of_range" (share); "recalibrated" (None unless asked for).
+        where a class is missing); "model_version"; "out_of_range" (share); "recalibrated" (None unless asked for).
     """
     inside = predictions[predictions["in_range"] == YES]
     return {
         EXTERNAL: _measured(predictions, decision, evaluation),
         "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
+        "model_version": str(predictions["model_version"].iloc[0]),
         "out_of_range": float((predictions["in_range"] == NO).mean()),
         "recalibrated": recalibrate(predictions, decision, evaluation) if external.recalibrate else None,
     }

@@ -10,6 +10,7 @@ from pneumonia.export.convert import ONNX, Files
 from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
 from pneumonia.export.parity import check_parity
 from pneumonia.export.range_graph import KINDS
+from pneumonia.model.lineage import check_weights
 from pneumonia.predictor.image_range import OUTSIDE, REASONS
 from pneumonia.predictor.predictor import Predictor
 from pneumonia.report.provenance import say_population
@@ -61,6 +62,8 @@ def complete(
         UserError: If the gate is shut.
     """
     check_parity(export_parity, files)
+    check_weights(export_parity, predictor.model, "export_parity")
+    check_weights(run_record["model"], predictor.model, "run_record")
     contract = {
         "format": FORMAT,
         **_describe_tensors(files[ONNX]),
@@ -76,6 +79,17 @@ def complete(
     }
     script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
     return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+
+
+def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:
+    """Return the newest metrics of a model at another place; None where it was never tested there.
+
+    Args:
+        external_records: The records of `audits.external.measure_external` by version.
+        model_version: The version of the model.
+    """
+    versions = [name for name, record in external_records.items() if record.get("model_version") == model_version]
+    return external_records[max(versions)]["external"] if versions else None
 
 
 def _describe_tensors(content: bytes) -> dict[str, Any]:

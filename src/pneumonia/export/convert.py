@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.quiet import held_back_stderr
-from pneumonia.export.graph import ETIOLOGY, IMAGE, OUTPUTS, PROBABILITY
+from pneumonia.export.graph import ETIOLOGY, OUTPUTS, PROBABILITY, complete_graph
+from pneumonia.pixels.store import PixelStore
+from pneumonia.predictor.predictor import Predictor
 
 Files = dict[str, bytes]  # contents by path
 
 ONNX, LITERT, INT8, SAVED_MODEL = "model.onnx", "model.tflite", "model_int8.tflite", "saved_model"
+SAMPLE = 200  # training images from which int8 takes the ranges of what is computed
 NEEDED = ("tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
 
@@ -35,6 +39,20 @@ def check_extra() -> None:
             f"Exporting needs packages that are not installed: {', '.join(missing)}. Install them by: "
             'pip install -c constraints.txt -e ".[export]"'
         )
+
+
+def convert_model(predictor: Predictor, split_manifest: pd.DataFrame, store: PixelStore) -> Files:
+    """Convert a model, with its range and its map inside, to every format.
+
+    Args:
+        predictor: The model with its range.
+        split_manifest: One row per image; some of train tell int8 which values occur.
+        store: Has their pixels.
+    """
+    train = split_manifest.loc[split_manifest["split"] == "train", "sha256"]
+    chosen = train.iloc[np.unique(np.linspace(0, len(train) - 1, SAMPLE).astype(np.int64))]
+    graph = complete_graph(predictor.model, predictor.image_range)
+    return convert(graph, store.read(store.rows(chosen)))
 
 
 def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:

@@ -1,0 +1,45 @@
+"""Nodes that convert a model, compare what came out with it, and write what passed."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.export import contract, convert, parity
+from pneumonia.model.lineage import check_lineage
+from pneumonia.model.predict import open_pixels
+from pneumonia.pixels.store import PixelStores
+from pneumonia.predictor.predictor import Predictor
+
+
+def convert_model(split_manifest: pd.DataFrame, pixel_store: PixelStores, **trained: Any) -> dict[str, bytes]:
+    """Convert the model, with its range and its map inside, to every format: contents by path."""
+    convert.check_extra()
+    store = open_pixels(pixel_store, trained["model_lineage"])
+    return convert.convert_model(Predictor.from_run(**trained), split_manifest, store)
+
+
+def measure_parity(
+    export_candidate: dict[str, bytes], split_manifest: pd.DataFrame, pixel_store: PixelStores, **trained: Any
+) -> dict[str, Any]:
+    """Compare the files with the Keras model on all validation and test images."""
+    check_lineage(trained["model_lineage"], split_manifest)
+    store = open_pixels(pixel_store, trained["model_lineage"])
+    return parity.measure_parity(export_candidate, Predictor.from_run(**trained), split_manifest, store)
+
+
+def complete_export(
+    export_candidate: dict[str, bytes],
+    export_parity: dict[str, Any],
+    metrics: dict[str, Any],
+    run_record: dict[str, Any],
+    external_records: dict[str, Any],
+    **trained: Any,
+) -> dict[str, bytes]:
+    """Put contract and script beside files that passed the gate.
+
+    Raises:
+        UserError: If they did not.
+    """
+    predictor = Predictor.from_run(**trained)
+    results = {"test": metrics["test"], "external": contract.find_external(external_records, predictor.version)}
+    return contract.complete(export_candidate, export_parity, predictor, results, run_record)

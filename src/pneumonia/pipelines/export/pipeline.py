@@ -1,0 +1,46 @@
+"""The export pipeline: convert, compare, complete."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.pipelines.export.nodes import complete_export, convert_model, measure_parity
+
+TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            Node(
+                func=convert_model,
+                inputs={name: name for name in ("split_manifest", "pixel_store", *TRAINED)},
+                outputs="export_candidate",
+                name="convert_model",
+            ),
+            Node(
+                func=measure_parity,
+                inputs={name: name for name in ("export_candidate", "split_manifest", "pixel_store", *TRAINED)},
+                outputs="export_parity",
+                name="measure_parity",
+            ),
+            Node(
+                func=complete_export,
+                inputs={
+                    name: name
+                    for name in (
+                        "export_candidate",
+                        "export_parity",
+                        "metrics",
+                        "run_record",
+                        "external_records",
+                        *TRAINED,
+                    )
+                },
+                outputs="exported_model",
+                name="complete_export",
+            ),
+        ],
+        namespace="export",
+        prefix_datasets_with_namespace=False,
+        tags="export",
+    )
