@@ -150,11 +150,11 @@ class RunMessagesHook:
         made = pipeline.all_outputs()
         for line in closing_lines(made, catalog.load):
             logger.info(line)
-        for name in PAGES:
+        for name, title in PAGES.items():
             if name in made:
                 dataset = catalog.get(name)
                 files = {Path(file).parent.name: Path(file) for file in dataset.list_versions()}
-                logger.info(say_page(files[dataset.resolve_load_version()]))
+                logger.info(say_page(files[dataset.resolve_load_version()], title))
 
 
 class UserErrorHook:

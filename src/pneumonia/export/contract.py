@@ -7,13 +7,13 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from pneumonia.export.convert import ONNX, Files
-from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
+from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY, ROUNDED
 from pneumonia.export.parity import check_parity
 from pneumonia.export.range_graph import KINDS
 from pneumonia.model.lineage import check_weights
 from pneumonia.predictor.image_range import OUTSIDE, REASONS
 from pneumonia.predictor.predictor import Predictor
-from pneumonia.report.provenance import say_population
+from pneumonia.report.provenance import Source, say_population, source_of
 
 CONTRACT, SCRIPT = "model.json", "predict.py"  # the script is src/pneumonia/export/templates/predict.py
 FORMAT = 1
@@ -21,6 +21,12 @@ RESULTS = ("auc", "sensitivity", "specificity")
 PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow")
 TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
 NOTICE = "Research software. Not a medical device. No decision about a patient may rest on it."
+ORIGINS = {
+    Source.KERMANY: "Published radiographs of one hospital, children of 1 to 5 years, antero-posterior (Kermany et al. "
+    "2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0).",
+    Source.SYNTHETIC: "",
+    Source.UNKNOWN: "Where the images are from was not stated.",
+}
 MEANINGS = {
     PROBABILITY: "of the positive class, before calibration; the mean of all networks and views of the model",
     DISTANCE: "from the training images by range.kinds, divided by the bound; above 1 in either: out of range",
@@ -34,17 +40,17 @@ SQUARING = {
     "crop": "The central square, as wide as the image's shorter side, is cut out and resized.",
 }
 DECODER = (
-    "8-bit luminance (ITU-R 601-2); transparency lies on black; values of more than 8 bits are divided by the largest "
-    "of the smallest of 10, 12, 14 or 16 bits that holds them all, times 255. A JPEG is decoded at 1/2, 1/4 or 1/8 of "
+    "8-bit luminance (ITU-R 601-2); transparency lies on black; values of more than 8 bits are scaled to 8 "
+    "from the smallest of 10, 12, 14 or 16 bits that holds them all. A JPEG is decoded at 1/2, 1/4 or 1/8 of "
     "its size, the smallest at which twice the wanted width and height are left (oversampling of 2). {squaring} "
-    "Resizing is antialiased: a triangle filter as wide as the step (Pillow's BILINEAR). EXIF orientation is respected, "
-    "after resizing. No windowing, no stretching: the network standardises each image itself."
+    "Resizing is antialiased: a triangle filter as wide as the step (Pillow's BILINEAR). EXIF orientation is "
+    "respected, after resizing. No windowing, no stretching: the network standardises each image itself."
 )
 
 
 def complete(
     files: Files,
-    export_parity: Mapping[str, Any],
+    export_parity: dict[str, Any],
     predictor: Predictor,
     results: Mapping[str, Any],
     run_record: Mapping[str, Any],
@@ -64,13 +70,15 @@ def complete(
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
     check_weights(run_record["model"], predictor.model, "run_record")
+    tensors = _describe_tensors(files[ONNX])
     contract = {
         "format": FORMAT,
-        **_describe_tensors(files[ONNX]),
+        **tensors,
         **_describe_image(predictor),
         **_describe_decision(predictor, run_record["model"]["etiologies"]),
         "results": {name: _result(record) for name, record in results.items()},
-        "trained_on": say_population(run_record),
+        "int8": {"outputs": [name for name in ROUNDED if name in tensors["outputs"]], **export_parity["int8"]},
+        "trained_on": say_training_images(run_record),
         "lineage": {name: run_record["model"][name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
         "sha256": export_parity["sha256"],
@@ -79,6 +87,13 @@ def complete(
     }
     script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
     return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+
+
+def say_training_images(run_record: Mapping[str, Any]) -> str:
+    """Say from where the model's images are, as far as somebody stated it, and how many there were."""
+    data = run_record["data"]
+    counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
+    return " ".join(filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted)))
 
 
 def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.quiet import held_back_stderr
-from pneumonia.export.graph import ETIOLOGY, OUTPUTS, PROBABILITY, complete_graph
+from pneumonia.export.graph import OUTPUTS, ROUNDED, complete_graph
 from pneumonia.pixels.store import PixelStore
 from pneumonia.predictor.predictor import Predictor
 
@@ -67,9 +67,7 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
     """
     import keras
 
-    names = [name for name in (PROBABILITY, ETIOLOGY) if name in graph.output]
-    # Distances and maps do not survive 8 bits.
-    rounded = keras.Model(graph.input, {name: graph.output[name] for name in names})
+    rounded = keras.Model(graph.input, {name: graph.output[name] for name in ROUNDED if name in graph.output})
     for model in (graph, rounded):
         model(sample[:1])  # Keras exports what was called once
     with tempfile.TemporaryDirectory() as name, held_back_stderr(), warnings.catch_warnings():
@@ -79,7 +77,11 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
         graph.export(folder / SAVED_MODEL, format="tf_saved_model", verbose=False)
         graph.export(folder / LITERT, format="litert", verbose=False, **_litert_options())
         rounded.export(folder / INT8, format="litert", verbose=False, **_litert_options(sample))
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
     return {**files, ONNX: _in_order(files[ONNX])}
 
 

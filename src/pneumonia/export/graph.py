@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.annotations import Model
-from pneumonia.export.range_graph import KINDS, measure_distances
+from pneumonia.export.range_graph import measure_distances
 from pneumonia.model.predict import FEATURES as LAST_MAPS
 from pneumonia.model.predict import View, first_network, pooled_features, with_inner
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 IMAGE = "image"
 PROBABILITY, DISTANCE, MAP, ETIOLOGY = "probability", "distance", "map", "etiology"
 OUTPUTS = (PROBABILITY, DISTANCE, MAP, ETIOLOGY)  # in this order; the last two where the network has them
+ROUNDED = (PROBABILITY, ETIOLOGY)  # what survives 8 bits; distances and maps do not
 LEAST = 1e-30  # what a map is divided by where nothing speaks for the positive class
-
-__all__ = ["DISTANCE", "ETIOLOGY", "IMAGE", "KINDS", "MAP", "OUTPUTS", "PROBABILITY", "complete_graph"]
 
 
 def complete_graph(model: Model, image_range: dict[str, Any]) -> Model:

@@ -181,7 +181,9 @@ def _measure_int8(
 
 
 def _decide(probability: Floats, decision: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
-    scaled = probability if decision["scale"] == PROBABILITY else apply_calibration(probability, decision["calibration"])
+    scaled = (
+        probability if decision["scale"] == PROBABILITY else apply_calibration(probability, decision["calibration"])
+    )
     return scaled >= decision["threshold"]
 
 

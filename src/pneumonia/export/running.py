@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL, Files
+from pneumonia.base.quiet import held_back_stderr
+from pneumonia.export.convert import ONNX, SAVED_MODEL, Files
 from pneumonia.export.graph import IMAGE
 
 Pixels = npt.NDArray[np.uint8]
@@ -53,8 +54,9 @@ def _open_litert(content: bytes, threads: int) -> Judge:
     from ai_edge_litert.interpreter import Interpreter
 
     # It has no operations of TensorFlow: a file that needs them cannot be opened.
-    interpreter = Interpreter(model_content=content, num_threads=threads or None)
-    runner = interpreter.get_signature_runner()
+    with held_back_stderr():
+        interpreter = Interpreter(model_content=content, num_threads=threads or None)
+        runner = interpreter.get_signature_runner()
     return lambda images: runner(**{IMAGE: images})
 
 

@@ -15,7 +15,13 @@ from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 
-PAGES = ("report", "prediction_report", "external_report")
+# What a person opens after a run, and what it is called.
+PAGES = {
+    "report": "Report",
+    "prediction_report": "Report",
+    "external_report": "Report",
+    "exported_model": "Exported model",
+}
 RESULTS = ("auc", "sensitivity", "specificity")
 
 Load = Callable[[str], Any]
@@ -52,6 +58,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
     if "external_report" in made:
         lines += say_external(load("external_metrics"), load("metrics")["test"], load)
+    if "export_parity" in made:
+        lines.append(say_export(load("export_parity")))
     return lines
 
 
@@ -121,6 +129,17 @@ def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: L
     return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
 
 
-def say_page(path: Path) -> str:
-    """Name a page so that a terminal lets one click on it."""
-    return f"Report: {path.resolve().as_uri()}"
+def say_export(export_parity: dict[str, Any]) -> str:
+    """Say how far exported files are from the Keras model, and what 8 bits cost."""
+    records = [record for by_batch in export_parity["formats"].values() for record in by_batch.values()]
+    largest = max(record["largest_difference"] for record in records)
+    n, loss = max(record["n"] for record in records), export_parity["int8"]["loss"]
+    return (
+        f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} images of validation and test, and "
+        f"no decision flips. 8 bits cost {say_number(loss['value'], 4)} of AUC on test ({say_interval(loss, 4)})."
+    )
+
+
+def say_page(path: Path, name: str = "Report") -> str:
+    """Name a page, or a folder, so that a terminal lets one click on it."""
+    return f"{name}: {path.resolve().as_uri()}"

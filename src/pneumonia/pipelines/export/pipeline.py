@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from pneumonia.pipelines.export.nodes import complete_export, convert_model, measure_parity
 
 TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
+COMPLETED_BY = ("export_candidate", "export_parity", "metrics", "run_record", "external_records")
 
 
 def create_pipeline() -> Pipeline:
@@ -25,17 +26,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=complete_export,
-                inputs={
-                    name: name
-                    for name in (
-                        "export_candidate",
-                        "export_parity",
-                        "metrics",
-                        "run_record",
-                        "external_records",
-                        *TRAINED,
-                    )
-                },
+                inputs={name: name for name in (*COMPLETED_BY, *TRAINED)},
                 outputs="exported_model",
                 name="complete_export",
             ),
