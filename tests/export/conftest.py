@@ -1,0 +1,84 @@
+"""Small networks with range and decision, and what became of them when they were exported."""
+
+import numpy as np
+import pytest
+
+from pneumonia.export.convert import convert_model
+from pneumonia.model.ensembles import average_networks
+from pneumonia.model.lineage import weights_digest
+from pneumonia.model.networks import make_network
+from pneumonia.predictor.describing import fit_image_range
+from pneumonia.predictor.predictor import Predictor
+
+SIZE = 32
+
+
+def spread_out(network, pixels):
+    """Give normalisation and last layer weights as after a training: probabilities on both sides of 0.5."""
+    import keras
+
+    rng = np.random.default_rng(5)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in layer.get_weights()])
+    head = next(layer for layer in network.layers[::-1] if hasattr(layer, "kernel"))
+    pooled = keras.Model(network.input, head.input).predict_on_batch(pixels)
+    kernel = head.get_weights()[0]
+    kernel = kernel * 2 / (pooled @ kernel).std(axis=0).max()
+    head.set_weights([kernel, -(pooled @ kernel).mean(axis=0)])
+    return network
+
+
+@pytest.fixture(scope="session")
+def pixels(tiny_store):
+    """The forty tiny images, uint8 [40, 32, 32, 1]."""
+    return tiny_store.read(np.arange(40))
+
+
+@pytest.fixture(scope="session")
+def make(pixels):
+    """Make a model: `make("residual_cnn", 2, mirror=True)` averages two networks and mirror images."""
+
+    def make(name, members=1, *, etiologies=0, mirror=False, zooms=(1.0,)):
+        networks = [make_network(name, SIZE, etiologies=etiologies, seed=seed) for seed in range(members)]
+        for number, network in enumerate(networks):
+            network.name = f"{name}_{number}"
+            spread_out(network, pixels)
+        return average_networks(networks, mirror=mirror, zooms=zooms)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def predictor_of(tiny_manifest, tiny_store):
+    """Put a model together with a range and a decision of its own."""
+
+    def predictor_of(model):
+        digest = weights_digest(model)
+        lineage = {
+            "pixels": tiny_store.fingerprint,
+            "image_size": SIZE,
+            "resize": "squeeze",
+            "class_names": ["NORMAL", "PNEUMONIA"],
+        }
+        decision = {
+            "weights_sha256": digest,
+            "threshold": 0.5,
+            "scale": "probability",
+            "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.1},
+        }
+        return Predictor(model, lineage, decision, fit_image_range(model, tiny_manifest, tiny_store, 16), "v1")
+
+    return predictor_of
+
+
+@pytest.fixture(scope="session")
+def predictor(make, predictor_of):
+    """A network that tells two etiologies apart, over an image and its mirror image."""
+    return predictor_of(make("residual_cnn", etiologies=2, mirror=True))
+
+
+@pytest.fixture(scope="session")
+def files(predictor, tiny_manifest, tiny_store):
+    """What it became."""
+    return convert_model(predictor, tiny_manifest, tiny_store)

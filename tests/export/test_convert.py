@@ -1,0 +1,53 @@
+import importlib.util
+
+import onnx
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.export import convert
+from pneumonia.export.convert import INT8, LITERT, ONNX, check_extra
+from pneumonia.export.running import judge_all, open_exported
+
+
+def shape(value):
+    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+
+
+def test_the_onnx_file_takes_bytes_and_has_its_outputs_in_order(files):
+    graph = onnx.load_from_string(files[ONNX]).graph
+
+    assert [(value.name, shape(value)) for value in graph.input] == [("image", ["n", 32, 32, 1])]
+    assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [(value.name, shape(value)) for value in graph.output] == [
+        ("probability", ["n", 1]),
+        ("distance", ["n", 2]),
+        ("map", ["n", 2, 2]),
+        ("etiology", ["n", 3]),
+    ]
+
+
+def test_every_format_is_there(files):
+    assert {path.partition("/")[0] for path in files} == {ONNX, LITERT, INT8, "saved_model"}
+    assert "saved_model/saved_model.pb" in files
+
+
+def test_no_operation_of_tensorflow_is_in_a_litert_file(files):
+    assert b"Flex" not in files[LITERT]
+    assert b"Flex" not in files[INT8]
+
+
+def test_eight_bits_say_only_what_they_can(files, pixels):
+    said = judge_all(open_exported(INT8, files), pixels, 16)
+    exact = judge_all(open_exported(LITERT, files), pixels, 16)
+
+    assert set(said) == {"probability", "etiology"}
+    assert 1e-4 < abs(said["probability"] - exact["probability"]).max() < 0.2
+    assert len(files[INT8]) < 0.5 * len(files[LITERT])
+
+
+def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(convert, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
+
+    with pytest.raises(UserError, match=r"not installed: tf2onnx\. Install them by: .*\[export\]"):
+        check_extra()

@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.export.convert import ONNX, convert_model
+from pneumonia.export.parity import Answers, check_parity, compare, list_failures, measure_parity
+
+DECISION = {"scale": "probability", "threshold": 0.5}
+INT8 = {"largest_difference": 0.01}
+
+
+def answers(*probabilities, distance=0.5):
+    return Answers(np.array(probabilities, float), np.full((len(probabilities), 2), distance))
+
+
+@pytest.fixture(scope="module")
+def parity(files, predictor, tiny_manifest, tiny_store):
+    return measure_parity(files, predictor, tiny_manifest, tiny_store)
+
+
+def test_what_was_converted_passes(parity, files):
+    assert parity["failures"] == []
+    assert parity["images"] == {"val": 8, "test": 8}
+    for name in ("model.onnx", "model.tflite", "saved_model"):
+        for batch in ("batch_64", "batch_1"):
+            record = parity["formats"][name][batch]
+            assert record["n"] == 16
+            assert record["largest_difference"] < 1e-4
+            assert record["decision_flips"] == 0
+    check_parity(parity, files)
+
+
+def test_the_cost_of_eight_bits_stands_in_the_record_with_its_interval(parity):
+    assert set(parity["int8"]["loss"]) == {"value", "low", "high"}
+    assert parity["int8"]["n"] == 8
+    assert parity["int8"]["largest_difference"] > 0
+
+
+def test_the_record_can_be_written_as_json(parity):
+    assert json.loads(json.dumps(parity, allow_nan=False)) == parity
+
+
+def break_weights(content, value):
+    """Change one kernel of an ONNX file."""
+    model = onnx.load_from_string(content)
+    kernel = max(model.graph.initializer, key=lambda weights: np.prod(weights.dims))
+    changed = onnx.numpy_helper.to_array(kernel) * value
+    kernel.CopyFrom(onnx.numpy_helper.from_array(changed.astype(np.float32), kernel.name))
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("value", [1.01, 0.0, np.nan])
+def test_broken_weights_shut_the_gate(files, predictor, tiny_manifest, tiny_store, value):
+    broken = {**files, ONNX: break_weights(files[ONNX], value)}
+    parity = measure_parity(broken, predictor, tiny_manifest, tiny_store)
+
+    assert parity["failures"]
+    assert {failure.partition(",")[0] for failure in parity["failures"]} == {"model.onnx"}
+    json.dumps(parity, allow_nan=False)
+    with pytest.raises(UserError, match=r"do not answer as the Keras model does.*model\.onnx, batch size 64: prob"):
+        check_parity(parity, broken)
+
+
+def test_files_that_were_not_compared_are_refused(parity, files):
+    with pytest.raises(UserError, match="not those that were compared"):
+        check_parity(parity, {**files, ONNX: break_weights(files[ONNX], 1.01)})
+
+
+def test_a_difference_is_the_largest_of_either_sign():
+    record = compare(answers(0.2, 0.8), answers(0.2, 0.75), DECISION)
+
+    assert record["largest_difference"] == pytest.approx(0.05)
+    assert record["decision_flips"] == 0
+
+
+def test_a_decision_that_flips_shuts_the_gate_however_small_the_difference():
+    record = compare(answers(0.5), answers(0.49999), DECISION)
+
+    assert record["decision_flips"] == 1
+    assert list_failures({"model.onnx": {"batch_1": record}}, INT8) == ["model.onnx, batch size 1: 1 of 1 decisions flip"]
+
+
+def test_what_is_not_finite_shuts_the_gate():
+    record = compare(answers(0.7), answers(np.nan), DECISION)
+
+    assert record["largest_difference"] is None
+    assert "probabilities differ by None" in list_failures({"model.onnx": {"batch_1": record}}, INT8)[0]
+    assert list_failures({}, {"largest_difference": None}) == ["model_int8.tflite: probabilities are not finite"]
+
+
+def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counted():
+    same = compare(answers(0.7, distance=1.0), answers(0.7, distance=1.0001), DECISION)
+    far = compare(answers(0.7, distance=100.0), answers(0.7, distance=100.05), DECISION)
+    wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), DECISION)
+
+    assert same["range_flips"] == 1
+    assert list_failures({"a": {"batch_1": same}}, INT8) == []
+    assert list_failures({"a": {"batch_1": far}}, INT8) == []
+    assert list_failures({"a": {"batch_1": wrong}}, INT8)[0].startswith("a, batch size 1: distances differ by 0.0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("residual_cnn", {"etiologies": 2}),
+        ("residual_cnn", {"members": 2, "mirror": True, "zooms": (1.0, 0.75)}),
+        ("separable_cnn", {}),
+        ("separable_cnn", {"members": 2, "etiologies": 2, "mirror": True, "zooms": (0.75, 1.0)}),
+    ],
+)
+def test_every_kind_of_model_passes(make, predictor_of, tiny_manifest, tiny_store, name, how):
+    predictor = predictor_of(make(name, **how))
+    files = convert_model(predictor, tiny_manifest, tiny_store)
+
+    assert measure_parity(files, predictor, tiny_manifest, tiny_store)["failures"] == []
