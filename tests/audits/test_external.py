@@ -42,6 +42,7 @@ def predictions():
             "calibrated_probability": probability,
             "decision": (probability >= 0.5).astype(int),
             "in_range": ["yes", "yes", "yes", "no"] * 100,
+            "model_version": "v1",
             "sex": ["F", "F", "M", "M"] * 100,
             "age": np.tile([0.5, 3, 3, 17, 40, 64, 70, np.nan], 50),
         }
@@ -60,6 +61,7 @@ def test_the_metrics_are_those_of_all_images_and_of_those_in_range(predictions, 
     assert measured["in_range"]["n"] == 300
     assert measured["out_of_range"] == 0.25
     assert measured["recalibrated"] is None
+    assert measured["model_version"] == "v1"
     assert set(measured["external"]["auc"]) == {"value", "low", "high"}
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import whole_file, write_whole
+from pneumonia.base.files import whole_file, write_whole, write_whole_folder
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -38,6 +38,21 @@ def test_a_full_disk_is_named_with_the_file(tmp_path):
         whole_file(tmp_path / "file.txt"),
     ):
         raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_appears_with_all_its_files(tmp_path):
+    write_whole_folder(tmp_path / "version" / "folder", {"a.txt": b"one", "deep/er/b.txt": b"two"})
+
+    assert (tmp_path / "version/folder/a.txt").read_bytes() == b"one"
+    assert (tmp_path / "version/folder/deep/er/b.txt").read_bytes() == b"two"
+    assert [path.name for path in (tmp_path / "version").iterdir()] == ["folder"]
+    assert os.access(tmp_path / "version/folder", os.X_OK)
+
+
+def test_of_a_folder_that_cannot_be_written_nothing_is_left(tmp_path):
+    with pytest.raises(UserError, match=r"Could not write .*a\.txt/b"):
+        write_whole_folder(tmp_path / "folder", {"a.txt": b"one", "a.txt/b": b"two"})
     assert list(tmp_path.iterdir()) == []
 
 

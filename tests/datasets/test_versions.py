@@ -16,6 +16,19 @@ CATALOG = {
 }
 
 
+def test_a_folder_is_a_whole_version_too(tmp_path):
+    (tmp_path / "data/exported/a/exported/saved_model").mkdir(parents=True)
+    (tmp_path / "data/exported/b").mkdir()
+    (tmp_path / "data/exported/a/exported/saved_model/file").write_bytes(b"12345")
+
+    found = find_versions({"exported_model": {"filepath": "data/exported", "versioned": True}}, tmp_path)
+    assert found[["version", "bytes", "is_whole"]].to_dict("list") == {
+        "version": ["b", "a"],
+        "bytes": [0, 5],
+        "is_whole": [False, True],
+    }
+
+
 @pytest.fixture
 def saved(tmp_path):
     """A project with four versions: manifest a; a model on it, b; a manifest, c; a record, d, of the model b."""

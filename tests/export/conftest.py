@@ -14,15 +14,18 @@ SIZE = 32
 
 
 def spread_out(network, pixels):
-    """Give normalisation and last layer weights as after a training: probabilities on both sides of 0.5."""
+    """Give normalisation and last layer what a training gives them: probabilities on both sides of 0.5."""
     import keras
 
     rng = np.random.default_rng(5)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in layer.get_weights()])
+            seen = np.asarray(keras.Model(network.input, layer.input)(pixels))
+            axes = tuple(range(seen.ndim - 1))
+            scale, shift = rng.uniform(0.7, 1.3, seen.shape[-1]), rng.normal(0, 0.2, seen.shape[-1])
+            layer.set_weights([scale, shift, seen.mean(axis=axes), seen.var(axis=axes)])
     head = next(layer for layer in network.layers[::-1] if hasattr(layer, "kernel"))
-    pooled = keras.Model(network.input, head.input).predict_on_batch(pixels)
+    pooled = np.asarray(keras.Model(network.input, head.input)(pixels))
     kernel = head.get_weights()[0]
     kernel = kernel * 2 / (pooled @ kernel).std(axis=0).max()
     head.set_weights([kernel, -(pooled @ kernel).mean(axis=0)])

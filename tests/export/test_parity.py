@@ -2,14 +2,14 @@ import json
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.export.convert import ONNX, convert_model
-from pneumonia.export.parity import Answers, check_parity, compare, list_failures, measure_parity
+from pneumonia.export.parity import Answers, check_parity, compare, list_failures, measure_int8, measure_parity
 
 DECISION = {"scale": "probability", "threshold": 0.5}
-INT8 = {"largest_difference": 0.01}
 
 
 def answers(*probabilities, distance=0.5):
@@ -80,15 +80,14 @@ def test_a_decision_that_flips_shuts_the_gate_however_small_the_difference():
     record = compare(answers(0.5), answers(0.49999), DECISION)
 
     assert record["decision_flips"] == 1
-    assert list_failures({"model.onnx": {"batch_1": record}}, INT8) == ["model.onnx, batch size 1: 1 of 1 decisions flip"]
+    assert list_failures({"model.onnx": {"batch_1": record}}) == ["model.onnx, batch size 1: 1 of 1 decisions flip"]
 
 
 def test_what_is_not_finite_shuts_the_gate():
     record = compare(answers(0.7), answers(np.nan), DECISION)
 
     assert record["largest_difference"] is None
-    assert "probabilities differ by None" in list_failures({"model.onnx": {"batch_1": record}}, INT8)[0]
-    assert list_failures({}, {"largest_difference": None}) == ["model_int8.tflite: probabilities are not finite"]
+    assert "probabilities differ by None" in list_failures({"model.onnx": {"batch_1": record}})[0]
 
 
 def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counted():
@@ -97,9 +96,23 @@ def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counte
     wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), DECISION)
 
     assert same["range_flips"] == 1
-    assert list_failures({"a": {"batch_1": same}}, INT8) == []
-    assert list_failures({"a": {"batch_1": far}}, INT8) == []
-    assert list_failures({"a": {"batch_1": wrong}}, INT8)[0].startswith("a, batch size 1: distances differ by 0.0")
+    assert list_failures({"a": {"batch_1": same}}) == []
+    assert list_failures({"a": {"batch_1": far}}) == []
+    assert list_failures({"a": {"batch_1": wrong}})[0].startswith("a, batch size 1: distances differ by 0.0")
+
+
+def test_eight_bits_that_lose_too_much_or_say_nothing_are_left_out_with_the_reason():
+    test = pd.DataFrame({"target": [0, 1] * 50, "group": range(100)})
+    exact = np.tile([0.2, 0.8], 50) + np.linspace(0, 0.1, 100)
+    swapped = exact.copy()
+    swapped[:4] = swapped[[1, 0, 3, 2]]
+
+    same = measure_int8(exact + 0.001, exact, test, DECISION)
+    assert same["written"]
+    assert same["loss"]["value"] == 0
+    assert measure_int8(swapped, exact, test, DECISION)["reason"] == "it loses more than 0.01 of AUC"
+    assert measure_int8(exact * np.nan, exact, test, DECISION)["reason"] == "its probabilities are not finite"
+    assert measure_int8(None, exact, test, DECISION)["reason"] == "LiteRT cannot compute it"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pneumonia.report.messages import (
     say_against,
     say_files,
     say_metrics,
+    say_export,
     say_page,
     say_predictions,
     say_split,
@@ -90,6 +91,25 @@ def test_a_run_says_how_often_its_test_images_were_scored(times, line):
     record = {"data": {"test_scorings": times}}
     (said,) = closing_lines({"run_record"}, {"run_record": record}.__getitem__)
     assert said.startswith(line)
+
+
+def test_an_export_says_how_close_it_is_and_what_eight_bits_cost():
+    near, far = {"n": 9, "largest_difference": 1e-7}, {"n": 1200, "largest_difference": 8.2e-6}
+    record = {
+        "failures": [],
+        "formats": {"model.onnx": {"batch_64": far, "batch_1": near}},
+        "int8": {"written": True, "loss": {"value": 0.0001, "low": -0.003, "high": 0.0035}},
+    }
+    assert say_export(record) == (
+        "Export: probabilities differ from Keras by at most 8e-06 on 1,200 images of validation and test, and no "
+        "decision flips. 8 bits cost 0.0001 of AUC on test (-0.0030 to 0.0035)."
+    )
+    assert say_export({**record, "int8": {"written": False, "reason": "LiteRT cannot compute it"}}).endswith(
+        "flips. There is no file in 8 bits: LiteRT cannot compute it."
+    )
+    assert closing_lines({"export_parity"}, lambda _: {**record, "failures": ["a", "b"]}) == [
+        "Export: the files do not answer as the Keras model does: a; b."
+    ]
 
 
 def test_a_page_can_be_clicked(tmp_path):

@@ -6,7 +6,7 @@ from importlib import metadata
 from importlib.resources import files as package_files
 from typing import Any
 
-from pneumonia.export.convert import ONNX, Files
+from pneumonia.export.convert import INT8, ONNX, Files
 from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY, ROUNDED
 from pneumonia.export.parity import check_parity
 from pneumonia.export.range_graph import KINDS
@@ -70,6 +70,7 @@ def complete(
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
     check_weights(run_record["model"], predictor.model, "run_record")
+    kept = {path: content for path, content in files.items() if path != INT8 or export_parity["int8"]["written"]}
     tensors = _describe_tensors(files[ONNX])
     contract = {
         "format": FORMAT,
@@ -81,12 +82,12 @@ def complete(
         "trained_on": say_training_images(run_record),
         "lineage": {name: run_record["model"][name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
-        "sha256": export_parity["sha256"],
+        "sha256": {path: digest for path, digest in export_parity["sha256"].items() if path in kept},
         "licence": metadata.metadata("pneumonia")["License-Expression"],
         "notice": NOTICE,
     }
     script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
-    return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+    return {**kept, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
 
 
 def say_training_images(run_record: Mapping[str, Any]) -> str:

@@ -131,12 +131,19 @@ def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: L
 
 def say_export(export_parity: dict[str, Any]) -> str:
     """Say how far exported files are from the Keras model, and what 8 bits cost."""
+    if failures := export_parity["failures"]:
+        return f"Export: the files do not answer as the Keras model does: {'; '.join(failures)}."
     records = [record for by_batch in export_parity["formats"].values() for record in by_batch.values()]
     largest = max(record["largest_difference"] for record in records)
-    n, loss = max(record["n"] for record in records), export_parity["int8"]["loss"]
+    n, int8 = max(record["n"] for record in records), export_parity["int8"]
+    cost = (
+        f"8 bits cost {say_number(int8['loss']['value'], 4)} of AUC on test ({say_interval(int8['loss'], 4)})."
+        if int8["written"]
+        else f"There is no file in 8 bits: {int8['reason']}."
+    )
     return (
         f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} images of validation and test, and "
-        f"no decision flips. 8 bits cost {say_number(loss['value'], 4)} of AUC on test ({say_interval(loss, 4)})."
+        f"no decision flips. {cost}"
     )
 
 
