@@ -151,7 +151,7 @@ def packages_imported(modules):
 
 def test_what_is_imported_is_declared_and_nothing_else(modules, project):
     declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    # Extras are imported where a source asks for them, and missed in a sentence. pydicom itself imports gdcm, Keras tf2onnx.
+    # Extras are imported where a source asks for them, and missed in a sentence. pydicom imports gdcm, Keras tf2onnx.
     extras = declared["optional-dependencies"]
     requirements = declared["dependencies"] + extras["kaggle"] + extras["dicom"][:1] + extras["export"][:3]
 

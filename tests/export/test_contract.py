@@ -83,8 +83,8 @@ def test_the_contract_says_how_to_decide_and_how_well_it_did(contract):
 def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(contract):
     assert contract["trained_on"] == (
         "Published radiographs of one hospital, children of 1 to 5 years, antero-posterior (Kermany et al. 2018, "
-        "doi:10.17632/rscbjbr9sj.2, CC BY 4.0). Patients, as stated in report.population: children. 1,200 images of 900 "
-        "groups, of which validation and test were held out."
+        "doi:10.17632/rscbjbr9sj.2, CC BY 4.0). Patients, as stated in report.population: children. 1,200 images of "
+        "900 groups, of which validation and test were held out."
     )
     assert "Not a medical device" in contract["notice"]
     assert contract["licence"] == "Apache-2.0"

@@ -4,9 +4,9 @@ import pytest
 from pneumonia.report.messages import (
     closing_lines,
     say_against,
+    say_export,
     say_files,
     say_metrics,
-    say_export,
     say_page,
     say_predictions,
     say_split,

@@ -195,11 +195,11 @@ def _ask(judge: Judge, store: PixelStore, sha256s: pd.Series, batch_size: int) -
 
 def _ask_int8(files: Files, store: PixelStore, sha256s: pd.Series) -> Floats | None:
     """Return the probabilities in 8 bits, `[n]`; None where LiteRT refuses the file, as it does at extreme scales."""
-    judge = open_exported(INT8, files)
     try:
-        parts = [judge_all(judge, pixels, BATCH_SIZE) for pixels in stored_parts(store, sha256s)]
+        judge = open_exported(INT8, files)
     except RuntimeError:
         return None
+    parts = [judge_all(judge, pixels, BATCH_SIZE) for pixels in stored_parts(store, sha256s)]
     return np.concatenate([part[PROBABILITY] for part in parts])[:, 0].astype(np.float64)
 
 

@@ -19,6 +19,8 @@ Judge = Callable[[Pixels], Outputs]  # one forward pass
 def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
     """Open an exported model.
 
+    LiteRT computes a black image at once: it refuses a file that it cannot compute only then.
+
     Args:
         name: `model.onnx`, one of the `.tflite` files, or `saved_model`.
         files: The export.
@@ -26,6 +28,9 @@ def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
 
     Returns:
         A function from images, uint8 `[n, size, size, 1]`, to all outputs by name.
+
+    Raises:
+        RuntimeError: If LiteRT cannot compute the file.
     """
     if name == ONNX:
         return _open_onnx(files[name], threads)
@@ -57,6 +62,7 @@ def _open_litert(content: bytes, threads: int) -> Judge:
     with held_back_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads or None)
         runner = interpreter.get_signature_runner()
+        runner(**{IMAGE: np.zeros(interpreter.get_input_details()[0]["shape"], np.uint8)})
     return lambda images: runner(**{IMAGE: images})
 
 
