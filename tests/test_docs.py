@@ -251,7 +251,8 @@ def test_parameters_and_nodes_in_backticks_exist(page, default_parameters):
     from pneumonia.pipeline_registry import register_pipelines
 
     known = {node.name for node in register_pipelines()["__default__"].nodes} | set(flat(default_parameters))
-    groups = {name.rpartition(".")[0] for name in known} | {"labels.csv"}  # a file, named like a parameter
+    files = {"labels.csv", "model.json", "model.onnx", "model.tflite"}  # named like parameters
+    groups = {name.rpartition(".")[0] for name in known} | files
     named = [re.fullmatch(rf"((?:{GROUPS})\.[a-z_.]+)(?:[=:].*)?", code) for code in inline_code(PAGES[page])]
     assert {match[1] for match in named if match} <= known | groups
 
