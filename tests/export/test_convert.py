@@ -45,6 +45,14 @@ def test_eight_bits_say_only_what_they_can(files, pixels):
     assert len(files[INT8]) < 0.5 * len(files[LITERT])
 
 
+def test_a_network_of_whose_constants_inputs_became_is_refused(files):
+    model = onnx.load_from_string(files[ONNX])
+    model.graph.input.append(onnx.helper.make_tensor_value_info("normalization/Sub/y:0", onnx.TensorProto.FLOAT, [1]))
+
+    with pytest.raises(UserError, match=r"cannot be exported: .*\(normalization/Sub/y:0 is one of them\)"):
+        convert._in_order(model.SerializeToString())
+
+
 def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(convert, "find_spec", lambda name: None if name == "tf2onnx" else find(name))

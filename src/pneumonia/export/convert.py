@@ -17,7 +17,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.quiet import held_back_stderr
-from pneumonia.export.graph import OUTPUTS, ROUNDED, complete_graph
+from pneumonia.export.graph import IMAGE, OUTPUTS, ROUNDED, complete_graph
 from pneumonia.pixels.store import PixelStore
 from pneumonia.predictor.predictor import Predictor
 
@@ -64,6 +64,9 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
 
     Returns:
         The files: `model.onnx`, `model.tflite`, `model_int8.tflite`, and those of `saved_model/`.
+
+    Raises:
+        UserError: If the network has layers that tf2onnx does not convert.
     """
     import keras
 
@@ -105,10 +108,19 @@ def _litert_options(sample: npt.NDArray[np.uint8] | None = None) -> dict[str, An
 
 
 def _in_order(content: bytes) -> bytes:
-    """Put the outputs of an ONNX file in our order, and call the free dimension `n`."""
+    """Put the outputs of an ONNX file in our order, and call the free dimension `n`.
+
+    Raises:
+        UserError: If it wants more than the image: tf2onnx makes inputs of tensors that a layer holds as constants.
+    """
     import onnx
 
     model = onnx.load_from_string(content)
+    if wanted := [value.name for value in model.graph.input if value.name != IMAGE]:
+        raise UserError(
+            f"This network cannot be exported: tf2onnx makes inputs of constants that its layers hold ({wanted[0]} is "
+            "one of them). Export a model of residual_cnn or separable_cnn."
+        )
     outputs = {output.name: output for output in model.graph.output}
     ordered = [outputs[name] for name in OUTPUTS if name in outputs]
     del model.graph.output[:]
