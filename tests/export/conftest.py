@@ -14,11 +14,14 @@ SIZE = 32
 
 
 def spread_out(network, pixels):
-    """Give normalisation and last layer what a training gives them: probabilities on both sides of 0.5."""
+    """Give each layer what a training gives it: values of the size of 1, and probabilities on both sides of 0.5."""
     import keras
 
     rng = np.random.default_rng(5)
     for layer in network.layers:
+        kernel = getattr(layer, "pointwise_kernel", getattr(layer, "kernel", None))
+        if kernel is not None:
+            kernel.assign(kernel / np.asarray(keras.Model(network.input, layer.output)(pixels)).std())
         if isinstance(layer, keras.layers.BatchNormalization):
             seen = np.asarray(keras.Model(network.input, layer.input)(pixels))
             axes = tuple(range(seen.ndim - 1))
