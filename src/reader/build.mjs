@@ -1,0 +1,56 @@
+// Builds build/reader/index.html: node build.mjs [FOLDER of an exported model]. Without one, the newest is taken.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+const read = (path) => readFileSync(path, "utf8");
+const modules = join(here, "node_modules");
+
+function newestExport() {
+  const homes = ["data/06_models/exported", "data/demo/06_models/exported"].map((home) => join(root, home)).filter(existsSync);
+  const found = homes.flatMap((home) => readdirSync(home, { recursive: true }).filter((path) => path.endsWith("model.json")).map((path) => dirname(join(home, path))));
+  return found.sort((one, other) => statSync(join(one, "model.json")).mtimeMs - statSync(join(other, "model.json")).mtimeMs).at(-1);
+}
+
+function licences() {
+  const ort = JSON.parse(read(join(modules, "onnxruntime-web/package.json")));
+  const dicom = JSON.parse(read(join(modules, "dicom-parser/package.json")));
+  return [`onnxruntime-web ${ort.version}\n\n${read(join(here, "licences/onnxruntime.txt"))}`, `dicom-parser ${dicom.version}\n\n${read(join(modules, "dicom-parser/LICENSE"))}`].join("\n\n");
+}
+
+const escapeText = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const packed = (path) => gzipSync(readFileSync(path), { level: 9 }).toString("base64");
+const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+async function script() {
+  const bundle = await build({
+    entryPoints: [join(here, "main.js")], bundle: true, format: "esm", minify: true, write: false, target: "es2022",
+    external: ["module", "worker_threads", "node:*", "fs", "path", "os"], legalComments: "none", logLevel: "error",
+  });
+  // "</script" and "<!--" within would end or change the script of the page.
+  return bundle.outputFiles[0].text.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
+}
+
+const folder = process.argv[2] ?? newestExport();
+if (!folder || !existsSync(join(folder, "model.onnx"))) {
+  console.error("No exported model is there. Run the pipeline export first, or name the folder of one.");
+  process.exit(1);
+}
+const css = read(join(here, "page.css"));
+const js = await script();
+const parts = {
+  CSP: `default-src 'none'; script-src ${hash(js)} 'wasm-unsafe-eval'; style-src ${hash(css)}; connect-src 'none'; base-uri 'none'; form-action 'none'`,
+  CSS: css, SCRIPT: js, LICENCES: escapeText(licences()),
+  MODEL_JSON: read(join(folder, "model.json")).replaceAll("<", "\\u003c"),
+  MODEL: packed(join(folder, "model.onnx")), WASM: packed(join(modules, "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm")),
+};
+const page = read(join(here, "page.html")).replace(/%([A-Z_]+)%/g, (_, name) => parts[name]);
+const target = join(process.env.READER_OUT ?? join(root, "build/reader"), "index.html");
+mkdirSync(dirname(target), { recursive: true });
+writeFileSync(target, page);
+console.log(`${target}: ${(page.length / 1e6).toFixed(1)} MB, model of ${folder}`);

@@ -1,0 +1,146 @@
+import { Refused } from "./files.js";
+import { judge, results } from "./judge.js";
+import { loadNetwork } from "./network.js";
+import { readImage } from "./reading.js";
+import { square } from "./resize.js";
+import { csv } from "./table.js";
+import { Viewer } from "./viewer.js";
+
+const at = (id) => document.getElementById(id);
+const model = JSON.parse(at("model-json").textContent);
+const viewer = new Viewer(at("canvas"), at("stage"), at("window"));
+const rows = [];
+let queue = Promise.resolve();
+let current = null;
+
+const say = (text) => { at("state").textContent = text; };
+const percent = (value) => `${(100 * value).toFixed(1)} %`;
+
+function introduce() {
+  at("notice").textContent = model.notice;
+  at("trained").textContent = `Trained on: ${model.trained_on}`;
+  at("own").textContent = results(model.results.test, "Images of the same source, held out of training");
+  at("external").textContent = model.results.external
+    ? results(model.results.external, "Images of another hospital")
+    : "How it does in another hospital was never measured. Expect it to do worse there.";
+  at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
+  at("about-map").hidden = !model.map;
+  at("map").closest("label").hidden = !model.map;
+}
+
+async function examine(network, file) {
+  const row = { name: file.name, file };
+  try {
+    const image = await readImage(file);
+    const outputs = await network(square(image, model.image_size, model.resize));
+    Object.assign(row, judge(outputs, model));
+    if (row.status === "scored") row.map = outputs.map;
+  } catch (error) {
+    const sentence = error instanceof Refused ? error.message : "The image could not be processed; this browser may lack the memory for it.";
+    Object.assign(row, { status: "refused", sentence });
+  }
+  return row;
+}
+
+const shown = (row) => (row.status === "scored" ? row[model.scale === "calibrated_probability" ? "calibrated" : "probability"] : null);
+
+function addLine(row) {
+  const line = at("rows").insertRow();
+  const name = line.insertCell();
+  if (row.status === "refused") name.textContent = row.name;
+  else {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: row.name });
+    button.addEventListener("click", () => open(row, line, true));
+    name.append(button);
+  }
+  line.insertCell().textContent = row.status === "scored" ? percent(shown(row)) : "none";
+  line.insertCell().textContent = row.status === "scored" ? row.decision : row.sentence;
+  return line;
+}
+
+async function open(row, line, focus) {
+  current = row;
+  const image = await readImage(row.file);
+  if (current !== row) return;
+  for (const other of at("rows").rows) other.removeAttribute("aria-current");
+  line.setAttribute("aria-current", "true");
+  at("view").hidden = false;
+  at("view-title").textContent = row.name;
+  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(shown(row))}` : "Out of range";
+  at("sentence").textContent = row.status === "scored" ? `${row.sentence} ${limits()}` : row.sentence;
+  at("canvas").setAttribute("aria-label", `Radiograph ${row.name}, ${image.width} by ${image.height} pixels. ${at("verdict").textContent}`);
+  at("map").disabled = !row.map;
+  viewer.show(image, row.map, model);
+  if (focus) at("view-title").focus();
+}
+
+function limits() {
+  const scale = model.scale === "calibrated_probability" ? "The probability is calibrated" : "The probability is the network's own score";
+  const share = model.calibration.prevalence;
+  return `${scale}${share ? `, for images of which ${percent(share)} show the finding` : ""}; elsewhere it differs. A low value does not exclude disease.`;
+}
+
+async function take(files, network) {
+  for (const [index, file] of files.entries()) {
+    say(`Image ${index + 1} of ${files.length} …`);
+    const row = await examine(network, file);
+    rows.push(row);
+    at("listed").hidden = false;
+    const line = addLine(row);
+    if (!current && row.status !== "refused") await open(row, line, false);
+    // Lets the browser draw and answer between two images.
+    await new Promise((done) => setTimeout(done));
+  }
+  const count = (status) => rows.filter((row) => row.status === status).length;
+  say(`Done: ${count("scored")} scored, ${count("out of range")} out of range, ${count("refused")} refused.`);
+}
+
+function listen(network) {
+  const add = (files) => { const list = [...files]; queue = queue.then(() => take(list, network)); };
+  at("choose").addEventListener("change", (event) => { add(event.target.files); event.target.value = ""; });
+  addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
+  addEventListener("dragleave", () => at("drop").classList.remove("over"));
+  addEventListener("drop", (event) => { event.preventDefault(); at("drop").classList.remove("over"); add(event.dataTransfer.files); });
+  at("save").addEventListener("click", save);
+  at("clear").addEventListener("click", () => { queue = queue.then(clear); });
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([csv(rows)], { type: "text/csv" }));
+  link.download = "radiographs.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function clear() {
+  rows.length = 0;
+  current = null;
+  at("rows").replaceChildren();
+  at("listed").hidden = at("view").hidden = true;
+  say("All images are removed.");
+  at("choose").focus();
+}
+
+function steer() {
+  const setMap = (on) => { if (at("map").disabled || !model.map) return; at("map").checked = on; viewer.setMap(on); };
+  const keys = {
+    ArrowLeft: () => viewer.setWindow(-8, 0), ArrowRight: () => viewer.setWindow(8, 0), ArrowUp: () => viewer.setWindow(0, -8), ArrowDown: () => viewer.setWindow(0, 8),
+    "+": () => viewer.magnify(1.25), "-": () => viewer.magnify(0.8), 0: () => viewer.reset(), m: () => setMap(!at("map").checked),
+  };
+  at("canvas").addEventListener("keydown", (event) => { if (keys[event.key] && !event.ctrlKey && !event.metaKey) { event.preventDefault(); keys[event.key](); } });
+  at("map").addEventListener("change", (event) => setMap(event.target.checked));
+  at("move").addEventListener("change", (event) => { viewer.moves = event.target.checked; });
+  at("in").addEventListener("click", keys["+"]);
+  at("out").addEventListener("click", keys["-"]);
+  at("reset").addEventListener("click", keys[0]);
+}
+
+introduce();
+steer();
+try {
+  listen(await loadNetwork(model));
+  say("Ready.");
+} catch {
+  say("The network could not be started in this browser. It needs WebAssembly and DecompressionStream: use a current browser.");
+}
