@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { readDicom, windowing } from "../dicom.js";
+import { kind, refuseSize, sides } from "../files.js";
+import { calibrate, judge, results } from "../judge.js";
+import { geometry, resize, square } from "../resize.js";
+import { csv } from "../table.js";
+
+const MODEL = {
+  scale: "probability", threshold: 0.5, class_names: ["NORMAL", "PNEUMONIA"],
+  calibration: { method: "logistic", slope: 2, intercept: 0 }, range: { kinds: ["grey", "features"], reasons: { grey: "odd grey", features: "odd features" } },
+};
+
+test("resizing gives what Pillow gives", () => {
+  const image = { grey: Uint8Array.from({ length: 7 * 5 }, (_, at) => (at * 37) % 256), width: 7, height: 5 };
+  assert.deepEqual([...resize(image, 3, 2).grey], PILLOW.whole);
+  assert.deepEqual([...resize(image, 4, 3, [0.5, 0, 6, 4.5]).grey], PILLOW.box);
+  assert.deepEqual([...resize(image, 9, 6).grey], PILLOW.larger);
+});
+
+const PILLOW = {
+  whole: [35, 114, 193, 41, 120, 199],
+  box: [25, 77, 129, 179, 29, 81, 133, 183, 34, 86, 138, 188],
+  larger: [0, 25, 53, 82, 111, 140, 169, 197, 222, 2, 27, 55, 84, 113, 142, 171, 199, 224, 5, 30, 58, 87, 116, 145, 174, 202, 227, 7, 32, 60, 89, 118, 147, 176, 204, 229, 10, 35, 63, 92, 121, 150, 179, 207, 232, 12, 37, 65, 94, 123, 152, 181, 209, 234],
+};
+
+test("the rule of resizing says what is used", () => {
+  assert.deepEqual(geometry(300, 200, 128, "squeeze"), { box: [0, 0, 300, 200], fitted: [128, 128] });
+  assert.deepEqual(geometry(300, 200, 128, "pad").fitted, [128, 85]);
+  assert.deepEqual(geometry(300, 200, 128, "crop").box, [50, 0, 250, 200]);
+});
+
+test("padding is black, and a JPEG that is reduced first stays as bright", () => {
+  const image = { grey: new Uint8Array(640 * 320).fill(90), width: 640, height: 320, isJpeg: true };
+  const padded = square(image, 32, "pad");
+  assert.deepEqual([padded[0], padded[16 * 32 + 16], padded[31 * 32]], [0, 90, 0]);
+});
+
+test("files are known by their content", () => {
+  assert.throws(() => kind(new TextEncoder().encode("a note")), /not a JPEG, PNG or DICOM/);
+  assert.equal(kind(Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)), "jpeg");
+  assert.throws(() => refuseSize(10_000, 10_000), /100 megapixels/);
+});
+
+test("the size of a JPEG is found behind other segments, and a cut one is damaged", () => {
+  const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc2, 0, 11, 8, 1, 0, 2, 0, 1, 0, 0, 0);
+  assert.deepEqual(sides(bytes, "jpeg"), [512, 256]);
+  assert.throws(() => sides(bytes.subarray(0, 10), "jpeg"), /damaged/);
+});
+
+test("out of range there is no probability", () => {
+  const said = judge({ probability: [0.9], distance: [0.5, 1.2] }, MODEL);
+  assert.equal(said.status, "out of range");
+  assert.equal(said.probability, undefined);
+  assert.match(said.sentence, /odd features/);
+  assert.equal(judge({ probability: [0.9], distance: [Number.NaN, 0.1] }, MODEL).status, "out of range");
+});
+
+test("in range the decision is that of the scale and its threshold", () => {
+  assert.equal(judge({ probability: [0.5], distance: [0.1, 1] }, MODEL).decision, "PNEUMONIA");
+  assert.equal(judge({ probability: [0.49], distance: [0.1, 0.2] }, MODEL).decision, "NORMAL");
+});
+
+test("calibration follows its method", () => {
+  assert.ok(Math.abs(calibrate(0.8, { slope: 2, intercept: 0 }) - 16 / 17) < 1e-12);
+  const stairs = { method: "isotonic", x: [0.2, 0.4], y: [0.1, 0.5] };
+  assert.deepEqual([0.1, 0.9].map((value) => calibrate(value, stairs)), [0.1, 0.5]);
+  assert.ok(Math.abs(calibrate(0.3, stairs) - 0.3) < 1e-12);
+});
+
+test("results are told with their intervals", () => {
+  assert.match(results({ n: 1000, auc: { value: 0.9, low: 0.8, high: 0.95 } }, "Elsewhere"), /Elsewhere, 1,000 images: .* 0\.900 \(95 % interval 0\.800 to 0\.950\)/);
+});
+
+test("the table quotes, and disarms formulas", () => {
+  const text = csv([{ name: '=1+"a".jpeg', status: "refused", sentence: "Damaged, sorry" }, { name: "b.png", status: "scored", probability: 0.25, calibrated: 0.5, decision: "NORMAL", sentence: "x" }]);
+  assert.equal(text, 'file,status,probability,calibrated_probability,decision,reason\r\n"\'=1+""a"".jpeg",refused,,,,"Damaged, sorry"\r\nb.png,scored,0.25,0.5,NORMAL,\r\n');
+});
+
+test("a window is the linear function of DICOM, cut at its ends", () => {
+  const shown = windowing("LINEAR", 100, 50, 0, 255);
+  assert.deepEqual([75, 125].map(shown), [0, 255]);
+  assert.ok(Math.abs(shown(99.5) - 127.5) < 1e-9);
+});
+
+test("what begins like DICOM but is none is damaged", () => {
+  const bytes = new Uint8Array(200);
+  bytes.set(new TextEncoder().encode("DICM"), 128);
+  assert.throws(() => readDicom(bytes), /damaged|compressed/);
+});
