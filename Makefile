@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test slow check parameters viz site constraints clean
+.PHONY: help install demo test slow check parameters viz site reader reader-test constraints clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Set up .venv with the extras dev and viz
 
@@ -15,6 +15,8 @@ install: .venv/installed ## Set up .venv with the extras dev and viz
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz]"
 	touch $@
+
+READER := src/reader
 
 demo: install ## Run the whole chain on generated images
 	$(BIN)/kedro run --env=demo
@@ -25,7 +27,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=lo
 test: install ## Run the tests, without the slow ones
 	$(PYTEST) --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
 
-slow: install ## Run the slow tests
+slow: install $(READER)/node_modules/.package-lock.json ## Run the slow tests
 	$(PYTEST) -m slow --durations=20
 
 check: install ## Look at style, format, types and imports
@@ -44,6 +46,17 @@ viz: install ## Open the graph of the demo run on 127.0.0.1
 site: install ## Build the graph with its previews as static pages in build/
 	KEDRO_ENV=demo $(BIN)/kedro viz build --include-previews
 	echo '{"has_missing_dependencies": false, "package_compatibilities": [{"package_name": "fsspec", "is_compatible": true}]}' > build/api/metadata
+
+$(READER)/node_modules/.package-lock.json: $(READER)/package-lock.json
+	@command -v npm >/dev/null || { echo "The reader's page is built by Node.js 20 or newer, which is missing: install nodejs and npm."; exit 1; }
+	npm ci --prefix $(READER) --ignore-scripts --no-audit --no-fund
+	touch $@
+
+reader: $(READER)/node_modules/.package-lock.json ## Build the reader's page of the newest exported model in build/reader
+	node $(READER)/build.mjs $(MODEL)
+
+reader-test: $(READER)/node_modules/.package-lock.json ## Run the unit tests of the reader's page
+	cd $(READER) && node --test
 
 constraints: ## Write constraints.txt from what is installed in .venv
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -76,7 +76,7 @@ def print_differences(expected: np.ndarray, in_range: np.ndarray, rows: list[dic
     differences = np.abs(browser - expected)[both]
     flips = int(np.sum((browser >= 0.5)[both] != (expected >= 0.5)[both]))
     print(f"{len(rows)} files, {int(both.sum())} scored by both, {int(np.sum(scored != in_range))} by one only")
-    print(f"difference of probabilities: largest {differences.max():.5f}, median {np.median(differences):.5f}")
+    print(f"difference of probabilities: largest {differences.max():.1e}, median {np.median(differences):.1e}")
     print(f"on the other side of 0.5: {flips}")
     for row in np.array(rows)[~scored]:
         print(f"not scored: {row['file']}: {row['reason']}")
