@@ -1,9 +1,10 @@
 """The reader's page against the pipeline: probabilities of the same files, in Chromium and in Python.
 
-    python benchmarks/reader.py MODEL IMAGES [--dicom FILE ...] [--number 50] [--page build/reader/index.html]
+    python benchmarks/reader.py MODEL IMAGES [--dicom FILE ...] [--number 50] [--enlarge 1] [--page build/reader/index.html]
 
 MODEL is the folder of an exported model, the one that `make reader` built the page from; IMAGES is searched for JPEG
-and PNG files, of which the first `number` in the order of their SHA-256 are taken. Prints the largest and the median
+and PNG files, of which the first `number` in the order of their SHA-256 are taken. With
+`--enlarge 4.3`, they are first enlarged, given noise and saved as JPEG, so that Pillow decodes at 1/2 or 1/4. Prints the largest and the median
 difference of the probabilities, and how many decisions and refusals differ.
 """
 
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pneumonia.export.convert import ONNX
 from pneumonia.export.running import open_exported
@@ -30,13 +32,27 @@ def main() -> None:
     parser.add_argument("--dicom", type=Path, nargs="*", default=[])
     parser.add_argument("--number", type=int, default=50)
     parser.add_argument("--page", type=Path, default=Path("build/reader/index.html"))
+    parser.add_argument("--enlarge", type=float, default=1)
     arguments = parser.parse_args()
     found = [path for path in arguments.images.rglob("*") if path.suffix.lower() in (".jpeg", ".jpg", ".png")]
     found.sort(key=lambda path: hashlib.sha256(path.read_bytes()).digest())
     paths = [*found[: arguments.number], *arguments.dicom]
-    expected, in_range = score_in_python(arguments.model, paths)
-    rows = score_in_browser(arguments.page, paths)
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.enlarge != 1:
+            paths = [enlarge(path, arguments.enlarge, Path(folder)) for path in paths]
+        expected, in_range = score_in_python(arguments.model, paths)
+        rows = score_in_browser(arguments.page, paths)
     print_differences(expected, in_range, rows)
+
+
+def enlarge(path: Path, factor: float, folder: Path) -> Path:
+    """Write a larger copy with noise (standard deviation 6 of 255) as JPEG, and return its path."""
+    with Image.open(path) as image:
+        large = image.convert("L").resize((round(image.width * factor), round(image.height * factor)))
+    noise = np.random.default_rng(0).normal(0, 6, (large.height, large.width))
+    target = folder / f"{path.stem}.jpeg"
+    Image.fromarray(np.clip(np.asarray(large) + noise, 0, 255).astype(np.uint8)).save(target, quality=90)
+    return target
 
 
 def score_in_python(model: Path, paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
