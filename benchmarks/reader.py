@@ -1,11 +1,12 @@
 """The reader's page against the pipeline: probabilities of the same files, in Chromium and in Python.
 
-    python benchmarks/reader.py MODEL IMAGES [--dicom FILE ...] [--number 50] [--enlarge 1] [--page build/reader/index.html]
+    python benchmarks/reader.py MODEL IMAGES [--dicom FILE ...] [--number 50] [--enlarge 1]
+        [--page build/reader/index.html]
 
 MODEL is the folder of an exported model, the one that `make reader` built the page from; IMAGES is searched for JPEG
 and PNG files, of which the first `number` in the order of their SHA-256 are taken. With
-`--enlarge 4.3`, they are first enlarged, given noise and saved as JPEG, so that Pillow decodes at 1/2 or 1/4. Prints the largest and the median
-difference of the probabilities, and how many decisions and refusals differ.
+`--enlarge 4.3`, they are first enlarged, given noise and saved as JPEG, so that Pillow decodes at 1/2 or 1/4.
+Prints the largest and the median difference of the probabilities, and how many decisions and refusals differ.
 """
 
 import argparse
