@@ -26,8 +26,6 @@ STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
 WITHOUT_PREVIEW = {
     "chest_xrays",
     "earlier_run_records",
-    "export_candidate",
-    "external_records",
     "index_cache",
     "pixel_store",
     "pneumonia_model",
