@@ -29,8 +29,8 @@ export function judge(outputs, model) {
   return { status: "scored", probability, calibrated, decision, sentence };
 }
 
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-const interval = (figure, text) => `${text(figure.value)} (95 % interval ${text(figure.low)} to ${text(figure.high)})`;
+export const percent = (value) => `${(100 * value).toFixed(1)}%`;
+const interval = (figure, text) => `${text(figure.value)} (95% interval ${text(figure.low)} to ${text(figure.high)})`;
 
 /** One sentence on how the model did on a set of images. */
 export function results(figures, place) {

@@ -1,5 +1,5 @@
 import { Refused } from "./files.js";
-import { judge, results } from "./judge.js";
+import { judge, percent, results } from "./judge.js";
 import { loadNetwork } from "./network.js";
 import { readImage } from "./reading.js";
 import { square } from "./resize.js";
@@ -14,7 +14,6 @@ let queue = Promise.resolve();
 let current = null;
 
 const say = (text) => { at("state").textContent = text; };
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
 
 function introduce() {
   at("notice").textContent = model.notice;
@@ -28,6 +27,10 @@ function introduce() {
   at("map").closest("label").hidden = !model.map;
 }
 
+function reasonOf(error) {
+  return error instanceof Refused ? error.message : "The image could not be processed; this browser may lack the memory for it.";
+}
+
 async function examine(network, file) {
   const row = { name: file.name, file };
   try {
@@ -36,8 +39,7 @@ async function examine(network, file) {
     Object.assign(row, judge(outputs, model));
     if (row.status === "scored") row.map = outputs.map;
   } catch (error) {
-    const sentence = error instanceof Refused ? error.message : "The image could not be processed; this browser may lack the memory for it.";
-    Object.assign(row, { status: "refused", sentence });
+    Object.assign(row, { status: "refused", sentence: reasonOf(error) });
   }
   return row;
 }
@@ -60,7 +62,14 @@ function addLine(row) {
 
 async function open(row, line, focus) {
   current = row;
-  const image = await readImage(row.file);
+  let image;
+  try {
+    image = await readImage(row.file);
+  } catch (error) {
+    // The file may have been moved since it was scored.
+    say(`${row.name}: ${reasonOf(error)}`);
+    return;
+  }
   if (current !== row) return;
   for (const other of at("rows").rows) other.removeAttribute("aria-current");
   line.setAttribute("aria-current", "true");

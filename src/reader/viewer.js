@@ -60,7 +60,7 @@ export class Viewer {
   }
 
   tell() {
-    this.output.textContent = `Width ${Math.round(this.width)}, level ${Math.round(this.centre)}, zoom ${Math.round(100 * this.zoom)} %`;
+    this.output.textContent = `Width ${Math.round(this.width)}, level ${Math.round(this.centre)}, zoom ${Math.round(100 * this.zoom)}%`;
   }
 
   draw() {

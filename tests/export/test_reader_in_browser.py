@@ -155,9 +155,9 @@ def test_window_zoom_and_map_follow_the_keyboard(page, images):
     page.focus("#canvas")
     for key in ("ArrowRight", "ArrowDown", "+"):
         page.keyboard.press(key)
-    assert page.locator("#window").inner_text() == "Width 263, level 136, zoom 125 %"
+    assert page.locator("#window").inner_text() == "Width 263, level 136, zoom 125%"
     page.keyboard.press("0")
-    assert page.locator("#window").inner_text() == "Width 255, level 128, zoom 100 %"
+    assert page.locator("#window").inner_text() == "Width 255, level 128, zoom 100%"
 
 
 def test_nothing_sticks_out_of_the_window(page, images):

@@ -40,13 +40,17 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise UserError(
-            f"Could not write {path}: {error.strerror or error}. "
-            "Nothing that was there is lost; make room or fix the permissions and run again."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def _refused(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"Could not write {path}: {error.strerror or error}. "
+        "Nothing that was there is lost; make room or fix the permissions and run again."
+    )
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -75,9 +79,7 @@ def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
         part.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise UserError(
-            f"Could not write {path}: {error.strerror or error}. Make room or fix the permissions and run again."
-        ) from error
+        raise _refused(path, error) from error
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)

@@ -69,7 +69,7 @@ test("calibration follows its method", () => {
 });
 
 test("results are told with their intervals", () => {
-  assert.match(results({ n: 1000, auc: { value: 0.9, low: 0.8, high: 0.95 } }, "Elsewhere"), /Elsewhere, 1,000 images: .* 0\.900 \(95 % interval 0\.800 to 0\.950\)/);
+  assert.match(results({ n: 1000, auc: { value: 0.9, low: 0.8, high: 0.95 } }, "Elsewhere"), /Elsewhere, 1,000 images: .* 0\.900 \(95% interval 0\.800 to 0\.950\)/);
 });
 
 test("the table quotes, and disarms formulas", () => {
