@@ -90,6 +90,11 @@ def look_up_kedro(words, folder):
         start(words, folder)
 
 
+def look_up_dask(words, folder):
+    """The address of a scheduler comes before the options."""
+    help_lists_options([word for word in words if not word.startswith("tcp:")], folder)
+
+
 def look_up_make(words, folder):
     targets = re.findall(r"^([\w.-]+):", (folder / "Makefile").read_text(), re.MULTILINE)
     assert words[1:]
@@ -131,6 +136,7 @@ def look_up_activation(words, folder):
 
 LOOK_UP = {
     ".": look_up_activation,
+    "dask": look_up_dask,
     "kedro": look_up_kedro,
     "make": look_up_make,
     "pip": look_up_pip,

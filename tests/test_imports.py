@@ -153,7 +153,9 @@ def test_what_is_imported_is_declared_and_nothing_else(modules, project):
     declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     # Extras are imported where a source asks for them, and missed in a sentence. pydicom imports gdcm, Keras tf2onnx.
     extras = declared["optional-dependencies"]
-    requirements = declared["dependencies"] + extras["kaggle"] + extras["dicom"][:1] + extras["export"][:3]
+    requirements = (
+        declared["dependencies"] + extras["kaggle"] + extras["dicom"][:1] + extras["export"][:3] + extras["cluster"]
+    )
 
     assert packages_imported(modules) == {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
 

@@ -11,6 +11,7 @@ from pneumonia.pipelines import (
     ingest,
     inputs,
     prediction,
+    study,
     training,
 )
 
@@ -36,5 +37,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "prediction": prediction.create_pipeline(),
         "external": external.create_pipeline(),
         "export": export.create_pipeline(),
+        "study": stages["ingest"] + stages["inputs"] + study.create_pipeline(),
         "__default__": train + evaluate,
     }

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pneumonia.base.data_parameters import Group, IngestParameters, LabelsParameters, Patterns, Share
+from pneumonia.base.study_parameters import EngineParameters, StudyParameters
 
 
 class ImbalanceParameters(Group):
@@ -242,3 +243,5 @@ class Parameters(Group):
     prediction: PredictionParameters
     report: ReportParameters
     external: ExternalParameters
+    study: StudyParameters
+    engine: EngineParameters

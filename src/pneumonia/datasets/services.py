@@ -9,6 +9,7 @@ from pneumonia.demo.images import write_demo_images
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
+from pneumonia.study.records import StudyRecords
 
 
 def open_images(path: str | None, address: str | None = None) -> ImageSource:
@@ -54,6 +55,11 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
 def open_index_cache(path: str) -> IndexCache:
     """Give a handle on the cache of the image index, which reads and writes itself. Local files only."""
     return IndexCache(Path(path))
+
+
+def open_study_records(path: str) -> StudyRecords:
+    """Give a handle on what studies keep while they are under way, which they write themselves. Local files only."""
+    return StudyRecords(Path(path))
 
 
 def load_all_records(path: str) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class ImageSource:
         """Name the address."""
         return f"ImageSource({self.address!r})"
 
+    def __reduce__(self) -> tuple[type["ImageSource"], tuple[str]]:
+        """Travel to another process as the address: files are opened there, and read by path."""
+        return ImageSource, (self._given,)
+
     @cached_property
     def identity(self) -> str:
         """The address in full: two sources with the same one are the same."""

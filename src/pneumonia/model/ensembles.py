@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pneumonia.base.errors import UserError
+from pneumonia.split.folds import Splits, grouped_folds
 
 if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
-
-Splits = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[Splits]:
@@ -32,25 +30,10 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
     Raises:
         UserError: If train has too few groups of a class for so many folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     train = split_manifest[split_manifest["split"] == "train"]
     if members == 1:
         return [(train, split_manifest[split_manifest["split"] == "val"])]
-    groups = train.groupby("label")["group"].nunique()
-    if groups.min() < members:
-        raise UserError(
-            f"training.members is {members}, but class {groups.idxmin()} has {groups.min()} groups in train, and each "
-            "member needs one of its own. Lower training.members."
-        )
-    folds = StratifiedGroupKFold(members, shuffle=True, random_state=seed)
-    plan = [(train.iloc[rest], train.iloc[fold]) for rest, fold in folds.split(train, train["target"], train["group"])]
-    if any(part["target"].nunique() < 2 for splits in plan for part in splits):
-        raise UserError(
-            f"training.members is {members}, but the groups of train are too uneven for so many folds with both "
-            "classes. Lower training.members."
-        )
-    return plan
+    return grouped_folds(train, members, seed, "training.members")
 
 
 def average_networks(

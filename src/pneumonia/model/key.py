@@ -2,19 +2,17 @@
 
 import hashlib
 import json
-from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-import pneumonia
+from pneumonia.base.environment import digest_of_code
 from pneumonia.model.recipe import Recipe
 
 # Parameters that the result of a training does not depend on.
 FREE_PARAMETERS = {
     "inputs.memory_limit_mb", "training.restart", "training.device", "training.precision", "training.tensorboard",
 }  # fmt: skip
-SOURCE_FOLDERS = ("model", "pixels")
+SOURCE_FILES = ("model/*.py", "pixels/*.py")
 PACKAGES = ("tensorflow", "keras", "numpy")
 SHOWN = 3  # differences that a message names
 
@@ -38,7 +36,7 @@ def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy:
         "pixels": pixels,
         "precision": policy,
         "releases": {name: metadata.version(name) for name in PACKAGES},
-        "source code": source_digest(),
+        "source code": digest_of_code(*SOURCE_FILES),
     }
     return {name: value for name, value in _flattened(given).items() if name not in FREE_PARAMETERS}
 
@@ -53,16 +51,6 @@ def tell_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     names = [name for name in ours if ours[name] != theirs.get(name)]
     parts = [f"{name} {ours[name]} instead of {theirs.get(name)}" for name in names[:SHOWN]]
     return ", ".join(parts) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-
-
-@cache
-def source_digest() -> str:
-    """Return a digest of the code that decides what a training does."""
-    digest = hashlib.sha256()
-    root = Path(pneumonia.__file__).parent
-    for path in sorted(path for folder in SOURCE_FOLDERS for path in (root / folder).glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _flattened(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,8 +12,10 @@ from pneumonia.report.findings import FINDINGS_FROM, list_findings
 from pneumonia.report.levels import Finding, Level
 from pneumonia.report.limits import say_scorings
 from pneumonia.report.predictions import count_outcomes
+from pneumonia.report.study import list_study_findings
 from pneumonia.report.words import say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
+from pneumonia.study.summary import BASE
 
 # What a person opens after a run, and what it is called.
 PAGES = {
@@ -21,6 +23,7 @@ PAGES = {
     "prediction_report": "Report",
     "external_report": "Report",
     "exported_model": "Exported model",
+    "study_report": "Report",
 }
 RESULTS = ("auc", "sensitivity", "specificity")
 
@@ -60,6 +63,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         lines += say_external(load("external_metrics"), load("metrics")["test"], load)
     if "export_parity" in made:
         lines.append(say_export(load("export_parity")))
+    if "study_summary" in made:
+        lines += say_study(load("study_summary"))
     return lines
 
 
@@ -145,6 +150,13 @@ def say_export(export_parity: dict[str, Any]) -> str:
         f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} images of validation and test, and "
         f"no decision flips. {cost}"
     )
+
+
+def say_study(study_summary: pd.DataFrame) -> list[str]:
+    """Say of each recipe of a study but the first where it can be told apart from the first."""
+    base, compared = study_summary["recipe"].iloc[0], study_summary[study_summary["verdict"] != BASE]
+    findings = list_study_findings(compared)
+    return [f"Study, against {base}: {one['title']}. {one['text']}" for one in findings]
 
 
 def say_page(path: Path, name: str = "Report") -> str:

@@ -1,0 +1,131 @@
+"""Work that is done one piece beside the other: in threads, in processes, or on a Dask cluster.
+
+The pieces go through an executor of `concurrent.futures`, whichever it is.
+"""
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, TypeVar
+
+from pneumonia.base.cluster import cluster_executor
+from pneumonia.base.errors import UserError
+from pneumonia.base.study_parameters import NONE, EngineParameters
+
+logger = logging.getLogger(__name__)
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+Pool = Literal["processes", "threads"]
+
+# How often processes may be killed before one of them finishes a job.
+ATTEMPTS = 3
+# Jobs that are handed over before they can begin, for each worker: results that nobody has taken yet need memory.
+AHEAD = 2
+
+
+def run_all(
+    function: Callable[[Job], Result], jobs: Sequence[Job], engine: EngineParameters, *, long: bool = False
+) -> Iterator[tuple[int, Result]]:
+    """Do jobs, as many at once as there are workers.
+
+    Args:
+        function: Does one; with `engine.address`, or in processes, it is a function of a module.
+        jobs: Each is pickled where it goes to another process.
+        engine: Where.
+        long: Whether a job takes minutes: one at a time a worker, in `engine.pool`; others are done in threads on
+            all cores of this machine.
+
+    Yields:
+        The number of a job, and its result, as they end.
+
+    Raises:
+        UserError: As a job does; if processes are killed three times in a row; if the cluster cannot be used.
+    """
+    left, killed = dict(enumerate(jobs)), 0
+    while killed < ATTEMPTS:
+        try:
+            with _executor(engine, long) as (executor, workers):
+                for number, result in _run(executor, function, left, workers * AHEAD):
+                    del left[number]
+                    killed = 0
+                    yield number, result
+            return
+        except BrokenExecutor:
+            killed += 1
+            logger.warning("A process was killed. Its work is taken up by another.")
+    raise UserError(
+        f"A process was killed {ATTEMPTS} times in a row, perhaps for want of memory: lower engine.workers, or "
+        "training.batch_size. The same command goes on."
+    )
+
+
+def _run(
+    executor: Executor, function: Callable[[Job], Result], left: dict[int, Job], most: int
+) -> Iterator[tuple[int, Result]]:
+    """Hand jobs over, a few more than are being done, and give their results as they end."""
+    waiting = iter(list(left.items()))
+    futures: dict[Future[Result], int] = {}
+    while True:
+        for number, job in waiting:
+            futures[executor.submit(function, job)] = number
+            if len(futures) >= most:
+                break
+        if not futures:
+            return
+        done, _ = wait(futures, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield futures.pop(future), future.result()
+
+
+def _executor(engine: EngineParameters, long: bool) -> AbstractContextManager[tuple[Executor, int]]:
+    if engine.address != NONE:
+        return cluster_executor(engine.address, one_at_a_time=long)
+    if not long:
+        return _threads(os.cpu_count() or 1)
+    return _threads(engine.workers) if engine.pool == "threads" else _processes(engine.workers)
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[tuple[Executor, int]]:
+    executor = ThreadPoolExecutor(workers)
+    try:
+        yield executor, workers
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
+    """Give a pool of processes; after an exception none of them goes on."""
+    spawn: Any = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    executor = ProcessPoolExecutor(workers, spawn, initializer=_let_messages_out)
+    try:
+        yield executor, workers
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _let_messages_out() -> None:
+    """Let this package's messages reach the terminal from a process that Kedro did not set up."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s [%(process)d] %(message)s", "%H:%M:%S"))
+    ours = logging.getLogger("pneumonia")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False

@@ -1,0 +1,35 @@
+"""What a result depends on beside its inputs: releases of packages, and this package's own code."""
+
+import hashlib
+import platform
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import pneumonia
+
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "simplejpeg")
+
+
+@cache
+def describe_environment() -> dict[str, str]:
+    """Return the releases of Python and of the packages that results depend on, and a digest of this package's code."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    releases = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": python, **releases, "the code of pneumonia": digest_of_code()}
+
+
+def tell_difference(theirs: dict[str, str], ours: dict[str, str]) -> str:
+    """Say what another machine has, such as "keras 3.14.0 instead of 3.15.0"; empty where it has the same."""
+    other = [name for name in ours if theirs.get(name) != ours[name]]
+    return ", ".join(f"{name} {theirs.get(name)} instead of {ours[name]}" for name in other)
+
+
+@cache
+def digest_of_code(*patterns: str) -> str:
+    """Return a digest of the package's Python files, or of those that patterns such as `model/*.py` name."""
+    root = Path(pneumonia.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in patterns or ("**/*.py",) for path in root.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

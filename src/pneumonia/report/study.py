@@ -1,0 +1,99 @@
+"""The page on a study: each recipe's means, and what can be told apart."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.base.study_parameters import StudyParameters
+from pneumonia.report.levels import Finding, Level, finding
+from pneumonia.report.render import render
+from pneumonia.report.words import say_interval, say_number
+from pneumonia.study.judges import name_measure
+from pneumonia.study.summary import ALIKE, BASE, BETTER, TOO_FEW, WORSE
+
+LEVELS = {BETTER: Level.GOOD, WORSE: Level.BAD}
+
+
+def write_study_report(
+    study_results: pd.DataFrame,
+    study_summary: pd.DataFrame,
+    study_figure: bytes,
+    run_context: dict[str, Any],
+    parameters: StudyParameters,
+) -> str:
+    """Write the page: one HTML file that needs nothing beside itself."""
+    compared = study_summary[study_summary["verdict"] != BASE]
+    return render(
+        "study.html",
+        study_results=study_results.drop(columns="device"),
+        study_figure=study_figure,
+        run_context=run_context,
+        parameters=parameters,
+        base=study_summary["recipe"].iloc[0],
+        means=tabulate_means(study_summary),
+        differences=tabulate_differences(compared),
+        spread=_named(study_summary[["recipe", "measure", "n", "mean", "sd_seeds", "sd_folds"]]),
+        findings=list_study_findings(compared),
+        n_compared=len(compared),
+        n_chance=round(0.05 * len(compared), 1),
+    )
+
+
+def list_study_findings(compared: pd.DataFrame) -> list[Finding]:
+    """Say of each recipe but the first where its interval lies on one side of no difference, or nowhere.
+
+    Args:
+        compared: Rows of `summarise_study`, without those of the first recipe.
+    """
+    findings = []
+    for recipe, rows in compared.groupby("recipe", sort=False):
+        told = rows[rows["verdict"].isin(LEVELS)]
+        for verdict in (BETTER, WORSE):
+            part = told[told["verdict"] == verdict]
+            if len(part):
+                title = f"{recipe} is {verdict} in {len(part)} of {len(rows)} measures"
+                text = "; ".join(_say_row(row) for row in part.to_dict("records"))
+                findings.append(finding(LEVELS[verdict], title, f"{text}."))
+        if told.empty:
+            why = "no interval excludes zero" if (rows["verdict"] == ALIKE).any() else f"{TOO_FEW} for an interval"
+            title = f"{recipe} cannot be told apart from the base"
+            findings.append(finding(Level.CAUTION, title, f"{why.capitalize()}."))
+    return findings
+
+
+def _say_row(row: dict[str, Any]) -> str:
+    return f"{name_measure(row['measure'])} {row['difference']:+.4f} ({say_interval(row, 4)})"
+
+
+def tabulate_means(study_summary: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per measure with each recipe's mean and its deviation between seeds, and the cost on top."""
+    recipes = dict(list(study_summary.groupby("recipe", sort=False)))
+    rows = [
+        {"measure": "Trainings", **{name: str(part["n"].iloc[0]) for name, part in recipes.items()}},
+        {
+            "measure": "CPU minutes a training",
+            **{name: say_number(part["cpu_seconds"].iloc[0] / 60, 1) for name, part in recipes.items()},
+        },
+    ]
+    for measure in dict.fromkeys(study_summary["measure"]):
+        of_one = {name: part[part["measure"] == measure].iloc[0] for name, part in recipes.items()}
+        rows.append({"measure": name_measure(measure), **{name: _say_mean(row) for name, row in of_one.items()}})
+    return pd.DataFrame(rows)
+
+
+def _say_mean(row: pd.Series) -> str:
+    spread = "" if pd.isna(row["sd_seeds"]) else f" ± {say_number(row['sd_seeds'], 4)}"
+    return f"{say_number(row['mean'], 4)}{spread}"
+
+
+def tabulate_differences(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per recipe and measure: difference, interval and verdict in words."""
+    intervals = [say_interval(row, 4) for row in compared.to_dict("records")]
+    table = _named(compared[["recipe", "measure", "difference", "verdict"]])
+    table["difference"] = [f"{value:+.4f}" for value in compared["difference"]]
+    table.insert(3, "95% interval", intervals)
+    return table
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(measure=table["measure"].map(name_measure)).reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""Many trainings side by side: recipes, seeds and folds, and what can be told apart."""

@@ -1,0 +1,169 @@
+"""One training of a study, wherever it is done: from images at an address to a row of results."""
+
+import hashlib
+import json
+import logging
+import socket
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.environment import describe_environment, digest_of_code, tell_difference
+from pneumonia.base.errors import UserError
+from pneumonia.images.source import ImageSource
+from pneumonia.model.key import describe_training
+from pneumonia.model.lineage import manifest_digest
+from pneumonia.model.recipe import Recipe, make_recipe
+from pneumonia.pixels.store import PixelRequest, PixelStore, PixelStores
+from pneumonia.split.classes import count_classes, weigh_classes
+from pneumonia.study.judges import Judged, judge, worst_of_each
+from pneumonia.study.plan import Task
+from pneumonia.study.records import StudyRecords
+
+logger = logging.getLogger(__name__)
+
+# What decides what the judges say: code, and parameters of evaluation.
+JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py")
+JUDGED_BY = ("framing_images", "robustness", "robustness_images", "seed")
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images at an address that every worker can read.
+
+    Attributes:
+        source: Where they are.
+        rows: path, sha256 and target of each image.
+    """
+
+    source: ImageSource
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs for one training.
+
+    Attributes:
+        task: Which training.
+        split_manifest: Its train and val images, and the test images, which it does not use.
+        source: Where these are.
+        external: Images of another place that the model is judged on.
+        stores: Where pixels are kept; the folder is made, and the images are decoded, where it is not there.
+        records: Where results and states are kept.
+        environment: What the machine that planned the study has.
+    """
+
+    task: Task
+    split_manifest: pd.DataFrame
+    source: ImageSource
+    external: Images | None
+    stores: PixelStores
+    records: StudyRecords
+    environment: dict[str, str]
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network is trained.
+
+        Raises:
+            UserError: If it cannot work.
+        """
+        parameters = self.task.parameters
+        weights = weigh_classes(count_classes(self.split_manifest), parameters.imbalance)
+        return make_recipe(parameters, weights, self.split_manifest)
+
+    @property
+    def key(self) -> str:
+        """A short digest of all that the result depends on."""
+        parameters = self.task.parameters
+        pixels = self.stores.folder_of(parameters.inputs.image_size, parameters.inputs.resize).name
+        trained = describe_training(
+            self.recipe, manifest_digest(self.split_manifest), pixels, parameters.training.precision
+        )
+        evaluation = parameters.evaluation
+        judged = {
+            **{name: getattr(evaluation, name) for name in JUDGED_BY},
+            "external": "" if self.external is None else "".join(self.external.rows["sha256"]),
+            "code of the judges": digest_of_code(*JUDGING_CODE),
+        }
+        return hashlib.sha256(json.dumps([trained, judged], sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def run_task(job: Job) -> dict[str, Any]:
+    """Train and judge one network, unless its result is kept; go on where its training was interrupted.
+
+    Returns:
+        recipe, seed, fold, the lowest rates of each kind of judge (`worst_of_each`), epochs and kept_epoch, images and
+        groups of val, seconds and cpu_seconds (of this process), device.
+
+    Raises:
+        UserError: If this machine lacks the images or has other packages, or the training ends badly.
+    """
+    _check_environment(job.environment)
+    kept = job.records.find(job.key)
+    return kept if kept is not None else _train_and_judge(job)
+
+
+def _train_and_judge(job: Job) -> dict[str, Any]:
+    from pneumonia.base.quiet import start_tensorflow
+    from pneumonia.model.hardware import prepare_devices
+
+    start_tensorflow()
+    prepare_devices(job.task.parameters.training.device)
+    from pneumonia.model.fit import train
+    from pneumonia.model.predict import predict
+
+    logger.info("Training %s.", job.task)
+    start, cpu_start = time.perf_counter(), time.process_time()
+    parameters, states = job.task.parameters, job.records.states
+    store = _stored(job, job.source, job.split_manifest)
+    trained = train(job.split_manifest, store, job.recipe, states)
+    val = job.split_manifest[job.split_manifest["split"] == "val"]
+    ask = partial(predict, trained.model, batch_size=parameters.evaluation.batch_size)
+    judged = judge(ask, _read(store, val), _read_external(job), parameters.evaluation)
+    row = {
+        **{name: getattr(job.task, name) for name in ("recipe", "seed", "fold")},
+        **worst_of_each(judged),
+        "epochs": len(trained.history),
+        "kept_epoch": trained.facts["kept_epochs"][0],
+        "val_images": len(val),
+        "val_groups": int(val["group"].nunique()),
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(time.process_time() - cpu_start, 1),
+        "device": trained.facts["hardware"]["reason"],
+    }
+    job.records.save(job.key, row)
+    states.remove(trained.facts["training_key"])
+    return row
+
+
+def _check_environment(expected: dict[str, str]) -> None:
+    """Refuse to work with other packages or another code than the machine that planned the study."""
+    if other := tell_difference(describe_environment(), expected):
+        raise UserError(f"The worker on {socket.gethostname()} has {other}. Install the same there, or stop it.")
+
+
+def _stored(job: Job, source: ImageSource, rows: pd.DataFrame) -> PixelStore:
+    """Return the pixels of images, after decoding what this machine has not stored yet."""
+    inputs = job.task.parameters.inputs
+    request = PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), inputs.image_size, inputs.resize, source.read)
+    try:
+        job.stores.fill(request)
+    except UserError as error:
+        raise UserError(f"On {socket.gethostname()}: {error.message}") from error
+    return job.stores.open(inputs.image_size, inputs.resize)
+
+
+def _read_external(job: Job) -> Judged | None:
+    if job.external is None:
+        return None
+    return _read(_stored(job, job.external.source, job.external.rows), job.external.rows)
+
+
+def _read(store: PixelStore, rows: pd.DataFrame) -> Judged:
+    return Judged(store.read(store.rows(rows["sha256"])), rows["target"].to_numpy(np.int64))

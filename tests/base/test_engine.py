@@ -1,0 +1,92 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pneumonia.base.engine import run_all
+from pneumonia.base.errors import UserError
+from pneumonia.base.study_parameters import EngineParameters
+
+
+def engine(pool="threads", workers=2):
+    return EngineParameters(address="none", pool=pool, workers=workers)
+
+
+def square(number):
+    return number * number
+
+
+def refuse_two(number):
+    if number == 2:
+        raise UserError("Two is refused.")
+    return number
+
+
+def die_once(path):
+    """Kill this process by SIGKILL once, which a file tells, if that is its name."""
+    mark = Path(path)
+    if mark.name == "dies" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_or_fail(folder):
+    """Job 0 fails once the other one waits, which is what every other one does until it is killed."""
+    number, folder = folder
+    if number:
+        (Path(folder) / "waiting").touch()
+        time.sleep(3600)
+    while not (Path(folder) / "waiting").exists():
+        time.sleep(0.01)
+    raise UserError("It failed.")
+
+
+@pytest.mark.parametrize("pool", ["threads", "processes"])
+@pytest.mark.parametrize("long", [True, False])
+def test_every_job_is_done_once_and_told_with_its_number(pool, long):
+    assert sorted(run_all(square, range(9), engine(pool), long=long)) == [(n, n * n) for n in range(9)]
+
+
+def test_no_job_is_no_result():
+    assert list(run_all(square, [], engine())) == []
+
+
+@pytest.mark.parametrize("pool", ["threads", "processes"])
+def test_an_error_of_a_job_is_passed_on_in_its_own_words(pool):
+    with pytest.raises(UserError, match="Two is refused"):
+        list(run_all(refuse_two, range(5), engine(pool, 1), long=True))
+
+
+def test_few_jobs_are_handed_over_before_they_can_begin():
+    begun = []
+    results = run_all(begun.append, range(100), engine(workers=1), long=True)
+    next(results)
+    time.sleep(0.1)
+
+    assert len(begun) <= 4
+    results.close()
+
+
+def test_the_work_of_a_killed_process_is_taken_up_by_another(tmp_path):
+    jobs = [tmp_path / "lives", tmp_path / "dies", tmp_path / "lives too"]
+    results = dict(run_all(die_once, jobs, engine("processes"), long=True))
+
+    assert set(results) == {0, 1, 2}
+    assert os.getpid() not in results.values()
+
+
+def test_a_job_whose_process_is_always_killed_ends_in_a_sentence():
+    with pytest.raises(UserError, match="A process was killed 3 times in a row"):
+        list(run_all(die, [0], engine("processes"), long=True))
+
+
+def test_processes_do_not_outlive_an_error(tmp_path):
+    with pytest.raises(UserError, match="It failed"):
+        list(run_all(wait_or_fail, [(0, tmp_path), (1, tmp_path)], engine("processes"), long=True))

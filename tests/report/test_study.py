@@ -1,0 +1,69 @@
+import pandas as pd
+import pytest
+
+from pneumonia.base.study_parameters import StudyParameters
+from pneumonia.report.study import list_study_findings, tabulate_differences, tabulate_means, write_study_report
+from pneumonia.study.summary import summarise_study
+
+
+def results(by):
+    """Three seeds of a base and of another recipe, whose AUC on cut images is larger by `by`."""
+    base = [0.90, 0.91, 0.92]
+    rows = [
+        {
+            "recipe": recipe, "seed": seed, "fold": 1, "untouched_auc": 0.99, "negatives_cut_auc": auc + extra,
+            "seconds": 60.0, "cpu_seconds": 90.0, "device": "CPU",
+        }
+        for recipe, extra in (("base", 0.0), ("<b>other</b>", by))
+        for seed, auc in enumerate(base)
+    ]  # fmt: skip
+    rows[-1]["negatives_cut_auc"] += 0.001
+    return pd.DataFrame(rows)
+
+
+def compared(by):
+    table = summarise_study(results(by))
+    return table[table["verdict"] != "base"]
+
+
+@pytest.mark.parametrize(("by", "level", "said"), [(0.05, "good", "better"), (-0.05, "bad", "worse")])
+def test_a_recipe_that_can_be_told_apart_is_named_with_its_interval(by, level, said):
+    (found,) = list_study_findings(compared(by))
+
+    assert found["level"] == level
+    assert found["title"] == f"<b>other</b> is {said} in 1 of 2 measures"
+    assert found["text"].startswith(f"Negatives cut: AUC {by + 0.001 / 3:+.4f} (")
+
+
+def test_a_recipe_that_cannot_be_told_apart_is_called_that():
+    (found,) = list_study_findings(compared(0.0))
+    assert (found["level"], found["title"]) == ("caution", "<b>other</b> cannot be told apart from the base")
+
+
+def test_the_tables_of_the_page():
+    means = tabulate_means(summarise_study(results(0.05)))
+    assert list(means.columns) == ["measure", "base", "<b>other</b>"]
+    assert dict(zip(means["measure"], means["base"], strict=True)) == {
+        "Trainings": "3",
+        "CPU minutes a training": "1.5",
+        "All as they are: AUC": "0.9900 ± 0.0000",
+        "Negatives cut: AUC": "0.9100 ± 0.0100",
+    }
+    differences = tabulate_differences(compared(0.05))
+    assert list(differences["difference"]) == ["+0.0000", "+0.0503"]
+    assert list(differences["verdict"]) == ["cannot be told apart", "better"]
+
+
+def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text():
+    table = results(0.05)
+    context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
+    recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
+    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external="none")
+
+    page = write_study_report(table, summarise_study(table), b"png", context, given)
+
+    assert "<b>other</b>" not in page
+    assert "&lt;b&gt;other&lt;/b&gt; is better in 1 of 2 measures" in page
+    assert "training.epochs=3" in page
+    assert "not a medical device" in page
+    assert "http" not in page.replace("http-equiv", "")

@@ -1,0 +1,60 @@
+import pytest
+from tests.tiny_network import NAME, register_tiny_network
+
+from pneumonia.images.source import ImageSource
+from pneumonia.pixels.store import PixelStores
+from pneumonia.study.records import StudyRecords
+from pneumonia.study.run import plan_jobs
+
+TINY = {
+    "inputs": {"image_size": 32, "resize": "squeeze"},
+    "model": {"name": NAME},
+    "training": {
+        "epochs": 2,
+        "batch_size": 8,
+        "image_scale": 1.0,
+        "target": "class",
+        "deterministic": True,
+        "precision": "float32",
+    },
+    "evaluation": {"framing_images": 4, "robustness": False},
+    "study": {
+        "recipes": [{"name": "base", "changes": {}}, {"name": "hot", "changes": {"training.learning_rate": 0.01}}],
+        "seeds": [0, 1],
+        "folds": 2,
+    },
+    "engine": {"workers": 2, "pool": "threads"},
+}
+
+
+def changed(parameters, changes):
+    """Return parameters in which some of each group are others."""
+    return {**parameters, **{group: {**parameters[group], **values} for group, values in changes.items()}}
+
+
+@pytest.fixture
+def parameters(default_parameters):
+    """Those of conf/base for a tiny network on tiny images: two recipes, seeds and folds."""
+    register_tiny_network()
+    return changed(default_parameters, TINY)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory, tiny_images):
+    """The tiny images as files."""
+    folder = tmp_path_factory.mktemp("images")
+    for path, content in tiny_images.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def make_jobs(tmp_path, image_folder, tiny_manifest):
+    """Plan the jobs of a study of the tiny images, with pixels and records below a folder of their own."""
+
+    def make(parameters, folder=tmp_path, external=None):
+        stores, records = PixelStores(folder / "pixels"), StudyRecords(folder / "records")
+        return plan_jobs(tiny_manifest, ImageSource(str(image_folder)), external, stores, records, parameters)
+
+    return make

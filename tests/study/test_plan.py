@@ -1,0 +1,57 @@
+import pytest
+from tests.study.conftest import changed
+
+from pneumonia.base.errors import UserError
+from pneumonia.study.plan import plan_tasks
+
+
+def with_recipe(parameters, changes):
+    return changed(
+        parameters, {"study": {"recipes": [{"name": "base", "changes": {}}, {"name": "x", "changes": changes}]}}
+    )
+
+
+def test_every_recipe_is_trained_with_every_seed_on_every_fold(parameters):
+    tasks = plan_tasks(parameters)
+
+    assert [(task.recipe, task.seed, task.fold) for task in tasks] == [
+        ("base", 0, 1), ("hot", 0, 1), ("base", 0, 2), ("hot", 0, 2),
+        ("base", 1, 1), ("hot", 1, 1), ("base", 1, 2), ("hot", 1, 2),
+    ]  # fmt: skip
+    assert [task.parameters.training.seed for task in tasks] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert {(task.recipe, task.parameters.training.learning_rate) for task in tasks} == {("base", 0.002), ("hot", 0.01)}
+
+
+def test_a_recipe_changes_what_it_names_and_nothing_else(parameters):
+    *_, task = plan_tasks(with_recipe(parameters, {"inputs.augmentation.crop": 0.5, "imbalance.treatment": "none"}))
+
+    given = task.parameters
+    assert (given.inputs.augmentation.crop, given.imbalance.treatment) == (0.5, "none")
+    assert given.inputs.augmentation.crop_area == parameters["inputs"]["augmentation"]["crop_area"]
+    assert parameters["inputs"]["augmentation"]["crop"] != 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ingest.seed": 1}, "changes ingest.seed, but a recipe can only change parameters of"),
+        ({"training.seed": 1}, "seeds are named by study.seeds"),
+        ({"training.epoch": 1}, r"'x' is wrong: training\.epoch: Extra inputs are not permitted"),
+        ({"training.epochs": 0}, r"'x' is wrong: training\.epochs: .*greater than or equal to 1 \(given: 0\)"),
+        ({"epochs": 1}, "changes epochs, but"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_named_with_what_is_wrong(parameters, changes, said):
+    with pytest.raises(UserError, match=said):
+        plan_tasks(with_recipe(parameters, changes))
+
+
+@pytest.mark.parametrize(
+    "study",
+    [{"seeds": [1, 1]}, {"recipes": [{"name": "a", "changes": {}}, {"name": "a", "changes": {}}]}, {"seeds": []}],
+)
+def test_a_study_that_names_something_twice_or_nothing_is_refused(parameters, study):
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError):
+        plan_tasks(changed(parameters, {"study": study}))

@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import pytest
+from tests.study.conftest import changed
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
+from pneumonia.images.cache import IndexCache
+from pneumonia.images.source import ImageSource
+from pneumonia.study import task
+from pneumonia.study.run import find_external, run_study
+
+ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
+
+
+def test_a_training_gives_a_row_that_is_kept_and_leaves_no_state(parameters, make_jobs, tmp_path):
+    (job,) = make_jobs(changed(parameters, ONE))
+
+    row = task.run_task(job)
+
+    assert {name: row[name] for name in ("recipe", "seed", "fold", "epochs", "val_images", "val_groups")} == {
+        "recipe": "base", "seed": 0, "fold": 1, "epochs": 2, "val_images": 8, "val_groups": 8,
+    }  # fmt: skip
+    measured = [name for name in row if name.endswith(("_auc", "_sensitivity", "_specificity"))]
+    assert len(measured) == 11
+    assert all(0 <= row[name] <= 1 for name in measured)
+    assert job.records.find(job.key) == row
+    assert list((tmp_path / "records/states").glob("*.npz")) == []
+
+
+def test_a_training_that_is_done_is_not_done_again(parameters, make_jobs, monkeypatch):
+    (job,) = make_jobs(changed(parameters, ONE))
+    job.records.save(job.key, {"recipe": "kept"})
+    monkeypatch.setattr(task, "_train_and_judge", lambda _: pytest.fail("it was done again"))
+
+    assert task.run_task(job) == {"recipe": "kept"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"training": {"epochs": 3}}, {"evaluation": {"framing_images": 5}}, {"inputs": {"image_size": 64}}],
+)
+def test_what_changes_the_result_changes_the_key(parameters, make_jobs, changes):
+    (job,), (other,) = (make_jobs(changed(given, ONE)) for given in (parameters, changed(parameters, changes)))
+    assert job.key != other.key
+
+
+def test_pixels_are_decoded_where_they_are_not_stored(parameters, make_jobs, tmp_path):
+    (job,) = make_jobs(changed(parameters, ONE), tmp_path / "another machine")
+    assert not job.stores.folder.exists()
+
+    task.run_task(job)
+
+    assert len(job.stores.open(32, "squeeze")) == 40
+
+
+def test_a_machine_without_the_images_is_named(parameters, make_jobs, monkeypatch, tmp_path):
+    import dataclasses
+
+    (job,) = make_jobs(changed(parameters, ONE))
+    monkeypatch.setattr(task.socket, "gethostname", lambda: "node7")
+    job = dataclasses.replace(job, source=ImageSource(str(tmp_path / "nowhere")))
+
+    with pytest.raises(UserError, match=r"On node7: .*nowhere"):
+        task.run_task(job)
+
+
+def test_a_machine_with_other_packages_is_named(parameters, make_jobs, monkeypatch):
+    import dataclasses
+
+    (job,) = make_jobs(changed(parameters, ONE))
+    monkeypatch.setattr(task.socket, "gethostname", lambda: "node7")
+    job = dataclasses.replace(job, environment={**job.environment, "keras": "99.0"})
+
+    with pytest.raises(UserError, match=r"The worker on node7 has keras .* instead of 99\.0\. Install the same there"):
+        task.run_task(job)
+
+
+def test_another_places_images_are_judged_as_well(parameters, make_jobs, tmp_path, default_parameters):
+    from PIL import Image
+
+    folder, rng = tmp_path / "elsewhere", np.random.default_rng(1)
+    for label in ("NORMAL", "PNEUMONIA"):
+        (folder / label).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number:08}_000.png")
+    given = Parameters.model_validate(parameters)
+    external = find_external(str(folder), pd.DataFrame({"sha256": []}), IndexCache(tmp_path / "cache.sqlite"), given)
+
+    (job,) = make_jobs(changed(parameters, ONE), external=external)
+    row = task.run_task(job)
+
+    assert len(external.rows) == 12
+    assert external.rows["target"].sum() == 6
+    assert 0 <= row["external_auc"] <= 1
+    (without,) = make_jobs(changed(parameters, ONE))
+    assert job.key != without.key
+
+
+def test_another_place_may_not_share_images_with_the_manifest(parameters, image_folder, tiny_manifest, tmp_path):
+    given = Parameters.model_validate(parameters)
+    with pytest.raises(UserError, match=r"40 images of study\.external are images of the manifest"):
+        find_external(str(image_folder), tiny_manifest, IndexCache(tmp_path / "cache.sqlite"), given)
+
+
+def test_a_recipe_that_cannot_work_is_refused_before_anything_is_trained(parameters, make_jobs):
+    recipes = [{"name": "base", "changes": {}}, {"name": "kinds", "changes": {"training.target": "etiology"}}]
+    with pytest.raises(UserError, match=r"Recipe 'kinds': training\.target is etiology, but the etiology of"):
+        make_jobs(changed(parameters, {"study": {"recipes": recipes, "folds": 1}}))
+
+
+def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, make_jobs):
+    jobs = make_jobs(parameters)
+    given = Parameters.model_validate(changed(parameters, {"engine": {"workers": 1}}))
+    done = []
+
+    def stop_at_the_fourth(job):
+        if len(done) == 3:
+            raise UserError("The disk is full.")
+        done.append(job)
+        return {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0, "number": len(done)}
+
+    with pytest.raises(UserError, match=r"The disk is full\. 3 of 8 trainings are done and kept\."):
+        run_study(jobs, given, stop_at_the_fourth)
+    table = run_study(jobs, given, lambda job: {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0})
+
+    assert list(table["recipe"]) == ["base", "hot"] * 4
+    assert table["number"].notna().sum() == 3
+
+
+def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    given = Parameters.model_validate(parameters)
+    with pytest.raises(UserError, match="Interrupted: 0 of 8 trainings are done and kept. The same command goes on."):
+        run_study(make_jobs(parameters), given, interrupt)
