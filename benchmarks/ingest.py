@@ -27,9 +27,9 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from pneumonia.base.engine import thread_count
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.index import thread_count
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 

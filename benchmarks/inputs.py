@@ -28,7 +28,8 @@ import pandas as pd
 from PIL import Image
 
 from pneumonia.pixels.decoding import OVERSAMPLING
-from pneumonia.pixels.store import PixelRequest, PixelStore, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PixelStore, PixelStores
 
 NOTES_SIZE = 180  # pixels, as in the notes
 BATCH_SIZE = 32

@@ -193,7 +193,8 @@ def tiny_manifest(tiny_images):
 @pytest.fixture(scope="session")
 def tiny_stores(tmp_path_factory, tiny_images, tiny_manifest):
     """The pixel stores that hold the tiny images at 32 px, squeezed."""
-    from pneumonia.pixels.store import PixelRequest, PixelStores
+    from pneumonia.pixels.request import PixelRequest
+    from pneumonia.pixels.store import PixelStores
 
     stores = PixelStores(tmp_path_factory.mktemp("pixels"))
     stores.fill(

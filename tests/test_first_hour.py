@@ -19,7 +19,7 @@ from kedro.framework.startup import bootstrap_project
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import PixelStoreDataset
 from pneumonia.images.cache import IndexCache
-from pneumonia.pixels.store import PixelRequest
+from pneumonia.pixels.request import PixelRequest
 
 
 @pytest.fixture(scope="module")

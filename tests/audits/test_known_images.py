@@ -8,7 +8,8 @@ from PIL import Image
 from pneumonia.audits.known_images import find_known, near_pairs
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import examine_image
-from pneumonia.pixels.store import PixelRequest, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Item, Reading
 
 

@@ -48,7 +48,7 @@ def cluster(tmp_path_factory):
 
 @pytest.mark.slow
 def test_jobs_are_done_by_the_workers_of_a_cluster(cluster):
-    results = dict(run_all(pid_of, range(20), at(cluster.address), long=True))
+    results = dict(run_all(pid_of, range(20), at(cluster.address)))
 
     assert len(results) == 20
     assert os.getpid() not in results.values()
@@ -57,13 +57,13 @@ def test_jobs_are_done_by_the_workers_of_a_cluster(cluster):
 @pytest.mark.slow
 def test_an_error_of_a_job_comes_back_in_its_own_words(cluster):
     with pytest.raises(UserError, match="It is refused"):
-        list(run_all(refuse, [1], at(cluster.address), long=True))
+        list(run_all(refuse, [1], at(cluster.address)))
 
 
 @pytest.mark.slow
 def test_the_work_of_a_killed_worker_is_taken_up_by_another(tmp_path):
     with Cluster(tmp_path / "cluster") as cluster:
-        results = run_all(wait_for, [tmp_path, tmp_path], at(cluster.address), long=True)
+        results = run_all(wait_for, [tmp_path, tmp_path], at(cluster.address))
         found = []
         taker = threading.Thread(target=lambda: found.extend(results))
         taker.start()
@@ -92,7 +92,7 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path, monkeypatch
             said.append(error.message)
 
     with Cluster(tmp_path / "cluster") as cluster:
-        taker = threading.Thread(target=take, args=(run_all(wait_for, [tmp_path], at(cluster.address), long=True),))
+        taker = threading.Thread(target=take, args=(run_all(wait_for, [tmp_path], at(cluster.address)),))
         taker.start()
         at_work(tmp_path, 1)
         kill(cluster.scheduler)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pneumonia.base.engine import run_all
+from pneumonia.base.engine import LOCAL, map_all, run_all, thread_count
 from pneumonia.base.errors import UserError
 from pneumonia.base.study_parameters import EngineParameters
 
@@ -49,24 +49,45 @@ def wait_or_fail(folder):
 
 
 @pytest.mark.parametrize("pool", ["threads", "processes"])
-@pytest.mark.parametrize("long", [True, False])
-def test_every_job_is_done_once_and_told_with_its_number(pool, long):
-    assert sorted(run_all(square, range(9), engine(pool), long=long)) == [(n, n * n) for n in range(9)]
+def test_every_long_job_is_done_once_and_told_with_its_number(pool):
+    assert sorted(run_all(square, range(9), engine(pool))) == [(n, n * n) for n in range(9)]
+
+
+def test_short_jobs_are_done_in_their_order():
+    assert list(map_all(square, range(90), LOCAL)) == [n * n for n in range(90)]
+
+
+def test_short_jobs_are_taken_a_few_at_a_time():
+    taken = []
+    results = map_all(square, (taken.append(n) or n for n in range(1000)), LOCAL)
+    next(results)
+
+    assert len(taken) <= 2 * thread_count() + 1
+    results.close()
+
+
+def test_an_error_of_a_short_job_is_passed_on_after_what_came_before():
+    results = map_all(refuse_two, range(5), LOCAL)
+
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(UserError, match="Two is refused"):
+        next(results)
 
 
 def test_no_job_is_no_result():
     assert list(run_all(square, [], engine())) == []
+    assert list(map_all(square, [], LOCAL)) == []
 
 
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_an_error_of_a_job_is_passed_on_in_its_own_words(pool):
     with pytest.raises(UserError, match="Two is refused"):
-        list(run_all(refuse_two, range(5), engine(pool, 1), long=True))
+        list(run_all(refuse_two, range(5), engine(pool, 1)))
 
 
 def test_few_jobs_are_handed_over_before_they_can_begin():
     begun = []
-    results = run_all(begun.append, range(100), engine(workers=1), long=True)
+    results = run_all(begun.append, range(100), engine(workers=1))
     next(results)
     time.sleep(0.1)
 
@@ -76,7 +97,7 @@ def test_few_jobs_are_handed_over_before_they_can_begin():
 
 def test_the_work_of_a_killed_process_is_taken_up_by_another(tmp_path):
     jobs = [tmp_path / "lives", tmp_path / "dies", tmp_path / "lives too"]
-    results = dict(run_all(die_once, jobs, engine("processes"), long=True))
+    results = dict(run_all(die_once, jobs, engine("processes")))
 
     assert set(results) == {0, 1, 2}
     assert os.getpid() not in results.values()
@@ -84,9 +105,9 @@ def test_the_work_of_a_killed_process_is_taken_up_by_another(tmp_path):
 
 def test_a_job_whose_process_is_always_killed_ends_in_a_sentence():
     with pytest.raises(UserError, match="A process was killed 3 times in a row"):
-        list(run_all(die, [0], engine("processes"), long=True))
+        list(run_all(die, [0], engine("processes")))
 
 
 def test_processes_do_not_outlive_an_error(tmp_path):
     with pytest.raises(UserError, match="It failed"):
-        list(run_all(wait_or_fail, [(0, tmp_path), (1, tmp_path)], engine("processes"), long=True))
+        list(run_all(wait_or_fail, [(0, tmp_path), (1, tmp_path)], engine("processes")))

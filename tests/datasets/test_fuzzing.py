@@ -11,7 +11,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.datasets import ModelDataset, PixelStoreDataset, RecordDataset, TableDataset, TrainingStateDataset
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.examine import Facts
-from pneumonia.pixels.store import PixelRequest
+from pneumonia.pixels.request import PixelRequest
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import PixelStoreDataset
-from pneumonia.pixels.store import PixelRequest
+from pneumonia.pixels.request import PixelRequest
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ from filelock import FileLock
 from PIL import Image
 
 from pneumonia.base.errors import UserError
+from pneumonia.pixels import request as pixel_request
 from pneumonia.pixels import store as pixel_store
 from pneumonia.pixels.decoding import decode_image
-from pneumonia.pixels.store import PixelRequest, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PixelStores
 
 SIZE = 32
 
@@ -117,7 +119,7 @@ def test_an_image_listed_twice_is_stored_once(stores):
 
 def test_many_images_are_stored_in_several_parts(stores, monkeypatch):
     monkeypatch.setattr(pixel_store, "PART_IMAGES", 3)
-    monkeypatch.setattr(pixel_store, "CHUNK_IMAGES", 2)
+    monkeypatch.setattr(pixel_request, "CHUNK_IMAGES", 2)
     files = Files("abcdefgh")
     stores.fill(files.request())
     store = stores.open(SIZE, "squeeze")
@@ -280,8 +282,8 @@ KILLED_RUN = """
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
     from test_store import Files
-    from pneumonia.pixels import store as pixel_store
-    pixel_store.PART_IMAGES, pixel_store.CHUNK_IMAGES = 4, 1
+    from pneumonia.pixels import request as pixel_request, store as pixel_store
+    pixel_store.PART_IMAGES, pixel_request.CHUNK_IMAGES = 4, 1
     files = Files("abcdefgh")
     def read(path):
         if path == "g.png":
@@ -290,7 +292,7 @@ KILLED_RUN = """
         return files.contents[path]
     request = files.request()
     pixel_store.PixelStores(Path(sys.argv[1])).fill(
-        pixel_store.PixelRequest(request.paths, request.sha256s, 32, "squeeze", read)
+        pixel_request.PixelRequest(request.paths, request.sha256s, 32, "squeeze", read)
     )
 """
 

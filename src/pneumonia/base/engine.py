@@ -6,7 +6,8 @@ The pieces go through an executor of `concurrent.futures`, whichever it is.
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -17,6 +18,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pneumonia.base.cluster import cluster_executor
@@ -29,23 +31,49 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Pool = Literal["processes", "threads"]
 
+# Work on files in threads of this machine.
+LOCAL = EngineParameters(address=NONE, pool="threads", workers=1)
+
 # How often processes may be killed before one of them finishes a job.
 ATTEMPTS = 3
 # Jobs that are handed over before they can begin, for each worker: results that nobody has taken yet need memory.
 AHEAD = 2
 
 
-def run_all(
-    function: Callable[[Job], Result], jobs: Sequence[Job], engine: EngineParameters, *, long: bool = False
-) -> Iterator[tuple[int, Result]]:
-    """Do jobs, as many at once as there are workers.
+def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: EngineParameters) -> Generator[Result]:
+    """Do short jobs, such as work on files: in threads on all cores of this machine, or on a cluster.
 
     Args:
-        function: Does one; with `engine.address`, or in processes, it is a function of a module.
+        function: Does one; for a cluster it is a function of a module.
+        jobs: Taken a few at a time; for a cluster each is pickled.
+        engine: Where.
+
+    Yields:
+        The results, in the order of the jobs.
+
+    Raises:
+        UserError: As a job does, or if the cluster cannot be used.
+    """
+    on_cluster = engine.address != NONE
+    place = cluster_executor(engine.address, one_at_a_time=False) if on_cluster else _threads(thread_count())
+    with place as (executor, workers):
+        waiting = iter(jobs)
+        futures = deque(executor.submit(function, job) for job in islice(waiting, workers * AHEAD))
+        while futures:
+            result = futures.popleft().result()
+            futures.extend(executor.submit(function, job) for job in islice(waiting, 1))
+            yield result
+
+
+def run_all(
+    function: Callable[[Job], Result], jobs: Sequence[Job], engine: EngineParameters
+) -> Generator[tuple[int, Result]]:
+    """Do long jobs, such as trainings, as many at once as there are workers, each of which has one at a time.
+
+    Args:
+        function: Does one; in processes and for a cluster it is a function of a module.
         jobs: Each is pickled where it goes to another process.
         engine: Where.
-        long: Whether a job takes minutes: one at a time a worker, in `engine.pool`; others are done in threads on
-            all cores of this machine.
 
     Yields:
         The number of a job, and its result, as they end.
@@ -56,7 +84,7 @@ def run_all(
     left, killed = dict(enumerate(jobs)), 0
     while killed < ATTEMPTS:
         try:
-            with _executor(engine, long) as (executor, workers):
+            with _executor(engine) as (executor, workers):
                 for number, result in _run(executor, function, left, workers * AHEAD):
                     del left[number]
                     killed = 0
@@ -89,12 +117,15 @@ def _run(
             yield futures.pop(future), future.result()
 
 
-def _executor(engine: EngineParameters, long: bool) -> AbstractContextManager[tuple[Executor, int]]:
+def _executor(engine: EngineParameters) -> AbstractContextManager[tuple[Executor, int]]:
     if engine.address != NONE:
-        return cluster_executor(engine.address, one_at_a_time=long)
-    if not long:
-        return _threads(os.cpu_count() or 1)
+        return cluster_executor(engine.address, one_at_a_time=True)
     return _threads(engine.workers) if engine.pool == "threads" else _processes(engine.workers)
+
+
+def thread_count() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets.errors import plainly
-from pneumonia.pixels.store import PART_IMAGES, PixelRequest, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PART_IMAGES, PixelStores
 
 
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):

@@ -1,17 +1,18 @@
 """The image index: one row per image file, with its hash and its fate."""
 
 import logging
-import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
+from pneumonia.base.engine import LOCAL, map_all
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.study_parameters import NONE, EngineParameters
 from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
@@ -32,22 +33,26 @@ COLUMNS = (
     "reason", "perceptual_hash", "age", "sex", "view", "device",
 )  # fmt: skip
 
-# Files that a thread examines in one go.
+# Files that a thread examines in one go, and that are sent to a cluster in one go.
 _CHUNK_FILES = 16
+_SENT_FILES = 128
 # Files whose facts are kept at once: what a killed run loses at most.
 _KEPT_AT_ONCE = 512
 # How many pairs or paths an error message shows.
 _SHOWN = 20
 
 
-def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestParameters) -> dict[str, Facts]:
-    """Find out what each image file is, reading each byte once, on all cores.
+def examine_files(
+    source: ImageSource, cache: IndexCache, parameters: IngestParameters, engine: EngineParameters = LOCAL
+) -> dict[str, Facts]:
+    """Find out what each image file is, reading each byte once, on all cores or on a cluster.
 
     Args:
         source: Where the images are.
         cache: What earlier runs found. A file counts as unchanged if size and time of writing are (in a zip: size
             and CRC), unless `rehash` is set.
         parameters: Limits and class names; files with a problem and of unknown classes are not read.
+        engine: Where. The key for patients' IDs goes to a cluster with the files' addresses.
 
     Returns:
         Facts by path.
@@ -57,7 +62,7 @@ def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestPara
     """
     limits = Limits(parameters.min_side, parameters.max_pixels)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
-    if any(file.path.lower().endswith(dicom.SUFFIXES) for file in wanted):
+    if engine.address != NONE or any(file.path.lower().endswith(dicom.SUFFIXES) for file in wanted):
         cache.patient_key.make()
     key_mark = cache.patient_key.mark()
     with cache.open(source.identity) as kept:
@@ -67,7 +72,7 @@ def examine_files(source: ImageSource, cache: IndexCache, parameters: IngestPara
         missing = [state for state in states if state.path not in found]
         unsaved: list[tuple[FileState, Facts]] = []
         try:
-            with closing(_examine_in_threads(source, missing, limits, cache.patient_key)) as examined:
+            with closing(_examine(source, missing, limits, cache.patient_key, engine)) as examined:
                 for state, facts in examined:
                     found[state.path] = facts
                     if state.stamp and facts.sha256:
@@ -162,34 +167,37 @@ def _refuse_two_labels(ordered: pd.DataFrame) -> None:
         )
 
 
-def _examine_in_threads(
-    source: ImageSource, states: Sequence[FileState], limits: Limits, patient_key: PatientKey
+class Chunk(NamedTuple):
+    """Files that are examined in one go, wherever that is."""
+
+    source: ImageSource
+    paths: tuple[str, ...]
+    limits: Limits
+    patient_key: PatientKey
+
+
+def examine_chunk(chunk: Chunk) -> list[Facts]:
+    """Find out what each file of a chunk is."""
+    return [_examine_file(chunk.source, path, chunk.limits, chunk.patient_key) for path in chunk.paths]
+
+
+def _examine(
+    source: ImageSource, states: Sequence[FileState], limits: Limits, patient_key: PatientKey, engine: EngineParameters
 ) -> Generator[tuple[FileState, Facts]]:
-    """Examine files on all cores, giving them in order. Hashing and decoding release Python's lock."""
-
-    def examine_chunk(chunk: Sequence[FileState]) -> list[Facts]:
-        return [_examine_file(source, state.path, limits, patient_key) for state in chunk]
-
-    chunks = [states[start : start + _CHUNK_FILES] for start in range(0, len(states), _CHUNK_FILES)]
+    """Examine files on all cores, or on a cluster, giving them in order."""
+    size = _CHUNK_FILES if engine.address == NONE else _SENT_FILES
+    parts = [states[start : start + size] for start in range(0, len(states), size)]
+    chunks = (Chunk(source, tuple(state.path for state in part), limits, patient_key) for part in parts)
     with (
-        ThreadPoolExecutor(thread_count()) as pool,
         # Pillow's remarks on odd files would hide the run's own messages; what counts is in the index.
         warnings.catch_warnings(action="ignore"),
         # Without a terminal, no bar.
         tqdm(total=len(states), unit="images", desc="Reading", disable=None) as progress,
+        closing(map_all(examine_chunk, chunks, engine)) as examined,
     ):
-        try:
-            for chunk, facts in zip(chunks, pool.map(examine_chunk, chunks), strict=True):
-                yield from zip(chunk, facts, strict=True)
-                progress.update(len(chunk))
-        finally:
-            # Else an interrupted run would wait until all images are read.
-            pool.shutdown(cancel_futures=True)
-
-
-def thread_count() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        for part, facts in zip(parts, examined, strict=True):
+            yield from zip(part, facts, strict=True)
+            progress.update(len(part))
 
 
 def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: PatientKey) -> Facts:

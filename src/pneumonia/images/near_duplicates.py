@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.engine import thread_count
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import SIDE, grey_values
-from pneumonia.images.index import OK, thread_count
+from pneumonia.images.index import OK
 from pneumonia.images.opening import open_image
 from pneumonia.images.source import ImageSource
 

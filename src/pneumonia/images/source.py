@@ -2,8 +2,10 @@
 
 import errno
 import time
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from typing import Any
+from uuid import uuid4
 
 from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
@@ -45,9 +47,14 @@ class ImageSource:
         """Name the address."""
         return f"ImageSource({self.address!r})"
 
-    def __reduce__(self) -> tuple[type["ImageSource"], tuple[str]]:
-        """Travel to another process as the address: files are opened there, and read by path."""
-        return ImageSource, (self._given,)
+    def __reduce__(self) -> tuple[Callable[[str, str], "ImageSource"], tuple[str, str]]:
+        """Travel to another process as the address, where files are read by path, and listed once for all jobs."""
+        return _reopen, (self._given, self._mark)
+
+    @cached_property
+    def _mark(self) -> str:
+        """Tells this source from one of the same address that was listed at another time."""
+        return uuid4().hex
 
     @cached_property
     def identity(self) -> str:
@@ -135,7 +142,7 @@ class ImageSource:
     def with_listing(self, listing: Listing) -> "ImageSource":
         """Return the same source with another listing, such as one with the labels of a table."""
         other = ImageSource(self._given)
-        other.__dict__.update(_storage=self._storage, listing=listing)
+        other.__dict__.update(_storage=self._storage, listing=listing, _mark=self._mark)
         return other
 
     @cached_property
@@ -175,3 +182,9 @@ class ImageSource:
                     raise
                 time.sleep(pause)
         return self._storage.read(member.key)
+
+
+@lru_cache(maxsize=4)
+def _reopen(address: str, mark: str) -> ImageSource:
+    """Return the source at an address, the same one each time that it arrives with the same mark."""
+    return ImageSource(address)

@@ -9,8 +9,7 @@ new parts.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,39 +20,19 @@ from tqdm import tqdm
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file, whole_file, write_whole
 from pneumonia.base.locks import only_writer
-from pneumonia.pixels.decoding import DECODER, Resize, decode_image
+from pneumonia.pixels.decoding import DECODER, Resize
+from pneumonia.pixels.request import PixelRequest, decode_all
 
 logger = logging.getLogger(__name__)
 
 # What a killed run loses at most, in images.
 PART_IMAGES = 2048
-# Images that are decoded before the first of them is written: bounds the memory.
-CHUNK_IMAGES = 256
 
 REBUILD = "kedro run --pipelines=inputs (with the same --env and --params)"
 
 
 class DamagedPartError(Exception):
     """A part is not as it was written. The message names the file."""
-
-
-@dataclass(frozen=True)
-class PixelRequest:
-    """Which images a store shall hold, and how to read them.
-
-    Attributes:
-        paths: Path of each image, as `read` takes it.
-        sha256s: SHA-256 of each file, in hexadecimal.
-        image_size: Width and height of the pixels.
-        resize: How an image that is not square becomes square.
-        read: Gives the bytes of the file at a path. Called from several threads.
-    """
-
-    paths: tuple[str, ...]
-    sha256s: tuple[str, ...]
-    image_size: int
-    resize: Resize
-    read: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -193,11 +172,10 @@ class PixelStores:
             there = len(images) - len(missing)
             logger.info("Pixel store %s: %d images are there, %d to decode.", folder, there, len(missing))
             # Without a terminal, no bar.
-            progress = tqdm(total=len(missing), unit="images", desc="Decoding", disable=None)
-            with ThreadPoolExecutor() as pool, progress:
+            with tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress:
                 for start in range(0, len(missing), PART_IMAGES):
-                    chosen = {sha256: images[sha256] for sha256 in missing[start : start + PART_IMAGES]}
-                    _write_part(folder, chosen, _decode_all(request, chosen, pool, progress))
+                    chosen = missing[start : start + PART_IMAGES]
+                    _write_part(folder, chosen, decode_all(request, [(sha, images[sha]) for sha in chosen], progress))
 
 
 def part_name(sha256s: Sequence[str]) -> str:
@@ -205,54 +183,16 @@ def part_name(sha256s: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sha256s).encode()).hexdigest()[:16]
 
 
-def _write_part(folder: Path, chosen: dict[str, str], images: Iterator[npt.NDArray[np.uint8]]) -> None:
+def _write_part(folder: Path, sha256s: Sequence[str], decoded: Iterable[npt.NDArray[np.uint8]]) -> None:
     """Write the pixels, then the description that makes them count."""
-    path = folder / f"{part_name(tuple(chosen))}.u8"
+    path = folder / f"{part_name(sha256s)}.u8"
     checksum = hashlib.sha256()
     with whole_file(path) as part, part.open("wb") as file:
-        for image in images:
-            checksum.update(image.data)
-            file.write(image.data)
-    description = {"sha256s": list(chosen), "pixels_sha256": checksum.hexdigest()}
+        for pixels in decoded:
+            checksum.update(pixels.data)
+            file.write(pixels.data)
+    description = {"sha256s": list(sha256s), "pixels_sha256": checksum.hexdigest()}
     write_whole(path.with_suffix(".json"), json.dumps(description).encode())
-
-
-def _decode_all(
-    request: PixelRequest, chosen: dict[str, str], pool: ThreadPoolExecutor, progress: tqdm
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Decode images in threads, yielding them in order.
-
-    Raises:
-        UserError: At the end, naming the images that could not be decoded.
-    """
-
-    def decode(image: tuple[str, str]) -> npt.NDArray[np.uint8] | UserError:
-        sha256, path = image
-        try:
-            data = request.read(path)
-            if hashlib.sha256(data).hexdigest() != sha256:
-                return UserError("It was changed since the images were listed.")
-            return decode_image(data, request.image_size, request.resize)
-        except UserError as error:
-            return error
-        except OSError as error:
-            return UserError(f"It cannot be read ({error}).")
-
-    failed: list[str] = []
-    images = list(chosen.items())
-    for start in range(0, len(images), CHUNK_IMAGES):
-        chunk = images[start : start + CHUNK_IMAGES]
-        for (_, path), result in zip(chunk, pool.map(decode, chunk), strict=True):
-            if isinstance(result, UserError):
-                failed.append(f"{path}: {result.message}")
-            else:
-                yield result
-            progress.update()
-    if failed:
-        raise UserError(
-            f"{len(failed):,} images cannot be used, the first: {'; '.join(failed[:3])} "
-            "Fix or remove them and run again from the start, so that the images are listed again."
-        )
 
 
 def _keep_whole_parts(folder: Path, record_bytes: int) -> set[str]:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
 from pneumonia.images.examine import Limits, examine_image
-from pneumonia.images.index import thread_count
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.decoding import Resize, decode_image

@@ -108,7 +108,7 @@ def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> p
     logger.info("Study: %d trainings, %d of them done before.", len(jobs), len(kept))
     rows = dict(kept)
     try:
-        for number, row in run_all(run, [jobs[number] for number in left], parameters.engine, long=True):
+        for number, row in run_all(run, [jobs[number] for number in left], parameters.engine):
             job = jobs[left[number]]
             job.records.save(job.key, row)
             rows[left[number]] = row

@@ -18,7 +18,8 @@ from pneumonia.images.source import ImageSource
 from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
-from pneumonia.pixels.store import PixelRequest, PixelStore, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.split.classes import count_classes, weigh_classes
 from pneumonia.study.judges import Judged, judge, worst_of_each
 from pneumonia.study.plan import Task

@@ -8,7 +8,8 @@ import pydicom.data
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
-from pneumonia.pixels.store import PixelRequest, PixelStores
+from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.store import PixelStores
 
 # What the header of a chest radiograph may say without naming anybody, and what is kept of it.
 HARMLESS = {"CHEST", "PA", "F", "CR", "MONOCHROME1", "Philips Medical Systems"}

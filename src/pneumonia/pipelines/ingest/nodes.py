@@ -4,8 +4,9 @@ import logging
 
 import pandas as pd
 
+from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
 from pneumonia.images import near_duplicates as copies
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
@@ -20,7 +21,11 @@ SHOWN = 50
 
 
 def index_images(
-    chest_xrays: ImageSource, index_cache: IndexCache, parameters: IngestParameters, labels: LabelsParameters
+    chest_xrays: ImageSource,
+    index_cache: IndexCache,
+    parameters: IngestParameters,
+    labels: LabelsParameters,
+    engine: EngineParameters = LOCAL,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read every image file to the end and write down what it is, with its label from its folder or from a table.
 
@@ -37,14 +42,16 @@ def index_images(
     problems = labelled.listing.label_problems
     for kind, count in count_problems(problems).items():
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
-    index = index_labelled(labelled, index_cache, parameters)
+    index = index_labelled(labelled, index_cache, parameters, engine)
     return index, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
 
 
-def index_labelled(images: ImageSource, index_cache: IndexCache, parameters: IngestParameters) -> pd.DataFrame:
+def index_labelled(
+    images: ImageSource, index_cache: IndexCache, parameters: IngestParameters, engine: EngineParameters = LOCAL
+) -> pd.DataFrame:
     """Index images whose labels are known, from folders or by `with_labels`."""
     refuse_other_classes(images, parameters)
-    facts = examine_files(images, index_cache, parameters)
+    facts = examine_files(images, index_cache, parameters, engine)
     index = mark_duplicates(make_index(images, facts, parameters))
     usable = index[index["status"] == OK]
     alone = int((usable["group"] == usable["path"]).sum())

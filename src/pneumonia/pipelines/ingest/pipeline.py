@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.index_images,
-                inputs=["chest_xrays", "index_cache", "params:ingest", "params:labels"],
+                inputs=["chest_xrays", "index_cache", "params:ingest", "params:labels", "params:engine"],
                 outputs=["image_index", "label_problems"],
                 name="index_images",
             ),

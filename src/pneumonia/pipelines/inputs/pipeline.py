@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 store_pixels,
-                inputs=["chest_xrays", "split_manifest", "params:inputs"],
+                inputs=["chest_xrays", "split_manifest", "params:inputs", "params:engine"],
                 outputs="pixel_store",
                 name="store_pixels",
             ),

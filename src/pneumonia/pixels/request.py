@@ -1,0 +1,104 @@
+"""Which images a pixel store shall hold, and their decoding: in threads, or on a cluster."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from pneumonia.base.engine import LOCAL, map_all
+from pneumonia.base.errors import UserError
+from pneumonia.base.study_parameters import EngineParameters
+from pneumonia.pixels.decoding import Resize, decode_image
+
+# Images that are decoded in one go.
+CHUNK_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class PixelRequest:
+    """Which images a store shall hold, and how to read them.
+
+    Attributes:
+        paths: Path of each image, as `read` takes it.
+        sha256s: SHA-256 of each file, in hexadecimal.
+        image_size: Width and height of the pixels.
+        resize: How an image that is not square becomes square.
+        read: Gives the bytes of the file at a path. Called from several threads; for a cluster, a method of an
+            `ImageSource`.
+        engine: Where images are decoded.
+    """
+
+    paths: tuple[str, ...]
+    sha256s: tuple[str, ...]
+    image_size: int
+    resize: Resize
+    read: Callable[[str], bytes]
+    engine: EngineParameters = LOCAL
+
+
+class Chunk(NamedTuple):
+    """Images that are decoded in one go, wherever that is."""
+
+    read: Callable[[str], bytes]
+    images: tuple[tuple[str, str], ...]  # SHA-256 and path
+    image_size: int
+    resize: Resize
+
+
+class Decoded(NamedTuple):
+    """The pixels of a chunk, uint8 `[n, size, size]`, and what is wrong with those images that have none."""
+
+    pixels: npt.NDArray[np.uint8]
+    failed: list[str]
+
+
+def decode_chunk(chunk: Chunk) -> Decoded:
+    """Decode the images of a chunk."""
+    pixels, failed = np.zeros((len(chunk.images), chunk.image_size, chunk.image_size), np.uint8), []
+    for number, (sha256, path) in enumerate(chunk.images):
+        try:
+            data = chunk.read(path)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise UserError("It was changed since the images were listed.")
+            pixels[number] = decode_image(data, chunk.image_size, chunk.resize)
+        except UserError as error:
+            failed.append(f"{path}: {error.message}")
+        except OSError as error:
+            failed.append(f"{path}: It cannot be read ({error}).")
+    return Decoded(pixels, failed)
+
+
+def decode_all(
+    request: PixelRequest, images: Sequence[tuple[str, str]], progress: tqdm
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode images on all cores, or on a cluster, in order.
+
+    Args:
+        request: How, and where.
+        images: SHA-256 and path of each.
+        progress: Is told how many are done.
+
+    Yields:
+        Pixels, uint8 `[k, size, size]`, of the next k images.
+
+    Raises:
+        UserError: At the end, naming the images that could not be decoded.
+    """
+    parts = (images[start : start + CHUNK_IMAGES] for start in range(0, len(images), CHUNK_IMAGES))
+    chunks = (Chunk(request.read, tuple(part), request.image_size, request.resize) for part in parts)
+    failed: list[str] = []
+    with closing(map_all(decode_chunk, chunks, request.engine)) as decoded:
+        for pixels, faults in decoded:
+            failed += faults
+            progress.update(len(pixels))
+            yield pixels
+    if failed:
+        raise UserError(
+            f"{len(failed):,} images cannot be used, the first: {'; '.join(failed[:3])} "
+            "Fix or remove them and run again from the start, so that the images are listed again."
+        )
