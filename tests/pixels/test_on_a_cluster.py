@@ -48,7 +48,9 @@ def test_a_cluster_decodes_the_same_pixels(source, engine, tmp_path, tiny_manife
     assert np.array_equal(store.read(store.rows(sha256s)), tiny_store.read(tiny_store.rows(sha256s)))
 
 
-def test_images_that_appear_between_two_runs_are_seen_by_workers_that_stayed(source, engine, tmp_path, default_parameters):
+def test_images_that_appear_between_two_runs_are_seen_by_workers_that_stayed(
+    source, engine, tmp_path, default_parameters
+):
     parameters = IngestParameters.model_validate(default_parameters["ingest"])
     examine_files(source, IndexCache(tmp_path / "first.sqlite"), parameters, engine)
     (tmp_path / "images/train/NORMAL/new.png").write_bytes(b"no image either")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from pneumonia.base.parameters import TrainingParameters
 from pneumonia.model.hardware import Hardware
@@ -49,8 +50,11 @@ def compile_network(
 def steps_per_call(steps_per_epoch: int) -> int:
     """Return how many steps TensorFlow makes in one call: the more, the less Python costs.
 
-    An epoch is a whole number of calls; Keras would complete the last one with batches of the next epoch.
+    An epoch is a whole number of calls; Keras would complete the last one with batches of the next epoch. Over several
+    devices it is one: there Keras' loop over steps ends in "You must feed a value for placeholder tensor".
     """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return 1
     return max(steps for steps in range(1, MOST_STEPS_PER_CALL + 1) if steps_per_epoch % steps == 0)
 
 

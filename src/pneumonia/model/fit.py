@@ -153,13 +153,15 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
     recipe, progress = member.recipe, Progress(member.recipe.training, member.label)
     steps = steps_per_epoch(len(member.train), recipe.training.batch_size)
     copy = _make_copy(member, store)
-    with make_strategy(hardware).scope(), _policy(hardware.policy):
+    strategy = make_strategy(hardware)
+    with strategy.scope(), _policy(hardware.policy):
         network = build(recipe, recipe.training_size)
         compile_network(network, recipe.training, steps, hardware)
         if not recipe.training.restart:
             take_up(network, progress, member.state)
     if not progress.finished:
-        run_epochs(network, _train_input(member, store, progress), _callbacks(member, progress, copy), steps)
+        train_input = _train_input(member, store, progress, strategy.num_replicas_in_sync)
+        run_epochs(network, train_input, _callbacks(member, progress, copy), steps)
     copy.network.set_weights(progress.best_weights)
     return keras.Model(copy.network.inputs[0], _outputs(copy.network), name=member.name), progress
 
@@ -192,7 +194,7 @@ def _make_copy(member: Member, store: PixelStore) -> AveragedCopy:
     return AveragedCopy(build(recipe, recipe.inputs.image_size), val_input, batches)
 
 
-def _train_input(member: Member, store: PixelStore, progress: Progress) -> tf.data.Dataset:
+def _train_input(member: Member, store: PixelStore, progress: Progress, replicas: int) -> tf.data.Dataset:
     recipe = member.recipe
     return make_train_input(
         store,
@@ -205,6 +207,7 @@ def _train_input(member: Member, store: PixelStore, progress: Progress) -> tf.da
         n_draws=N_DRAWS,
         class_weights=recipe.class_weights,
         etiologies=recipe.etiologies,
+        whole_batches=replicas > 1,  # of a smaller one, a device could get no image, which ends in an error
     )
 
 

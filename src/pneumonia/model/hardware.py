@@ -105,10 +105,11 @@ def _cpu_policy(flags: set[str]) -> str:
 
 
 def make_strategy(hardware: Hardware) -> Any:
-    """Return the distribution strategy: `MirroredStrategy` for several GPUs, else TensorFlow's default."""
+    """Return the distribution strategy: a copy of the network on each device, or TensorFlow's default for one."""
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy() if len(hardware.names) > 1 else tf.distribute.get_strategy()
+    devices = [device.name for device in tf.config.list_logical_devices(hardware.device.upper())]
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
 def _gpu_policy(details: list[dict[str, Any]]) -> str:

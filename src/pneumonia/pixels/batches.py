@@ -69,6 +69,7 @@ def make_train_input(
     class_weights: Mapping[str, float] | None = None,
     etiologies: Sequence[str] = (),
     shard: tuple[int, int] = (1, 0),
+    whole_batches: bool = False,
 ) -> tf.data.Dataset:
     """Make the endless input of a training, each epoch in another order.
 
@@ -84,6 +85,7 @@ def make_train_input(
         class_weights: Weight of an image by label; 1 without.
         etiologies: The kinds of positives that targets tell apart, as in the manifest's column `etiology`.
         shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
+        whole_batches: Whether an epoch's last batch is made whole with the epoch's first images.
 
     Returns:
         Images `[b, size, size, 1]` (uint8, or as `augment` gives them), targets, weights float32 `[b]`;
@@ -98,6 +100,9 @@ def make_train_input(
     def plan(epoch: tf.Tensor) -> tf.data.Dataset:
         order, draws = plan_epoch(len(manifest), seed, epoch, n_draws)
         rows = order[index::count]
+        if whole_batches:
+            n_rows = steps_per_epoch(len(manifest), batch_size, shard) * batch_size
+            rows = tf.gather(rows, tf.range(n_rows) % tf.shape(rows)[0])
         return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
 
     def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple:
