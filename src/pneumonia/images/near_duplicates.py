@@ -30,8 +30,9 @@ LEFT_OUT = "left out of train"
 REPORTED = "only reported"
 
 _HASH_BITS = 256
-# Hashes that are compared with all others at once: bounds the memory to 64 MB for 10,000 images.
+# Hashes that are compared with so many others at once: what is in between stays in a core's cache.
 _ROWS_AT_ONCE = 64
+_OTHERS_AT_ONCE = 4096
 # Of an image's candidates, as many are compared by their pixels. Copies are found through each other.
 _CANDIDATES = 8
 _SURROUNDINGS_SIGMA = 2.0
@@ -80,23 +81,38 @@ def candidate_pairs(hashes: Sequence[str], most_bits: int) -> npt.NDArray[np.int
         Row, later row and number of bits, `[pairs, 3]`.
     """
     words = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), _HASH_BITS // 64)
-    found = [np.empty((0, 3), np.int64)]
-    for start in range(0, len(words), _ROWS_AT_ONCE):
-        later = words[start : start + _ROWS_AT_ONCE]
-        bits = _differing_bits(later, words[: start + len(later)])
-        for row, of_row in enumerate(bits, start):
-            near = np.flatnonzero(of_row[:row] <= most_bits)
-            nearest = near[np.argsort(of_row[near], kind="stable")][:_CANDIDATES]
-            found.append(np.column_stack([nearest, np.full(len(nearest), row), of_row[nearest]]).astype(np.int64))
-    return np.concatenate(found)
+    columns = np.ascontiguousarray(words.T)
+    starts = range(0, len(words), _ROWS_AT_ONCE)
+    with ThreadPoolExecutor(thread_count()) as pool:
+        found = list(pool.map(lambda start: _nearest_earlier(words, columns, start, most_bits), starts))
+    return np.concatenate([np.empty((0, 3), np.int64), *found])
 
 
-def _differing_bits(some: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
-    """Return in how many bits each of some hashes differs from each of others, `[some, others]`."""
-    bits = np.zeros((len(some), len(others)), np.uint16)
-    for word in range(_HASH_BITS // 64):
-        bits += np.bitwise_count(some[:, word, None] ^ others[None, :, word])
-    return bits
+def _nearest_earlier(
+    words: npt.NDArray[np.uint64], columns: npt.NDArray[np.uint64], start: int, most_bits: int
+) -> npt.NDArray[np.int64]:
+    """Compare some hashes with all earlier ones, which half of their bits rule out but for a few.
+
+    Args:
+        words: The hashes, `[n, 4]`.
+        columns: The same, `[4, n]`.
+        start: The first of the hashes that are compared.
+        most_bits: Most bits that a pair may differ in.
+    """
+    stop, found = min(start + _ROWS_AT_ONCE, len(words)), []
+    some = columns[:, start:stop, None]
+    for first in range(0, stop, _OTHERS_AT_ONCE):
+        others = columns[:, None, first : min(first + _OTHERS_AT_ONCE, stop)]
+        half = np.bitwise_count(some[0] ^ others[0]) + np.bitwise_count(some[1] ^ others[1])
+        later, earlier = np.nonzero(half <= most_bits)
+        found.append(np.column_stack([earlier + first, later + start]))
+    pairs = np.concatenate(found)
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    bits = np.bitwise_count(words[pairs[:, 0]] ^ words[pairs[:, 1]]).sum(axis=1, dtype=np.int64)
+    near = np.column_stack([pairs, bits])[bits <= most_bits]
+    near = near[np.lexsort((near[:, 0], near[:, 2], near[:, 1]))]
+    place = np.arange(len(near)) - np.searchsorted(near[:, 1], near[:, 1])
+    return near[place < _CANDIDATES]
 
 
 def _correlate(source: ImageSource, paths: Sequence[str], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
