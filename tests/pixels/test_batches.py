@@ -175,6 +175,22 @@ def test_the_last_batch_of_an_epoch_holds_what_is_left(store, manifest):
     assert steps_per_epoch(N, 8) == 7
 
 
+def test_a_last_batch_that_is_made_whole_repeats_the_first_images_of_the_epoch(store, manifest):
+    dataset = make(store, manifest, batch_size=8, whole_batches=True)
+    batches = [images[:, 0, 0, 0] for images, *_ in dataset.take(7).as_numpy_iterator()]
+
+    assert [len(batch) for batch in batches] == [8] * 7
+    rows = np.concatenate(batches)
+    assert sorted(rows[:N]) == list(range(N))
+    assert list(rows[N:]) == list(rows[: 56 - N])
+
+
+def test_a_batch_larger_than_the_epoch_is_made_whole_too(store, manifest):
+    ((images, *_),) = make(store, manifest.head(3), batch_size=8, whole_batches=True).take(1).as_numpy_iterator()
+    counts = np.bincount(images[:, 0, 0, 0], minlength=3)
+    assert sorted(counts) == [2, 3, 3]
+
+
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_shards_share_each_epoch_without_overlap_or_loss(store, manifest, count):
     whole = epochs_of(make(store, manifest), 2)

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import logging
+import os
 import resource
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from filelock import FileLock
 from PIL import Image
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import sha256_of_file
 from pneumonia.pixels import request as pixel_request
 from pneumonia.pixels import store as pixel_store
 from pneumonia.pixels.decoding import decode_image
@@ -362,3 +364,29 @@ def test_a_lock_that_nobody_gives_back_is_not_waited_for_without_end(stores, mon
 
     with FileLock(folder / ".lock"), pytest.raises(UserError, match=r"remove .*\.lock and run again"):
         stores.fill(Files("a").request())
+
+
+def test_what_was_checked_is_not_read_again_until_it_changes(stores, monkeypatch):
+    stores.fill(Files("abcde").request())
+    read = []
+    monkeypatch.setattr(pixel_store, "sha256_of_file", lambda path: read.append(path) or sha256_of_file(path))
+
+    for _ in range(3):
+        stores.open(SIZE, "squeeze")
+    (part,) = read
+    os.utime(part, ns=(1, 1))
+    stores.open(SIZE, "squeeze")
+
+    assert read == [part, part]
+
+
+def test_a_byte_that_changes_after_the_check_is_noticed(stores):
+    stores.fill(Files("abcde").request())
+    stores.open(SIZE, "squeeze")
+    (part,) = stores.folder_of(SIZE, "squeeze").glob("*.u8")
+    damaged = bytearray(part.read_bytes())
+    damaged[7] ^= 1
+    part.write_bytes(damaged)
+
+    with pytest.raises(UserError, match="was changed since it was written"):
+        stores.open(SIZE, "squeeze")

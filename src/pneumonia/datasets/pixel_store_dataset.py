@@ -14,7 +14,7 @@ from pneumonia.pixels.store import PART_IMAGES, PixelStores
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
     """Saving a request decodes the images that are not stored yet; loading gives a handle on the stores.
 
-    The handle opens the store of one image size and resize method, and checks every byte of it. Nothing is
+    The handle opens the store of one image size and resize method, and checks every byte of it once a run. Nothing is
     versioned: what is stored depends on the images' hashes and on what the store's folder is named after.
     Local files only.
 
@@ -29,6 +29,8 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         """Describe where the stores are."""
         self._filepath = Path(filepath)
+        # One handle for the whole run: it remembers what it has checked.
+        self._stores = PixelStores(self._filepath)
         self.metadata = metadata
 
     @plainly
@@ -39,7 +41,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
             UserError: If interrupted.
         """
         try:
-            PixelStores(self._filepath).fill(data)
+            self._stores.fill(data)
         except KeyboardInterrupt as interrupt:
             raise UserError(
                 f"Interrupted. What was stored in whole parts of {PART_IMAGES:,} images stays; the same command goes "
@@ -49,7 +51,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
     @plainly
     def load(self) -> PixelStores:
         """Return the handle."""
-        return PixelStores(self._filepath)
+        return self._stores
 
     def _exists(self) -> bool:
         return any(self._filepath.glob("*/*.json"))

@@ -56,6 +56,13 @@ def plan_epoch(n_images: int, seed: int, epoch: int | tf.Tensor, n_draws: int) -
     return order, tf.random.stateless_uniform([n_images, n_draws], for_draws, alg="philox")
 
 
+def _filled_up(rows: tf.Tensor, batch_size: int) -> tf.Tensor:
+    """Return rows with the first of them once more at their end, so that they are a whole number of batches."""
+    n_rows = tf.shape(rows)[0]
+    wanted = -(-n_rows // batch_size) * batch_size
+    return tf.gather(rows, tf.range(wanted) % n_rows)
+
+
 def make_train_input(
     store: PixelStore,
     manifest: pd.DataFrame,
@@ -101,16 +108,14 @@ def make_train_input(
         order, draws = plan_epoch(len(manifest), seed, epoch, n_draws)
         rows = order[index::count]
         if whole_batches:
-            n_rows = steps_per_epoch(len(manifest), batch_size, shard) * batch_size
-            rows = tf.gather(rows, tf.range(n_rows) % tf.shape(rows)[0])
+            rows = _filled_up(rows, batch_size)
         return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
 
     def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple:
         images = read(rows)
         if augment is not None:
             images = augment(images, draws)
-        chosen = tf.gather(targets, rows)
-        weight = tf.gather(weights, rows)
+        chosen, weight = tf.gather(targets, rows), tf.gather(weights, rows)
         if not etiologies:
             return images, chosen, weight
         return images, (chosen, tf.gather(kinds, rows)), weight

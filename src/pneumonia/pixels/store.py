@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,21 @@ class DamagedPartError(Exception):
     """A part is not as it was written. The message names the file."""
 
 
+class FileState(NamedTuple):
+    """What changes when a file is written to, and what its bytes should be."""
+
+    size: int
+    modified: int
+    inode: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, sha256: str) -> "FileState":
+        """Look at a file as it is now."""
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
+
+
 @dataclass(frozen=True)
 class Part:
     """One file of pixels: where it is, its images in the order of the records, its checksum."""
@@ -44,8 +60,13 @@ class Part:
     pixels_sha256: str
 
     @classmethod
-    def read(cls, description: Path, record_bytes: int) -> "Part":
+    def read(cls, description: Path, record_bytes: int, checked: dict[Path, FileState]) -> "Part":
         """Read a part's description and check its pixels against it.
+
+        Args:
+            description: Its file.
+            record_bytes: Size of an image.
+            checked: Files whose bytes were checked, as they were then; those that are so still are not read again.
 
         Raises:
             DamagedPartError: Naming the file that is missing, cut or changed.
@@ -61,10 +82,12 @@ class Part:
             raise DamagedPartError(f"{description} was changed since it was written")
         if not path.is_file():
             raise DamagedPartError(f"{path} is missing")
-        if path.stat().st_size != len(part.sha256s) * record_bytes:
+        state = FileState.of(path, part.pixels_sha256)
+        if state.size != len(part.sha256s) * record_bytes:
             raise DamagedPartError(f"{path} does not hold {len(part.sha256s)} images of {record_bytes} bytes")
-        if sha256_of_file(path) != part.pixels_sha256:
+        if checked.get(path) != state and sha256_of_file(path) != part.pixels_sha256:
             raise DamagedPartError(f"{path} was changed since it was written")
+        checked[path] = state
         return part
 
 
@@ -135,20 +158,21 @@ class PixelStores:
     def __init__(self, folder: Path) -> None:
         """Take the folder; it need not exist."""
         self.folder = folder
+        self._checked: dict[Path, FileState] = {}
 
     def folder_of(self, image_size: int, resize: Resize) -> Path:
         """Return where the store for these parameters is."""
         return self.folder / f"{image_size}-{resize}-{DECODER}"
 
     def open(self, image_size: int, resize: Resize) -> PixelStore:
-        """Open the store for these parameters, after checking every byte of it.
+        """Open the store for these parameters, after checking every byte of what this handle did not check before.
 
         Raises:
             UserError: If there is none, or a part of it is damaged.
         """
         folder = self.folder_of(image_size, resize)
         try:
-            parts = [Part.read(path, image_size**2) for path in _descriptions(folder)]
+            parts = [Part.read(path, image_size**2, self._checked) for path in _descriptions(folder)]
         except DamagedPartError as error:
             raise UserError(f"{error}. Store it again with: {REBUILD}") from error
         if not parts:
@@ -166,7 +190,7 @@ class PixelStores:
         """
         folder = self.folder_of(request.image_size, request.resize)
         with only_writer(folder):
-            stored = _keep_whole_parts(folder, request.image_size**2)
+            stored = _keep_whole_parts(folder, request.image_size**2, self._checked)
             images = dict(zip(request.sha256s, request.paths, strict=True))
             missing = [sha256 for sha256 in images if sha256 not in stored]
             there = len(images) - len(missing)
@@ -195,14 +219,14 @@ def _write_part(folder: Path, sha256s: Sequence[str], decoded: Iterable[npt.NDAr
     write_whole(path.with_suffix(".json"), json.dumps(description).encode())
 
 
-def _keep_whole_parts(folder: Path, record_bytes: int) -> set[str]:
+def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, FileState]) -> set[str]:
     """Return the images of all whole parts; remove damaged parts and what a killed run left."""
     for leftover in (*folder.glob(".*.u8"), *folder.glob(".*.json")):
         leftover.unlink()
     stored: set[str] = set()
     for description in _descriptions(folder):
         try:
-            stored.update(Part.read(description, record_bytes).sha256s)
+            stored.update(Part.read(description, record_bytes, checked).sha256s)
         except DamagedPartError as error:
             logger.warning("%s. It is made again.", error)
             description.unlink()
