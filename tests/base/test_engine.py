@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -111,3 +114,43 @@ def test_a_job_whose_process_is_always_killed_ends_in_a_sentence():
 def test_processes_do_not_outlive_an_error(tmp_path):
     with pytest.raises(UserError, match="It failed"):
         list(run_all(wait_or_fail, [(0, tmp_path), (1, tmp_path)], engine("processes")))
+
+
+DRIVER = """
+    import sys
+    from pneumonia.base.engine import run_all
+    from pneumonia.base.study_parameters import EngineParameters
+    from tests.base.test_engine import tell_and_wait
+
+    if __name__ == "__main__":
+        list(run_all(tell_and_wait, [sys.argv[1]], EngineParameters(address="none", pool="processes", workers=1)))
+"""
+
+
+def tell_and_wait(path):
+    Path(path).with_suffix(".part").write_text(str(os.getpid()))
+    Path(path).with_suffix(".part").rename(path)
+    time.sleep(3600)
+
+
+def test_a_process_does_not_outlive_a_killed_run(tmp_path, project):
+    script = tmp_path / "driver.py"
+    script.write_text(textwrap.dedent(DRIVER))
+    path = os.pathsep.join([str(project / "src"), str(project)])
+    told = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, script, told], env={**os.environ, "PYTHONPATH": path}) as driver:
+        while not told.exists():
+            time.sleep(0.02)
+        driver.kill()
+    pid = int(told.read_text())
+
+    while is_running(pid):
+        time.sleep(0.02)
+
+
+def is_running(pid):
+    """Tell whether a process is there, and not only waiting for its end to be noticed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -6,6 +6,7 @@ The pieces go through an executor of `concurrent.futures`, whichever it is.
 import logging
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
@@ -141,7 +142,7 @@ def _threads(workers: int) -> Iterator[tuple[Executor, int]]:
 def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
     """Give a pool of processes; after an exception none of them goes on."""
     spawn: Any = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    executor = ProcessPoolExecutor(workers, spawn, initializer=_let_messages_out)
+    executor = ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
     try:
         yield executor, workers
     except BaseException:
@@ -152,11 +153,19 @@ def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
         executor.shutdown(cancel_futures=True)
 
 
-def _let_messages_out() -> None:
-    """Let this package's messages reach the terminal from a process that Kedro did not set up."""
+def _start_worker() -> None:
+    """Let this package's messages reach the terminal, and do not outlive the process that started this one."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s [%(process)d] %(message)s", "%H:%M:%S"))
     ours = logging.getLogger("pneumonia")
     ours.addHandler(handler)
     ours.setLevel(logging.INFO)
     ours.propagate = False
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # whatever it is doing: nobody waits for it
