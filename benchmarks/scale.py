@@ -68,6 +68,7 @@ def measure(folder: Path, count: int, near: bool) -> dict[str, Any]:
         result = function()
         measured[f"{name}_s"] = round(time.perf_counter() - begin, 1)
         measured[f"{name}_peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(count, name, measured[f"{name}_s"], "s,", measured[f"{name}_peak_mb"], "MB", file=sys.stderr, flush=True)
         return result
 
     index = timed("index", lambda: nodes.index_labelled(source, IndexCache(folder / "index.sqlite"), ingest))
