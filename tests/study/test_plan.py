@@ -46,6 +46,12 @@ def test_a_recipe_that_is_wrong_is_named_with_what_is_wrong(parameters, changes,
         plan_tasks(with_recipe(parameters, changes))
 
 
+def test_two_recipes_that_are_the_same_are_refused(parameters):
+    learning_rate = parameters["training"]["learning_rate"]
+    with pytest.raises(UserError, match="The recipes 'base' and 'x' are the same"):
+        plan_tasks(with_recipe(parameters, {"training.learning_rate": learning_rate}))
+
+
 @pytest.mark.parametrize(
     "study",
     [{"seeds": [1, 1]}, {"recipes": [{"name": "a", "changes": {}}, {"name": "a", "changes": {}}]}, {"seeds": []}],

@@ -129,6 +129,17 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
     assert table["number"].notna().sum() == 3
 
 
+def test_a_recipe_that_was_renamed_keeps_its_result(parameters, make_jobs):
+    given = Parameters.model_validate(parameters)
+    (job,) = make_jobs(changed(parameters, ONE))
+    job.records.save(job.key, {**job.task.label, "untouched_auc": 0.5, "seconds": 1.0})
+    renamed = {"study": {**ONE["study"], "recipes": [{"name": "new name", "changes": {}}]}}
+
+    table = run_study(make_jobs(changed(parameters, renamed)), given, lambda _: pytest.fail("it was done again"))
+
+    assert list(table["recipe"]) == ["new name"]
+
+
 def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
     def interrupt(_):
         raise KeyboardInterrupt

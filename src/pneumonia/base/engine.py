@@ -20,7 +20,7 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pneumonia.base.cluster import cluster_executor
 from pneumonia.base.errors import UserError
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-Pool = Literal["processes", "threads"]
 
 # Work on files in threads of this machine.
 LOCAL = EngineParameters(address=NONE, pool="threads", workers=1)

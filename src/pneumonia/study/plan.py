@@ -29,6 +29,11 @@ class Task:
     fold: int
     parameters: Parameters
 
+    @property
+    def label(self) -> dict[str, str | int]:
+        """What tells it from other trainings of the study."""
+        return {"recipe": self.recipe, "seed": self.seed, "fold": self.fold}
+
     def __str__(self) -> str:
         """Name it for messages."""
         fold = f", fold {self.fold} of {self.parameters.study.folds}" if self.parameters.study.folds > 1 else ""
@@ -42,14 +47,23 @@ def plan_tasks(parameters: dict[str, Any]) -> list[Task]:
         parameters: All of them, unchanged.
 
     Raises:
-        UserError: If a recipe changes what is no parameter, or gives one an impossible value.
+        UserError: If a recipe changes what is no parameter, gives one an impossible value, or is the same as another.
     """
     study = Parameters.model_validate(parameters).study
     changed = {recipe.name: change_parameters(parameters, recipe) for recipe in study.recipes}
+    _refuse_twins(changed)
     return [
         Task(name, seed, fold, _with_seed(changed[name], seed))
         for seed, fold, name in product(study.seeds, range(1, study.folds + 1), changed)
     ]
+
+
+def _refuse_twins(changed: dict[str, Parameters]) -> None:
+    names = list(changed)
+    for number, name in enumerate(names):
+        twin = next((other for other in names[:number] if changed[other] == changed[name]), None)
+        if twin is not None:
+            raise UserError(f"The recipes {twin!r} and {name!r} are the same: change one of them, or leave it out.")
 
 
 def _with_seed(parameters: Parameters, seed: int) -> Parameters:

@@ -106,7 +106,7 @@ def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> p
     kept = {number: row for number, job in enumerate(jobs) if (row := job.records.find(job.key)) is not None}
     left = [number for number in range(len(jobs)) if number not in kept]
     logger.info("Study: %d trainings, %d of them done before.", len(jobs), len(kept))
-    rows = dict(kept)
+    rows = {number: row | jobs[number].task.label for number, row in kept.items()}  # a recipe may have another name now
     try:
         for number, row in run_all(run, [jobs[number] for number in left], parameters.engine):
             job = jobs[left[number]]

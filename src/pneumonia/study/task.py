@@ -128,7 +128,7 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
     ask = partial(predict, trained.model, batch_size=parameters.evaluation.batch_size)
     judged = judge(ask, _read(store, val), _read_external(job), parameters.evaluation)
     row = {
-        **{name: getattr(job.task, name) for name in ("recipe", "seed", "fold")},
+        **job.task.label,
         **worst_of_each(judged),
         "epochs": len(trained.history),
         "kept_epoch": trained.facts["kept_epochs"][0],
