@@ -66,6 +66,7 @@ def predictor_of(tiny_manifest, tiny_store):
             "image_size": SIZE,
             "resize": "squeeze",
             "class_names": ["NORMAL", "PNEUMONIA"],
+            "weights_sha256": digest,
         }
         decision = {
             "weights_sha256": digest,

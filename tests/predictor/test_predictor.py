@@ -110,6 +110,24 @@ def test_records_of_another_model_are_refused(network, lineage, decision, wide_r
         Predictor(network, lineage, decision, {**wide_range, "weights_sha256": "0" * 64})
 
 
+@pytest.mark.parametrize("recorded", [{"weights_sha256": "0" * 64}, {}], ids=["of another model", "of no model"])
+def test_a_model_beside_another_models_lineage_is_refused(network, lineage, decision, wide_range, recorded):
+    others = {name: value for name, value in lineage.items() if name != "weights_sha256"} | recorded
+    records = {"model_lineage": others, "decision": decision, "image_range": wide_range}
+    loaded = {"pneumonia_model": network, **records}
+
+    with pytest.raises(UserError, match="model_lineage was made for the model with the weights"):
+        Predictor.from_catalog(MemoryCatalog(loaded))
+    with pytest.raises(UserError, match="model_lineage was made for the model with the weights"):
+        Predictor.from_run(**loaded, run_context={"versions": {"pneumonia_model": "V"}})
+
+
+class MemoryCatalog(dict):
+    """What `from_catalog` needs of a catalog."""
+
+    load = dict.__getitem__
+
+
 def test_another_decoder_is_refused(network, lineage, decision, wide_range):
     with pytest.raises(UserError, match="trained on pixels made as 32-squeeze-decoder0"):
         Predictor(network, {**lineage, "pixels": "32-squeeze-decoder0"}, decision, wide_range)
@@ -146,6 +164,12 @@ def test_a_folder_without_the_model_or_its_decision_is_refused(saved):
         Predictor.from_folder(saved, version="7")
     (saved / "07_model_output/decision.json/2/decision.json").unlink()
     with pytest.raises(UserError, match="The model 2 has no decision: it was never judged"):
+        Predictor.from_folder(saved)
+
+
+def test_a_model_in_a_folder_with_another_models_lineage_is_refused(saved):
+    (saved / "07_model_output/model_lineage.json/2/model_lineage.json").write_text('{"weights_sha256": "of another"}')
+    with pytest.raises(UserError, match="No model_lineage in .* was made for the model 2"):
         Predictor.from_folder(saved)
 
 

@@ -52,8 +52,10 @@ class Predictor:
             version: Of the model, for the table.
 
         Raises:
-            UserError: If decision or range were made with another model, or images are decoded in another way now.
+            UserError: If lineage, decision or range were made with another model, or images are decoded in another way
+                now.
         """
+        check_weights(lineage, model, "model_lineage")
         check_weights(decision, model, "decision")
         check_weights(image_range, model, "image_range")
         decoder = f"{lineage['image_size']}-{lineage['resize']}-{DECODER}"
@@ -95,7 +97,7 @@ class Predictor:
             version: Of the model; the newest where it is left out.
 
         Raises:
-            UserError: If there is no such model, or it was never judged, so that it has no decision.
+            UserError: If there is no such model, its lineage is gone, or it was never judged and so has no decision.
         """
         path = _find_model(Path(folder), version)
         model = load_model(path)
@@ -195,6 +197,11 @@ def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str,
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record.get("weights_sha256") == digest:
             return record
+    if name == "model_lineage":
+        raise UserError(
+            f"No model_lineage in {folder.resolve()} was made for the model {model.parent.name}, so that it is not "
+            "known what that model was made from. Name another version, or train again."
+        )
     raise UserError(
         f"The model {model.parent.name} has no {name}: it was never judged. Judge it: kedro run --pipelines=evaluation "
         f"--load-versions=pneumonia_model:{model.parent.name}."

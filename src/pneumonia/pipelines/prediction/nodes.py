@@ -27,7 +27,7 @@ def predict_images(
         One row per image file, by path; see `pneumonia.predictor.predictor.COLUMNS`.
 
     Raises:
-        UserError: If there is no image, or decision or range belong to another model.
+        UserError: If there is no image, or lineage, decision or range belong to another model.
     """
     return Predictor.from_run(**trained).predict(
         new_images,
