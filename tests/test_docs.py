@@ -19,8 +19,10 @@ from functools import cache
 from itertools import pairwise, takewhile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from tests.conftest import succeed
 
 ROOT = Path(__file__).parents[1]
@@ -186,6 +188,7 @@ def documented(tmp_path_factory, copy_project):
 
     folder = copy_project(tmp_path_factory.mktemp("docs") / "checkout")
     write_demo_images(folder / "data/01_raw/chest_xray", 60)
+    write_medmnist(folder / "data/01_raw/chest_xray", 28)
     for environment in ("local", "demo", "notes"):
         parameters = folder / "conf" / environment / "parameters.yml"
         given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
@@ -203,6 +206,19 @@ def documented(tmp_path_factory, copy_project):
         return start(shlex.split(command.replace("=PATH", f"={folder / 'data/01_raw/chest_xray'}")), folder)
 
     return folder, try_command
+
+
+def write_medmnist(folder, side):
+    """Write the images of a folder as a `pneumoniamnist.npz` beside them."""
+    arrays = {}
+    for split in ("train", "val", "test"):
+        files = sorted((folder / split).rglob("*.jp*g"))
+        images = [Image.open(path).convert("L").resize((side, side)) for path in files]
+        arrays[f"{split}_images"] = np.array(images, np.uint8).reshape(-1, side, side)
+        arrays[f"{split}_labels"] = np.array([[path.parent.name == "PNEUMONIA"] for path in files], np.uint8).reshape(
+            -1, 1
+        )
+    np.savez_compressed(folder / "pneumoniamnist.npz", **arrays)
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ REFUSED = {
     "more than 16 bits per pixel": {"BitsStored": 32, "BitsAllocated": 32},
     "unknown transfer syntax: export it uncompressed": {"TransferSyntaxUID": "1.2.3.4"},
     "deflated as a whole: export it uncompressed": {"TransferSyntaxUID": "1.2.840.10008.1.2.1.99"},
-    "too small: 48 x 20 pixels": {"Rows": 20},
+    "too small: 48 x 20 pixels (ingest.min_side is 32)": {"Rows": 20},
     "damaged: its pixel data cannot be decoded (ValueError)": {"Rows": 4000, "Columns": 4000},
 }
 

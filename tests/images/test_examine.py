@@ -95,7 +95,10 @@ def test_a_limit_is_the_largest_that_is_allowed(image):
 
     assert examine_image(data, "a.jpeg", Limits(80, 96 * 80)).problem == ""
     assert examine_image(data, "a.jpeg", Limits(80, 96 * 80 - 1)).problem == "more than 7,679 pixels"
-    assert examine_image(data, "a.jpeg", Limits(81, 96 * 80)).problem == "too small: 96 x 80 pixels"
+    assert (
+        examine_image(data, "a.jpeg", Limits(81, 96 * 80)).problem
+        == "too small: 96 x 80 pixels (ingest.min_side is 81)"
+    )
 
 
 def test_the_hash_of_a_cosine_is_the_bit_of_its_frequency():

@@ -25,7 +25,7 @@ from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_gre
 from pneumonia.images.refusal import RefusedError
 
 # Changes whenever this module finds something else of the same bytes.
-FACTS_VERSION = f"4-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"5-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # The note on an image that shows nothing.
 BLANK = "blank: one grey level"
@@ -194,7 +194,7 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
 def _size_problem(width: int, height: int, limits: Limits) -> str:
     """Say why an image of this size is refused."""
     if min(width, height) < limits.min_side:
-        return f"too small: {width} x {height} pixels"
+        return f"too small: {width} x {height} pixels (ingest.min_side is {limits.min_side})"
     return f"more than {limits.max_pixels:,} pixels" if width * height > limits.max_pixels else ""
 
 

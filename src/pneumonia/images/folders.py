@@ -17,6 +17,8 @@ LISTED_BEFORE = "link to a folder that is listed already"
 class FolderStorage:
     """A folder on this machine. Links are followed, but each folder is listed once, by its own path if it has one."""
 
+    remark = ""
+
     def __init__(self, folder: Path) -> None:
         """Describe the folder."""
         self.identity = str(folder.resolve())
@@ -83,6 +85,8 @@ class FolderStorage:
 
 class FileStorage:
     """A single file on this machine."""
+
+    remark = ""
 
     def __init__(self, path: Path) -> None:
         """Describe the file."""

@@ -101,6 +101,8 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
         UserError: If there is a `groups.csv` that does not list every image.
     """
     _refuse_near_misses(source.listing)
+    if source.remark:
+        logger.warning(source.remark)
     content = source.read_side_file(GROUPS_FILE)
     listed = None if content is None else read_groups(content)
     if listed is not None:

@@ -29,7 +29,7 @@ class LostError(UnreadableError):
 
 
 class ImageSource:
-    """The images at an address: a folder, a zip, an fsspec address, or `kaggle`.
+    """The images at an address: a folder, a zip, a file of MedMNIST, an fsspec address, or `kaggle`.
 
     Nothing is opened before it is asked for, and nothing is ever written. `read` may be called from several
     threads at once.
@@ -60,6 +60,11 @@ class ImageSource:
     def identity(self) -> str:
         """The address in full: two sources with the same one are the same."""
         return self._storage.identity
+
+    @property
+    def remark(self) -> str:
+        """What whoever judges a model by these images must know; empty if nothing."""
+        return self._storage.remark
 
     @cached_property
     def listing(self) -> Listing:

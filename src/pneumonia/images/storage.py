@@ -1,4 +1,4 @@
-"""Where files lie: a folder, a zip read in place, or an fsspec address. Nothing is ever written there."""
+"""Where files lie: a folder, a zip or `.npz` read in place, or an fsspec address. Nothing is ever written there."""
 
 import os
 import stat
@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
+from pneumonia.images import medmnist
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import Member, name_problem, printable
 
@@ -41,9 +42,15 @@ READ_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.Bad
 
 
 class Storage(Protocol):
-    """A place that lists files and reads them."""
+    """A place that lists files and reads them.
+
+    Attributes:
+        identity: Its address in full.
+        remark: What whoever judges a model by its images must know; empty if nothing.
+    """
 
     identity: str
+    remark: str
 
     def members(self) -> Iterator[Member]:
         """List every file, in any order."""
@@ -54,6 +61,8 @@ class Storage(Protocol):
 
 class ZipStorage:
     """A zip archive, read in place: nothing is unpacked to disk."""
+
+    remark = ""
 
     def __init__(self, identity: str, file: BinaryIO) -> None:
         """Open the archive.
@@ -91,6 +100,8 @@ class ZipStorage:
 class FsspecStorage:
     """A folder that fsspec reads, such as `s3://bucket/chest_xray`."""
 
+    remark = ""
+
     def __init__(self, identity: str, file_system: Any, root: str) -> None:
         """Describe the folder."""
         self.identity = identity
@@ -112,10 +123,11 @@ class FsspecStorage:
 
 
 def open_storage(address: str) -> Storage:
-    """Open a folder, a zip, an fsspec address, or `kaggle`.
+    """Open a folder, a zip, a file of MedMNIST, an fsspec address, or `kaggle`.
 
     Raises:
-        UserError: If there is nothing at the address, it may not be read, or the package that reads it is missing.
+        UserError: If there is nothing at the address, it may not be read or is damaged, or the package that reads it is
+            missing.
     """
     if address == KAGGLE:
         return FolderStorage(Path(download_from_kaggle()))
@@ -130,7 +142,7 @@ def open_storage(address: str) -> Storage:
             path.open("rb").close()
             return FileStorage(path)
         if path.is_file():
-            return ZipStorage(str(path.resolve()), path.open("rb"))
+            return _open_archive(str(path.resolve()), path.suffix, path.open("rb"))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). Fix the path or its permissions.") from error
     raise UserError(
@@ -138,6 +150,10 @@ def open_storage(address: str) -> Storage:
         "kedro run --params=images=PATH (relative to the project's folder, or absolute). "
         "To try the project without images: kedro run --env=demo."
     )
+
+
+def _open_archive(identity: str, suffix: str, file: BinaryIO) -> Storage:
+    return medmnist.NpzStorage(identity, file) if suffix.lower() == medmnist.SUFFIX else ZipStorage(identity, file)
 
 
 def _open_fsspec(address: str) -> Storage:
@@ -152,7 +168,7 @@ def _open_fsspec(address: str) -> Storage:
         if file_system.isfile(root) and PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
             return FsspecStorage(shown, file_system, root)
         if file_system.isfile(root):
-            return ZipStorage(shown, file_system.open(root, "rb"))
+            return _open_archive(shown, PurePosixPath(root).suffix, file_system.open(root, "rb"))
     except ImportError as error:
         raise UserError(
             f"The images are at {shown}, which needs another package: {hide_credentials(str(error))}."

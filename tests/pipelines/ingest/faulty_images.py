@@ -176,9 +176,9 @@ JPEGS = {
     "scan of another channel.jpeg": ("damaged", with_segment(0xDA, lambda scan: put(scan, 5, 9))),
     "large.jpeg": (f"more than {MOST_BYTES:,} bytes", JPEG + bytes(MOST_BYTES)),
     "cmyk.jpeg": ("colour mode CMYK", encode(IMAGE.convert("CMYK"))),
-    "1x1.jpeg": ("too small: 1 x 1 pixels", encode(IMAGE.resize((1, 1)))),
-    "31x31.jpeg": ("too small: 31 x 31 pixels", encode(IMAGE.resize((31, 31)))),
-    "strip.jpeg": ("too small: 400 x 31 pixels", encode(IMAGE.resize((400, 31)))),
+    "1x1.jpeg": ("too small: 1 x 1 pixels (ingest.min_side is 32)", encode(IMAGE.resize((1, 1)))),
+    "31x31.jpeg": ("too small: 31 x 31 pixels (ingest.min_side is 32)", encode(IMAGE.resize((31, 31)))),
+    "strip.jpeg": ("too small: 400 x 31 pixels (ingest.min_side is 32)", encode(IMAGE.resize((400, 31)))),
     "several.mpo": ("animated", encode(IMAGE, "MPO", **BOTH)),
 }
 PNGS = {
