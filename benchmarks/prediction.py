@@ -1,17 +1,19 @@
 """Speed and memory of judging new images with a trained model.
 
-    python benchmarks/prediction.py [--data data/demo] [--images PATH] [--counts 100 1000 10000] [--out FILE]
+    python benchmarks/prediction.py [--data data/demo] [--images PATH] [--counts 100 1000 10000] [--repeats 3]
 
 Full-size JPEG files (1,000 to 2,000 pixels a side; drawn where no folder of them is named) are judged by
 `Predictor.predict` from files to the table: read, checked, decoded, predicted, compared with the training images.
-Loading the model and the first pass, which traces the network, are timed apart. Rates are images per second and per
-CPU-second of this process. The memory is the highest that the process ever had. Prints a table, and writes it as JSON.
+Loading the model and the first pass, which traces the network, are timed apart. Rates are images per second (the median
+of the repeats, the lowest and the highest) and per CPU-second of this process. The memory is the highest that the
+process ever had. Prints a table, and writes it as JSON.
 """
 
 import argparse
 import json
 import os
 import resource
+import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from inputs import generate
 from pneumonia.predictor.predictor import Predictor
 from pneumonia.predictor.reading import Item
 
+ROW = "{:>8}{:>10}{:>8}{:>9}{:>11}{:>12}"
+
 
 def main() -> None:
     """Judge more and more images, and print what it took."""
@@ -29,6 +33,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/demo"), help="root of an environment with a model")
     parser.add_argument("--images", type=Path, help="a folder of JPEG files; they are repeated")
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("build/benchmark_prediction.json"))
     arguments = parser.parse_args()
@@ -39,12 +44,16 @@ def main() -> None:
     predictor = Predictor.from_folder(arguments.data)
     loading = time.monotonic() - start
     start = time.monotonic()
-    predictor.predict(items(files, arguments.batch_size), batch_size=arguments.batch_size)
+    # A whole batch and a part of one, which TensorFlow traces apart.
+    predictor.predict(items(files, arguments.batch_size + 1), batch_size=arguments.batch_size)
     results: dict[str, Any] = {"cores": os.cpu_count(), "model": predictor.version, "loading_s": round(loading, 1)}
     results["first_pass_s"] = round(time.monotonic() - start, 1)
     print(f"loading {results['loading_s']} s, first pass {results['first_pass_s']} s")
-    print(f"{'images':>8}{'images/s':>10}{'per CPU-s':>11}{'memory, MB':>12}")
-    results["passes"] = [measure(predictor, files, count, arguments.batch_size) for count in sorted(arguments.counts)]
+    print(ROW.format("images", "images/s", "lowest", "highest", "per CPU-s", "memory, MB"))
+    results["passes"] = []
+    for count in sorted(arguments.counts):
+        passes = [measure(predictor, files, count, arguments.batch_size) for _ in range(arguments.repeats)]
+        results["passes"].append(summarize(count, passes))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=2) + "\n")
     print(f"\nwritten: {arguments.out}")
@@ -56,16 +65,27 @@ def items(files: list[bytes], count: int) -> list[Item]:
     return [Item(f"{index}.jpeg", lambda data=data: data, len(data)) for index, data in enumerate(chosen)]
 
 
-def measure(predictor: Predictor, files: list[bytes], count: int, batch_size: int) -> dict[str, Any]:
-    """Judge `count` images."""
+def measure(predictor: Predictor, files: list[bytes], count: int, batch_size: int) -> tuple[float, float]:
+    """Judge `count` images, and return how many a second, and how many a CPU-second."""
     given = items(files, count)
     wall, cpu = time.monotonic(), time.process_time()
     predictor.predict(given, batch_size=batch_size)
-    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{count:>8}{count / wall:>10.0f}{count / cpu:>11.0f}{memory:>12.0f}", flush=True)
-    rates = {"images_per_s": round(count / wall), "images_per_cpu_s": round(count / cpu)}
-    return {"images": count, **rates, "memory_mb": round(memory)}
+    return count / (time.monotonic() - wall), count / (time.process_time() - cpu)
+
+
+def summarize(count: int, passes: list[tuple[float, float]]) -> dict[str, Any]:
+    """Print and return the rates of several passes, and the memory so far."""
+    rates, cpu_rates = zip(*passes, strict=True)
+    summary = {
+        "images": count,
+        "images_per_s": round(statistics.median(rates)),
+        "lowest": round(min(rates)),
+        "highest": round(max(rates)),
+        "images_per_cpu_s": round(statistics.median(cpu_rates)),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    print(ROW.format(*summary.values()), flush=True)
+    return summary
 
 
 if __name__ == "__main__":

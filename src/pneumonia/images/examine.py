@@ -87,7 +87,9 @@ class Facts(NamedTuple):
     device: str = ""
 
 
-def examine_image(data: bytes, path: str, limits: Limits, hash_patient: Callable[[str], str] = lambda _: "") -> Facts:
+def examine_image(
+    data: bytes, path: str, limits: Limits, hash_patient: Callable[[str], str] = lambda _: "", *, compare: bool = True
+) -> Facts:
     """Find out what a file is.
 
     Args:
@@ -95,25 +97,23 @@ def examine_image(data: bytes, path: str, limits: Limits, hash_patient: Callable
         path: Path of the file, for its suffix.
         limits: What it may be.
         hash_patient: Makes a group of a patient's ID, which is not kept itself.
+        compare: Whether to decode the pixels for the perceptual hash and the note. Without them, a file that Pillow
+            cannot decode may pass: for whoever decodes it anyway.
     """
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
         return facts._replace(problem="empty file")
     if dicom.is_dicom(data):
-        return _examine_dicom(data, facts, limits, hash_patient)
+        return _examine_dicom(data, facts, limits, hash_patient, compare)
     try:
         with open_image(data) as image:
             facts = facts._replace(width=image.width, height=image.height, mode=image.mode)
             problem = _find_problem(image, data, limits)
             if problem:
                 return facts._replace(problem=problem)
-            grey = grey_values(image)
-            note = ", ".join(filter(None, (_find_note(image, path), BLANK if grey.min() == grey.max() else "")))
-            if image.format == "JPEG":
-                facts = facts._replace(problem=_find_jpeg_damage(data))
-            if facts.problem:
-                return facts
-            return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))
+            seen = _compare(facts, image, path) if compare else facts
+            damage = _find_jpeg_damage(data) if image.format == "JPEG" else ""
+            return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
@@ -124,7 +124,16 @@ def examine_image(data: bytes, path: str, limits: Limits, hash_patient: Callable
         return facts._replace(problem=_name_damage(error))
 
 
-def _examine_dicom(data: bytes, facts: Facts, limits: Limits, hash_patient: Callable[[str], str]) -> Facts:
+def _compare(facts: Facts, image: Image.Image, path: str) -> Facts:
+    """Decode an image, and add its note and its perceptual hash."""
+    grey = grey_values(image)
+    note = ", ".join(filter(None, (_find_note(image, path), BLANK if grey.min() == grey.max() else "")))
+    return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))
+
+
+def _examine_dicom(
+    data: bytes, facts: Facts, limits: Limits, hash_patient: Callable[[str], str], compare: bool
+) -> Facts:
     """Find out what a DICOM file is."""
     try:
         file = dicom.open_dicom(data)
@@ -134,7 +143,7 @@ def _examine_dicom(data: bytes, facts: Facts, limits: Limits, hash_patient: Call
         if problem:
             return facts._replace(problem=problem)
         return facts._replace(
-            perceptual_hash=perceptual_hash(grey_values(file.grey())),
+            perceptual_hash=perceptual_hash(grey_values(file.grey())) if compare else "",
             patient=hash_patient(file.patient_id),
             age=file.age,
             sex=file.sex,

@@ -161,13 +161,14 @@ def _read(item: Item, how: Reading) -> Read:
         data = item.read()
     except UserError as error:
         return Read(item.path, "", error.message, None)
-    facts = examine_image(data, item.path, how.limits)
+    facts = examine_image(data, item.path, how.limits, compare=False)
     if facts.problem:
         return Read(item.path, facts.sha256, facts.problem, None)
     try:
         return Read(item.path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
     except UserError as error:
-        return Read(item.path, facts.sha256, error.message, None)
+        problem = examine_image(data, item.path, how.limits).problem  # as ingest would call it
+        return Read(item.path, facts.sha256, problem or error.message, None)
 
 
 def reading_of(lineage: Mapping[str, Any]) -> Reading:

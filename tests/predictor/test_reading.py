@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from tests.pipelines.ingest.faulty_images import IMAGES
+from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
+
+from pneumonia.images import examine
+from pneumonia.pixels.decoding import decode_image
+from pneumonia.predictor.reading import LIMITS, Item, Reading, read_in_chunks
+
+HOW = Reading(64, "squeeze", LIMITS, 100_000)
+FILES = {name: data for name, (_, data) in (IMAGES | ACCEPTED | UNNOTICED).items() if len(data) <= HOW.max_file_bytes}
+
+
+def read(files):
+    items = [Item(name, lambda data=data: data, len(data)) for name, data in files.items()]
+    return [one for chunk in read_in_chunks(items, HOW) for one in chunk]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+def test_files_are_refused_as_ingest_refuses_them_and_decoded_as_the_pixel_store_does():
+    found = read(FILES)
+
+    assert len(found) > 100
+    expected = [examine.examine_image(data, name, LIMITS) for name, data in FILES.items()]
+    assert [(one.path, one.sha256, one.problem) for one in found] == [
+        (name, facts.sha256, facts.problem) for name, facts in zip(FILES, expected, strict=True)
+    ]
+    for one in found:
+        if one.problem:
+            assert one.pixels is None
+        else:
+            assert (one.pixels == decode_image(FILES[one.path], 64, "squeeze")).all()
+
+
+def test_a_whole_image_is_decoded_for_its_pixels_alone(tiny_images, monkeypatch):
+    def refuse(image):
+        raise AssertionError("decoded for comparing")
+
+    monkeypatch.setattr(examine, "grey_values", refuse)
+    found = read(dict(list(tiny_images.items())[:3]))
+    assert np.stack([one.pixels for one in found]).shape == (3, 64, 64)
