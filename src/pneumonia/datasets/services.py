@@ -13,13 +13,13 @@ from pneumonia.study.records import StudyRecords
 
 
 def open_images(path: str | None, address: str | None = None) -> ImageSource:
-    """Give a handle on a folder, zip or fsspec address of images, or on Kaggle's archive. It never writes.
+    """Give a handle on a folder, zip, file of MedMNIST or fsspec address of images, or on Kaggle's archive.
 
-    Nothing is opened: whether images are there is found out, and said in one sentence, by the node that first reads
-    them.
+    It never writes. Nothing is opened: whether images are there is found out, and said in one sentence, by the node
+    that first reads them.
 
     Args:
-        path: Folder, zip or fsspec address. Kedro makes relative ones absolute. None where only
+        path: Folder, zip, file of MedMNIST or fsspec address. Kedro makes relative ones absolute. None where only
             `--params=images=PATH` can say.
         address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
 
