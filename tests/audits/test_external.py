@@ -1,18 +1,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pneumonia.audits.external import (
     index_external,
     mark_known,
     measure_attributes,
     measure_external,
+    predict_external,
     recalibrate,
 )
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
+from pneumonia.predictor.reading import Reading, read_pixels
 
 DECISION = {
     "threshold": 0.5,
@@ -47,6 +50,35 @@ def predictions():
             "age": np.tile([0.5, 3, 3, 17, 40, 64, 70, np.nan], 50),
         }
     )
+
+
+class OnlyReader:
+    """A predictor that reads images, and finds each half probable."""
+
+    decision = DECISION
+
+    def predict(self, items, *, batch_size, limits, max_file_bytes):
+        read = read_pixels(items, Reading(32, "squeeze", limits, max_file_bytes))
+        said = {
+            "probability": 0.5,
+            "calibrated_probability": 0.5,
+            "in_range": "yes",
+            "reason": "",
+            "model_version": "V",
+        }
+        return pd.DataFrame([said] * len(read))
+
+
+def test_images_of_an_unusual_size_that_were_indexed_are_judged(tmp_path, default_parameters):
+    for label in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / label).mkdir()
+        Image.effect_noise((28, 28), 50).save(tmp_path / label / "a.png")
+    source = ImageSource(str(tmp_path))
+    ingest = IngestParameters(**{**default_parameters["ingest"], "min_side": 28})
+    index = index_external(source, IndexCache(tmp_path / "cache"), ingest, external(default_parameters))
+
+    judged = predict_external(OnlyReader(), source, index, "PNEUMONIA", 64)
+    assert judged[["label", "target", "decision"]].to_numpy().tolist() == [["NORMAL", 0, 1], ["PNEUMONIA", 1, 1]]
 
 
 def external(default_parameters, **changes):

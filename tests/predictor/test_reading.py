@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from tests.pipelines.ingest.faulty_images import IMAGES
+from tests.pipelines.ingest.faulty_images import IMAGES, draw, encode
 from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
 from pneumonia.images import examine
 from pneumonia.pixels.decoding import decode_image
-from pneumonia.predictor.reading import LIMITS, Item, Reading, read_in_chunks
+from pneumonia.predictor.reading import LIMITS, Item, Reading, read_in_chunks, read_pixels, reading_of
 
 HOW = Reading(64, "squeeze", LIMITS, 100_000)
 FILES = {name: data for name, (_, data) in (IMAGES | ACCEPTED | UNNOTICED).items() if len(data) <= HOW.max_file_bytes}
@@ -39,3 +39,10 @@ def test_a_whole_image_is_decoded_for_its_pixels_alone(tiny_images, monkeypatch)
     monkeypatch.setattr(examine, "grey_values", refuse)
     found = read(dict(list(tiny_images.items())[:3]))
     assert np.stack([one.pixels for one in found]).shape == (3, 64, 64)
+
+
+def test_an_image_that_was_accepted_before_is_read_whatever_the_usual_limits_are():
+    small = encode(draw().resize((28, 28)), "PNG")
+    items = [Item("a.png", lambda: small, len(small))]
+
+    assert read_pixels(items, reading_of({"image_size": 64, "resize": "squeeze"})).shape == (1, 64, 64, 1)

@@ -18,7 +18,7 @@ from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.metrics.thresholds import threshold_candidates
 from pneumonia.predictor.predictor import NO, YES, Predictor
-from pneumonia.predictor.reading import CHUNK, Item, Reading, read_pixels
+from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, Reading, read_pixels
 
 EXTERNAL = "external"
 KNOWN = "known"
@@ -104,7 +104,12 @@ def predict_external(
     """
     rows = index[index["status"] == image_index.OK].reset_index(drop=True)
     items = list_items(source)
-    said = predictor.predict([items[path] for path in rows["path"]], batch_size=batch_size)
+    said = predictor.predict(
+        [items[path] for path in rows["path"]],
+        batch_size=batch_size,
+        limits=NO_LIMITS,
+        max_file_bytes=NO_MAX_FILE_BYTES,
+    )
     if (said["probability"].isna()).any():
         first = said[said["probability"].isna()].iloc[0]
         raise UserError(f"{first['path']} changed since it was indexed ({first['reason']}). Run again.")

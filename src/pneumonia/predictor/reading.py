@@ -1,6 +1,7 @@
 """From files or arrays to pixels for the network, a few hundred at a time: memory does not grow with their number."""
 
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from pneumonia.pixels.decoding import Resize, decode_image
 # What a file may be where nobody says otherwise; as the parameters of ingest have it.
 LIMITS = Limits(min_side=32, max_pixels=50_000_000)
 MAX_FILE_BYTES = 2**27
+# For files that were accepted before: by limits that a user may have set.
+NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
+NO_MAX_FILE_BYTES = sys.maxsize
 
 CHUNK = 256  # images in memory at once, and as many that are read ahead
 
@@ -172,5 +176,5 @@ def _read(item: Item, how: Reading) -> Read:
 
 
 def reading_of(lineage: Mapping[str, Any]) -> Reading:
-    """Return how a model's images are read, with the usual limits, from the record of what it was made from."""
-    return Reading(lineage["image_size"], lineage["resize"], LIMITS, MAX_FILE_BYTES)
+    """Return how images that were accepted before are read for a model, from the record of what it was made from."""
+    return Reading(lineage["image_size"], lineage["resize"], NO_LIMITS, NO_MAX_FILE_BYTES)
