@@ -10,7 +10,7 @@ from pneumonia.datasets import RunContextDataset
 
 @pytest.fixture
 def dataset(tmp_path):
-    (tmp_path / "file").write_text("content")
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
     return RunContextDataset(path=str(tmp_path))
 
 
@@ -20,6 +20,7 @@ def test_a_run_is_described_by_how_it_was_started_and_by_what_it_runs_on(dataset
 
     assert found["run_id"] == "now"
     assert found["packages"]["pandas"] == metadata.version("pandas")
+    assert found["packages"]["pneumonia"] == metadata.version("pneumonia")
     assert found["packages"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["hardware"]["cores"] == os.cpu_count()
     assert found["hardware"]["cpu"]
@@ -28,9 +29,11 @@ def test_a_run_is_described_by_how_it_was_started_and_by_what_it_runs_on(dataset
 def test_the_commit_of_the_checkout_is_recorded_and_whether_files_differ(dataset, tmp_path):
     assert dataset.load()["commit"] is None
 
-    for command in ("init", "add file", "-c user.name=n -c user.email=e commit --message=m"):
+    for command in ("init", "add pyproject.toml", "-c user.name=n -c user.email=e commit --message=m"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True, capture_output=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert dataset.load()["commit"] == head.stdout.strip()
-    (tmp_path / "file").write_text("changed")
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n# changed\n")
     assert dataset.load()["commit"] == f"{head.stdout.strip()}-dirty"
+    (tmp_path / "pyproject.toml").unlink()
+    assert dataset.load()["commit"] is None, "a repository around an installed package is somebody else's"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
+from kedro.utils import is_kedro_project
 
 
 class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -51,7 +52,12 @@ class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
 
 def _commit(project: Path) -> str | None:
-    """Return the commit of the checkout, ``-dirty`` behind it if files differ; None outside of git."""
+    """Return the commit of the checkout, ``-dirty`` behind it if files differ; None outside of git.
+
+    Where the package is installed without its checkout, a repository around the current folder is somebody else's.
+    """
+    if not is_kedro_project(project):
+        return None
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
@@ -63,10 +69,10 @@ def _commit(project: Path) -> str | None:
 
 
 def _package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that this project depends on."""
+    """Return the versions of Python, of this package and of those that it depends on."""
     requirements = [line for line in metadata.requires("pneumonia") or [] if "extra ==" not in line]
-    names = sorted(line[: re.match(r"[\w.-]+", line).end()] for line in requirements)  # type: ignore[union-attr]
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+    needed = sorted(line[: re.match(r"[\w.-]+", line).end()] for line in requirements)  # type: ignore[union-attr]
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in ("pneumonia", *needed)}}
 
 
 def _hardware() -> dict[str, Any]:
