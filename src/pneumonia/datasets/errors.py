@@ -8,6 +8,7 @@ from click import ClickException
 from kedro.io import DatasetError
 
 from pneumonia.base.errors import UserError
+from pneumonia.datasets.command import as_started
 
 Result = TypeVar("Result")
 
@@ -30,6 +31,6 @@ def plainly(call: Callable[..., Result]) -> Callable[..., Result]:
         except PlainError:
             raise
         except UserError as error:
-            raise PlainError(error.message) from error.__cause__
+            raise PlainError(as_started(error.message)) from error.__cause__
 
     return called
