@@ -1,6 +1,7 @@
 import errno
 import os
 import sys
+import tarfile
 from types import SimpleNamespace
 
 import pytest
@@ -61,6 +62,36 @@ def test_several_wrong_parameters_are_named_at_once(project):
         ParametersHook().after_context_created(context(project, wrong))
     assert "training.epochs" in error.value.message
     assert "training.batch_size" in error.value.message
+
+
+@pytest.fixture(params=["folder", "archive"])
+def conf_source(request, project, tmp_path):
+    """The configuration as it lies in the checkout, and as `kedro package` packs it."""
+    if request.param == "folder":
+        return project / CONF
+    with tarfile.open(tmp_path / "conf-pneumonia.tar.gz", "w:gz") as archive:
+        archive.add(project / CONF, CONF)
+    return tmp_path / "conf-pneumonia.tar.gz"
+
+
+def test_an_unknown_environment_is_named_with_those_of_the_folder_or_archive(conf_source):
+    loader = OmegaConfigLoader(conf_source=str(conf_source), base_env="base", env="dmeo")
+
+    with pytest.raises(UserError) as error:
+        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader))
+    assert error.value.message == f"There is no environment dmeo in {conf_source}. Known: base, demo, local, notes."
+
+
+@pytest.mark.parametrize("name", ["conf", "data", "notes.txt"])
+def test_a_configuration_that_is_not_there_is_asked_for(tmp_path, name):
+    (tmp_path / "data/demo").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("no archive")
+    loader = OmegaConfigLoader(conf_source=str(tmp_path / name), base_env="base", env="demo")
+
+    with pytest.raises(
+        UserError, match=r"There is no environment demo in .*Name the folder or archive .* by --conf-source"
+    ):
+        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader))
 
 
 def test_images_given_for_a_run_are_accepted(project):

@@ -4,10 +4,10 @@ import difflib
 import errno
 import logging
 import os
-import shlex
 import sys
+import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.config import MissingConfigException
@@ -20,6 +20,7 @@ from pneumonia.base.addresses import hide_credentials
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.quiet import start_tensorflow
+from pneumonia.datasets.command import this_command
 from pneumonia.datasets.errors import plainly
 from pneumonia.datasets.run_versions import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
 
@@ -64,9 +65,14 @@ class ParametersHook:
             given = context.config_loader["parameters"]
         except MissingConfigException as error:
             conf = Path(context.config_loader.conf_source)
-            known = ", ".join(sorted(folder.name for folder in conf.iterdir() if folder.is_dir()))
+            known = _environments(conf)
+            advice = (
+                f"Known: {', '.join(known)}."
+                if "base" in known
+                else "Name the folder or archive of the configuration by --conf-source=PATH."
+            )
             raise UserError(
-                f"There is no environment {context.config_loader.env or 'local'} in {conf}. Known: {known}."
+                f"There is no environment {context.config_loader.env or 'local'} in {conf}. {advice}"
             ) from error
         try:
             parameters = Parameters.model_validate(given)
@@ -192,6 +198,17 @@ def _is_of_no_user_error(_: logging.LogRecord) -> bool:
     return not any(isinstance(cause, UserError) for cause in _causes(sys.exc_info()[1]))
 
 
+def _environments(conf: Path) -> list[str]:
+    """Name the environments of a configuration, which is a folder or the archive that `kedro package` makes."""
+    if conf.is_dir():
+        return sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
+    if not conf.is_file() or not tarfile.is_tarfile(conf):
+        return []
+    with tarfile.open(conf) as archive:
+        folders = [PurePosixPath(member.name) for member in archive if member.isdir()]
+    return sorted(folder.name for folder in folders if len(folder.parts) == 2)
+
+
 def _explain(problem: Any, given: dict[str, Any]) -> str:
     """Put one problem that pydantic found in words: key, what is wrong, what was given."""
     location = [str(part) for part in problem["loc"]]
@@ -236,6 +253,6 @@ def _describe_start(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     return {
         "run_id": run_params["run_id"],
         "environment": run_params.get("env") or "local",
-        "command": hide_credentials(shlex.join(["kedro", *sys.argv[1:]])),
+        "command": hide_credentials(this_command()),
         "versions": versions,
     }

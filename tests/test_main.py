@@ -1,0 +1,24 @@
+"""What `python -m pneumonia` refuses before a run starts; that it runs, outside of a checkout, is in test_wheel.py."""
+
+import gzip
+
+import pytest
+
+from pneumonia.__main__ import main
+
+
+@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)])
+def test_a_configuration_that_was_damaged_is_refused_in_a_sentence(tmp_path, content):
+    archive = tmp_path / "conf-pneumonia.tar.gz"
+    archive.write_bytes(content)
+
+    with pytest.raises(SystemExit, match=r"^Error: .*conf-pneumonia\.tar\.gz cannot be read .*Copy the archive"):
+        main([f"--conf-source={archive}", "--env=demo"])
+
+
+def test_a_configuration_that_is_not_there_is_named(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--conf-source=no_such_file.tar.gz"])
+
+    assert ended.value.code == 2
+    assert "Path 'no_such_file.tar.gz' does not exist" in capsys.readouterr().err
