@@ -78,7 +78,7 @@ def start(words, folder):
 
 def help_lists_options(words, folder):
     """The command exists, and its help names each option that is used."""
-    program = list(takewhile(lambda word: not word.startswith("-"), words))
+    program = words[:3] if words[1] == "-m" else list(takewhile(lambda word: not word.startswith("-"), words))
     explained = start([*program, "--help"], folder)
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", explained))
 
@@ -86,7 +86,7 @@ def help_lists_options(words, folder):
 def look_up_kedro(words, folder):
     if words[1] == "jupyter":  # whose own help needs JupyterLab
         assert words[2] in start(["kedro", "jupyter", "--help"], folder)
-    elif words[1] in ("viz", "ipython"):
+    elif words[1] in ("viz", "ipython", "package"):
         help_lists_options(words if words[1:] != ["viz"] else ["kedro", "viz", "run"], folder)
     else:
         start(words, folder)
@@ -106,19 +106,21 @@ def look_up_make(words, folder):
 def look_up_pip(words, folder):
     assert words[1] == "install"
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    for flag, value in zip(words[2::2], words[3::2], strict=True):
-        if flag == "-c":
-            assert (folder / value).is_file()
-        else:
-            assert flag == "-e"
-            assert set(re.fullmatch(r"\.\[([\w,]+)\]", value)[1].split(",")) <= set(project["optional-dependencies"])
+    *options, what = words[2:]
+    if options[:1] == ["-c"]:
+        assert (folder / options[1]).is_file()
+        options = options[2:]
+    assert options in ([], ["-e"])
+    place = r"\." if options else rf"pneumonia-{re.escape(project['version'])}-py3-none-any\.whl"
+    assert (named := re.fullmatch(rf"{place}(?:\[([\w,]+)\])?", what))
+    assert set((named[1] or "dev").split(",")) <= set(project["optional-dependencies"])
 
 
 def look_up_python(words, folder):
     if words[1] == "-c":
         start(words, folder)
     else:
-        assert words[1].endswith(".py")
+        assert words[1] == "-m" or words[1].endswith(".py")
         help_lists_options(words, folder)
 
 
@@ -401,6 +403,9 @@ def test_commands_are_found_in_blocks_and_in_backticks(text, found):
         "make coffee",
         "pip install -c constraints.txt -e '.[everything]'",
         "pip install -c no_such_file.txt -e '.[dev]'",
+        "pip install pneumonia-9.9.9-py3-none-any.whl",
+        "python -m pneumonia --colour=red",
+        "python -m no_such_module --help",
         "python benchmarks/no_such_file.py",
         "pytest tests/no_such_file.py",
         "pytest -m no_such_marker",
