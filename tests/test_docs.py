@@ -83,6 +83,18 @@ def help_lists_options(words, folder):
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", explained))
 
 
+def look_up_docker(words, folder):
+    """No daemon is asked: an image is built from the checkout, and run with options of the program in it."""
+    if words[1] == "build":
+        assert words == ["docker", "build", "--tag=pneumonia", "."]
+        assert (folder / "Dockerfile").is_file()
+    else:
+        options, arguments = words[2 : words.index("pneumonia")], words[words.index("pneumonia") + 1 :]
+        assert words[1] == "run"
+        assert {option.split("=")[0] for option in options} <= {"--rm", "--volume"}
+        help_lists_options(["python", "-m", "pneumonia", *arguments], folder)
+
+
 def look_up_kedro(words, folder):
     if words[1] == "jupyter":  # whose own help needs JupyterLab
         assert words[2] in start(["kedro", "jupyter", "--help"], folder)
@@ -141,6 +153,7 @@ def look_up_activation(words, folder):
 LOOK_UP = {
     ".": look_up_activation,
     "dask": look_up_dask,
+    "docker": look_up_docker,
     "kedro": look_up_kedro,
     "make": look_up_make,
     "pip": look_up_pip,
@@ -406,6 +419,8 @@ def test_commands_are_found_in_blocks_and_in_backticks(text, found):
         "pip install pneumonia-9.9.9-py3-none-any.whl",
         "python -m pneumonia --colour=red",
         "python -m no_such_module --help",
+        "docker run pneumonia --colour=red",
+        "docker push pneumonia",
         "python benchmarks/no_such_file.py",
         "pytest tests/no_such_file.py",
         "pytest -m no_such_marker",

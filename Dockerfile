@@ -1,0 +1,21 @@
+# The installed package and its configuration, without the checkout: docs/running.md says how it is used.
+FROM python:3.11-slim AS build
+WORKDIR /build
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY src/pneumonia src/pneumonia
+RUN python -m venv /opt/pneumonia \
+    && /opt/pneumonia/bin/pip install --no-cache-dir --constraint constraints.txt .
+
+FROM python:3.11-slim
+COPY --from=build /opt/pneumonia /opt/pneumonia
+ENV PATH=/opt/pneumonia/bin:$PATH
+# Before VOLUME: a new volume takes over the owner.
+RUN useradd --create-home --uid 1000 pneumonia \
+    && mkdir --parents /work/data \
+    && chown pneumonia /work/data
+WORKDIR /work
+COPY conf conf
+USER 1000
+VOLUME /work/data
+ENTRYPOINT ["python", "-m", "pneumonia"]
+CMD ["--env=demo"]
