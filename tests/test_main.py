@@ -7,7 +7,11 @@ import pytest
 from pneumonia.__main__ import main
 
 
-@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)],
+    ids=["another file", "cut", "no archive"],
+)
 def test_a_configuration_that_was_damaged_is_refused_in_a_sentence(tmp_path, content):
     archive = tmp_path / "conf-pneumonia.tar.gz"
     archive.write_bytes(content)
