@@ -1,4 +1,5 @@
 import sys
+from importlib import metadata
 
 import click
 import pytest
@@ -10,7 +11,7 @@ from pneumonia.datasets.errors import PlainError, plainly
 
 @plainly
 def refuse():
-    raise UserError("Train one: kedro run --pipelines=training.")
+    raise UserError("Train one: kedro run --pipelines=training. It needs pip install -e \".[export]\" and -e '.[gpu]'.")
 
 
 def started(program, *arguments):
@@ -38,11 +39,13 @@ def test_advice_and_record_name_the_command_that_was_used(monkeypatch, program, 
     monkeypatch.setattr(sys, "argv", ["/bin/program", *words])
     said, recorded = started(program, *(word for word in words if word != "run"))
 
-    assert said == f"Train one: {advice} --pipelines=training."
+    wheel = f"pneumonia-{metadata.version('pneumonia')}-py3-none-any.whl"
+    extras = "-e \".[export]\" and -e '.[gpu]'" if "kedro" in program else f"\"{wheel}[export]\" and '{wheel}[gpu]'"
+    assert said == f"Train one: {advice} --pipelines=training. It needs pip install {extras}."
     assert recorded.startswith(program)
     assert recorded.endswith(" '--conf-source=my conf'" if words else INSTALLED)
 
 
 def test_without_a_command_line_the_advice_is_that_of_a_checkout():
-    with pytest.raises(PlainError, match=r"^Train one: kedro run --pipelines=training\.$"):
+    with pytest.raises(PlainError, match=r"^Train one: kedro run --pipelines=training\. It needs pip install -e"):
         refuse()

@@ -1,7 +1,9 @@
 """The command that started a run: `kedro run` in a checkout, `python -m pneumonia` where the package is installed."""
 
+import re
 import shlex
 import sys
+from importlib import metadata
 
 import click
 
@@ -15,11 +17,13 @@ def this_command() -> str:
 
 
 def as_started(message: str) -> str:
-    """Put the command that started this run in place of each `kedro run`, which is unknown without a checkout."""
+    """Put this run's command in place of each `kedro run`, and the wheel in place of the checkout that pip installs."""
     context = _installed()
     if context is None:
         return message
     source = context.params["conf_source"]
+    wheel = f"pneumonia-{metadata.version('pneumonia')}-py3-none-any.whl"
+    message = re.sub(r"""-e (["'])\.\[""", rf"\1{wheel}[", message)
     return message.replace("kedro run", INSTALLED + (f" --conf-source={shlex.quote(source)}" if source else ""))
 
 
