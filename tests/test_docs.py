@@ -36,6 +36,11 @@ TINY = {
     "training": {"epochs": 1, "batch_size": 16, "image_scale": 1.0},
     "inputs": {"image_size": 32},
     "evaluation": {"resamples": 200, "robustness": False, "framing_images": 0, "train_images": 20, "gallery_images": 1},
+    "study": {
+        "recipes": [{"name": "a", "changes": {}}, {"name": "b", "changes": {"training.learning_rate": 0.001}}],
+        "seeds": [0],
+        "folds": 1,
+    },
 }
 
 

@@ -105,8 +105,8 @@ class TrainingParameters(Group):
     square of it. [share of inputs.image_size]"""
     members: Annotated[int, Field(ge=1, le=20)]
     """Networks whose probabilities are averaged to one model: 1 is trained on all of train; of several each is trained
-    on train without one fold of it, on which its epoch is chosen. Three gained nothing over one here
-    (docs/network.md), and cost twice the training. [networks]"""
+    on train without one fold of it, on which its epoch is chosen, and k of them cost k - 1 times the training.
+    [networks]"""
     epochs: Annotated[int, Field(ge=1)]
     """Passes over the training images, at most. The learning rate's decay is stretched over all of them. [epochs]"""
     batch_size: Annotated[int, Field(ge=1)]
