@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import generate_timestamp
 from kedro.runner import SequentialRunner
 
-from pneumonia.base.data_parameters import IngestParameters, LabelsParameters
+from pneumonia.base.parameters import Parameters
 from pneumonia.pipelines.ingest import create_pipeline
 
 
@@ -17,9 +18,12 @@ def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
     text = (project / "conf/base/catalog_ingest.yml").read_text()
     text = text.replace("${runtime_params:images,${globals:images}}", images).replace("${globals:root}", root)
     catalog = DataCatalog.from_config(yaml.safe_load(text), save_version=generate_timestamp())
-    for name, model in (("ingest", IngestParameters), ("labels", LabelsParameters)):
-        values = yaml.safe_load((project / f"conf/base/parameters_{name}.yml").read_text())[name]
-        catalog[f"params:{name}"] = MemoryDataset(model.model_validate(values), copy_mode="assign")
+    loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
+    parameters = Parameters.model_validate(loader["parameters"])
+    for name in create_pipeline().inputs():
+        if name.startswith("params:"):
+            group = getattr(parameters, name.removeprefix("params:"))
+            catalog[name] = MemoryDataset(group, copy_mode="assign")
     return catalog
 
 
