@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
+from pneumonia.base.progress import follow
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 
 Pixels = npt.NDArray[np.uint8]
@@ -134,12 +135,14 @@ def score_framings(
     target = rows["target"].to_numpy()
     wanted = {(0, judge.negatives) for judge in judges} | {(1, judge.positives) for judge in judges}
     parts = []
-    for label, shown in sorted(wanted, key=lambda one: (one[0], list(Shown).index(one[1]))):
-        chosen = np.flatnonzero(target == label)
-        if shown is not Shown.WHOLE and len(chosen) > most:
-            chosen = np.sort(np.random.default_rng(len(chosen)).choice(chosen, most, replace=False))
-        probability = predict(reframe(images[chosen], FRAMINGS[shown]))
-        parts.append(rows.iloc[chosen].assign(shown=str(shown), probability=probability)[SCORE_COLUMNS])
+    with follow(len(wanted), "Reframing validation images", "ways") as advance:
+        for label, shown in sorted(wanted, key=lambda one: (one[0], list(Shown).index(one[1]))):
+            chosen = np.flatnonzero(target == label)
+            if shown is not Shown.WHOLE and len(chosen) > most:
+                chosen = np.sort(np.random.default_rng(len(chosen)).choice(chosen, most, replace=False))
+            probability = predict(reframe(images[chosen], FRAMINGS[shown]))
+            parts.append(rows.iloc[chosen].assign(shown=str(shown), probability=probability)[SCORE_COLUMNS])
+            advance(1)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -4,6 +4,7 @@ The centre, where heart and lungs are, is hidden in training and in test alike, 
 trained on whole images (`regions`), it knows such images.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,8 @@ LEARNING_RATE = 2e-3  # the highest, at the first step
 LEAST_IMAGES = 20  # of either class in train: fewer teach a network nothing
 SCORE_COLUMNS = ["path", "group", "target", "split", "probability"]
 
+logger = logging.getLogger(__name__)
+
 
 def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters) -> pd.DataFrame:
     """Train on the rims of the train images; predict those of validation and test, which have no say in it.
@@ -44,6 +47,7 @@ def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters
     fewest = train["target"].value_counts().reindex([0, 1], fill_value=0).min()
     if not parameters.rim_network or fewest < LEAST_IMAGES:
         return pd.DataFrame(columns=SCORE_COLUMNS)
+    logger.info("Training a small network on the rims of %s images, as a shortcut to compare with.", f"{len(train):,}")
     images = _read_rims(pixel_store, train["sha256"], parameters.hidden_side)
     network = train_rim_network(images, train["target"].to_numpy(), parameters.seed)
     judged = split_manifest[split_manifest["split"] != "train"]

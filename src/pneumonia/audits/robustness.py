@@ -9,6 +9,7 @@ from pneumonia.audits.corruption import KINDS, STRENGTHS, UNDAMAGED, corrupt
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.progress import follow
 from pneumonia.metrics.decisions import apply_decision
 from pneumonia.model.predict import Pixels, predict_stored
 from pneumonia.pixels.store import PixelStore
@@ -39,14 +40,16 @@ def score_damaged(
         return pd.DataFrame(columns=SCORE_COLUMNS)
     test = split_manifest[split_manifest["split"] == "test"]
     sample = test.sample(min(parameters.robustness_images, len(test)), random_state=parameters.seed).sort_index()
-    parts = []
-    for kind, strength in product(KINDS, STRENGTHS):
+    ways, parts = list(product(KINDS, STRENGTHS)), []
+    with follow(len(ways) * len(sample), "Corrupting test images") as advance:
+        for kind, strength in ways:
 
-        def change(images: Pixels, kind: str = kind, strength: int = strength) -> Pixels:
-            return corrupt(images[..., 0], kind, strength, parameters.seed)[..., None]
+            def change(images: Pixels, kind: str = kind, strength: int = strength) -> Pixels:
+                return corrupt(images[..., 0], kind, strength, parameters.seed)[..., None]
 
-        probability = predict_stored(pneumonia_model, pixel_store, sample["sha256"], parameters.batch_size, change)
-        parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])
+            probability = predict_stored(pneumonia_model, pixel_store, sample["sha256"], parameters.batch_size, change)
+            parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])
+            advance(len(sample))
     return pd.concat(parts, ignore_index=True)
 
 
