@@ -1,12 +1,14 @@
 """How often the peak of the network's map lies on a lesion that the source knows of."""
 
 import io
+import logging
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.intervals import estimate_rate
@@ -14,6 +16,8 @@ from pneumonia.model.grad_cam import boxes_in_frame, grad_cam, point_at
 from pneumonia.model.predict import PART
 from pneumonia.pixels.decoding import Resize
 from pneumonia.pixels.store import PixelStore
+
+logger = logging.getLogger(__name__)
 
 BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
@@ -29,8 +33,17 @@ def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.D
         split_manifest: One row per image; boxes of other images are left out.
 
     Returns:
-        path, left, top, right, bottom (shares of the file's width and height). No row where the source is silent.
+        path, left, top, right, bottom (shares of the file's width and height). No row where the source is silent, or
+        gone: a model can be judged without it.
+
+    Raises:
+        UserError: If the file is there and cannot be read.
     """
+    try:
+        _ = chest_xrays.listing
+    except UserError as error:
+        logger.warning("Maps are not compared with known lesions: %s", error.message)
+        return pd.DataFrame(columns=LESION_COLUMNS)
     listed = chest_xrays.read_side_file(LESIONS_FILE)
     if listed is None:
         return pd.DataFrame(columns=LESION_COLUMNS)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pneumonia.audits.pointing import LESION_COLUMNS, measure_pointing, read_lesions
+from pneumonia.images.source import ImageSource
 from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.model.scoring import score_images
 from pneumonia.report.gallery import Outcome, choose_gallery, draw_gallery, draw_gallery_maps, overlay
@@ -64,6 +65,8 @@ def test_an_overlay_leaves_the_image_where_the_map_is_low():
 class SideFile:
     """A source of which only the side file is read."""
 
+    listing = None
+
     def __init__(self, content):
         self.content = content
 
@@ -83,6 +86,14 @@ def test_a_source_that_names_no_lesions_gives_an_empty_table(tiny_manifest):
     lesions = read_lesions(SideFile(None), tiny_manifest)
     assert lesions.empty
     assert list(lesions) == ["path", "left", "top", "right", "bottom"]
+
+
+def test_a_source_that_is_gone_gives_an_empty_table_and_a_warning(tiny_manifest, tmp_path, caplog):
+    lesions = read_lesions(ImageSource(str(tmp_path / "gone")), tiny_manifest)
+
+    assert lesions.empty
+    assert "Maps are not compared with known lesions" in caplog.text
+    assert str(tmp_path / "gone") in caplog.text
 
 
 @pytest.mark.parametrize(("top", "bottom", "value"), [(0.0, 0.5, 1.0), (0.5, 1.0, 0.0)])
