@@ -11,11 +11,11 @@ COPY --from=build /opt/pneumonia /opt/pneumonia
 ENV PATH=/opt/pneumonia/bin:$PATH
 # Before VOLUME: a new volume takes over the owner.
 RUN useradd --create-home --uid 1000 pneumonia \
-    && mkdir --parents /work/data \
-    && chown pneumonia /work/data
-WORKDIR /work
+    && mkdir --parents /home/pneumonia/data \
+    && chown pneumonia /home/pneumonia/data
+WORKDIR /home/pneumonia
 COPY conf conf
 USER 1000
-VOLUME /work/data
+VOLUME /home/pneumonia/data
 ENTRYPOINT ["python", "-m", "pneumonia"]
 CMD ["--env=demo"]

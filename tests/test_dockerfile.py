@@ -51,4 +51,4 @@ def test_it_does_not_run_as_root_and_keeps_what_it_makes(project):
     last_stage = (project / "Dockerfile").read_text().rpartition("\nFROM ")[2]
 
     assert re.search(r"^USER (?!root$|0$)\w+$", last_stage, re.MULTILINE)
-    assert re.search(r"^VOLUME /work/data$", last_stage, re.MULTILINE)
+    assert re.search(r"^VOLUME /home/pneumonia/data$", last_stage, re.MULTILINE)

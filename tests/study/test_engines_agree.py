@@ -33,7 +33,7 @@ def test_threads_processes_and_a_cluster_that_loses_a_worker_give_the_same_table
         killer.start()
         by_cluster = study(make_jobs, parameters, tmp_path / "dask", address=cluster.address)
         killer.join()
-        assert cluster.workers[0].wait(10) == -signal.SIGKILL
+        assert cluster.workers[0].wait() == -signal.SIGKILL
 
     assert len(by_threads) == 8
     assert by_threads["untouched_auc"].nunique() > 3

@@ -161,11 +161,15 @@ def tabulate_judges(
     for judge in judges:
         images = images_of(judge, framing_scores)
         target, probability = images["target"].to_numpy(), images["probability"].to_numpy()
-        called = probability >= threshold
-        rates = {
-            "auc": float(ranking_metrics(target, probability)["auc"][0]),
-            "sensitivity": float(called[target == 1].mean()),
-            "specificity": float(1 - called[target == 0].mean()),
-        }
-        rows.append({**judge._asdict(), **rates, "n": len(images)})
+        rows.append({**judge._asdict(), **rates_at(target, probability, threshold), "n": len(images)})
     return pd.DataFrame(rows)
+
+
+def rates_at(target: npt.NDArray[np.int64], probability: Floats, threshold: float = 0.5) -> dict[str, float]:
+    """Return auc, and sensitivity and specificity at a threshold, without intervals."""
+    called = probability >= threshold
+    return {
+        "auc": float(ranking_metrics(target, probability)["auc"][0]),
+        "sensitivity": float(called[target == 1].mean()),
+        "specificity": float(1 - called[target == 0].mean()),
+    }

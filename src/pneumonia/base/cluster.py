@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 # How long to wait for a scheduler, and for its first worker, in seconds.
 PATIENCE = 30
+WORKER_PATIENCE = 30
 GPU = "GPU"
 
 
@@ -50,10 +51,6 @@ def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Exe
         client.close(timeout=2)
 
 
-def _ours() -> dict[str, str]:
-    return describe_environment()
-
-
 def _connect(distributed: Any, address: str) -> Any:
     try:
         return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
@@ -67,12 +64,12 @@ def _connect(distributed: Any, address: str) -> Any:
 def _check_workers(client: Any, address: str) -> list[dict[str, Any]]:
     """Return what the scheduler knows of each worker, after comparing their packages with ours."""
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=WORKER_PATIENCE)
     except TimeoutError as error:
         raise UserError(
             f"The scheduler at {address} has no worker. Start one by: dask worker {address} --nthreads 1."
         ) from error
-    ours = _ours()
+    ours = describe_environment()
     for worker, theirs in client.run(describe_environment, on_error="return").items():
         if isinstance(theirs, Exception):
             raise UserError(f"The worker {worker} cannot run this project ({theirs}). Install the same release there.")

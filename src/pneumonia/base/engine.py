@@ -1,7 +1,4 @@
-"""Work that is done one piece beside the other: in threads, in processes, or on a Dask cluster.
-
-The pieces go through an executor of `concurrent.futures`, whichever it is.
-"""
+"""Runs jobs side by side: in threads, in processes, or on a Dask cluster, each an executor of `concurrent.futures`."""
 
 import logging
 import multiprocessing

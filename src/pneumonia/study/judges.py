@@ -9,9 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
-from pneumonia.audits.framing import JUDGES, KIND_LABELS, Kind, Predict, Shown, score_framings, tabulate_judges
+from pneumonia.audits.framing import (
+    JUDGES,
+    KIND_LABELS,
+    Kind,
+    Predict,
+    Shown,
+    rates_at,
+    score_framings,
+    tabulate_judges,
+)
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.metrics import Floats, ranking_metrics
+from pneumonia.metrics.metrics import Floats
 
 Pixels = npt.NDArray[np.uint8]
 CORRUPTED, EXTERNAL = "corrupted", "external"
@@ -51,8 +60,8 @@ def judge(predict: Predict, val: Judged, external: Judged | None, parameters: Ev
         predict: Gives the probability of the positive class, `[n]`, of uint8 `[n, size, size, 1]`.
         val: The validation images.
         external: Images of another place.
-        parameters: `framing_images` of a class are reframed, `robustness_images` are corrupted (0 or off: none),
-            `seed`.
+        parameters: `framing_images` of a class are reframed, `robustness_images` are corrupted, none of them where
+            `robustness` is off; `seed`.
 
     Returns:
         kind, negatives, positives (how they are shown), auc, sensitivity and specificity at 0.5, n: one row per judge.
@@ -71,16 +80,8 @@ def judge(predict: Predict, val: Judged, external: Judged | None, parameters: Ev
 
 
 def _row(kind: str, shown: str, target: npt.NDArray[np.int64], probability: Floats) -> dict[str, Any]:
-    called = probability >= 0.5
-    return {
-        "kind": kind,
-        "negatives": shown,
-        "positives": shown,
-        "auc": float(ranking_metrics(target, probability)["auc"][0]),
-        "sensitivity": float(called[target == 1].mean()),
-        "specificity": float(1 - called[target == 0].mean()),
-        "n": len(target),
-    }
+    rates = rates_at(target, probability)
+    return {"kind": kind, "negatives": shown, "positives": shown, **rates, "n": len(target)}
 
 
 def _corrupted(predict: Predict, val: Judged, parameters: EvaluationParameters) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> p
     try:
         for number, row in run_all(run, [jobs[number] for number in left], parameters.engine):
             job = jobs[left[number]]
-            job.records.save(job.key, row)
+            job.records.save(job.key, row)  # a worker may have kept it on a disk of its own
             rows[left[number]] = row
             logger.info("%d of %d: %s: validation AUC %.4f (%.0f s).", len(rows), len(jobs), job.task, *_shown(row))
     except KeyboardInterrupt as interrupt:

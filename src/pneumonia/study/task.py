@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Job:
     records: StudyRecords
     environment: dict[str, str]
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         """How the network is trained.
 
@@ -78,7 +78,7 @@ class Job:
         weights = weigh_classes(count_classes(self.split_manifest), parameters.imbalance)
         return make_recipe(parameters, weights, self.split_manifest)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A short digest of all that the result depends on."""
         parameters = self.task.parameters
