@@ -202,13 +202,16 @@ def test_no_command_is_written_in_a_way_that_kedro_gives_up(page):
 def documented(tmp_path_factory, copy_project):
     """A checkout with tiny images and settings, and a function that runs a command in it once.
 
-    The settings are put where a user puts them, so that commands are run as they are written, but for PATH and V.
+    The settings are put where a user puts them, so that commands are run as they are written, but for PATH (images of
+    the project), FOLDER (of another place) and V.
     """
     from pneumonia.demo.images import write_demo_images
 
     folder = copy_project(tmp_path_factory.mktemp("docs") / "checkout")
     write_demo_images(folder / "data/01_raw/chest_xray", 60)
     write_medmnist(folder / "data/01_raw/chest_xray", 28)
+    write_demo_images(folder / "data/01_raw/elsewhere", 60, seed=1)
+    places = {"PATH": folder / "data/01_raw/chest_xray", "FOLDER": folder / "data/01_raw/elsewhere"}
     for environment in ("local", "demo", "notes"):
         parameters = folder / "conf" / environment / "parameters.yml"
         given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
@@ -223,7 +226,7 @@ def documented(tmp_path_factory, copy_project):
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
         command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)
-        return start(shlex.split(command.replace("=PATH", f"={folder / 'data/01_raw/chest_xray'}")), folder)
+        return start(shlex.split(re.sub(r"=(PATH|FOLDER)\b", lambda found: f"={places[found[1]]}", command)), folder)
 
     return folder, try_command
 
