@@ -83,7 +83,7 @@ def test_another_seed_chooses_other_groups():
 
 def test_the_order_of_drawing_is_the_same_on_every_machine():
     # From `printf 42:bacteria-23 | sha256sum`.
-    assert draw_order("bacteria-23", 42) == "e64b8720eb6d7d63ca82a313df335ff874acd82acf56f61ad4a965852fab406a"
+    assert draw_order("bacteria-23", 42).hex() == "e64b8720eb6d7d63ca82a313df335ff874acd82acf56f61ad4a965852fab406a"
 
 
 def test_a_group_of_both_classes_can_be_chosen():

@@ -1,6 +1,7 @@
 """Which of the files at a source are images, of which class and published split, and which are junk."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -173,9 +174,9 @@ def find_root(names: list[str]) -> tuple[str, bool]:
 
 def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFile:
     """Describe an image file by where it lies."""
-    parts = path.split("/")
+    parts = path.split("/", 2)
     split, label = (parts[0], parts[1]) if is_split else (UNSPLIT, parts[0])
-    return ImageFile(path, label, split, member, member.problem)
+    return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # the same few a million times
 
 
 def _in_class_folder(root: str, name: str, is_split: bool) -> bool:

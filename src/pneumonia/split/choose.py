@@ -19,6 +19,8 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 
@@ -30,9 +32,21 @@ Groups = Mapping[str, Counter[Stratum]]
 _LEAST_GAIN = 1e-9
 
 
-def draw_order(name: str, seed: int) -> str:
+class Kind(NamedTuple):
+    """What groups of the same numbers of images have in common; a million groups are of a few kinds.
+
+    Attributes:
+        images: Number of images by stratum, and by class under the etiology "".
+        labels: The classes.
+    """
+
+    images: tuple[tuple[Stratum, int], ...]
+    labels: tuple[str, ...]
+
+
+def draw_order(name: str, seed: int) -> bytes:
     """Return a key to sort by that depends on name and seed alone, and looks random."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 
 
 def choose_groups(groups: Groups, fraction: float, seed: int, keep: int, part: str) -> set[str]:
@@ -59,28 +73,29 @@ def choose_groups(groups: Groups, fraction: float, seed: int, keep: int, part: s
     {'c'}
     """
     _refuse_impossible(groups, fraction, keep, part)
-    strata = {group: _with_classes(counts) for group, counts in groups.items()}
+    kinds = _kinds_of(groups)
     totals: Counter[Stratum] = Counter()
-    for counts in strata.values():
-        totals.update(counts)
-    left = Counter(label for counts in groups.values() for label in _labels(counts))
+    left: Counter[str] = Counter()
+    for kind, n_groups in Counter(kinds.values()).items():
+        totals.update({stratum: n_groups * count for stratum, count in kind.images})
+        left.update(dict.fromkeys(kind.labels, n_groups))
     order = sorted(groups, key=lambda group: draw_order(group, seed))
     chosen: set[str] = set()
     excess = {stratum: -fraction * total for stratum, total in totals.items()}
 
     def toggle(group: str, sign: int) -> None:
         (chosen.add if sign > 0 else chosen.remove)(group)
-        for label in _labels(groups[group]):
+        for label in kinds[group].labels:
             left[label] -= sign
-        for stratum, count in strata[group].items():
+        for stratum, count in kinds[group].images:
             excess[stratum] += sign * count
 
     def may_go(group: str) -> bool:
-        return group not in chosen and all(left[label] > keep for label in _labels(groups[group]))
+        return group not in chosen and all(left[label] > keep for label in kinds[group].labels)
 
     def gain(group: str, sign: int) -> float:
         # (e + g)^2 - e^2 = g (g + 2 e), for a group of g images that comes (+) or goes (-).
-        return -sum(n * (n + 2 * sign * excess[stratum]) / totals[stratum] for stratum, n in strata[group].items())
+        return -sum(n * (n + 2 * sign * excess[stratum]) / totals[stratum] for stratum, n in kinds[group].images)
 
     is_settled = False
     while not is_settled:
@@ -91,43 +106,53 @@ def choose_groups(groups: Groups, fraction: float, seed: int, keep: int, part: s
                 toggle(group, sign)
                 is_settled = False
     for label in sorted(left):
-        if not any(label in _labels(groups[group]) for group in chosen):
-            candidates = [group for group in order if label in _labels(groups[group]) and may_go(group)]
+        if not any(label in kinds[group].labels for group in chosen):
+            candidates = [group for group in order if label in kinds[group].labels and may_go(group)]
             toggle(min(candidates, key=lambda group: groups[group].total()), 1)
     return chosen
 
 
 def _refuse_impossible(groups: Groups, fraction: float, keep: int, part: str) -> None:
     """Refuse what no choice of whole groups can fulfil."""
-    for label in sorted({label for strata in groups.values() for label in _labels(strata)}):
-        sizes = {group: _size(strata, label) for group, strata in groups.items() if label in _labels(strata)}
-        if len(sizes) <= keep:
+    n_groups: Counter[str] = Counter()
+    images: Counter[str] = Counter()
+    largest: dict[str, tuple[int, str]] = {}
+    for group in sorted(groups):
+        for label, count in _count_classes(groups[group]).items():
+            n_groups[label] += 1
+            images[label] += count
+            if count > largest.get(label, (0, ""))[0]:
+                largest[label] = (count, group)
+    for label in sorted(n_groups):
+        if n_groups[label] <= keep:
             raise UserError(
-                f"Class {label} has {len(sizes)} groups, but {part} needs one of its own and {keep} must be left "
+                f"Class {label} has {n_groups[label]} groups, but {part} needs one of its own and {keep} must be left "
                 "for the other splits. More groups are needed (see ingest.group_by and ingest.group_patterns)."
             )
-        images = sum(sizes.values())
-        largest = max(sorted(sizes), key=sizes.__getitem__)
-        most = math.ceil(max(fraction, 1 - fraction) * images)
-        if sizes[largest] > most:
+        most = math.ceil(max(fraction, 1 - fraction) * images[label])
+        size, group = largest[label]
+        if size > most:
             raise UserError(
-                f"Group {largest} holds {sizes[largest]:,} of the {images:,} images of class {label}, more than either "
+                f"Group {group} holds {size:,} of the {images[label]:,} images of class {label}, more than either "
                 f"side of {part} ({fraction:.0%}) may hold ({most:,}). Ask for another fraction, or group otherwise "
                 "(ingest.group_by)."
             )
 
 
-def _with_classes(counts: Counter[Stratum]) -> Counter[Stratum]:
-    """Return the images by class and etiology, and by class alone."""
-    classes: Counter[Stratum] = Counter()
-    for (label, _), count in counts.items():
-        classes[label, ""] += count
-    return counts + classes
+def _kinds_of(groups: Groups) -> dict[str, Kind]:
+    """Return the kind of each group: one object for all groups of a kind."""
+
+    @cache
+    def kind(images: tuple[tuple[Stratum, int], ...]) -> Kind:
+        classes = _count_classes(Counter(dict(images)))
+        return Kind((*images, *(((label, ""), count) for label, count in classes.items())), tuple(classes))
+
+    return {group: kind(tuple(sorted(counts.items()))) for group, counts in groups.items()}
 
 
-def _labels(strata: Counter[Stratum]) -> set[str]:
-    return {label for label, _ in strata}
-
-
-def _size(strata: Counter[Stratum], label: str) -> int:
-    return sum(count for (name, _), count in strata.items() if name == label)
+def _count_classes(strata: Counter[Stratum]) -> Counter[str]:
+    """Return the images by class."""
+    classes: Counter[str] = Counter()
+    for (label, _), count in strata.items():
+        classes[label] += count
+    return classes

@@ -4,6 +4,7 @@ from enum import StrEnum
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
@@ -52,27 +53,29 @@ def audit_leaks(
         pairs of near-duplicates that they part; `images` the number of images of the second side that hold one of
         those, `of_images` the size of the second side, and `share` their ratio.
     """
-    usable = index[index["status"].isin([OK, DUPLICATE])]
+    usable = index.loc[index["status"].isin([OK, DUPLICATE]), ["path", "group", "sha256", "source_split"]]
     usable = usable.assign(
         number=[
             split_key(path, group, "number", parameters.group_patterns)
             for path, group in zip(usable["path"], usable["group"], strict=True)
         ]
     )
-    pool = usable[usable["source_split"] != "test"]
-    order = [draw_order(path, parameters.seed) for path in pool["path"]]
-    ranks = pd.Series(order, index=pool.index, dtype=str).rank(method="first")
-    image_level = pool.assign(
-        split=ranks.le(round(parameters.val_fraction * len(pool))).map({True: "val", False: "train"})
-    )
-    ours = usable.merge(manifest[["path", "split"]], on="path")
-    published = usable.assign(split=usable["source_split"])
-    rows = [
-        row
-        for name, images in ((SplitBy.IMAGE, image_level), (SplitBy.MANIFEST, ours), (SplitBy.FOLDERS, published))
-        for row in _count_shared(name, images, near_duplicates)
-    ]
+    pool = (usable["source_split"] != "test").to_numpy()
+    splits = {
+        SplitBy.IMAGE: _split_by_image(usable.loc[pool, "path"], parameters),
+        SplitBy.MANIFEST: usable["path"].map(manifest.set_index("path")["split"]),
+        SplitBy.FOLDERS: usable["source_split"],
+    }
+    rows = [row for name, split in splits.items() for row in _count_shared(name, usable, split, near_duplicates)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _split_by_image(paths: pd.Series, parameters: IngestParameters) -> pd.Series:
+    """Draw the usual split, image by image: train or val, with the index of the paths."""
+    order = sorted(range(len(paths)), key=[draw_order(path, parameters.seed) for path in paths].__getitem__)
+    split = np.full(len(paths), "train", dtype=object)
+    split[order[: round(parameters.val_fraction * len(paths))]] = "val"
+    return pd.Series(split, index=paths.index)
 
 
 def sides_of(first: str, second: str) -> str:
@@ -80,10 +83,12 @@ def sides_of(first: str, second: str) -> str:
     return f"{first} and {second}"
 
 
-def _count_shared(name: SplitBy, images: pd.DataFrame, near_duplicates: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Count what each two sides of a split share."""
+def _count_shared(
+    name: SplitBy, images: pd.DataFrame, split: pd.Series, near_duplicates: pd.DataFrame
+) -> list[tuple[Any, ...]]:
+    """Count what each two sides of a split share. `split` is by index of the images; some may be in none."""
     rows = []
-    sides = {split: images[images["split"] == split] for split in SPLITS}
+    sides = {side: images.loc[split.index[split == side]] for side in SPLITS}
     for (first_name, first), (second_name, second) in combinations(sides.items(), 2):
         if first.empty or second.empty:
             continue

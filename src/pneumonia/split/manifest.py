@@ -1,6 +1,8 @@
 """The split manifest: one row per image that may be used, with its split."""
 
 from collections import Counter
+from itertools import groupby
+from operator import itemgetter
 
 import pandas as pd
 
@@ -103,8 +105,11 @@ def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> No
 
 
 def _count_strata(rows: pd.DataFrame) -> Groups:
-    """Count the images of each class and etiology, by group."""
+    """Count the images of each class and etiology, by group; groups with the same counts share them."""
     groups: dict[str, Counter[tuple[str, str]]] = {}
-    for group, label, etiology in zip(rows["group"], rows["label"], rows["etiology"], strict=True):
-        groups.setdefault(group, Counter())[label, etiology] += 1
+    known: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
+    ordered = rows[["group", "label", "etiology"]].sort_values("group")
+    for group, images in groupby(ordered.itertuples(index=False, name=None), key=itemgetter(0)):
+        counts = Counter((label, etiology) for _, label, etiology in images)
+        groups[group] = known.setdefault(frozenset(counts.items()), counts)
     return groups
