@@ -110,20 +110,21 @@ def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     """A later epoch: batches that are ready for the training step."""
     from pneumonia.base.parameters import AugmentationParameters
     from pneumonia.pixels.augmentation import N_DRAWS, augment
+    from pneumonia.pixels.batches import Augmentation
 
     size = parameters()["inputs"]["image_size"]
     opened = store(manifest, folder, size)
     default = AugmentationParameters(**parameters()["inputs"]["augmentation"])
-    augmented = {"augment": partial(augment, strengths=default), "n_draws": N_DRAWS}
+    augmented = Augmentation(partial(augment, strengths=default), N_DRAWS)
     runs = side_by_side({"notes, 180 px": lambda: exhaust(notes_input(manifest))}, len(manifest))
     # Ours are so fast that an epoch must be long to be measured.
     long = pd.concat([manifest] * (20_000 // len(manifest) + 1), ignore_index=True)
-    for name, limit, more, steps in (
-        (f"ours, in memory, {size} px", 10_000, {}, 600),
-        (f"ours, streamed, {size} px", 0, {}, 600),
+    for name, limit, change, steps in (
+        (f"ours, in memory, {size} px", 10_000, None, 600),
+        (f"ours, streamed, {size} px", 0, None, 600),
         (f"ours, augmented, {size} px", 10_000, augmented, 100),
     ):
-        batches = iter(our_input(opened, long, limit, more))
+        batches = iter(our_input(opened, long, limit, change))
         exhaust(batches, 10)
         runs |= side_by_side({name: partial(exhaust, batches, steps)}, steps * BATCH_SIZE)
     table = {name: median_rates(rates) for name, rates in runs.items()}
@@ -142,12 +143,13 @@ def training_share(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     from pneumonia.model.hardware import choose_hardware
     from pneumonia.model.networks import make_network
     from pneumonia.pixels.augmentation import N_DRAWS, augment
+    from pneumonia.pixels.batches import Augmentation
 
     groups = parameters()
     training, size = TrainingParameters.model_validate(groups["training"]), groups["inputs"]["image_size"]
     strengths = AugmentationParameters(**groups["inputs"]["augmentation"])
-    more = {"augment": partial(augment, strengths=strengths), "n_draws": N_DRAWS}
-    data = our_input(store(manifest, folder, size), manifest, 10_000, more, training.batch_size)
+    change = Augmentation(partial(augment, strengths=strengths), N_DRAWS)
+    data = our_input(store(manifest, folder, size), manifest, 10_000, change, training.batch_size)
     hardware = choose_hardware(training.device, training.precision)
     keras.config.set_dtype_policy(hardware.policy)
     network = make_network(groups["model"]["name"], size)
@@ -238,13 +240,12 @@ def notes_input(manifest: pd.DataFrame) -> Any:
     return images.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
 
-def our_input(
-    opened: PixelStore, manifest: pd.DataFrame, limit: int, more: dict[str, Any], batch_size: int = BATCH_SIZE
-) -> Any:
+def our_input(opened: PixelStore, manifest: pd.DataFrame, limit: int, change: Any, batch_size: int = BATCH_SIZE) -> Any:
     """Our training input."""
-    from pneumonia.pixels.batches import make_train_input
+    from pneumonia.pixels.batches import Batching, make_train_input
 
-    return make_train_input(opened, manifest, batch_size=batch_size, seed=0, memory_limit_mb=limit, **more)
+    batching = Batching(batch_size, seed=0)
+    return make_train_input(opened, manifest, batching, memory_limit_mb=limit, augmentation=change)
 
 
 def store(manifest: pd.DataFrame, folder: Path, size: int) -> PixelStore:

@@ -40,7 +40,7 @@ from pneumonia.model.compiling import compile_network
 from pneumonia.model.hardware import Hardware, choose_hardware
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
 from pneumonia.pixels.augmentation import N_DRAWS, augment
-from pneumonia.pixels.batches import make_eval_input, make_train_input
+from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, make_train_input
 from pneumonia.pixels.decoding import decode_image
 
 PROJECT = Path(__file__).parents[1]
@@ -171,13 +171,13 @@ def time_input(arguments) -> dict[str, float]:
         keys = tuple(f"{index:064d}" for index in range(STORED))
         store = store_records(Path(folder), keys, size, noise.tobytes())
         manifest = pd.DataFrame({"sha256": keys, "target": np.arange(STORED) % 2, "label": "P", "etiology": "none"})
-        strengths = partial(
+        change = partial(
             augment,
             strengths=parameters.inputs.augmentation,
             size=round(parameters.training.image_scale * size),
         )
         train = make_train_input(
-            store, manifest, batch_size=batch, seed=0, memory_limit_mb=2000, augment=strengths, n_draws=N_DRAWS
+            store, manifest, Batching(batch, seed=0), memory_limit_mb=2000, augmentation=Augmentation(change, N_DRAWS)
         )
         val = make_eval_input(store, manifest, batch_size=batch, memory_limit_mb=2000)
         rates, per_cpu, ends = [], [], []
@@ -238,7 +238,7 @@ def time_notes(arguments) -> dict[str, float]:
         decoded = (decode_image(Path(path).read_bytes(), size, notes.inputs.resize) for path in paths)
         store = store_records(Path(folder), keys, size, b"".join(image.tobytes() for image in decoded))
         manifest = pd.DataFrame({"sha256": keys, "target": targets, "label": np.where(targets, "P", "N")})
-        ours = make_train_input(store, manifest, batch_size=batch, seed=0, memory_limit_mb=2000)
+        ours = make_train_input(store, manifest, Batching(batch, seed=0), memory_limit_mb=2000)
         rates = {"notes": [], "ours": []}
         runs = {"notes": (_rgb_network(size), notes_loop()), "ours": (make_network("separable_cnn", size), ours)}
         for network, _ in runs.values():

@@ -13,7 +13,15 @@ import tensorflow as tf
 
 from pneumonia.base.parameters import AugmentationParameters
 from pneumonia.pixels.augmentation import N_DRAWS, augment
-from pneumonia.pixels.batches import make_eval_input, make_train_input, plan_epoch, steps_per_epoch
+from pneumonia.pixels.batches import (
+    Augmentation,
+    Batching,
+    Labelling,
+    make_eval_input,
+    make_train_input,
+    plan_epoch,
+    steps_per_epoch,
+)  # fmt: skip
 from pneumonia.pixels.decoding import decode_image
 from pneumonia.pixels.store import Part, PixelStore
 
@@ -45,9 +53,11 @@ def store(tmp_path_factory, manifest):
     return PixelStore(path.parent, SIZE, [Part(path, tuple(manifest["sha256"][::-1]), "")])
 
 
-def make(store, manifest, **arguments):
-    defaults = {"batch_size": 8, "seed": 3, "memory_limit_mb": IN_MEMORY}
-    return make_train_input(store, manifest, **{**defaults, **arguments})
+def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=None, **batching):
+    chosen = Batching(**{"size": 8, "seed": 3} | batching)
+    return make_train_input(
+        store, manifest, chosen, memory_limit_mb=memory_limit_mb, augmentation=augmentation, labelling=labelling
+    )
 
 
 def epochs_of(dataset, n_epochs, batch_size=8, shard=(1, 0)):
@@ -105,22 +115,22 @@ NEW_PROCESS = """
     import json, sys
     from pathlib import Path
     import pandas as pd
-    from pneumonia.pixels.batches import make_train_input
+    from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
     from pneumonia.pixels.store import Part, PixelStore
     path = Path(sys.argv[1])
     sha256s = [f"{row:064x}" for row in range(50)]
     store = PixelStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
     data = make_train_input(
-        store, manifest, batch_size=8, seed=3, memory_limit_mb=1, first_epoch=2, n_draws=2,
-        augment=lambda images, draws: draws,
+        store, manifest, Batching(8, seed=3, first_epoch=2), memory_limit_mb=1,
+        augmentation=Augmentation(lambda images, draws: draws, 2),
     )
     print(json.dumps([draws.numpy().tolist() for draws, _, _ in data.take(7)]))
 """
 
 
 def test_a_new_process_that_starts_at_epoch_2_sees_the_same_draws(store, manifest):
-    data = make(store, manifest, n_draws=2, augment=lambda images, draws: draws)
+    data = make(store, manifest, augmentation=Augmentation(lambda images, draws: draws, 2))
     undisturbed = [draws.numpy().tolist() for draws, _, _ in data.skip(14).take(7)]
 
     script = [sys.executable, "-c", textwrap.dedent(NEW_PROCESS), str(store.folder / "part.u8")]
@@ -129,7 +139,7 @@ def test_a_new_process_that_starts_at_epoch_2_sees_the_same_draws(store, manifes
 
 
 def test_target_and_weight_travel_with_their_image(store, manifest, limit):
-    data = make(store, manifest, memory_limit_mb=limit, class_weights=WEIGHTS)
+    data = make(store, manifest, memory_limit_mb=limit, labelling=Labelling(WEIGHTS))
     for images, targets, weights in data.take(14):
         rows = manifest.iloc[images[:, 0, 0, 0].numpy()]
         assert np.array_equal(targets[:, 0], rows["target"])
@@ -140,7 +150,7 @@ def test_draws_travel_with_their_image(store, manifest):
     def show(images, draws):
         return tf.concat([tf.cast(images[:, 0, 0], tf.float32), draws], axis=1)
 
-    data = make(store, manifest, augment=show, n_draws=5)
+    data = make(store, manifest, augmentation=Augmentation(show, 5))
     for epoch in (0, 1):
         expected = plan_epoch(N, 3, epoch, 5)[1].numpy()
         for shown, _, _ in data.skip(7 * epoch).take(7):
@@ -176,7 +186,7 @@ def test_the_last_batch_of_an_epoch_holds_what_is_left(store, manifest):
 
 
 def test_a_last_batch_that_is_made_whole_repeats_the_first_images_of_the_epoch(store, manifest):
-    dataset = make(store, manifest, batch_size=8, whole_batches=True)
+    dataset = make(store, manifest, size=8, whole=True)
     batches = [images[:, 0, 0, 0] for images, *_ in dataset.take(7).as_numpy_iterator()]
 
     assert [len(batch) for batch in batches] == [8] * 7
@@ -186,7 +196,7 @@ def test_a_last_batch_that_is_made_whole_repeats_the_first_images_of_the_epoch(s
 
 
 def test_a_batch_larger_than_the_epoch_is_made_whole_too(store, manifest):
-    ((images, *_),) = make(store, manifest.head(3), batch_size=8, whole_batches=True).take(1).as_numpy_iterator()
+    ((images, *_),) = make(store, manifest.head(3), size=8, whole=True).take(1).as_numpy_iterator()
     counts = np.bincount(images[:, 0, 0, 0], minlength=3)
     assert sorted(counts) == [2, 3, 3]
 
@@ -207,7 +217,7 @@ TWO_REPLICAS = """
     from pathlib import Path
     import pandas as pd
     import tensorflow as tf
-    from pneumonia.pixels.batches import make_train_input
+    from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
     from pneumonia.pixels.store import Part, PixelStore
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -216,7 +226,7 @@ TWO_REPLICAS = """
     sha256s = [f"{row:064x}" for row in range(50)]
     store = PixelStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
-    data = make_train_input(store, manifest, batch_size=8, seed=3, memory_limit_mb=1)
+    data = make_train_input(store, manifest, Batching(8, seed=3), memory_limit_mb=1)
     batches = iter(strategy.experimental_distribute_dataset(data))
     shares = [strategy.experimental_local_results(next(batches)[0]) for _ in range(7)]
     print(json.dumps([[share[:, 0, 0, 0].numpy().tolist() for share in batch] for batch in shares]))
@@ -237,7 +247,7 @@ SLOW_READS = """
     import sys, time
     from pathlib import Path
     import pandas as pd
-    from pneumonia.pixels.batches import make_train_input
+    from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
     from pneumonia.pixels.store import Part, PixelStore
     class SlowStore(PixelStore):
         def read(self, rows):
@@ -247,7 +257,7 @@ SLOW_READS = """
     sha256s = [f"{row:064x}" for row in range(50)]
     store = SlowStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
-    batches = iter(make_train_input(store, manifest, batch_size=8, seed=3, memory_limit_mb=0))
+    batches = iter(make_train_input(store, manifest, Batching(8, seed=3), memory_limit_mb=0))
     next(batches)
     print("the next batches are being read")
 """
@@ -304,10 +314,9 @@ def test_the_default_augmentation_is_the_same_in_memory_streamed_and_started_lat
     tiny_store, tiny_manifest, default_parameters
 ):
     strengths = AugmentationParameters(**default_parameters["inputs"]["augmentation"])
-    default = partial(augment, strengths=strengths)
-    arguments = {"batch_size": 16, "seed": 1, "augment": default, "n_draws": N_DRAWS}
-    undisturbed = make_train_input(tiny_store, tiny_manifest, memory_limit_mb=1, **arguments).skip(3).take(3)
-    continued = make_train_input(tiny_store, tiny_manifest, memory_limit_mb=0, first_epoch=1, **arguments).take(3)
+    default = {"augmentation": Augmentation(partial(augment, strengths=strengths), N_DRAWS), "size": 16, "seed": 1}
+    undisturbed = make(tiny_store, tiny_manifest, IN_MEMORY, **default).skip(3).take(3)
+    continued = make(tiny_store, tiny_manifest, STREAMED, first_epoch=1, **default).take(3)
 
     for (expected, *_), (images, *_) in zip(undisturbed, continued, strict=True):
         assert np.array_equal(images, expected)

@@ -29,7 +29,14 @@ from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe
 from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
 from pneumonia.pixels.augmentation import N_DRAWS, augment
-from pneumonia.pixels.batches import make_eval_input, make_train_input, steps_per_epoch
+from pneumonia.pixels.batches import (
+    Augmentation,
+    Batching,
+    Labelling,
+    make_eval_input,
+    make_train_input,
+    steps_per_epoch,
+)
 from pneumonia.pixels.store import PixelStore
 
 logger = logging.getLogger(__name__)
@@ -196,18 +203,19 @@ def _make_copy(member: Member, store: PixelStore) -> AveragedCopy:
 
 def _train_input(member: Member, store: PixelStore, progress: Progress, replicas: int) -> tf.data.Dataset:
     recipe = member.recipe
+    change = partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size)
     return make_train_input(
         store,
         member.train,
-        batch_size=recipe.training.batch_size,
-        seed=recipe.training.seed,
+        Batching(
+            recipe.training.batch_size,
+            recipe.training.seed,
+            first_epoch=progress.next_epoch,
+            whole=replicas > 1,  # of a smaller one, a device could get no image, which ends in an error
+        ),
         memory_limit_mb=recipe.inputs.memory_limit_mb,
-        first_epoch=progress.next_epoch,
-        augment=partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size),
-        n_draws=N_DRAWS,
-        class_weights=recipe.class_weights,
-        etiologies=recipe.etiologies,
-        whole_batches=replicas > 1,  # of a smaller one, a device could get no image, which ends in an error
+        augmentation=Augmentation(change, N_DRAWS),
+        labelling=Labelling(recipe.class_weights, recipe.etiologies),
     )
 
 

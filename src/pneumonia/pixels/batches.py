@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,51 @@ PREFETCH_BATCHES = 4
 PARALLEL_BATCHES = 2
 # Images that are read from disk at once into memory.
 LOADED_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Which images come in which batch of a training.
+
+    Attributes:
+        size: Images in a batch. The last batch of an epoch holds what is left.
+        seed: Of order and draws; not negative.
+        first_epoch: The epoch to begin with, counted from 0.
+        shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
+        whole: Whether an epoch's last batch is filled up with the epoch's first images.
+    """
+
+    size: int
+    seed: int
+    first_epoch: int = 0
+    shard: tuple[int, int] = (1, 0)
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What changes the images of a training.
+
+    Attributes:
+        apply: Applied to each batch with the draws of its rows.
+        n_draws: How many draws it takes for an image.
+    """
+
+    apply: Augment
+    n_draws: int
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What a training learns of an image, and how much it counts.
+
+    Attributes:
+        class_weights: Weight of an image by label; 1 without.
+        etiologies: The kinds of positives that targets tell apart, as in the manifest's column `etiology`.
+    """
+
+    class_weights: Mapping[str, float] | None = None
+    etiologies: Sequence[str] = ()
 
 
 def steps_per_epoch(n_images: int, batch_size: int, shard: tuple[int, int] = (1, 0)) -> int:
@@ -66,61 +112,52 @@ def _filled_up(rows: tf.Tensor, batch_size: int) -> tf.Tensor:
 def make_train_input(
     store: PixelStore,
     manifest: pd.DataFrame,
+    batching: Batching,
     *,
-    batch_size: int,
-    seed: int,
     memory_limit_mb: int,
-    first_epoch: int = 0,
-    augment: Augment | None = None,
-    n_draws: int = 0,
-    class_weights: Mapping[str, float] | None = None,
-    etiologies: Sequence[str] = (),
-    shard: tuple[int, int] = (1, 0),
-    whole_batches: bool = False,
+    augmentation: Augmentation | None = None,
+    labelling: Labelling = Labelling(),
 ) -> tf.data.Dataset:
     """Make the endless input of a training, each epoch in another order.
 
     Args:
         store: Has the pixels.
         manifest: One row per image, with sha256, label and target.
-        batch_size: Images in a batch. The last batch of an epoch holds what is left.
-        seed: Of order and draws; not negative.
+        batching: Which images come in which batch.
         memory_limit_mb: Pixels of up to this size (in 10^6 bytes) are held in memory, more are streamed.
-        first_epoch: The epoch to begin with.
-        augment: Applied to each batch with the draws of its rows.
-        n_draws: How many draws `augment` takes for an image.
-        class_weights: Weight of an image by label; 1 without.
-        etiologies: The kinds of positives that targets tell apart, as in the manifest's column `etiology`.
-        shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
-        whole_batches: Whether an epoch's last batch is made whole with the epoch's first images.
+        augmentation: What changes the images.
+        labelling: Targets and weights; without, the two classes, all of the same weight.
 
     Returns:
-        Images `[b, size, size, 1]` (uint8, or as `augment` gives them), targets, weights float32 `[b]`;
+        Images `[b, size, size, 1]` (uint8, or as the augmentation gives them), targets, weights float32 `[b]`;
         `steps_per_epoch` batches an epoch. Targets are float32 `[b, 1]`; with etiologies a pair of these and of 1
         in the column of the negative class or of the etiology, 0 elsewhere, `[b, 1 + k]`.
     """
     read = _make_reader(store, manifest, memory_limit_mb)
-    targets, kinds = _targets(manifest), _kinds(manifest, etiologies)
-    weights = _on_cpu(manifest["label"].map(class_weights or dict.fromkeys(manifest["label"], 1.0)), np.float32)
-    count, index = shard
+    labelling = labelling or Labelling()
+    targets, kinds = _targets(manifest), _kinds(manifest, labelling.etiologies)
+    class_weights = labelling.class_weights or dict.fromkeys(manifest["label"], 1.0)
+    weights = _on_cpu(manifest["label"].map(class_weights), np.float32)
+    count, index = batching.shard
 
     def plan(epoch: tf.Tensor) -> tf.data.Dataset:
-        order, draws = plan_epoch(len(manifest), seed, epoch, n_draws)
+        n_draws = augmentation.n_draws if augmentation else 0
+        order, draws = plan_epoch(len(manifest), batching.seed, epoch, n_draws)
         rows = order[index::count]
-        if whole_batches:
-            rows = _filled_up(rows, batch_size)
-        return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batch_size)
+        if batching.whole:
+            rows = _filled_up(rows, batching.size)
+        return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batching.size)
 
     def load(rows: tf.Tensor, draws: tf.Tensor) -> tuple:
         images = read(rows)
-        if augment is not None:
-            images = augment(images, draws)
+        if augmentation:
+            images = augmentation.apply(images, draws)
         chosen, weight = tf.gather(targets, rows), tf.gather(weights, rows)
-        if not etiologies:
+        if not labelling.etiologies:
             return images, chosen, weight
         return images, (chosen, tf.gather(kinds, rows)), weight
 
-    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+    epochs = tf.data.Dataset.range(batching.first_epoch, tf.int64.max)
     batches = epochs.flat_map(plan).map(load, num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return _without_autotuner(batches.apply(endless).prefetch(PREFETCH_BATCHES))

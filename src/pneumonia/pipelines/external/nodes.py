@@ -36,27 +36,34 @@ def index_external(
     return elsewhere.index_external(labelled, index_cache, ingest, external)
 
 
+def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
+    """List the images that the model was trained, validated and tested on, with their perceptual hashes.
+
+    Raises:
+        UserError: If the manifest is not the model's.
+    """
+    check_lineage(model_lineage, split_manifest)
+    hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
+    return split_manifest.assign(perceptual_hash=split_manifest["sha256"].map(hashes).fillna(""))
+
+
 def refuse_known(
     external_files: pd.DataFrame,
     external_images: ImageSource,
-    split_manifest: pd.DataFrame,
-    image_index: pd.DataFrame,
+    known_images: pd.DataFrame,
     pixel_store: PixelStores,
     model_lineage: dict[str, Any],
-    ingest: IngestParameters,
+    parameters: IngestParameters,
 ) -> pd.DataFrame:
     """Take out of the test what the model was trained or validated on, found by bytes and by pixels.
 
     Raises:
-        UserError: If the manifest is not the model's, or nothing else is left.
+        UserError: If nothing else is left.
     """
-    check_lineage(model_lineage, split_manifest)
-    hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
-    known = split_manifest.assign(perceptual_hash=split_manifest["sha256"].map(hashes).fillna(""))
     usable = external_files[external_files["status"] == "ok"]
     items = elsewhere.list_items(external_images)
     store = open_pixels(pixel_store, model_lineage)
-    found = find_known(usable, items, known, store, reading_of(model_lineage), ingest)
+    found = find_known(usable, items, known_images, store, reading_of(model_lineage), parameters)
     return elsewhere.mark_known(external_files, found)
 
 

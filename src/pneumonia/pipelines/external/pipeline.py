@@ -6,6 +6,7 @@ from pneumonia.pipelines.external.figures import draw_external_calibration, draw
 from pneumonia.pipelines.external.nodes import (
     audit_external,
     index_external,
+    list_known,
     measure_attributes,
     measure_external,
     predict_external,
@@ -42,12 +43,17 @@ def create_pipeline() -> Pipeline:
                 name="index_external",
             ),
             Node(
+                func=list_known,
+                inputs=["split_manifest", "image_index", "model_lineage"],
+                outputs="known_images",
+                name="list_known",
+            ),
+            Node(
                 func=refuse_known,
                 inputs=[
                     "external_files",
                     "external_images",
-                    "split_manifest",
-                    "image_index",
+                    "known_images",
                     "pixel_store",
                     "model_lineage",
                     "params:ingest",
