@@ -37,14 +37,18 @@ def index_external(
 
 
 def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
-    """List the images that the model was trained, validated and tested on, with their perceptual hashes.
+    """List the images that the model was trained, validated and tested on.
+
+    Returns:
+        path, sha256, split and perceptual_hash (empty where it is not known).
 
     Raises:
         UserError: If the manifest is not the model's.
     """
     check_lineage(model_lineage, split_manifest)
     hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
-    return split_manifest.assign(perceptual_hash=split_manifest["sha256"].map(hashes).fillna(""))
+    known = split_manifest[["path", "sha256", "split"]]
+    return known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
 
 
 def refuse_known(
