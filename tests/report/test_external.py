@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.report.external import list_external_findings
+from pneumonia.report.external import list_external_findings, tabulate_shortcuts
 
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
@@ -73,3 +73,24 @@ def test_the_fall_is_judged_by_its_interval(there, title, level):
 
 def test_nothing_speaks_for_a_model_that_may_be_guessing_there():
     assert "good" not in {finding["level"] for finding in found(0.47, 0.40, 0.53, lead=0.4).values()}
+
+
+def test_the_table_of_shortcuts_has_the_best_first_and_the_lead_of_the_network():
+    audit = pd.DataFrame(
+        {
+            "predictor": ["network", "file_size"],
+            "auc": [0.46, 0.8],
+            "low": [0.4, 0.74],
+            "high": [0.52, 0.85],
+            "behind_network": [None, -0.34],
+            "behind_network_low": [None, -0.44],
+            "behind_network_high": [None, -0.24],
+        }
+    )
+
+    table = tabulate_shortcuts(audit)
+
+    assert table.to_numpy().tolist() == [
+        ["File size", 0.8, "0.740 to 0.850", "-0.340", "-0.440 to -0.240"],
+        ["The network", 0.46, "0.400 to 0.520", "", ""],
+    ]

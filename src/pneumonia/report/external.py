@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.external import EXTERNAL
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
 from pneumonia.report.levels import CHANCE, Finding, Level, finding
 from pneumonia.report.render import render
-from pneumonia.report.shortcuts import judge_shortcuts
+from pneumonia.report.shortcuts import judge_shortcuts, lead_of
 from pneumonia.report.words import say_interval, say_number, say_percent
 
 LARGE_FALL = 0.05  # of AUC, against our own test
@@ -96,5 +96,20 @@ def write_external_report(**material: Any) -> str:
         findings=list_external_findings(material["external_metrics"], test, shortcuts, positive),
         statuses=material["external_index"]["status"].value_counts().to_dict(),
         unused=material["external_index"].query("status != 'ok'"),
-        shortcut_table=shortcuts.assign(predictor=shortcuts["predictor"].map(PREDICTOR_LABELS)),
+        shortcut_table=tabulate_shortcuts(shortcuts),
+    )
+
+
+def tabulate_shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
+    """Put the table of `audits.external.audit_external` as the page shows it: the best first, intervals in words."""
+    rows = shortcuts.sort_values("auc", ascending=False).to_dict("records")
+    leads = [None if row["predictor"] == Predictor.NETWORK else lead_of(row) for row in rows]
+    return pd.DataFrame(
+        {
+            "predictor": [PREDICTOR_LABELS[row["predictor"]] for row in rows],
+            "AUC": [row["auc"] for row in rows],
+            "95% interval": [say_interval(row) for row in rows],
+            "network ahead by": [say_number(lead["value"]) if lead else "" for lead in leads],
+            "95% interval, paired": [say_interval(lead) if lead else "" for lead in leads],
+        }
     )

@@ -40,7 +40,9 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
         if list(doubtful["predictor"]) != [best["predictor"]]:
             text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
         text += " The result does not show that it reads radiographs."
-        return finding(Level.BAD, "Not shown to be better than a shortcut", text)
+        is_worse = best[f"{BEHIND}_high"] < 0
+        title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
+        return finding(Level.BAD, title, text)
     if best["low"] > CHANCE:
         text += " Some of the network's skill may come from there."
         return finding(Level.CAUTION, "Shortcuts tell the classes apart as well", text)
@@ -55,7 +57,7 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     text = f"In the middle third of the score of “{_label(shortcut)}” ({network['n']:,} test images) the network has "
     text += f"AUC {say_number(network['auc'])} ({say_interval(network)}), that shortcut {say_number(shortcut['auc'])} "
     text += f"({say_interval(shortcut)}); {_say_lead(shortcut)}."
-    lead = _lead(shortcut)
+    lead = lead_of(shortcut)
     if lead["low"] is None or pd.isna(lead["low"]):
         title = "The best shortcut leaves too few images to judge the network without it"
         return finding(Level.CAUTION, title, text)
@@ -64,13 +66,13 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     return finding(Level.CAUTION, "Not shown to be ahead of a shortcut where that tells least", text)
 
 
-def _lead(row: Mapping[str, Any]) -> dict[str, Any]:
+def lead_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return how far the network is ahead of a shortcut, as an estimate."""
     return {"value": row[BEHIND], "low": row[f"{BEHIND}_low"], "high": row[f"{BEHIND}_high"]}
 
 
 def _say_lead(row: Mapping[str, Any]) -> str:
-    lead = _lead(row)
+    lead = lead_of(row)
     return f"difference {say_number(lead['value'])} ({say_interval(lead)}, paired)"
 
 

@@ -140,7 +140,7 @@ def shortcuts(material, images, best, lead):
     ("best", "lead", "title", "level"),
     [
         ((0.95, 0.92, 0.97), (0.02, -0.01, 0.05), "Not shown to be better than a shortcut", "bad"),
-        ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Not shown to be better than a shortcut", "bad"),
+        ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Worse than a shortcut", "bad"),
         ((0.80, None, None), (0.17, None, None), "Not shown to be better than a shortcut", "bad"),
         # The intervals of the two overlap, that of their difference excludes 0.
         ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts tell the classes apart as well", "caution"),
