@@ -56,7 +56,7 @@ class AugmentationParameters(Group):
     @model_validator(mode="after")
     def _cut_or_smaller(self) -> Self:
         if self.crop + self.zoom_out > 1 + 1e-9:
-            raise ValueError("crop and zoom_out add up to more than 1, but no image is both cut and shown smaller")
+            raise ValueError("crop and zoom_out add up to more than 1, but no image is both cropped and shown smaller")
         return self
 
 
