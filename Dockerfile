@@ -1,4 +1,4 @@
-# The installed package and its configuration, without the checkout: docs/running.md says how it is used.
+# The installed package and its configuration, without the checkout. For its use see docs/running.md.
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY constraints.txt pyproject.toml README.md LICENSE ./
@@ -9,7 +9,7 @@ RUN python -m venv /opt/pneumonia \
 FROM python:3.11-slim
 COPY --from=build /opt/pneumonia /opt/pneumonia
 ENV PATH=/opt/pneumonia/bin:$PATH
-# Before VOLUME: a new volume takes over the owner.
+# Before VOLUME: a new volume inherits the owner.
 RUN useradd --create-home --uid 1000 pneumonia \
     && mkdir --parents /home/pneumonia/data \
     && chown pneumonia /home/pneumonia/data

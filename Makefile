@@ -1,4 +1,4 @@
-# All of it works in .venv, which `make install` sets up with the exact versions of constraints.txt.
+# Everything runs in .venv, which `make install` sets up with the exact versions in constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
@@ -18,10 +18,10 @@ install: .venv/installed ## Set up .venv with the extras dev and viz
 
 READER := src/reader
 
-demo: install ## Run the whole chain on generated images
+demo: install ## Run all stages on generated images
 	$(BIN)/kedro run --env=demo
 
-# Each worker imports TensorFlow: more than four cost memory for little.
+# Each worker imports TensorFlow: more than four cost much memory for little gain.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test: install ## Run the tests, without the slow ones
@@ -30,13 +30,13 @@ test: install ## Run the tests, without the slow ones
 slow: install $(READER)/node_modules/.package-lock.json ## Run the slow tests
 	$(PYTEST) -m slow --durations=20
 
-check: install ## Look at style, format, types and imports
+check: install ## Check style, format, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-parameters: install ## Write the table and the comments of the parameters from their models
+parameters: install ## Write the table of parameters and their comments from their models
 	$(BIN)/python docs/parameters.py
 
 viz: install ## Open the graph of the demo run on 127.0.0.1
@@ -48,18 +48,18 @@ site: install ## Build the graph with its previews as static pages in build/
 	echo '{"has_missing_dependencies": false, "package_compatibilities": [{"package_name": "fsspec", "is_compatible": true}]}' > build/api/metadata
 
 $(READER)/node_modules/.package-lock.json: $(READER)/package-lock.json
-	@command -v npm >/dev/null || { echo "The reader's page is built by Node.js 20 or newer, which is missing: install nodejs and npm."; exit 1; }
+	@command -v npm >/dev/null || { echo "Building the reader's page needs Node.js 20 or newer: install nodejs and npm."; exit 1; }
 	npm ci --prefix $(READER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
-reader: $(READER)/node_modules/.package-lock.json ## Build the reader's page of the newest exported model in build/reader
+reader: $(READER)/node_modules/.package-lock.json ## Build the reader's page for the newest exported model in build/reader
 	node $(READER)/build.mjs $(MODEL)
 
 reader-test: $(READER)/node_modules/.package-lock.json ## Run the unit tests of the reader's page
 	cd $(READER) && node --test
 
-constraints: ## Write constraints.txt from what is installed in .venv
+constraints: ## Write constraints.txt from the packages in .venv
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
-clean: ## Remove .venv and what demo runs made
+clean: ## Remove .venv and the outputs of demo runs
 	rm -rf .venv data/demo build

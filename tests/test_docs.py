@@ -335,9 +335,9 @@ def test_comments_are_put_in_place_of_others_and_values_stay(parameter_texts):
 
     assert parameter_texts.write_comments(text) == (
         "# How the network is trained.\ntraining:\n"
-        "  # Seed of the first weights, of the order of the images and of every random change of them. [integer]\n"
+        "  # Seed of the initial weights, the order of the images and their random changes. [integer]\n"
         "  seed: 0\n\n  # Mine.\n\n"
-        "  # Images in a step. [images]\n  batch_size: 16\n"
+        "  # Images per step. [images]\n  batch_size: 16\n"
     )
 
 

@@ -138,7 +138,7 @@ def test_a_version_that_cannot_be_loaded_is_refused(ingested, images, pipeline, 
 def test_a_pipeline_whose_input_was_never_made_names_the_command(tmp_path, copy_project):
     message = message_of(copy_project(tmp_path / "empty"), "inputs")
 
-    assert message == "There is no split_manifest yet; make it by: kedro run --pipelines=training."
+    assert message == "There is no split_manifest yet; make it with: kedro run --pipelines=training."
 
 
 def test_a_manifest_that_was_cut_is_refused_by_whatever_reads_it(checkout_of_mine):
@@ -146,7 +146,7 @@ def test_a_manifest_that_was_cut_is_refused_by_whatever_reads_it(checkout_of_min
     manifest.write_bytes(manifest.read_bytes()[:-100])
 
     message = message_of(checkout_of_mine, "imbalance")
-    assert message.startswith(f"{manifest} is not as it was written: it was cut or edited.")
+    assert message.startswith(f"{manifest} has changed since it was written: it was truncated or edited.")
     assert not list(checkout_of_mine.glob("data/04_feature/*.json"))
 
 
@@ -236,7 +236,7 @@ def test_an_interrupted_decoding_leaves_a_store_that_goes_on(tiny_images, tiny_m
         "image_size": 32,
         "resize": "squeeze",
     }
-    with pytest.raises(UserError, match=r"Interrupted\. What was stored .* stays; the same command goes on"):
+    with pytest.raises(UserError, match=r"Interrupted\. Complete parts .* are kept; the same command resumes"):
         dataset.save(PixelRequest(**request, read=press))
 
     dataset.save(PixelRequest(**request, read=tiny_images.__getitem__))

@@ -117,7 +117,7 @@ def test_the_demo_refuses_images_of_the_users_own(checkout):
     process = kedro(checkout, "run", "--env=tiny", "--params=images=elsewhere")
 
     assert process.returncode == 1
-    assert "The demo generates its own images and would not read elsewhere" in process.stderr
+    assert "The demo generates its own images and does not read elsewhere" in process.stderr
     assert "Traceback" not in process.stdout + process.stderr
 
 
@@ -133,7 +133,7 @@ def test_evaluation_without_a_model_says_how_to_make_one(tmp_path, copy_project)
     process = kedro(copy_project(tmp_path / "empty"), "run", "--env=demo", "--pipelines=evaluation")
 
     assert process.returncode != 0
-    assert "make it by: kedro run --pipelines=training --env=demo" in process.stderr
+    assert "make it with: kedro run --pipelines=training --env=demo" in process.stderr
     assert "Traceback" not in process.stdout + process.stderr
 
 
@@ -202,5 +202,5 @@ def test_one_image_of_a_class_in_each_split_ends_in_a_report(tmp_path, tiny_chec
     assert "Against it: No interval." in ended.stderr
     (report,) = folder.glob("data/08_reporting/report.html/*/report.html")
     page = report.read_text()
-    assert "Nothing was cross-validated: a class of train and validation has fewer than 5 groups" in page
+    assert "Nothing was cross-validated: one class of train and validation has fewer than 5 groups" in page
     assert "No network was trained on the rim alone" in page

@@ -118,4 +118,4 @@ def test_what_is_missing_is_asked_for_by_the_command_that_is_there(run):
 
     assert ended.returncode == 1
     command = f"python -m pneumonia --conf-source={folder}/conf-pneumonia.tar.gz --pipelines=training --env=notes"
-    assert ended.stderr.splitlines()[-1].endswith(f"make it by: {command}.")
+    assert ended.stderr.splitlines()[-1].endswith(f"make it with: {command}.")

@@ -38,12 +38,12 @@ def list_versions(env: str | None) -> None:
 
 
 @versions.command()
-@click.option("--keep", type=click.IntRange(min=1), required=True, help="How many versions of each dataset stay.")
+@click.option("--keep", type=click.IntRange(min=1), required=True, help="How many versions of each dataset to keep.")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @env_option
 @plainly
 def prune(keep: int, yes: bool, env: str | None) -> None:
-    """Remove old versions, but none that a version which stays was made from."""
+    """Remove old versions, except those that a remaining version was made from."""
     from pneumonia.base.errors import UserError
     from pneumonia.datasets.versions import choose_removable, remove, summarise_versions
 
@@ -53,7 +53,9 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
         return
     click.echo(summarise_versions(old).to_string(index=False))
     if not yes:
-        click.confirm(f"Remove these {len(old)} datasets of {old['bytes'].sum() / 1e6:,.1f} MB for good?", abort=True)
+        click.confirm(
+            f"Remove these {len(old)} datasets of {old['bytes'].sum() / 1e6:,.1f} MB permanently?", abort=True
+        )
     try:
         remove(old)
     except OSError as error:

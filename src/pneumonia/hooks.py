@@ -39,7 +39,7 @@ _SPEAK_OF_ERRORS = (
 )
 
 # What a user can fix when a file cannot be read or written, and what to do.
-_MENDABLE = {
+_FIXABLE = {
     errno.ENOSPC: "Make room",
     errno.EDQUOT: "Make room",
     errno.EFBIG: "Raise the limit on the size of files",
@@ -79,7 +79,7 @@ class ParametersHook:
         except ValidationError as error:
             problems = "\n".join(f"  {_explain(problem, given)}" for problem in error.errors())
             raise UserError(
-                f"These parameters are wrong; nothing was run:\n{problems}\n"
+                f"These parameters are invalid; nothing was run:\n{problems}\n"
                 "See conf/base/parameters*.yml for the keys, their units and defaults."
             ) from error
         address = context.config_loader.runtime_params.get("images") or context.config_loader["globals"]["images"]
@@ -179,10 +179,10 @@ class UserErrorHook:
         for cause in _causes(error):
             if isinstance(cause, UserError):
                 raise UserError(cause.message)
-            if isinstance(cause, OSError) and cause.errno in _MENDABLE:
+            if isinstance(cause, OSError) and cause.errno in _FIXABLE:
                 raise UserError(
-                    f"{cause.filename or 'A file'}: {cause.strerror}. {_MENDABLE[cause.errno]} and run again; "
-                    "nothing that was there is lost."
+                    f"{cause.filename or 'A file'}: {cause.strerror}. {_FIXABLE[cause.errno]} and run again; "
+                    "no existing data are lost."
                 ) from cause
 
 
@@ -238,7 +238,7 @@ def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
     for pipeline_name in ("training", "evaluation"):
         if name in pipelines[pipeline_name].outputs() | pipelines[pipeline_name].datasets():
             env = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local") else ""
-            return f"; make it by: kedro run --pipelines={pipeline_name}{env}"
+            return f"; make it with: kedro run --pipelines={pipeline_name}{env}"
     return ""
 
 

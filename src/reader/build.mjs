@@ -1,4 +1,4 @@
-// Builds build/reader/index.html: node build.mjs [FOLDER of an exported model]. Without one, the newest is taken.
+// Builds build/reader/index.html: node build.mjs [FOLDER of an exported model]. Without one, the newest is used.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -38,7 +38,7 @@ async function script() {
 
 const folder = process.argv[2] ?? newestExport();
 if (!folder || !existsSync(join(folder, "model.onnx"))) {
-  console.error("No exported model is there. Run the pipeline export first, or name the folder of one.");
+  console.error("There is no exported model. Run the export pipeline first, or name the folder of one.");
   process.exit(1);
 }
 const css = read(join(here, "page.css"));

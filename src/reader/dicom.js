@@ -15,7 +15,7 @@ export function readDicom(bytes) {
     throw new Refused("The DICOM file is damaged: its header cannot be read.");
   }
   if (!UNCOMPRESSED.includes(data.string("x00020010"))) {
-    throw new Refused("The DICOM file is compressed or in big-endian order, which this page does not read. Export it uncompressed (little endian).");
+    throw new Refused("The DICOM file is compressed or in big-endian order, which this page cannot read. Export it uncompressed (little endian).");
   }
   refuseUnsuitable(data);
   try {
@@ -29,13 +29,13 @@ export function readDicom(bytes) {
 function refuseUnsuitable(data) {
   const text = (tag) => (data.string(tag) ?? "").trim().toUpperCase();
   const reasons = [
-    [Number(text("x00280008") || 1) > 1, "It holds several frames; this page reads single images."],
+    [Number(text("x00280008") || 1) > 1, "It contains several frames; this page reads single images."],
     [text("x00080068") === "FOR PROCESSING", "It is raw detector data (FOR PROCESSING). Export the image for presentation."],
-    [text("x00280301") === "YES", "It has burned-in annotation, which may name the patient. Export it without."],
-    [!MODALITIES.includes(text("x00080060")), "It is not a radiograph: the modality is another."],
-    [!/^$|CHEST|THORAX|LUNG/.test(text("x00180015")), "It is not a chest: the body part examined is another."],
-    [!["PA", "AP", ""].includes(text("x00185101")), "It is not a frontal view: the view position is another."],
-    [!text("x00280004").startsWith("MONOCHROME"), "It is in colour, where a radiograph has grey levels."],
+    [text("x00280301") === "YES", "It has burned-in annotation, which may name the patient. Export it without annotation."],
+    [!MODALITIES.includes(text("x00080060")), "It is not a radiograph: other modality."],
+    [!/^$|CHEST|THORAX|LUNG/.test(text("x00180015")), "It is not a chest: other body part."],
+    [!["PA", "AP", ""].includes(text("x00185101")), "It is not a frontal view: other view position."],
+    [!text("x00280004").startsWith("MONOCHROME"), "It is in colour: a radiograph has only grey levels."],
     [Boolean(data.elements.x00283000 || data.elements.x00283010), "It has a lookup table, which this page does not apply. Use the pipeline for it."],
     [![8, 16].includes(data.uint16("x00280100")), "It has neither 8 nor 16 bits per pixel."],
   ];

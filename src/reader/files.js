@@ -1,4 +1,4 @@
-// What a file is, by its content, and why it may be refused before it is decoded.
+// The type of a file, by its content, and reasons to refuse it before it is decoded.
 
 export class Refused extends Error {}
 
@@ -32,6 +32,6 @@ export function refuseSize(width, height) {
   if (!width || !height) throw new Refused("The file is damaged: the image has no pixels.");
   const megapixels = (width * height) / 1e6;
   if (megapixels > MOST_MEGAPIXELS) {
-    throw new Refused(`The image has ${Math.round(megapixels)} megapixels; this page takes at most ${MOST_MEGAPIXELS}. Export it smaller.`);
+    throw new Refused(`The image has ${Math.round(megapixels)} megapixels; the limit of this page is ${MOST_MEGAPIXELS}. Export a smaller one.`);
   }
 }

@@ -1,4 +1,4 @@
-// From the model's outputs to what the page says.
+// From the model's outputs to the text of the page.
 
 /** Probability after calibration, as model.json describes it. */
 export function calibrate(probability, how) {
@@ -13,12 +13,12 @@ export function calibrate(probability, how) {
   return 1 / (1 + Math.exp(-odds));
 }
 
-/** What is said of one image: decision, sentence, probabilities; none where the image is out of range. */
+/** The result for one image: decision, sentence and probabilities; no probabilities if it is out of range. */
 export function judge(outputs, model) {
   const largest = Math.max(...outputs.distance);
   if (!(largest <= 1)) {
     const reason = model.range.reasons[model.range.kinds[outputs.distance.indexOf(largest)]] ?? "its values are no numbers";
-    return { status: "out of range", sentence: `No probability: the image is ${reason}. What the network says of such an image means nothing.` };
+    return { status: "out of range", sentence: `No probability: the image is ${reason}. The network's output for such an image means nothing.` };
   }
   const probability = outputs.probability[0];
   const calibrated = calibrate(probability, model.calibration);
@@ -32,7 +32,7 @@ export function judge(outputs, model) {
 export const percent = (value) => `${(100 * value).toFixed(1)}%`;
 const interval = (figure, text) => `${text(figure.value)} (95% interval ${text(figure.low)} to ${text(figure.high)})`;
 
-/** One sentence on how the model did on a set of images. */
+/** One sentence on the model's performance on a set of images. */
 export function results(figures, place) {
   const count = figures.n ? `${figures.n.toLocaleString("en")} images` : "its images";
   const words = [["auc", "area under the ROC curve", (value) => value.toFixed(3)], ["sensitivity", "sensitivity", percent], ["specificity", "specificity", percent]];

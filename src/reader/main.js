@@ -18,17 +18,17 @@ const say = (text) => { at("state").textContent = text; };
 function introduce() {
   at("notice").textContent = model.notice;
   at("trained").textContent = `Trained on: ${model.trained_on}`;
-  at("own").textContent = results(model.results.test, "Images of the same source, held out of training");
+  at("own").textContent = results(model.results.test, "Images from the same source, held out of training");
   at("external").textContent = model.results.external
-    ? results(model.results.external, "Images of another hospital")
-    : "How it does in another hospital was never measured. Expect it to do worse there.";
+    ? results(model.results.external, "Images from another hospital")
+    : "Performance in another hospital was never measured. Expect it to be worse there.";
   at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
   at("about-map").hidden = !model.map;
   at("map").closest("label").hidden = !model.map;
 }
 
 function reasonOf(error) {
-  return error instanceof Refused ? error.message : "The image could not be processed; this browser may lack the memory for it.";
+  return error instanceof Refused ? error.message : "The image could not be processed; this browser may not have enough memory for it.";
 }
 
 async function examine(network, file) {
@@ -86,7 +86,7 @@ async function open(row, line, focus) {
 function limits() {
   const scale = model.scale === "calibrated_probability" ? "The probability is calibrated" : "The probability is the network's own score";
   const share = model.calibration.prevalence;
-  return `${scale}${share ? `, for images of which ${percent(share)} show the finding` : ""}; elsewhere it differs. A low value does not exclude disease.`;
+  return `${scale}${share ? `, for a set of images of which ${percent(share)} show the finding` : ""}; at other shares it differs. A low value does not exclude disease.`;
 }
 
 async function take(files, network) {
@@ -127,7 +127,7 @@ function clear() {
   current = null;
   at("rows").replaceChildren();
   at("listed").hidden = at("view").hidden = true;
-  say("All images are removed.");
+  say("All images removed.");
   at("choose").focus();
 }
 
@@ -151,5 +151,5 @@ try {
   listen(await loadNetwork(model));
   say("Ready.");
 } catch {
-  say("The network could not be started in this browser. It needs WebAssembly and DecompressionStream: use a current browser.");
+  say("The network could not be started in this browser. It needs WebAssembly and DecompressionStream: use an up-to-date browser.");
 }

@@ -4,7 +4,7 @@ import { kind, MOST_MEGABYTES, Refused, refuseSize, sides } from "./files.js";
 
 /** The image in a file: {grey, width, height, isJpeg}. */
 export async function readImage(file) {
-  if (file.size > MOST_MEGABYTES * 1e6) throw new Refused(`The file is larger than ${MOST_MEGABYTES} MB, the most this page takes.`);
+  if (file.size > MOST_MEGABYTES * 1e6) throw new Refused(`The file is larger than ${MOST_MEGABYTES} MB, the limit of this page.`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const type = kind(bytes);
   if (type === "dicom") return { ...readDicom(bytes), isJpeg: false };

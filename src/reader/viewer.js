@@ -75,7 +75,7 @@ export class Viewer {
   }
 }
 
-/** The map as a small picture that is drawn large: amber, the more opaque the more it speaks for the class. */
+/** The map as a small picture that is drawn large: amber, more opaque where it supports the class more. */
 function mapCanvas(values, model) {
   const [height, width] = model.map.shape;
   const canvas = new OffscreenCanvas(width, height);

@@ -17,7 +17,7 @@ def test_a_file_as_it_was_written_passes(written):
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"0" * 64, b"6b86b2"])
 def test_a_checksum_that_is_none_is_refused(written, content):
     checksum_path(written).write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.csv is not as it was written"):
+    with pytest.raises(UserError, match=r"a\.csv has changed since it was written"):
         check_as_written(written)
 
 

@@ -99,8 +99,8 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path):
         taker.join()
 
     assert said == [
-        f"The scheduler at {cluster.address} is gone. What was finished is kept: start it again, and the same command "
-        "goes on."
+        f"The scheduler at {cluster.address} is gone. Finished work is kept: restart the scheduler, and the same "
+        "command resumes."
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_scheduler_without_workers_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
     with (
         Cluster(tmp_path, workers=0) as cluster,
-        pytest.raises(UserError, match="has no worker. Start one by: dask worker"),
+        pytest.raises(UserError, match="has no worker. Start one with: dask worker"),
     ):
         list(run_all(pid_of, [1], at(cluster.address)))
 

@@ -36,7 +36,7 @@ def test_a_cut_model_is_refused_by_name(dataset, model, tmp_path):
     path = tmp_path / "model.keras" / "v1" / "model.keras"
     path.write_bytes(path.read_bytes()[:-200])
 
-    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+    with pytest.raises(UserError, match=r"model\.keras is not a complete model"):
         dataset.load()
 
 
@@ -47,7 +47,7 @@ def test_a_model_that_was_changed_inside_is_refused_by_name(dataset, model, tmp_
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
 
-    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+    with pytest.raises(UserError, match=r"model\.keras is not a complete model"):
         dataset.load()
 
 

@@ -28,7 +28,7 @@ def test_a_truncated_record_is_refused_by_name(dataset, tmp_path):
     path = tmp_path / "record.json"
     path.write_text(path.read_text()[:-4])
 
-    with pytest.raises(UserError, match=r"record\.json is not whole"):
+    with pytest.raises(UserError, match=r"record\.json is damaged"):
         dataset.load()
 
 
@@ -37,7 +37,7 @@ def test_a_record_that_was_edited_is_refused_with_the_way_out(dataset, tmp_path)
     path = tmp_path / "record.json"
     path.write_text(path.read_text().replace("0.5", "0.9"))
 
-    with pytest.raises(UserError, match=r"cut or edited.*sha256sum record\.json > record\.json\.sha256"):
+    with pytest.raises(UserError, match=r"truncated or edited.*sha256sum record\.json > record\.json\.sha256"):
         dataset.load()
 
 
@@ -51,5 +51,5 @@ def test_a_record_of_an_older_release_has_no_checksum_and_is_loaded(dataset, tmp
 def test_what_is_no_json_is_refused_by_name(dataset, tmp_path, content):
     (tmp_path / "record.json").write_bytes(content)
 
-    with pytest.raises(UserError, match=r"record\.json is not whole"):
+    with pytest.raises(UserError, match=r"record\.json is damaged"):
         dataset.load()

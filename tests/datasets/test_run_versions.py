@@ -70,7 +70,7 @@ def test_all_that_belongs_to_a_model_is_found(catalog):
 
 def test_a_manifest_of_the_same_content_takes_the_place_of_one_that_is_gone(catalog, tmp_path, write):
     (tmp_path / "split_manifest.csv/m1/split_manifest.csv").unlink()
-    with pytest.raises(UserError, match="The split_manifest that the model v1 was trained with is gone"):
+    with pytest.raises(UserError, match="The split_manifest that the model v1 was trained with is missing"):
         find_companions(catalog, OUTPUTS, "v1")
     write("split_manifest", "m3", "first")
     assert find_companions(catalog, OUTPUTS, "v1")["leak_audit"] == "m3"
@@ -82,7 +82,7 @@ def test_a_model_that_was_never_judged_has_no_decision(catalog, tmp_path):
 
 
 def test_a_model_without_lineage_is_refused(catalog):
-    with pytest.raises(UserError, match="There is no model_lineage of the version v3"):
+    with pytest.raises(UserError, match="There is no model_lineage of version v3"):
         find_companions(catalog, OUTPUTS, "v3")
 
 

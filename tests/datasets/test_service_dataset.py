@@ -19,12 +19,12 @@ def test_it_loads_what_the_function_returns(dataset, tmp_path):
 def test_an_error_that_a_user_can_mend_is_not_wrapped():
     dataset = ServiceDataset(service="pneumonia.datasets.services.open_images", arguments={"path": None})
 
-    with pytest.raises(UserError, match=r"^Say which images to judge"):
+    with pytest.raises(UserError, match=r"^Name the images to score"):
         dataset.load()
 
 
 def test_nothing_is_saved_into_a_service(dataset):
-    with pytest.raises(UserError, match="open_index_cache is there to be read or called"):
+    with pytest.raises(UserError, match="open_index_cache can only be read or called"):
         dataset.save({})
 
 

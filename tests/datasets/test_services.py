@@ -30,7 +30,7 @@ def test_the_demo_images_are_made_when_they_are_first_asked_for(tmp_path):
 
 
 def test_the_demo_refuses_images_of_the_users_own(tmp_path):
-    with pytest.raises(UserError, match=r"would not read /lab/images\. Leave out --env=demo"):
+    with pytest.raises(UserError, match=r"does not read /lab/images\. Leave out --env=demo"):
         open_demo_images(path=str(tmp_path), n_images=40, seed=0, images="/lab/images")
 
 
@@ -66,5 +66,5 @@ def test_every_version_of_a_record_is_loaded_by_its_name(record, tmp_path):
 def test_a_record_that_is_not_whole_is_named(record, tmp_path):
     record("2026-01-01", '{"run_id": ')
 
-    with pytest.raises(UserError, match=r"2026-01-01/run_record\.json is not whole"):
+    with pytest.raises(UserError, match=r"2026-01-01/run_record\.json is damaged"):
         load_all_records(str(tmp_path / "run_record.json"))

@@ -35,7 +35,7 @@ def test_a_table_cut_at_the_end_of_a_row_is_refused(dataset, tmp_path):
     path = tmp_path / "table.csv" / "v1" / "table.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
-    with pytest.raises(UserError, match="cut or edited"):
+    with pytest.raises(UserError, match="truncated or edited"):
         dataset.load()
 
 

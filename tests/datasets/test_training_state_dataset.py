@@ -74,7 +74,7 @@ def test_the_same_training_cannot_run_twice(dataset, states):
     other = TrainingStates(states.folder, states.logs)
     with states.owned("key"):
         pass
-    with pytest.raises(UserError, match="The same training is running already"), other.owned("key"):
+    with pytest.raises(UserError, match="The same training is already running"), other.owned("key"):
         pass
     with other.owned("another key"):
         pass

@@ -223,7 +223,7 @@ def test_a_folder_with_an_image_missing_is_made_again(small_folder: Path, tmp_pa
 
 def test_files_that_are_not_demo_images_are_not_touched(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="holds other files than demo images"):
+    with pytest.raises(UserError, match="contains files other than demo images"):
         write_demo_images(tmp_path, n_images=40)
     assert content(tmp_path) == {"notes.txt": b"mine"}
 

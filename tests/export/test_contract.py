@@ -82,7 +82,7 @@ def test_the_contract_says_how_to_decide_and_how_well_it_did(contract):
 
 def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(contract):
     assert contract["trained_on"] == (
-        "Published radiographs of one hospital, children of 1 to 5 years, antero-posterior (Kermany et al. 2018, "
+        "Published radiographs from one hospital, children aged 1 to 5, antero-posterior (Kermany et al. 2018, "
         "doi:10.17632/rscbjbr9sj.2, CC BY 4.0). Patients, as stated in report.population: children. 1,200 images of "
         "900 groups, of which validation and test were held out."
     )

@@ -57,5 +57,5 @@ def test_a_missing_package_is_named_with_the_extra_that_has_it(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(convert, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
 
-    with pytest.raises(UserError, match=r"not installed: tf2onnx\. Install them by: .*\[export\]"):
+    with pytest.raises(UserError, match=r"not installed: tf2onnx\. Install them with: .*\[export\]"):
         check_extra()

@@ -60,12 +60,12 @@ def test_broken_weights_shut_the_gate(files, predictor, tiny_manifest, tiny_stor
     assert parity["failures"]
     assert {failure.partition(",")[0] for failure in parity["failures"]} == {"model.onnx"}
     json.dumps(parity, allow_nan=False)
-    with pytest.raises(UserError, match=r"do not answer as the Keras model does.*model\.onnx, batch size 64: prob"):
+    with pytest.raises(UserError, match=r"do not match the Keras model.*model\.onnx, batch size 64: prob"):
         check_parity(parity, broken)
 
 
 def test_files_that_were_not_compared_are_refused(parity, files):
-    with pytest.raises(UserError, match="not those that were compared"):
+    with pytest.raises(UserError, match="not the ones that were compared"):
         check_parity(parity, {**files, ONNX: break_weights(files[ONNX], 1.01)})
 
 

@@ -87,7 +87,7 @@ def test_an_exif_orientation_is_noted(image):
     exif = Image.Exif()
     exif[0x0112] = 6
 
-    assert examine(encode(image, exif=exif)).note == "turned by its EXIF orientation"
+    assert examine(encode(image, exif=exif)).note == "rotated by its EXIF orientation"
 
 
 def test_a_limit_is_the_largest_that_is_allowed(image):

@@ -78,12 +78,12 @@ def test_what_does_not_fit_is_counted_and_listed_and_not_rejected(label):
     source = label(table, "a.png", "b.png", "c.png", "d.png")
 
     assert source.listing.label_problems == (
-        ("doubled row", "a.png", "said twice"),
-        ("doubled row", "b.png", "under two labels"),
         ("file without a row", "d.png", "no row in the table of labels"),
-        ("label that is not used", "b.png", "two labels in the table"),
-        ("label that is not used", "c.png", "unknown label COVID"),
+        ("repeated row", "a.png", "same label"),
+        ("repeated row", "b.png", "under two labels"),
         ("row without a file", "gone.png", "no file of that name"),
+        ("unused label", "b.png", "two labels in the table"),
+        ("unused label", "c.png", "unknown label COVID"),
     )
     assert {file.path for file in source.listing.files if file.problem} == set()
 
@@ -120,7 +120,7 @@ def test_chexpert_is_read_by_the_policies_that_were_set(label, uncertain, blank,
 
 @pytest.mark.parametrize(("policy", "asked"), [("uncertain", "blank"), ("blank", "uncertain")])
 def test_chexpert_without_a_policy_is_refused(label, policy, asked):
-    with pytest.raises(UserError, match=rf"has {asked} findings, first for .*labels.{asked} = positive"):
+    with pytest.raises(UserError, match=rf"has {asked} findings, the first for .*labels.{asked} = positive"):
         label(CHEXPERT, *CHEXPERT_FILES, preset="chexpert", **{policy: "leave_out"})
 
 
@@ -175,7 +175,7 @@ def test_a_groups_file_that_would_be_passed_over_is_refused(tmp_path, default_pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"path,group\n")
 
-    with pytest.raises(UserError, match=r"would not be used: groups.csv must be spelt so"):
+    with pytest.raises(UserError, match=r"would not be used: groups.csv must have exactly this name"):
         make_index(ImageSource(str(tmp_path)), {}, ingest)
 
 

@@ -148,7 +148,9 @@ def test_an_address_of_a_file_system_is_read_too(saved, arrays, tmp_path):
 )
 def test_arrays_of_another_kind_are_refused_in_one_sentence(saved, arrays, changes, reason):
     changed = {name: array for name, array in {**arrays, **changes}.items() if array is not None}
-    with pytest.raises(UserError, match=re.escape(f"of MedMNIST with two classes ({reason}): it needs train_images")):
+    with pytest.raises(
+        UserError, match=re.escape(f"complete MedMNIST file with two classes ({reason}): it needs train_images")
+    ):
         saved(changed).listing  # noqa: B018 - to ask for it opens the file
 
 
@@ -164,7 +166,7 @@ def test_a_file_that_is_no_archive_or_was_cut_or_is_far_too_large_is_refused(sav
         whole.replace(b"\x93NUMPY", b"\x93NUMPX"),
     ):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="is not a whole file of MedMNIST"):
+        with pytest.raises(UserError, match="is not a complete MedMNIST file"):
             ImageSource(str(path)).listing  # noqa: B018
     path.write_bytes(whole)
     monkeypatch.setattr("pneumonia.images.medmnist.MAX_BYTES", 1_000)
@@ -180,5 +182,5 @@ def test_an_array_that_claims_to_be_endless_is_refused(saved, arrays, tmp_path):
     with zipfile.ZipFile(tmp_path / "pneumoniamnist.npz") as given, zipfile.ZipFile(path, "w") as endless:
         for name in given.namelist():
             endless.writestr(name, header.getvalue() if name == "train_images.npy" else given.read(name))
-    with pytest.raises(UserError, match="is not a whole file of MedMNIST"):
+    with pytest.raises(UserError, match="is not a complete MedMNIST file"):
         ImageSource(str(path)).listing  # noqa: B018

@@ -117,7 +117,7 @@ def test_an_archive_that_was_cut_is_named(zipped):
     content = Path(source.address).read_bytes()
     Path(source.address).write_bytes(content[:-30])
 
-    with pytest.raises(UserError, match="not a whole zip archive .* fetch it again"):
+    with pytest.raises(UserError, match="not a complete zip archive .* download it again"):
         _ = source.listing
 
 
@@ -218,7 +218,7 @@ def test_links_are_followed_except_in_circles(folder):
     found = problems(source)
     assert found["train/NORMAL/up"] == "link that leads back to a folder above it"
     assert found["train/NORMAL/self.jpeg"].startswith("link or file that cannot be followed: Too many levels")
-    assert found["train/NORMAL/lost.jpeg"] == "link to a file that is not there"
+    assert found["train/NORMAL/lost.jpeg"] == "link to a missing file"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names need POSIX")
@@ -309,7 +309,9 @@ def test_a_tree_of_links_with_a_billion_paths_is_listed_at_once(folder):
 def test_a_folder_that_cannot_be_read_stops_the_run(folder):
     (folder / "test").chmod(0)
     try:
-        with pytest.raises(UserError, match=r"test cannot be read \(Permission denied\): its images would be missing"):
+        with pytest.raises(
+            UserError, match=r"test cannot be read \(Permission denied\), so its images would be missing"
+        ):
             _ = ImageSource(str(folder)).listing
     finally:
         (folder / "test").chmod(0o700)
@@ -322,7 +324,9 @@ def test_a_folder_that_goes_away_while_it_is_listed_stops_the_run(folder):
     (folder / "train").rmdir()
     folder.rename(folder.with_name("moved"))
 
-    with pytest.raises(UserError, match=r"cannot be read \(No such file or directory\): its images would be missing"):
+    with pytest.raises(
+        UserError, match=r"cannot be read \(No such file or directory\), so its images would be missing"
+    ):
         list(members)
 
 
@@ -363,7 +367,7 @@ def test_a_storage_that_fails_for_a_moment_is_asked_again(without_pauses):
 def test_a_storage_that_goes_on_failing_stops_the_run(without_pauses, tmp_path, default_parameters, failures, number):
     ingest = IngestParameters.model_validate(default_parameters["ingest"])
 
-    with pytest.raises(UserError, match=r"a.jpeg cannot be read .* may be whole, so it is not counted as bad"):
+    with pytest.raises(UserError, match=r"a.jpeg cannot be read .* may be intact, so it is not counted as bad"):
         examine_files(failing(failures, number), IndexCache(tmp_path / "cache"), ingest)
 
 
@@ -388,5 +392,5 @@ def test_a_table_that_is_larger_than_any_is_not_read(tmp_path, monkeypatch, read
     with (tmp_path / "groups.csv").open("wb") as file:
         file.truncate(20_000_000)
 
-    with pytest.raises(UserError, match=r"groups\.csv has 20 MB, more than the 10 MB that a table may have"):
+    with pytest.raises(UserError, match=r"groups\.csv has 20 MB, more than the limit of 10 MB for a table"):
         read(ImageSource(str(tmp_path)))

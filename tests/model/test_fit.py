@@ -197,7 +197,7 @@ def assert_same(one, other):
 
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, tmp_path):
-    with pytest.raises(UserError, match=r"Interrupted after 2 of 3 epochs\. The same command goes on from there"):
+    with pytest.raises(UserError, match=r"Interrupted after 2 of 3 epochs\. The same command resumes from there"):
         fit_tiny(states_in(tmp_path, InterruptedStates))
 
     assert_same(fit_tiny(states_in(tmp_path)), trained)
@@ -235,9 +235,9 @@ def test_an_interrupted_ensemble_goes_on_with_the_member_it_was_at(fit_tiny, ens
     states = states_in(tmp_path)
     continued = fit_tiny(states, members=2, epochs=2)
 
-    assert [line for line in caplog.messages if line.startswith("Continuing")] == [
-        "Continuing after 2 of 2 epochs of member 1 of 2.",
-        "Continuing after 1 of 2 epochs of member 2 of 2.",
+    assert [line for line in caplog.messages if line.startswith("Resuming")] == [
+        "Resuming after 2 of 2 epochs of member 1 of 2.",
+        "Resuming after 1 of 2 epochs of member 2 of 2.",
     ]
     assert_same(continued, ensemble)
     states.remove(continued.facts["training_key"])
@@ -251,7 +251,7 @@ def test_another_recipe_leaves_an_interrupted_training_alone_and_says_how_they_d
         fit_tiny(states_in(tmp_path, InterruptedStates))
     fit_tiny(states_in(tmp_path), epochs=1)
 
-    assert "not continued, because this one has training.epochs 1 instead of 3." in caplog.text
+    assert "not resumed, because this one has training.epochs 1 instead of 3." in caplog.text
     assert_same(fit_tiny(states_in(tmp_path)), trained)
 
 
@@ -270,7 +270,7 @@ def test_a_limit_on_memory_does_not_start_a_training_over(fit_tiny, tmp_path, ca
         fit_tiny(states_in(tmp_path, InterruptedStates))
     fit_tiny(states_in(tmp_path), device="cpu")
 
-    assert "Continuing after 2 of 3 epochs." in caplog.messages
+    assert "Resuming after 2 of 3 epochs." in caplog.messages
 
 
 def test_tensorboard_logs_are_complete_across_an_interruption(fit_tiny, tmp_path, tiny_cnn):
@@ -312,7 +312,7 @@ def test_restart_ignores_an_unfinished_training(fit_tiny, tmp_path, caplog):
         fit_tiny(states_in(tmp_path, InterruptedStates))
     fit_tiny(states_in(tmp_path), restart=True, epochs=3)
 
-    assert "Continuing" not in caplog.text
+    assert "Resuming" not in caplog.text
 
 
 def test_training_stops_when_patience_is_over(toy):
@@ -427,7 +427,7 @@ def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, copy_proj
     killed = subprocess.run([*prefix, KILLED + run, *command], cwd=checkout, env=os.environ)
     assert killed.returncode == -signal.SIGKILL
     continued = subprocess.run([*prefix, run, *command], cwd=checkout, capture_output=True, text=True, check=True)
-    assert "Continuing after 2 of 3 epochs" in continued.stdout + continued.stderr
+    assert "Resuming after 2 of 3 epochs" in continued.stdout + continued.stderr
     first = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
     subprocess.run([*prefix, run, *command], cwd=checkout, check=True, capture_output=True)
     second = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))

@@ -56,7 +56,10 @@ def test_class_weights_of_this_split_and_of_none_are_accepted(weights):
     [({"NORMAL": 0.75, "PNEUMONIA": 1.5}, "1.25"), ({"NORMAL": 1.5}, "nan")],
 )
 def test_class_weights_that_were_counted_on_another_split_are_refused(weights, mean):
-    with pytest.raises(UserError, match=rf"would weigh {mean} on average, not 1\. Count them .*--pipelines=imbalance"):
+    with pytest.raises(
+        UserError,
+        match=rf"the mean weight of its training images would be {mean}, not 1\. Compute .*--pipelines=imbalance",
+    ):
         check_class_weights(weights, COUNTED)
 
 

@@ -49,5 +49,5 @@ def test_batches_do_not_change_what_is_predicted(model, images):
 
 def test_a_model_that_cannot_be_loaded_is_refused_by_name(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"model\.keras is not a whole model"):
+    with pytest.raises(UserError, match=r"model\.keras is not a complete model"):
         load_model(tmp_path / "model.keras")

@@ -30,7 +30,7 @@ def test_the_two_classes_are_learned_where_that_is_asked_for():
 
 
 def test_etiologies_that_are_asked_for_and_unknown_are_refused_with_their_number():
-    with pytest.raises(UserError, match=r"the etiology of 1 of 3 positive training images is not known"):
+    with pytest.raises(UserError, match=r"the etiology of 1 of 3 positive training images is unknown"):
         choose_etiologies(manifest_of("virus", "bacteria", "unknown"), "etiology")
 
 

@@ -224,7 +224,7 @@ def test_a_part_cut_while_open_is_named(filled):
     store = filled.open(SIZE, "squeeze")
     cut(part_of(filled))
 
-    with pytest.raises(UserError, match="was cut since it was opened"):
+    with pytest.raises(UserError, match="was truncated after it was opened"):
         store.read(np.arange(5))
 
 
@@ -233,7 +233,9 @@ def test_images_that_cannot_be_decoded_are_all_counted(stores):
     files.contents["b.png"] = b"no image"
     files.contents["d.png"] = files.contents["d.png"][:300]
 
-    with pytest.raises(UserError, match=r"2 images cannot be used, the first: b\.png: Not a whole.* d\.png:"):
+    with pytest.raises(
+        UserError, match=r"2 images cannot be used; the first: b\.png: The image cannot be decoded.* d\.png:"
+    ):
         stores.fill(files.request())
     assert list(stores.folder_of(SIZE, "squeeze").glob("*.u8")) == []
 

@@ -55,9 +55,9 @@ def test_the_reason_names_the_description_that_is_farthest(cloud):
     image_range = fit_range(parts, dict.fromkeys(parts, cloud[1000:]))
     near, far = cloud[:1], cloud[:1] + 100
 
-    assert judge_range({GREY: far, FEATURES: near}, image_range)[1] == ["unlike the training images: its grey values"]
+    assert judge_range({GREY: far, FEATURES: near}, image_range)[1] == ["unlike the training images in its grey values"]
     assert judge_range({GREY: near, FEATURES: far}, image_range)[1] == [
-        "unlike the training images: what the network sees in it"
+        "unlike the training images in the network's features"
     ]
 
 

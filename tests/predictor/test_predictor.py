@@ -129,7 +129,7 @@ class MemoryCatalog(dict):
 
 
 def test_another_decoder_is_refused(network, lineage, decision, wide_range):
-    with pytest.raises(UserError, match="trained on pixels made as 32-squeeze-decoder0"):
+    with pytest.raises(UserError, match="trained on pixels with the fingerprint 32-squeeze-decoder0"):
         Predictor(network, {**lineage, "pixels": "32-squeeze-decoder0"}, decision, wide_range)
 
 
@@ -163,7 +163,7 @@ def test_a_folder_without_the_model_or_its_decision_is_refused(saved):
     with pytest.raises(UserError, match="no version 7 of the model"):
         Predictor.from_folder(saved, version="7")
     (saved / "07_model_output/decision.json/2/decision.json").unlink()
-    with pytest.raises(UserError, match="The model 2 has no decision: it was never judged"):
+    with pytest.raises(UserError, match="The model 2 has no decision: it was never evaluated"):
         Predictor.from_folder(saved)
 
 
@@ -176,7 +176,7 @@ def test_a_model_in_a_folder_with_another_models_lineage_is_refused(saved):
 def test_a_model_file_that_was_cut_is_refused(saved):
     path = saved / "06_models/pneumonia_model.keras/2/pneumonia_model.keras"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match="not a whole model"):
+    with pytest.raises(UserError, match="not a complete model"):
         Predictor.from_folder(saved)
 
 

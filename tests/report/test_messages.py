@@ -61,7 +61,7 @@ def test_only_what_speaks_against_a_result_is_said():
 def test_new_images_are_counted():
     table = pd.DataFrame({"decision": ["PNEUMONIA", "NORMAL", "", ""], "in_range": ["yes", "yes", "no", ""]})
     assert say_predictions(table, ["NORMAL", "PNEUMONIA"]) == (
-        "New images: 4; 1 called PNEUMONIA, 1 called NORMAL, 1 out of range (not judged), 1 not usable. "
+        "New images: 4; 1 called PNEUMONIA, 1 called NORMAL, 1 out of range (no decision), 1 unusable. "
         "Research software, not a medical device."
     )
 
@@ -83,7 +83,7 @@ def test_a_run_says_what_it_made():
         (1, "This is the first time that these test images were scored in this environment."),
         (
             12,
-            "These test images have now been scored 12 times in this environment. A model ",
+            "These test images have now been scored 12 times in this environment. If a model ",
         ),
     ],
 )
@@ -101,14 +101,14 @@ def test_an_export_says_how_close_it_is_and_what_eight_bits_cost():
         "int8": {"written": True, "loss": {"value": 0.0001, "low": -0.003, "high": 0.0035}},
     }
     assert say_export(record) == (
-        "Export: probabilities differ from Keras by at most 8e-06 on 1,200 images of validation and test, and no "
-        "decision flips. 8 bits cost 0.0001 of AUC on test (-0.0030 to 0.0035)."
+        "Export: probabilities differ from Keras by at most 8e-06 on 1,200 validation and test images, and no "
+        "decision changes. 8 bits cost 0.0001 of AUC on test (-0.0030 to 0.0035)."
     )
     assert say_export({**record, "int8": {"written": False, "reason": "LiteRT cannot compute it"}}).endswith(
-        "flips. There is no file in 8 bits: LiteRT cannot compute it."
+        "changes. No 8-bit file was written: LiteRT cannot compute it."
     )
     assert closing_lines({"export_parity"}, lambda _: {**record, "failures": ["a", "b"]}) == [
-        "Export: the files do not answer as the Keras model does: a; b."
+        "Export: the files do not match the Keras model: a; b."
     ]
 
 

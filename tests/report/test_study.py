@@ -37,7 +37,7 @@ def test_a_recipe_that_can_be_told_apart_is_named_with_its_interval(by, level, s
 
 def test_a_recipe_that_cannot_be_told_apart_is_called_that():
     (found,) = list_study_findings(compared(0.0))
-    assert (found["level"], found["title"]) == ("caution", "<b>other</b> cannot be told apart from the base")
+    assert (found["level"], found["title"]) == ("caution", "<b>other</b> cannot be distinguished from the base")
 
 
 def test_the_tables_of_the_page():
@@ -45,7 +45,7 @@ def test_the_tables_of_the_page():
     assert list(means.columns) == ["measure", "base", "<b>other</b>"]
     assert dict(zip(means["measure"], means["base"], strict=True)) == {
         "Trainings": "3",
-        "CPU minutes a training": "1.5",
+        "CPU minutes per training": "1.5",
         "All as they are: AUC": "0.9900 ± 0.0000",
         "Negatives cut: AUC": "0.9100 ± 0.0100",
     }

@@ -86,7 +86,7 @@ def mark_known(index: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     if usable["label"].nunique() < 2:
         counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
         raise UserError(
-            f"An external test needs usable images of both classes; of {len(marked):,} files these are left: "
+            f"An external test needs usable images of both classes; of {len(marked):,} files these remain: "
             f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
             "validated on cannot test it."
         )

@@ -73,9 +73,9 @@ SHOWN_LABELS = {
     Shown.WIDE_25_SIDES: "top 25%, sides 10% added",
     Shown.INNER_80: "inner 80%, enlarged",
     Shown.INNER_60: "inner 60%, enlarged",
-    Shown.SMALL_REFLECTED: "at 75%, mirrored round it",
-    Shown.SMALL_BLACK: "at 75%, black round it",
-    Shown.FIELD_125: "at 80%, black round it",
+    Shown.SMALL_REFLECTED: "at 75%, on its mirror image",
+    Shown.SMALL_BLACK: "at 75%, on black",
+    Shown.FIELD_125: "at 80%, on black",
 }
 
 

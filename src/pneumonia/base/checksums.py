@@ -27,12 +27,12 @@ def check_as_written(path: Path) -> None:
     beside = checksum_path(path)
     if not beside.is_file():
         raise UserError(
-            f"{path} has no checksum, so nobody can tell whether it is whole. If you trust it: "
+            f"{path} has no checksum, so it cannot be checked for damage. If you trust it: "
             f"sha256sum {path.name} > {beside.name} (in its folder)."
         )
     said = beside.read_bytes().split()[:1]
     if said != [sha256_of_file(path).encode()]:
         raise UserError(
-            f"{path} is not as it was written: it was cut or edited. Remove its version folder and run "
+            f"{path} has changed since it was written: it was truncated or edited. Remove its version folder and run "
             f"again, or, if you edited it on purpose: sha256sum {path.name} > {beside.name}."
         )

@@ -42,11 +42,11 @@ def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Exe
         yield client.get_executor(pure=False, resources=resources), len(workers)
     except CancelledError as error:
         raise UserError(
-            f"The scheduler at {address} is gone. What was finished is kept: start it again, and the same command goes "
-            "on."
+            f"The scheduler at {address} is gone. Finished work is kept: restart the scheduler, and the same command "
+            "resumes."
         ) from error
     except distributed.KilledWorker as error:
-        raise UserError(f"{error} What was finished is kept; the same command goes on.") from error
+        raise UserError(f"{error} Finished work is kept; the same command resumes.") from error
     finally:
         client.close(timeout=2)
 
@@ -56,8 +56,8 @@ def _connect(distributed: Any, address: str) -> Any:
         return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"No Dask scheduler answers at {address} ({str(error) or type(error).__name__}). Start one by: dask "
-            "scheduler."
+            f"No Dask scheduler answers at {address} ({str(error) or type(error).__name__}). Start one with: "
+            "dask scheduler."
         ) from error
 
 
@@ -67,7 +67,7 @@ def _check_workers(client: Any, address: str) -> list[dict[str, Any]]:
         client.wait_for_workers(1, timeout=WORKER_PATIENCE)
     except TimeoutError as error:
         raise UserError(
-            f"The scheduler at {address} has no worker. Start one by: dask worker {address} --nthreads 1."
+            f"The scheduler at {address} has no worker. Start one with: dask worker {address} --nthreads 1."
         ) from error
     ours = describe_environment()
     for worker, theirs in client.run(describe_environment, on_error="return").items():
@@ -76,5 +76,5 @@ def _check_workers(client: Any, address: str) -> list[dict[str, Any]]:
         if other := tell_difference(theirs, ours):
             raise UserError(f"The worker {worker} has {other}. Install the same there, or stop it.")
     workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
-    logger.info("Work goes to %d workers by %s.", len(workers), address)
+    logger.info("Sending work to %d workers through %s.", len(workers), address)
     return workers

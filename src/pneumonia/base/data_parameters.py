@@ -38,33 +38,33 @@ class IngestParameters(Group):
     positive_class: str
     """The class whose probability is predicted. [one of them]"""
     group_patterns: Patterns
-    """How file names, without suffix, tell what belongs together: each fits all of the name and has a part `number`,
-    perhaps a part `etiology` (bacteria or virus). A `groups.csv` (path, group) beside the images goes first. An
-    image whose group cannot be read is a group of its own; the run says so. [regular expressions]"""
+    """How to read groups from file names without suffix: each pattern matches the whole name and has a part `number`
+    and optionally a part `etiology` (bacteria or virus). A `groups.csv` (path, group) beside the images takes
+    precedence. An image whose group cannot be read is a group of its own; the run says so. [regular expressions]"""
     group_by: Literal["etiology_number", "number", "image"]
-    """What stays in one split. etiology_number: images of one etiology and number. number: images of one number,
-    whatever the etiology, which joins strangers; train images of a number in test are left out. image: nothing,
-    which leaks and is kept to measure the leak."""
+    """Which images stay in one split. etiology_number: those with the same etiology and number. number: those with the
+    same number, whatever the etiology; this joins unrelated patients, and train images whose number occurs in test are
+    left out. image: each image separately; this leaks and exists to measure the leak."""
     val_fraction: Share
     """Share of train + val that becomes val. [share]"""
     test_fraction: Share
-    """Share of all images that becomes test where the source has no test folder. [share]"""
+    """Share of all images that becomes test if the source has no test folder. [share]"""
     seed: int
     """Seed of the split. [integer]"""
     max_rejected: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of unusable image files; more stop the run. [share]"""
+    """Largest share of unusable image files; above it, the run stops. [share]"""
     min_side: Annotated[int, Field(ge=1)]
-    """Least width and height of an image; smaller ones are rejected. [pixels]"""
+    """Smallest width and height of an image; smaller images are rejected. [pixels]"""
     max_pixels: Annotated[int, Field(ge=1)]
-    """Most pixels of an image; larger ones are rejected. [pixels]"""
+    """Largest number of pixels in an image; larger images are rejected. [pixels]"""
     max_file_bytes: Annotated[int, Field(ge=1)]
-    """Largest file; larger ones are rejected. [bytes]"""
+    """Largest file size; larger files are rejected. [bytes]"""
     near_duplicate_bits: Annotated[int, Field(ge=0, le=256)]
-    """Perceptual hashes of near-duplicates differ in at most this many bits. [bits of 256]"""
+    """Near-duplicates have perceptual hashes that differ in at most this many bits. [bits of 256]"""
     near_duplicate_correlation: Annotated[float, Field(ge=-1, le=1)]
-    """Pixels of near-duplicates correlate at least this much. [correlation]"""
+    """Near-duplicates have pixels that correlate at least this much. [correlation]"""
     rehash: bool
-    """Read every image again, even if its size and time are those of the last run."""
+    """Read every image again, even if its size and time have not changed since the last run."""
 
     @field_validator("class_names")
     @classmethod
@@ -90,20 +90,20 @@ Policy = Literal["refuse", "positive", "negative", "leave_out"]
 
 
 class LabelsParameters(Group):
-    """Where labels come from if not from class folders."""
+    """Where labels come from, if not from class folders."""
 
     table: Annotated[str, Field(min_length=1)]
-    """A table of labels in place of class folders. auto: `labels.csv` beside the images, where there is one. none:
-    class folders, whatever lies beside them. Else the name of a table among the images, or a path. [auto, none,
-    name or path]"""
+    """A table of labels instead of class folders. auto: `labels.csv` beside the images, if it exists. none: class
+    folders, whatever is beside them. Otherwise the name of a table among the images, or a path. [auto, none, name or
+    path]"""
     preset: Literal["plain", "nih", "chexpert", "rsna"]
-    """Whose table it is. plain: columns path, label and, where there are, group, split, age, sex, view."""
+    """Format of the table. plain: columns path, label and optionally group, split, age, sex, view."""
     positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """For nih and chexpert: findings that make an image positive. [findings]"""
     negative_findings: Annotated[tuple[str, ...], Field(strict=False)]
-    """For nih and chexpert: findings that make an image negative; images with other findings alone are left out.
+    """For nih and chexpert: findings that make an image negative; images with only other findings are left out.
     [findings]"""
     uncertain: Policy
-    """For chexpert: what -1 (uncertain) counts as; at refuse the run asks."""
+    """For chexpert: how -1 (uncertain) is counted. refuse: the run stops and asks."""
     blank: Policy
-    """For chexpert: what a finding that is not mentioned counts as; at refuse the run asks."""
+    """For chexpert: how a finding that is not mentioned is counted. refuse: the run stops and asks."""

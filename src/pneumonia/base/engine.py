@@ -89,10 +89,10 @@ def run_all(
             return
         except BrokenExecutor:
             killed += 1
-            logger.warning("A process was killed. Its work is taken up by another.")
+            logger.warning("A process was killed. Another process takes over its work.")
     raise UserError(
-        f"A process was killed {ATTEMPTS} times in a row, perhaps for want of memory: lower engine.workers, or "
-        "training.batch_size. The same command goes on."
+        f"A process was killed {ATTEMPTS} times in a row, perhaps for lack of memory: lower engine.workers or "
+        "training.batch_size. The same command resumes."
     )
 
 

@@ -49,7 +49,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def _refused(path: Path, error: OSError) -> UserError:
     return UserError(
         f"Could not write {path}: {error.strerror or error}. "
-        "Nothing that was there is lost; make room or fix the permissions and run again."
+        "No existing data are lost; free some space or fix the permissions and run again."
     )
 
 

@@ -32,8 +32,8 @@ def only_writer(folder: Path) -> Iterator[None]:
             lock.acquire(timeout=LONGEST_WAIT)
     except Timeout as error:
         raise UserError(
-            f"Another run has kept {folder} locked for over {LONGEST_WAIT / 60:.0f} minutes. Wait for its end; if none "
-            f"is running, remove {lock.lock_file} and run again."
+            f"Another run has kept {folder} locked for over {LONGEST_WAIT / 60:.0f} minutes. Wait until it ends; if no "
+            f"run is active, remove {lock.lock_file} and run again."
         ) from error
     except OSError as error:
         raise UserError(

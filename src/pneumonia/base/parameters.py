@@ -21,21 +21,21 @@ class ImbalanceParameters(Group):
 
 
 class AugmentationParameters(Group):
-    """How strongly training images are changed at most; 0 switches an operation off."""
+    """How strongly training images are changed, at most; 0 switches an operation off."""
 
     flip: Annotated[float, Field(ge=0, le=1)]
-    """Share of the images that are mirrored left to right; above 0, models average over an image and its mirror image.
-    [share of the images]"""
+    """Share of the images that are mirrored left to right; if above 0, models average over an image and its mirror
+    image. [share of the images]"""
     rotation: Annotated[float, Field(ge=0, le=180)]
     """Largest rotation. [degrees]"""
     crop: Annotated[float, Field(ge=0, le=1)]
-    """Share of the images of which only a part is shown, enlarged to the whole. [share of the images]"""
+    """Share of the images of which only a part is shown, enlarged to full size. [share of the images]"""
     crop_area: Annotated[float, Field(gt=0, le=1)]
-    """Least area of that part. [share of the area]"""
+    """Smallest area of that part. [share of the area]"""
     crop_aspect: Annotated[float, Field(ge=0, le=1)]
-    """Largest difference of that part's sides. [|log of width over height|]"""
+    """Largest difference between the sides of that part. [|log of width over height|]"""
     zoom_out: Annotated[float, Field(ge=0, le=1)]
-    """Share of the images that are shown smaller, on black; at most 1 less `crop`. [share of the images]"""
+    """Share of the images that are shown smaller, on black; at most 1 - `crop`. [share of the images]"""
     shear: Annotated[float, Field(ge=0, le=1)]
     """Largest shear. [horizontal shift per height]"""
     gamma: Annotated[float, Field(ge=0, le=2)]
@@ -47,7 +47,7 @@ class AugmentationParameters(Group):
     blur: Annotated[float, Field(ge=0, le=2)]
     """Largest standard deviation of the blur. [pixels]"""
     sharpen: Annotated[float, Field(ge=0, le=2)]
-    """Largest part of the difference to a blurred copy that is added. [share]"""
+    """Largest share of the difference from a blurred copy that is added. [share]"""
     noise: Annotated[float, Field(ge=0, le=128)]
     """Largest standard deviation of the noise. [grey levels of 255]"""
     erase: Annotated[float, Field(ge=0, le=1)]
@@ -56,7 +56,7 @@ class AugmentationParameters(Group):
     @model_validator(mode="after")
     def _cut_or_smaller(self) -> Self:
         if self.crop + self.zoom_out > 1 + 1e-9:
-            raise ValueError("crop and zoom_out add up to more than 1, but no image is both cut and shown smaller")
+            raise ValueError("crop and zoom_out add up to more than 1, but no image is both cropped and shown smaller")
         return self
 
 
@@ -64,16 +64,16 @@ class InputsParameters(Group):
     """How an image becomes pixels, and how pixels become batches."""
 
     image_size: Annotated[int, Field(ge=32, le=1024)]
-    """Width and height of what the network sees. [pixels]"""
+    """Width and height of the images that the network sees. [pixels]"""
     resize: Literal["pad", "crop", "squeeze"]
-    """How an image that is not square becomes square. The aspect ratio goes with the class in the published images,
-    and no way hides it without a cost. squeeze: distorts the image; nothing is cut or added, and images that were
-    made square by others (many copies of the published ones) match; the augmentation's aspect blurs what is left of
-    the ratio. pad: keeps the proportions by black borders, whose width then tells the ratio outright. crop: cuts
-    the longer side to the central square; no trace of the ratio, but the outer lung may be lost."""
+    """How an image that is not square becomes square. In the published images the aspect ratio correlates with the
+    class, and every way to hide it has a cost. squeeze: distorts the image; nothing is cut or added, and images that
+    others made square (many copies of the published ones) match; the augmentation of proportions hides the remaining
+    traces of the ratio. pad: keeps the proportions by adding black borders, whose width then reveals the ratio. crop:
+    cuts the longer side to the central square; no trace of the ratio remains, but the outer lung may be lost."""
     memory_limit_mb: Annotated[int, Field(ge=0)]
-    """The pixels of a split are held in memory up to this size; more are streamed from disk. 0: always streamed. [10^6
-    bytes]"""
+    """Up to this size, the pixels of a split are held in memory; larger splits are streamed from disk. 0: always
+    streamed. [10^6 bytes]"""
     augmentation: AugmentationParameters
 
 
@@ -81,157 +81,162 @@ class ModelParameters(Group):
     """Which network."""
 
     name: Annotated[str, Field(min_length=1)]
-    """The network. residual_cnn: the project's own. separable_cnn: that of the course notes that this project started
-    from (set training.image_scale to 1). efficientnetv2_b0: of `keras.applications`, for pretrained weights.
+    """The network. residual_cnn: the project's own. separable_cnn: the network of the course notes that this project
+    started from (set training.image_scale to 1). efficientnetv2_b0: from `keras.applications`, for pretrained weights.
     [residual_cnn, separable_cnn, efficientnetv2_b0]"""
     weights: Annotated[str, Field(min_length=1)]
-    """Where training starts, for networks of `keras.applications`. none: random weights. imagenet: downloaded once.
-    Else the path of a weights file. [none, imagenet, or a path]"""
+    """Initial weights of networks from `keras.applications`. none: random weights. imagenet: downloaded once. Otherwise
+    the path of a weights file. [none, imagenet, or a path]"""
     zooms: Annotated[tuple[Annotated[float, Field(ge=0.25, le=1)], ...], Field(strict=False, min_length=1)]
-    """Views of an image whose probabilities a model averages: sides of central cuts; 1 is the whole image. [shares of
-    the side]"""
+    """Views of an image over which a model averages probabilities: sides of central crops; 1 is the whole image.
+    [shares of the side]"""
 
 
 class TrainingParameters(Group):
     """How the network is trained."""
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    """Seed of the first weights, of the order of the images and of every random change of them. [integer]"""
+    """Seed of the initial weights, the order of the images and their random changes. [integer]"""
     target: Literal["auto", "etiology", "class"]
-    """What the network learns to tell apart. etiology: no pneumonia, bacterial, viral; its probability of pneumonia is
-    the sum of the two. class: the two classes. auto: etiology where it is known of every positive training image."""
+    """What the network learns to distinguish. etiology: no, bacterial and viral pneumonia; the probability of pneumonia
+    is the sum of the last two. class: the two classes. auto: etiology if it is known for every positive training
+    image."""
     image_scale: Annotated[float, Field(ge=0.25, le=1)]
-    """Side of the training images. Crops are enlarged, so that smaller ones lose little, and an epoch takes about the
-    square of it. [share of inputs.image_size]"""
+    """Side of the training images. Smaller images lose little, because crops are enlarged anyway; the time of an epoch
+    grows with about the square of this. [share of inputs.image_size]"""
     members: Annotated[int, Field(ge=1, le=20)]
-    """Networks whose probabilities are averaged to one model: 1 is trained on all of train; of several each is trained
-    on train without one fold of it, on which its epoch is chosen, and k of them cost k - 1 times the training.
+    """Networks whose probabilities one model averages. A single network is trained on all of train; each of several is
+    trained on train without one fold, on which its epoch is chosen, so that k networks cost k - 1 times the training.
     [networks]"""
     epochs: Annotated[int, Field(ge=1)]
-    """Passes over the training images, at most. The learning rate's decay is stretched over all of them. [epochs]"""
+    """Largest number of passes over the training images. The learning rate's decay is spread over all of them.
+    [epochs]"""
     batch_size: Annotated[int, Field(ge=1)]
-    """Images in a step. [images]"""
+    """Images per step. [images]"""
     learning_rate: Annotated[float, Field(gt=0)]
     """The highest learning rate, after the warm-up. [–]"""
     decay: Literal["cosine", "constant"]
-    """How the learning rate falls after the warm-up. cosine: to 1% at the last epoch. constant: not."""
+    """How the learning rate falls after the warm-up. cosine: to 1% at the last epoch. constant: it does not fall."""
     weight_decay: Annotated[float, Field(ge=0)]
-    """Weight decay of AdamW, on kernels alone. [–]"""
+    """Weight decay of AdamW, only on kernels. [–]"""
     gradient_clip: Annotated[float, Field(ge=0)]
-    """A gradient of larger norm is scaled down to it, so that one odd batch does not undo an epoch; 0 switches it off.
-    [norm]"""
+    """A gradient with a larger norm is scaled down to this norm, so that one unusual batch does not undo an epoch; 0
+    switches it off. [norm]"""
     warmup_epochs: Annotated[float, Field(ge=0)]
-    """Epochs of linearly growing learning rate. [epochs]"""
+    """Epochs of linearly increasing learning rate. [epochs]"""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     """0.05 turns the targets 0 and 1 into 0.025 and 0.975. [share]"""
     weight_averaging: Annotated[float, Field(ge=0, lt=1)]
-    """Momentum of the moving average of the weights, which is what is validated and kept; 0 switches it off. [per
-    step]"""
+    """Momentum of the moving average of the weights; the average is what is validated and saved. 0 switches it off.
+    [per step]"""
     monitor: Literal["val_log_loss", "val_auc"]
-    """What decides which epoch's weights are kept, and when to stop. val_auc: the higher. val_log_loss: the lower."""
+    """Metric that decides which epoch's weights are kept, and when to stop. val_auc: higher is better. val_log_loss:
+    lower is better."""
     tolerance: Annotated[float, Field(ge=0)]
-    """The last epoch this close to the best is kept: about two standard errors of an AUC of 0.995 on 900 images, so
-    that validation cannot tell them apart, and later epochs have seen more. [of the monitored metric]"""
+    """The last epoch this close to the best is kept, because validation cannot distinguish them and later epochs have
+    seen more. The default is about two standard errors of an AUC of 0.995 on 900 images. [of the monitored metric]"""
     patience: Annotated[int, Field(ge=1)]
-    """Training stops after this many epochs in a row that are worse by more than the tolerance. [epochs]"""
+    """Training stops after this many consecutive epochs that are worse than the best by more than the tolerance.
+    [epochs]"""
     device: Literal["auto", "cpu", "gpu"]
-    """auto: a GPU where there is one. gpu: an error where there is none. cpu: no GPU even where there is one."""
+    """auto: a GPU if there is one. gpu: an error if there is none. cpu: no GPU, even if there is one."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
-    """Precision of the computations. auto: mixed on GPUs and CPUs that compute in 16 bits faster, else float32. The
-    model is saved in float32."""
+    """Precision of the computations. auto: mixed on GPUs and CPUs that compute faster in 16 bits, otherwise float32.
+    The model is saved in float32."""
     deterministic: bool
     """The same images, seed and machine give the same weights, bit for bit."""
     tensorboard: bool
     """Log every epoch for TensorBoard, which needs the extra tensorboard: tensorboard --logdir
     data/06_models/tensorboard"""
     restart: bool
-    """Start over even where an interrupted training could go on."""
+    """Start over even if an interrupted training could be resumed."""
 
 
 class EvaluationParameters(Group):
-    """How predictions are judged."""
+    """How predictions are evaluated."""
 
     seed: Annotated[int, Field(ge=0)]
-    """Seed of the bootstrap, of the cross-validation, of the corrupted images and of every sample. [integer]"""
+    """Seed of the bootstrap, the cross-validation, the corrupted images and all samples. [integer]"""
     batch_size: Annotated[int, Field(ge=1)]
-    """Images in a forward pass; changes speed and memory, not the result. [images]"""
+    """Images per forward pass; affects speed and memory, not the result. [images]"""
     resamples: Annotated[int, Field(ge=200)]
-    """Bootstrap resamples of the groups, behind the intervals and bands that have no formula. [resamples]"""
+    """Bootstrap resamples of the groups, for intervals and bands without a formula. [resamples]"""
     calibration: Literal["logistic", "isotonic", "none"]
-    """Calibration of the probability that is given beside a decision, fitted on validation only; no decision depends
-    on it. logistic: slope and intercept of the log-odds, which also takes back the shift that class weights bring.
-    isotonic: a staircase. none: as it is."""
+    """Calibration of the probability that is reported with a decision, fitted only on validation; no decision depends
+    on it. logistic: slope and intercept of the log-odds, which also corrects the shift caused by class weights.
+    isotonic: a step function. none: unchanged."""
     threshold_rule: Literal["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"]
-    """How the threshold is chosen on validation, on the network's own probability. fixed: fixed_threshold, whatever
-    the validation images say. youden: the largest sensitivity + specificity - 1. sensitivity_floor: the highest
-    threshold that keeps this sensitivity. specificity_floor: the lowest threshold that keeps this specificity.
-    cost_ratio: the least cost, a missed positive costing cost_ratio false alarms."""
+    """How the threshold on the network's own probability is chosen on validation. fixed: fixed_threshold, regardless of
+    the validation images. youden: the largest sensitivity + specificity - 1. sensitivity_floor: the highest threshold
+    that keeps this sensitivity. specificity_floor: the lowest threshold that keeps this specificity. cost_ratio: the
+    lowest cost, if a missed positive costs as much as cost_ratio false alarms."""
     fixed_threshold: Share
     """For fixed: the threshold. [probability]"""
     sensitivity_floor: Share
-    """For sensitivity_floor: the least sensitivity. [share]"""
+    """For sensitivity_floor: the lowest acceptable sensitivity. [share]"""
     specificity_floor: Share
-    """For specificity_floor: the least specificity. [share]"""
+    """For specificity_floor: the lowest acceptable specificity. [share]"""
     cost_ratio: Annotated[float, Field(gt=0)]
-    """For cost_ratio: what a missed positive costs. [false alarms]"""
+    """For cost_ratio: the cost of a missed positive. [false alarms]"""
     prevalence: Share
-    """Share of positive images for which predictive values are also given; the data's own share is far above any
-    clinic's. [share]"""
+    """Share of positive images for which predictive values are also given; the share in the data is far above that of
+    any clinic. [share]"""
     train_images: Annotated[int, Field(ge=1)]
-    """Most training images whose scores stand beside those of validation and test. [images]"""
+    """Largest number of training images that are scored for comparison with validation and test. [images]"""
     gallery_images: Annotated[int, Field(ge=1, le=12)]
     """Images of each kind (right, false alarm, miss) in the gallery. [images]"""
     hidden_side: Share
-    """Side of the square that is hidden, or alone left visible. [share of the side]"""
+    """Side of the central square that is hidden, or that alone stays visible. [share of the side]"""
     rim_network: bool
-    """Train a small network on the images with that square hidden, as one of the shortcuts that the network is set
-    against."""
+    """Train a small network on the images with that square hidden, as one of the shortcuts that the network is compared
+    with."""
     framing_images: Annotated[int, Field(ge=0)]
-    """Most validation images of a class that are shown cut, widened and zoomed, to see whether the network judges by
-    their framing. 0: none. [images]"""
+    """Largest number of validation images per class that are cut, widened and zoomed to test whether the network judges
+    by framing. 0: none. [images]"""
     robustness: bool
-    """Measure on corrupted test images: seven or more kinds, such as noise and blur, at three strengths, each a pass
-    of the network."""
+    """Evaluate on corrupted test images: seven or more kinds, such as noise and blur, at three strengths; each costs a
+    pass of the network."""
     robustness_images: Annotated[int, Field(ge=20)]
-    """Most test images that are corrupted. [images]"""
+    """Largest number of test images that are corrupted. [images]"""
 
 
 class PredictionParameters(Group):
-    """How new images are judged and shown."""
+    """How new images are scored and shown."""
 
     batch_size: Annotated[int, Field(ge=1)]
-    """Images in a forward pass; changes speed and memory, not the result. [images]"""
+    """Images per forward pass; affects speed and memory, not the result. [images]"""
     shown_images: Annotated[int, Field(ge=0, le=1000)]
-    """Most new images that the report shows with a map, most suspicious first; the table has all. [images]"""
+    """Largest number of new images that the report shows, with a map, most suspicious first; the table lists all.
+    [images]"""
 
 
 class ReportParameters(Group):
-    """What only a person knows about the images, for the report to repeat."""
+    """What only a person can know about the images; the report repeats it."""
 
     population: Annotated[str, Field(min_length=1, max_length=200)]
-    """Who the patients are, in the words that report and model card shall use, such as: children of 1 to 5 years.
-    unknown: they say so. [text]"""
+    """Who the patients are, in the words for the report and the model card, such as: children of 1 to 5 years. unknown:
+    they say so. [text]"""
     source: Literal["unknown", "kermany", "synthetic"]
-    """Where the images come from. kermany: the published paediatric radiographs (Mendeley Data, Kaggle), of which the
-    report names hospital, authors and licence. synthetic: drawn by the demo. unknown: the report claims nothing
-    about it."""
+    """Where the images come from. kermany: the published paediatric radiographs (Mendeley Data, Kaggle); the report
+    names hospital, authors and licence. synthetic: drawn by the demo. unknown: the report claims nothing about their
+    origin."""
 
 
 class ExternalParameters(Group):
-    """How a model is tested on labelled images of another place."""
+    """How a model is tested on labelled images from elsewhere."""
 
     group_patterns: Patterns
-    """How file names give the group (the patient), tried before those of ingest; this one reads those of NIH
-    ChestX-ray14, such as 00001281_003. [regular expressions]"""
+    """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
+    names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
     recalibrate: bool
-    """Report what a calibration and a threshold fitted on half of the groups there bring on the other half."""
+    """Also fit a calibration and a threshold on half of the groups and report the results on the other half."""
 
 
 class Parameters(Group):
     """All groups, with the top-level keys."""
 
     images: str
-    """The raw images. Set by `--params=images=PATH`, or as `images` in `conf/local/globals.yml`, in no parameters
+    """The raw images. Set by `--params=images=PATH`, or as `images` in `conf/local/globals.yml`, not in a parameters
     file. [folder, zip or address]"""
     ingest: IngestParameters
     labels: LabelsParameters

@@ -25,11 +25,11 @@ class StudyParameters(Group):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...], Field(strict=False, min_length=1)]
     """Values of training.seed. [integers]"""
     folds: Annotated[int, Field(ge=1, le=20)]
-    """1: the split of the manifest. More: train and val are cut into so many folds by group, each of which is val once.
-    [folds]"""
+    """1: the split of the manifest. More: train and val are divided by group into this many folds, each of which is val
+    once. [folds]"""
     external: Annotated[str, Field(min_length=1)]
-    """Labelled images of another place that the models are judged on as well. Recipes that were chosen by them are no
-    longer tested by them. [none, folder, zip or address]"""
+    """Labelled images from elsewhere on which the models are also evaluated. If recipes are chosen by them, they can no
+    longer serve as a test. [none, folder, zip or address]"""
 
     @model_validator(mode="after")
     def _no_name_or_seed_twice(self) -> Self:
@@ -42,12 +42,13 @@ class StudyParameters(Group):
 
 
 class EngineParameters(Group):
-    """Where trainings of a study, and work on files, are done."""
+    """Where the trainings of a study, and work on files, run."""
 
     address: Annotated[str, Field(min_length=1)]
-    """A Dask scheduler, such as tcp://10.0.0.5:8786, that work is sent to (needs the extra cluster). [none, or an
+    """A Dask scheduler to which work is sent, such as tcp://10.0.0.5:8786 (needs the extra cluster). [none, or an
     address]"""
     pool: Literal["processes", "threads"]
-    """What trainings run in on this machine. A process that is killed is replaced; threads start faster."""
+    """Whether trainings on this machine run in processes or threads. A process that is killed is replaced; threads
+    start faster."""
     workers: Annotated[int, Field(ge=1, le=1024)]
-    """Trainings at once on this machine. Each takes all cores that it finds. [trainings]"""
+    """Trainings at the same time on this machine. Each uses all cores that it finds. [trainings]"""

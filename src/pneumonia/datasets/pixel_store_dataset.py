@@ -44,8 +44,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
             self._stores.fill(data)
         except KeyboardInterrupt as interrupt:
             raise UserError(
-                f"Interrupted. What was stored in whole parts of {PART_IMAGES:,} images stays; the same command goes "
-                "on from there."
+                f"Interrupted. Complete parts of {PART_IMAGES:,} images are kept; the same command resumes from there."
             ) from interrupt
 
     @plainly

@@ -45,7 +45,7 @@ class RecordDataset(JSONDataset):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} is not whole ({error}). Remove it and run the pipeline that makes it.") from error
+            raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
         if checksum_path(path).is_file():
             check_as_written(path)
         return record

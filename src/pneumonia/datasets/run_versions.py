@@ -65,8 +65,8 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
     for name in sorted(pipeline.inputs() & companions.keys() - given.keys()):
         if companions[name] not in files_of(catalog, name):
             raise UserError(
-                f"{name} of the version {companions[name]}, which belongs to the model {given['pneumonia_model']}, is "
-                f"gone. Another one may say what is not true of this model. If you know one that holds, name it by "
+                f"Version {companions[name]} of {name}, which belongs to the model {given['pneumonia_model']}, is "
+                f"missing. Another version may not match this model. If you know one that does, name it with "
                 f"--load-versions=pneumonia_model:{given['pneumonia_model']},{name}:VERSION."
             )
         pin(catalog.get(name), Version(companions[name], None))
@@ -80,8 +80,8 @@ def warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:
             newest = max(dataset.list_versions(full_path=False), default="")
             if newest > run_id:
                 logger.warning(
-                    "The clock is behind: %s has a version %s, and this run is %s. Later runs will take that version "
-                    "for the newest. Set the clock and run again, or remove that version.",
+                    "The clock is behind: %s has a version %s, but this run is %s. Later runs will treat that version "
+                    "as the newest. Set the clock and run again, or remove that version.",
                     name, newest, run_id,
                 )  # fmt: skip
                 return
@@ -114,8 +114,8 @@ def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version
     lineages = files_of(catalog, "model_lineage")
     if model_version not in lineages:
         raise UserError(
-            f"There is no model_lineage of the version {model_version}, so that it is not known what that model was "
-            "made from. Name another model, or train again."
+            f"There is no model_lineage of version {model_version}, so it is not known what that model was made from. "
+            "Name another model, or train again."
         )
     lineage = load_version(catalog, "model_lineage", model_version)
     found = dict.fromkeys(outputs["training"], model_version)
@@ -157,9 +157,8 @@ def _find_manifest(catalog: Any, lineage: Mapping[str, Any], model_version: str)
         if sha256_of_file(files[version]) == lineage["manifest_sha256"]:
             return version
     raise UserError(
-        f"The split_manifest that the model {model_version} was trained with is gone (SHA-256 "
-        f"{lineage['manifest_sha256'][:12]}...), so that it cannot be judged on images that it has not seen. Train "
-        "again."
+        f"The split_manifest that the model {model_version} was trained with is missing (SHA-256 "
+        f"{lineage['manifest_sha256'][:12]}...), so the model cannot be evaluated on unseen images. Train again."
     )
 
 

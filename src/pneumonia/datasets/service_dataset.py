@@ -45,7 +45,7 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
     @plainly
     def save(self, data: NoReturn) -> None:
         """Refuse."""
-        raise UserError(f"{self._service} is there to be read or called: no node saves it.")
+        raise UserError(f"{self._service} can only be read or called: no node saves it.")
 
     def _exists(self) -> bool:
         return True

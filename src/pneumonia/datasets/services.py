@@ -27,7 +27,7 @@ def open_images(path: str | None, address: str | None = None) -> ImageSource:
         UserError: If nobody said where the images are.
     """
     if path is None:
-        raise UserError("Say which images to judge: --params=images=PATH (image, folder, zip or address).")
+        raise UserError("Name the images to score: --params=images=PATH (image, folder, zip or address).")
     as_given = address and (address == KAGGLE or address.startswith("~"))
     return ImageSource(address if as_given else path)  # type: ignore[arg-type]
 
@@ -46,7 +46,7 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
     """
     if images is not None:
         raise UserError(
-            f"The demo generates its own images and would not read {images}. Leave out --env=demo, or --params=images."
+            f"The demo generates its own images and does not read {images}. Leave out --env=demo, or --params=images."
         )
     write_demo_images(Path(path), n_images, seed)
     return ImageSource(path)

@@ -111,7 +111,7 @@ def _manifest_of(folder: Path) -> str:
         return json.loads(_file(folder).read_text(encoding="utf-8"))["manifest_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{folder} holds no whole lineage ({error}), so that the manifest of its model is not known. Nothing was "
+            f"{folder} has no complete lineage ({error}), so the manifest of its model is not known. Nothing was "
             "removed. Remove that folder and prune again."
         ) from error
 

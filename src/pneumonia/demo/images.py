@@ -74,7 +74,7 @@ def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:
     if _is_whole(folder, marker):
         return
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UserError(f"{folder} holds other files than demo images. Move it or name another folder.")
+        raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         made = Path(scratch) / "made"

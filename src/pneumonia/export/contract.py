@@ -22,29 +22,29 @@ PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow"
 TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
 NOTICE = "Research software. Not a medical device. No decision about a patient may rest on it."
 ORIGINS = {
-    Source.KERMANY: "Published radiographs of one hospital, children of 1 to 5 years, antero-posterior (Kermany et al. "
+    Source.KERMANY: "Published radiographs from one hospital, children aged 1 to 5, antero-posterior (Kermany et al. "
     "2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0).",
     Source.SYNTHETIC: "",
-    Source.UNKNOWN: "Where the images are from was not stated.",
+    Source.UNKNOWN: "The origin of the images was not stated.",
 }
 MEANINGS = {
     PROBABILITY: "of the positive class, before calibration; the mean of all networks and views of the model",
     DISTANCE: "from the training images by range.kinds, divided by the bound; above 1 in either: out of range",
-    MAP: "what speaks for the positive class, in the first network's view of the whole image, from 0 to its peak at 1",
+    MAP: "what supports the positive class, in the first network's view of the whole image, from 0 to its peak at 1",
     ETIOLOGY: "probabilities of the negative class and of each of etiologies; they add up to 1",
 }
 SQUARING = {
     "squeeze": "The whole image is resized to the square; its proportions are lost.",
-    "pad": "The image keeps its proportions: its longer side becomes the side of the square, and it lies in the middle "
-    "of black borders.",
+    "pad": "The image keeps its proportions: its longer side becomes the side of the square; black borders fill the "
+    "rest on both sides.",
     "crop": "The central square, as wide as the image's shorter side, is cut out and resized.",
 }
 DECODER = (
-    "8-bit luminance (ITU-R 601-2); transparency lies on black; values of more than 8 bits are scaled to 8 "
+    "8-bit luminance (ITU-R 601-2); transparency becomes black; values of more than 8 bits are scaled to 8 "
     "from the smallest of 10, 12, 14 or 16 bits that holds them all. A JPEG is decoded at 1/2, 1/4 or 1/8 of "
-    "its size, the smallest at which twice the wanted width and height are left (oversampling of 2). {squaring} "
+    "its size, the smallest that is at least twice the target width and height (oversampling of 2). {squaring} "
     "Resizing is antialiased: a triangle filter as wide as the step (Pillow's BILINEAR). EXIF orientation is "
-    "respected, after resizing. No windowing, no stretching: the network standardises each image itself."
+    "applied after resizing. No windowing, no stretching: the network standardises each image itself."
 )
 
 

@@ -36,7 +36,7 @@ def check_extra() -> None:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UserError(
-            f"Exporting needs packages that are not installed: {', '.join(missing)}. Install them by: "
+            f"Exporting needs packages that are not installed: {', '.join(missing)}. Install them with: "
             'pip install -c constraints.txt -e ".[export]"'
         )
 
@@ -118,8 +118,8 @@ def _in_order(content: bytes) -> bytes:
     model = onnx.load_from_string(content)
     if wanted := [value.name for value in model.graph.input if value.name != IMAGE]:
         raise UserError(
-            f"This network cannot be exported: tf2onnx makes inputs of constants that its layers hold ({wanted[0]} is "
-            "one of them). Export a model of residual_cnn or separable_cnn."
+            f"This network cannot be exported: tf2onnx turns constants of its layers into inputs ({wanted[0]} is one "
+            "of them). Export a model of residual_cnn or separable_cnn."
         )
     outputs = {output.name: output for output in model.graph.output}
     ordered = [outputs[name] for name in OUTPUTS if name in outputs]

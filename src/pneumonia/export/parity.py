@@ -168,11 +168,11 @@ def check_parity(export_parity: Mapping[str, Any], files: Files) -> None:
     """
     if failures := export_parity["failures"]:
         raise UserError(
-            f"The exported files do not answer as the Keras model does, so none was written: {'; '.join(failures)}. "
-            "The figures are in export_parity. Install the releases of constraints.txt and export again."
+            f"The exported files do not match the Keras model, so none was written: {'; '.join(failures)}. "
+            "The figures are in export_parity. Install the releases in constraints.txt and export again."
         )
     if export_parity["sha256"] != digests(files):
-        raise UserError("The exported files are not those that were compared. Run the whole pipeline again.")
+        raise UserError("The exported files are not the ones that were compared. Run the whole pipeline again.")
 
 
 def _ask_keras(predictor: Predictor, store: PixelStore, sha256s: pd.Series) -> Answers:

@@ -57,8 +57,8 @@ class IndexCache:
                 yield SourceFacts(connection, source)
         except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(
-                f"The index cache {self.path} cannot be used ({error}). Make room, fix the permissions or wait for "
-                "the other run, then run again; removing the file is safe."
+                f"The index cache {self.path} cannot be used ({error}). Free some space, fix the permissions or wait "
+                "for the other run, then run again; removing the file is safe."
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
@@ -67,7 +67,7 @@ class IndexCache:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            logger.warning("The index cache %s is damaged (%s): all images are read again.", self.path, error)
+            logger.warning("The index cache %s is damaged (%s): reading all images again.", self.path, error)
             for name in (self.path.name, f"{self.path.name}-journal"):
                 self.path.with_name(name).unlink(missing_ok=True)
             return _checked_connection(self.path)

@@ -131,12 +131,10 @@ class Dicom:
                 self._text("PresentationIntentType").upper() == "FOR PROCESSING"
             ),
             "burned-in annotation, which may name the patient": self._text("BurnedInAnnotation").upper() == "YES",
-            "not a radiograph: the modality is another": self._text("Modality").upper() not in {*_MODALITIES, ""},
-            "not a chest: the body part examined is another": not self._is_chest(),
-            "not a frontal view: the view position is another": (
-                self._text("ViewPosition").upper() not in {*_FRONTAL, ""}
-            ),
-            "colour, where a radiograph has grey levels": self.photometric == "COLOUR",
+            "not a radiograph: other modality": self._text("Modality").upper() not in {*_MODALITIES, ""},
+            "not a chest: other body part": not self._is_chest(),
+            "not a frontal view: other view position": (self._text("ViewPosition").upper() not in {*_FRONTAL, ""}),
+            "colour: a radiograph has only grey levels": self.photometric == "COLOUR",
             "more than 16 bits per pixel": int(self._dataset.get("BitsStored") or 0) > 16,
         }
 
@@ -163,7 +161,7 @@ class Dicom:
 
         stored = self._dataset.pixel_array
         if stored.shape != (self.height, self.width):
-            raise ValueError("the pixels have another shape than the header says")
+            raise ValueError("the shape of the pixels differs from the header")
         values = apply_modality_lut(stored, self._dataset)
         low, high = self._modality_range()
         if self._dataset.get("VOILUTSequence"):
@@ -241,7 +239,7 @@ def open_dicom(data: bytes) -> Dicom:
     """
     pydicom = _pydicom()
     if _DEFLATED in data[:_META_BYTES]:
-        raise RefusedError("deflated as a whole: export it uncompressed")
+        raise RefusedError("deflated: export it uncompressed")
     try:
         return Dicom(pydicom.dcmread(io.BytesIO(data), specific_tags=list(_TAGS)))
     except _ERRORS as error:

@@ -237,7 +237,7 @@ def _find_note(image: Image.Image, path: str) -> str:
     if image.mode == "P":
         notes.append("palette")
     if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
-        notes.append("turned by its EXIF orientation")
+        notes.append("rotated by its EXIF orientation")
     return ", ".join(notes)
 
 

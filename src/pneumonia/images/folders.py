@@ -76,7 +76,7 @@ class FolderStorage:
                 return folder.stat(), sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
             raise UserError(
-                f"The folder {folder} cannot be read ({error.strerror}): its images would be missing without a trace. "
+                f"The folder {folder} cannot be read ({error.strerror}), so its images would be missing silently. "
                 "Fix its permissions or the disk, then run again."
             ) from error
 
@@ -117,5 +117,5 @@ def _describe(key: str, status: os.stat_result) -> Member:
 def _link_problem(error: OSError) -> str:
     """Say what is wrong with an entry that has no status."""
     if isinstance(error, FileNotFoundError):
-        return "link to a file that is not there"
+        return "link to a missing file"
     return f"link or file that cannot be followed: {error.strerror}"

@@ -57,9 +57,9 @@ def parse_name(path: str, patterns: Sequence[str]) -> NameParts | None:
             match = regex.fullmatch(pattern, stem, timeout=MATCHING_SECONDS)
         except TimeoutError as error:
             raise UserError(
-                f"The pattern {pattern!r} does not come to an end for the file name {stem!r}: a repetition inside a "
-                f"repetition, such as (a+)+, is tried in too many ways. Write it without, or list the groups in "
-                f"{GROUPS_FILE}."
+                f"Matching the pattern {pattern!r} with the file name {stem!r} takes too long: a repetition inside a "
+                f"repetition, such as (a+)+, is tried in too many ways. Rewrite the pattern without it, or list the "
+                f"groups in {GROUPS_FILE}."
             ) from error
         if match:
             parts = match.groupdict()

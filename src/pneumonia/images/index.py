@@ -83,7 +83,7 @@ def examine_files(
         except KeyboardInterrupt as interrupt:
             raise UserError(
                 f"Interrupted after {len(found):,} of {len(states):,} images. They are not read again: "
-                "the same command goes on from there."
+                "the same command resumes from there."
             ) from interrupt
         finally:
             kept.write(unsaved)
@@ -107,7 +107,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     listed = None if content is None else read_groups(content)
     if listed is not None:
         groups = len(set(listed.values()))
-        logger.info("Groups are taken from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
+        logger.info("Groups were read from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
     told = source.listing.rows
     rows = [
         _row(file, facts.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
@@ -119,7 +119,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
         if len(unlisted):
             raise UserError(
                 f"{GROUPS_FILE} has no group for {len(unlisted):,} of the images: {_shorten(unlisted)}. Its paths must "
-                "be those below the folder of the images, with /."
+                "be relative to the folder of the images, with /."
             )
     return index
 
@@ -131,7 +131,7 @@ def _refuse_near_misses(listing: Listing) -> None:
         is_misspelt = name.lower() in SIDE_FILES and name != name.lower()
         if is_misspelt or (name in SIDE_FILES and name not in listing.side_files):
             raise UserError(
-                f"{path} would not be used: {name.lower()} must be spelt so, be a file that can be read, and lie in "
+                f"{path} would not be used: {name.lower()} must have exactly this name, be a readable file, and be in "
                 "the folder of the images, above the class folders. Move, rename or remove it."
             )
 
@@ -164,8 +164,8 @@ def _refuse_two_labels(ordered: pd.DataFrame) -> None:
     if len(contradicting):
         pairs = first.loc[contradicting.index, "path"] + " = " + contradicting["path"]
         raise UserError(
-            f"{len(pairs):,} images are there under both labels, byte for byte: {_shorten(pairs)}. Nobody but the "
-            "source of the images can tell which is right: remove both or one of each."
+            f"{len(pairs):,} images occur under both labels, byte for byte: {_shorten(pairs)}. Only the source of the "
+            "images can tell which label is right: remove one or both of each pair."
         )
 
 
@@ -207,8 +207,8 @@ def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: P
         return examine_image(source.read(path), path, limits, patient_key.group_of)
     except LostError as error:
         raise UserError(
-            f"{error.message} The file may be whole, so it is not counted as bad: check the disk, the permissions or "
-            "the connection, and run again. What was read so far is kept."
+            f"{error.message} The file may be intact, so it is not counted as bad: check the disk, the permissions or "
+            "the connection, and run again. Images read so far are kept."
         ) from error
     except UnreadableError as error:
         return Facts("", problem=error.message)

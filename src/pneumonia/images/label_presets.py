@@ -116,7 +116,7 @@ def _judge_chexpert(row: Row, ingest: IngestParameters, labels: LabelsParameters
             continue
         if policy == "refuse":
             raise UserError(
-                f"The table of labels has {name} findings, first for {row['Path']}. Say what they shall count as: "
+                f"The table of labels has {name} findings, the first for {row['Path']}. Set how they are counted: "
                 f"labels.{name} = positive, negative or leave_out."
             )
         if policy == "leave_out":

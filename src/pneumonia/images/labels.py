@@ -55,7 +55,7 @@ def _read_table(source: ImageSource, labels: LabelsParameters) -> bytes | None:
         return Path(name).expanduser().read_bytes()
     except OSError as error:
         raise UserError(
-            f"The table of labels {name} is neither among the images at {source.address} nor a file that can be read "
+            f"The table of labels {name} is neither among the images at {source.address} nor a readable file "
             f"({error.strerror}). Set labels.table."
         ) from error
 
@@ -75,7 +75,7 @@ def _label(listing: Listing, rows: Sequence[LabelRow], address: str) -> Listing:
         path = fitting[0].path
         known = chosen.setdefault(path, row)
         if known is not row and not row.may_repeat:
-            problems.append(("doubled row", path, "said twice" if known.label == row.label else "under two labels"))
+            problems.append(("repeated row", path, "same label" if known.label == row.label else "under two labels"))
         if known.label != row.label:
             doubled.add(path)
     if not chosen:
@@ -88,7 +88,7 @@ def _label(listing: Listing, rows: Sequence[LabelRow], address: str) -> Listing:
         chosen[path] = replace(chosen[path], label="", reason="two labels in the table")
     if not any(row.label for row in chosen.values()):
         reasons = [f"{path} ({row.reason})" for path, row in list(chosen.items())[:_SHOWN]]
-        raise UserError(f"The table of labels gives no file a label that is used: {', '.join(reasons)}. Set labels.*.")
+        raise UserError(f"The table of labels gives no file a usable label: {', '.join(reasons)}. Set labels.*.")
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
     return replace(listing, files=labelled, rows=chosen, label_problems=tuple(sorted(problems)))
@@ -100,7 +100,7 @@ def count_problems(problems: Iterable[tuple[str, str, str]]) -> dict[str, int]:
 
 
 def _kind(file: ImageFile, chosen: dict[str, LabelRow]) -> str:
-    return "label that is not used" if file.path in chosen else "file without a row"
+    return "unused label" if file.path in chosen else "file without a row"
 
 
 def _with_row(file: ImageFile, row: LabelRow | None) -> ImageFile:

@@ -100,7 +100,7 @@ def _read_parts(identity: str, file: BinaryIO) -> dict[str, Part]:
             return {split: _read_part(archive, split) for split in PARTS}
     except _DAMAGED as error:
         raise UserError(
-            f"{identity} is not a whole file of MedMNIST with two classes ({error or type(error).__name__}): it needs "
+            f"{identity} is not a complete MedMNIST file with two classes ({error or type(error).__name__}): it needs "
             "train_images, val_images and test_images as uint8 [n, height, width], and train_labels, val_labels and "
             "test_labels as integers 0 or 1 [n, 1]."
         ) from error

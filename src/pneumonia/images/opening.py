@@ -73,5 +73,5 @@ def _to_8_bits(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
     lowest, highest = int(values.min()), int(values.max())
     depth = next((depth for depth in DETECTOR_DEPTHS if highest < 2**depth), None)
     if depth is None or lowest < 0:
-        raise RefusedError(f"values from {lowest} to {highest}; at most 16 bits without sign are understood")
+        raise RefusedError(f"values from {lowest} to {highest}; only unsigned values of up to 16 bits are supported")
     return np.rint(values * np.float32(255 / (2**depth - 1))).astype(np.uint8)

@@ -81,7 +81,7 @@ class ImageSource:
             ) from error
         if not listing.files:
             raise UserError(
-                f"There is no image file at {self.address}. It should hold train, val and test with a folder for "
+                f"There is no image file at {self.address}. It should contain train, val and test with a folder for "
                 "each class, or the class folders themselves: kedro run --params=images=PATH."
             )
         return listing
@@ -101,7 +101,7 @@ class ImageSource:
             ) from error
         if not files:
             raise UserError(
-                f"There is no image file at {self.address}. Name an image, or a folder or zip that holds some: "
+                f"There is no image file at {self.address}. Name an image, or a folder or zip that contains images: "
                 "--params=images=PATH."
             )
         return files
@@ -161,8 +161,8 @@ class ImageSource:
     def _read_bounded(self, member: Member) -> bytes:
         if member.size > MAX_TABLE_BYTES:
             raise UserError(
-                f"{member.name} has {member.size / 1e6:,.0f} MB, more than the {MAX_TABLE_BYTES / 1e6:,.0f} MB that a "
-                "table may have. Rename or remove it."
+                f"{member.name} has {member.size / 1e6:,.0f} MB, more than the limit of {MAX_TABLE_BYTES / 1e6:,.0f} "
+                "MB for a table. Rename or remove it."
             )
         return self._read(member)
 

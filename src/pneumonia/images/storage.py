@@ -75,8 +75,8 @@ class ZipStorage:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, EOFError) as error:
             raise UserError(
-                f"{identity} is not a whole zip archive ({error}). Name the folder of the images, or their zip; if "
-                "it is a zip, its download was cut: fetch it again."
+                f"{identity} is not a complete zip archive ({error}). Name the folder of the images, or their zip; if "
+                "it is a zip, its download was incomplete: download it again."
             ) from error
 
     def members(self) -> Iterator[Member]:
@@ -146,7 +146,7 @@ def open_storage(address: str) -> Storage:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). Fix the path or its permissions.") from error
     raise UserError(
-        f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or say where it is: "
+        f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or name its location: "
         "kedro run --params=images=PATH (relative to the project's folder, or absolute). "
         "To try the project without images: kedro run --env=demo."
     )

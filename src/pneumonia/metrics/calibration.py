@@ -58,7 +58,7 @@ def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Float
         return np.interp(probability, calibration["x"], calibration["y"])
     if calibration["method"] != "none":
         raise UserError(
-            f"The decision has a calibration by {calibration['method']}, which this release does not know. Make it "
+            f"The decision was calibrated with {calibration['method']}, which this release does not know. Make it "
             "again: kedro run --pipelines=evaluation."
         )
     return probability.copy()

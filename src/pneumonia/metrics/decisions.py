@@ -28,7 +28,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
     val = scores[scores["split"] == "val"]
     if val["target"].nunique() < 2:
         raise UserError(
-            "The validation images are all of one class: no threshold and no metric can be had from them. "
+            "All validation images are of one class, so no threshold or metric can be computed from them. "
             "Raise ingest.val_fraction."
         )
     target, probability = val["target"].to_numpy(), val["probability"].to_numpy()

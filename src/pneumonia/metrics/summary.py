@@ -66,7 +66,7 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
     """
     rows = predictions[predictions["split"] == split]
     if rows["target"].nunique() < 2:
-        raise UserError(f"The {split} images are all of one class: sensitivity or specificity cannot be measured.")
+        raise UserError(f"All {split} images are of one class, so sensitivity or specificity cannot be measured.")
     names = ("target", "decision", "probability", "calibrated_probability", "group")
     return {name: rows[name].to_numpy() for name in names}
 

@@ -35,10 +35,10 @@ class StopWhenDiverged(keras.callbacks.Callback):
             return
         epochs = self.progress.next_epoch
         kept = (
-            f"The state after {epochs} whole epochs is kept in {self.state.path}; the same command would go on from "
-            "there."
+            f"The state after {epochs} complete epochs is kept in {self.state.path}; the same command would resume "
+            "from there."
             if epochs
-            else "No whole epoch was done, so nothing is kept."
+            else "No epoch was completed, so nothing is kept."
         )
         raise UserError(
             f"The loss is {loss} at epoch {epochs + 1}, by step {batch + 1}: training has diverged. "

@@ -46,7 +46,7 @@ class TrainingState:
                 }
         except _DAMAGED as error:
             raise UserError(
-                f"{self.path} is damaged ({error}). Remove it, or start over by --params=training.restart=true."
+                f"{self.path} is damaged ({error}). Remove it, or start over with --params=training.restart=true."
             ) from error
         return record, arrays
 
@@ -101,8 +101,8 @@ class TrainingStates:
         """
         if not self._lock(key):
             raise UserError(
-                f"The same training is running already: it keeps its state in {self.of(key).path}. Wait for it, or "
-                "give this one another seed or an environment with a root of its own (docs/running.md)."
+                f"The same training is already running, with its state in {self.of(key).path}. Wait for it, or give "
+                "this one another seed or an environment with its own root (docs/running.md)."
             )
         try:
             yield

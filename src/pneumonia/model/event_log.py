@@ -24,7 +24,7 @@ class EventLog:
         """
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError(
-                "training.tensorboard is true, but TensorBoard is not installed. Install the extra by "
+                "training.tensorboard is true, but TensorBoard is not installed. Install the extra with "
                 "`pip install -c constraints.txt -e '.[tensorboard]'`, or set training.tensorboard=false."
             )
         self.path = path

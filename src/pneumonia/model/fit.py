@@ -145,7 +145,7 @@ def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any
         return
     if found is not None:
         logger.warning(
-            "An unfinished training is not continued, because this one has %s. It is kept in %s.",
+            "An unfinished training is not resumed, because this one has %s. It is kept in %s.",
             tell_difference(description, found[0].get("description", {})),
             other.path,
         )
@@ -242,7 +242,7 @@ def take_up(network: keras.Model, progress: Progress, state: TrainingState) -> N
         variable.assign(value)
     progress.history, progress.best_epoch = record["history"], record["best_epoch"]
     progress.best_weights = arrays["best"]
-    logger.info("Continuing after %s.", str(progress))
+    logger.info("Resuming after %s.", str(progress))
 
 
 @contextmanager
@@ -279,11 +279,11 @@ def run_epochs(
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted after {progress}. "
-            "The same command goes on from there; --params=training.restart=true starts over."
+            "The same command resumes from there; --params=training.restart=true starts over."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # TensorFlow's own files: TensorBoard's logs
-            raise UserError(f"The disk is full ({error.message}). Make room; the same command goes on.") from error
+            raise UserError(f"The disk is full ({error.message}). Free space; the same command resumes.") from error
         raise UserError(
             f"Out of memory at batch size {progress.training.batch_size} and image size "
             f"{network.input_shape[1]}. Lower training.batch_size or inputs.image_size."

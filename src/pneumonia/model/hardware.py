@@ -54,7 +54,7 @@ def choose_hardware(device: str, precision: str) -> Hardware:
     gpus = [] if device == "cpu" else tf.config.get_visible_devices("GPU")
     if device == "gpu" and not gpus:
         raise UserError(
-            "training.device is gpu, but TensorFlow sees no GPU. Install the extra by "
+            "training.device is gpu, but TensorFlow sees no GPU. Install the extra with "
             "`pip install -c constraints.txt -e '.[gpu]'` on Linux with an NVIDIA driver, or set training.device=auto."
         )
     if not gpus:
@@ -88,7 +88,7 @@ def prepare_devices(device: str) -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError as error:
         if gpus:
-            logger.warning("TensorFlow is running already, so GPUs stay as they are: %s", error)
+            logger.warning("TensorFlow is already running, so the GPU settings cannot be changed: %s", error)
 
 
 def read_cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:

@@ -38,8 +38,8 @@ def check_class_weights(class_weights: dict[str, float], split_manifest: pd.Data
     mean = labels.map(class_weights).mean(skipna=False)
     if not math.isclose(mean, 1, rel_tol=1e-6):
         raise UserError(
-            f"The class weights {class_weights} do not belong to this split: its training images would weigh "
-            f"{mean:.4g} on average, not 1. Count them on it by kedro run --pipelines=imbalance (with the same "
+            f"The class weights {class_weights} do not belong to this split: the mean weight of its training images "
+            f"would be {mean:.4g}, not 1. Compute them with kedro run --pipelines=imbalance (with the same "
             "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
         )
 
@@ -94,7 +94,7 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
     if made_for != digest:
         raise UserError(
             f"{name} was made for the model with the weights {made_for[:12]}, but pneumonia_model has "
-            f"{digest[:12]} (the first digits of their SHA-256). Name versions that belong together by "
+            f"{digest[:12]} (the first digits of their SHA-256). Name matching versions by "
             f"--load-versions=pneumonia_model:VERSION,{name}:VERSION."
         )
 
@@ -111,7 +111,6 @@ def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None
     if lineage["manifest_sha256"] != digest:
         raise UserError(
             f"The model was trained with the manifest {lineage['manifest_sha256'][:12]}, but this one is "
-            f"{digest[:12]} (the first digits of their SHA-256): its images may be split in another way. Name a "
-            "pair that belongs together by --load-versions=pneumonia_model:VERSION,split_manifest:VERSION, "
-            "or train again."
+            f"{digest[:12]} (the first digits of their SHA-256): its images may be split differently. Name a matching "
+            "pair by --load-versions=pneumonia_model:VERSION,split_manifest:VERSION, or train again."
         )

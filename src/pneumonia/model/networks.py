@@ -206,7 +206,7 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
     import keras
 
     if weights != IMAGENET and not Path(weights).is_file():
-        raise UserError(f"model.weights is {weights}, but there is no such file. It may be none, imagenet or a path.")
+        raise UserError(f"model.weights is {weights}, but there is no such file. Set it to none, imagenet or a path.")
     application = NETWORKS[model.name].application
     make_body = getattr(keras.applications, application)
     try:

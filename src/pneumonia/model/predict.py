@@ -32,8 +32,9 @@ def open_pixels(pixel_stores: PixelStores, lineage: dict[str, Any]) -> PixelStor
     store = pixel_stores.open(lineage["image_size"], lineage["resize"])
     if store.fingerprint != lineage["pixels"]:
         raise UserError(
-            f"The model was trained on pixels made as {lineage['pixels']}, but these are {store.fingerprint}: another "
-            "decoder gives other pixels. Install the release of Pillow that it was trained with, or train again."
+            f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but these have "
+            f"{store.fingerprint}: another decoder gives other pixels. Install the release of Pillow used in training, "
+            "or train again."
         )
     return store
 
@@ -184,6 +185,6 @@ def load_model(path: Path) -> Model:
         return keras.models.load_model(path, safe_mode=True)
     except DAMAGED as error:
         raise UserError(
-            f"{path} is not a whole model of this project ({error}). Remove its version folder, or name another "
+            f"{path} is not a complete model of this project ({error}). Remove its version folder, or name another "
             "version by --load-versions=pneumonia_model:VERSION."
         ) from error

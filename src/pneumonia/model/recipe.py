@@ -55,7 +55,7 @@ def make_recipe(parameters: Parameters, class_weights: dict[str, float], split_m
     if model.weights != NO_WEIGHTS and not network.application:
         raise UserError(f"There are no pretrained weights for {model.name}: set model.weights to none.")
     if not network.any_size and training.image_scale != 1:
-        raise UserError(f"{model.name} takes images of one size only: set training.image_scale to 1.")
+        raise UserError(f"{model.name} takes images of only one size: set training.image_scale to 1.")
     if recipe.training_size < LEAST_SIZE:
         raise UserError(
             f"Training images would have {recipe.training_size} px: inputs.image_size times training.image_scale must "
@@ -83,7 +83,7 @@ def choose_etiologies(split_manifest: pd.DataFrame, target: str) -> tuple[str, .
     if not is_known:
         raise UserError(
             f"training.target is etiology, but the etiology of {counts.get(UNKNOWN_ETIOLOGY, 0):,} of "
-            f"{len(positives):,} positive training images is not known, and there are {len(kinds)} kinds. Set it to "
+            f"{len(positives):,} positive training images is unknown, and there are {len(kinds)} kinds. Set it to "
             "class, or give all of them an etiology."
         )
     return kinds

@@ -56,7 +56,7 @@ def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np
             small.info = dict(image.info)
             pixels = np.asarray(ImageOps.exif_transpose(small))
     except DECODER_ERRORS as error:
-        raise UserError(f"Not a whole image that can be decoded ({error}).") from error
+        raise UserError(f"The image cannot be decoded completely ({error}).") from error
     result = np.zeros((image_size, image_size), np.uint8)
     top, left = (image_size - pixels.shape[0]) // 2, (image_size - pixels.shape[1]) // 2
     result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels

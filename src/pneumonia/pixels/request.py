@@ -99,6 +99,6 @@ def decode_all(
             yield pixels
     if failed:
         raise UserError(
-            f"{len(failed):,} images cannot be used, the first: {'; '.join(failed[:3])} "
+            f"{len(failed):,} images cannot be used; the first: {'; '.join(failed[:3])} "
             "Fix or remove them and run again from the start, so that the images are listed again."
         )

@@ -127,7 +127,7 @@ class PixelStore:
         if missing:
             raise UserError(
                 f"The pixel store {self.folder} lacks {len(missing):,} of {len(wanted):,} images "
-                f"(the first has the SHA-256 {missing[0][:12]}). Store them by: {REBUILD}"
+                f"(the first has the SHA-256 {missing[0][:12]}). Store them with: {REBUILD}"
             )
         return np.array([self._row_of[sha256] for sha256 in wanted], np.int64)
 
@@ -148,7 +148,7 @@ class PixelStore:
                 for position in np.flatnonzero(part_of == index):
                     file.seek(int(rows[position] - start) * self.record_bytes)
                     if file.readinto(images[position]) != self.record_bytes:
-                        raise UserError(f"{path} was cut since it was opened. Store it again with: {REBUILD}")
+                        raise UserError(f"{path} was truncated after it was opened. Store it again with: {REBUILD}")
         return images
 
 
@@ -176,7 +176,7 @@ class PixelStores:
         except DamagedPartError as error:
             raise UserError(f"{error}. Store it again with: {REBUILD}") from error
         if not parts:
-            raise UserError(f"There are no pixels in {folder}. Store them by: {REBUILD}")
+            raise UserError(f"There are no pixels in {folder}. Store them with: {REBUILD}")
         return PixelStore(folder, image_size, parts)
 
     def fill(self, request: PixelRequest) -> None:
@@ -194,7 +194,7 @@ class PixelStores:
             images = dict(zip(request.sha256s, request.paths, strict=True))
             missing = [sha256 for sha256 in images if sha256 not in stored]
             there = len(images) - len(missing)
-            logger.info("Pixel store %s: %d images are there, %d to decode.", folder, there, len(missing))
+            logger.info("Pixel store %s: %d images are stored, %d to decode.", folder, there, len(missing))
             # Without a terminal, no bar.
             with tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress:
                 for start in range(0, len(missing), PART_IMAGES):

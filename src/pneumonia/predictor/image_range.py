@@ -24,8 +24,8 @@ Description = npt.NDArray[np.float32]
 
 GREY, FEATURES = "grey", "features"
 REASONS = {
-    GREY: "unlike the training images: its grey values",
-    FEATURES: "unlike the training images: what the network sees in it",
+    GREY: "unlike the training images in its grey values",
+    FEATURES: "unlike the training images in the network's features",
 }
 OUTSIDE = 0.01  # share of the validation images beyond the bound
 THUMBNAIL = 16  # grey values a side

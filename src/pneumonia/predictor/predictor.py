@@ -61,9 +61,9 @@ class Predictor:
         decoder = f"{lineage['image_size']}-{lineage['resize']}-{DECODER}"
         if lineage["pixels"] != decoder:
             raise UserError(
-                f"The model was trained on pixels made as {lineage['pixels']}, but images are now decoded as "
-                f"{decoder}: its probabilities would not hold. Install the release of Pillow that it was trained with, "
-                "or train again."
+                f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but images now get "
+                f"{decoder}: its probabilities would not hold. Install the release of Pillow used in training, or "
+                "train again."
             )
         self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
         self.class_names = tuple(lineage["class_names"])
@@ -199,10 +199,10 @@ def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str,
             return record
     if name == "model_lineage":
         raise UserError(
-            f"No model_lineage in {folder.resolve()} was made for the model {model.parent.name}, so that it is not "
-            "known what that model was made from. Name another version, or train again."
+            f"No model_lineage in {folder.resolve()} was made for the model {model.parent.name}, so it is not known "
+            "what that model was made from. Name another version, or train again."
         )
     raise UserError(
-        f"The model {model.parent.name} has no {name}: it was never judged. Judge it: kedro run --pipelines=evaluation "
-        f"--load-versions=pneumonia_model:{model.parent.name}."
+        f"The model {model.parent.name} has no {name}: it was never evaluated. Evaluate it: kedro run "
+        f"--pipelines=evaluation --load-versions=pneumonia_model:{model.parent.name}."
     )

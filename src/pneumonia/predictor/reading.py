@@ -105,7 +105,7 @@ def _single(array: npt.NDArray) -> list[npt.NDArray]:
     if array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3)):
         return list(array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array)
     raise UserError(
-        f"An array of the shape {array.shape} is no image: give [height, width], [height, width, 3] or "
+        f"An array of shape {array.shape} is not an image: give [height, width], [height, width, 3] or "
         "[n, height, width]."
     )
 
@@ -150,7 +150,7 @@ def read_pixels(items: Sequence[Item], how: Reading) -> npt.NDArray[np.uint8]:
     """
     found = [read for chunk in read_in_chunks(items, how) for read in chunk]
     if gone := [f"{read.path}: {read.problem}" for read in found if read.pixels is None]:
-        raise UserError(f"{len(gone):,} images changed since they were judged, the first: {gone[0]}. Run again.")
+        raise UserError(f"{len(gone):,} images changed since they were scored; the first: {gone[0]}. Run again.")
     if not found:
         return np.empty((0, how.image_size, how.image_size, 1), np.uint8)
     return np.stack([read.pixels for read in found if read.pixels is not None])[..., None]

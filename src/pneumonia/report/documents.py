@@ -33,9 +33,10 @@ from pneumonia.split.summary import FLOW_LABELS, FlowStep
 
 INTERVALS = (
     "95% intervals count groups, not images (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
-    "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale, where no error was seen "
-    "the bound of Clopper and Pearson; what follows from sensitivity and specificity: from their intervals (MOVER); "
-    "the rest from {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, 2007)."
+    "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale, or the Clopper-Pearson "
+    "bound if there were no errors; metrics that follow from sensitivity and specificity: from their intervals "
+    "(MOVER); others: {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, "
+    "2007)."
 )
 
 

@@ -40,40 +40,44 @@ def list_external_findings(
         findings.append(finding(Level.CAUTION, "Many images are unlike the training images", text))
     else:
         findings.append(finding(Level.GOOD, "The images look like the training images", text))
-    findings.append(judge_calibration(there, "there"))
-    findings.append(judge_shortcuts(shortcuts, EXTERNAL, "there"))
+    findings.append(judge_calibration(there, "elsewhere"))
+    findings.append(judge_shortcuts(shortcuts, EXTERNAL, "elsewhere"))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # nothing speaks for one
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
 
 
 def _judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
     if auc["low"] is None:
-        return finding(Level.BAD, "No interval", "One class has too few groups: chance cannot be told from skill.")
+        return finding(
+            Level.BAD, "No interval", "One class has too few groups: skill cannot be distinguished from chance."
+        )
     interval = f"AUC {say_number(auc['value'])}, 95% interval {say_number(auc['low'])} to {say_number(auc['high'])}"
     if auc["high"] < CHANCE:
         return finding(
             Level.BAD,
             "Worse than chance: are the labels swapped?",
             f"{interval}: the network ranks {positive} images below the others. Check ingest.positive_class and the "
-            "class folders; if they are right, the model must not be used there.",
+            "class folders; if they are correct, the model must not be used on such images.",
         )
     if auc["low"] <= CHANCE:
         return finding(
-            Level.BAD, "Not better than chance", f"{interval}, which includes 0.5: nothing shows any skill there."
+            Level.BAD, "Not better than chance", f"{interval}, which includes 0.5: no skill is shown on these images."
         )
     return finding(Level.GOOD, "Better than chance", f"{interval}.")
 
 
 def _judge_fall(there: Mapping[str, Any], ours: Mapping[str, Any]) -> Finding:
     fall = difference(ours, there)
-    text = f"AUC {say_number(ours['value'])} on our own test, {say_number(there['value'])} there; difference "
+    text = f"AUC {say_number(ours['value'])} on our own test, {say_number(there['value'])} elsewhere; difference "
     text += f"{say_number(fall['value'])} (95% interval {say_interval(fall)})."
     if fall["low"] is not None and fall["low"] > LARGE_FALL:
-        return finding(Level.BAD, "A hard fall", f"{text} The figures of our own test do not carry over.")
+        return finding(
+            Level.BAD, "Much worse than on our own test", f"{text} The results of our own test do not generalise."
+        )
     if say_difference(fall) == "better":
-        return finding(Level.CAUTION, "Worse there than on our own test", text)
+        return finding(Level.CAUTION, "Worse than on our own test", text)
     if fall["high"] is None or fall["high"] > LARGE_FALL:
-        return finding(Level.CAUTION, f"A fall of more than {LARGE_FALL} is not excluded", text)
+        return finding(Level.CAUTION, f"A loss of more than {LARGE_FALL} is not excluded", text)
     return finding(Level.GOOD, f"At most {LARGE_FALL} below our own test", text)
 
 

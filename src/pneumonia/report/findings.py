@@ -27,8 +27,8 @@ WIDE_INTERVAL = 0.06  # of AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
 
 OUT_OF_DISTRIBUTION = (
-    "The network never saw such images in training, so these figures are no measure of what each region holds (Hooker "
-    "et al., NeurIPS 2019)."
+    "The network never saw such images in training, so these figures do not measure the information in each region "
+    "(Hooker et al., NeurIPS 2019)."
 )
 
 
@@ -41,7 +41,7 @@ def write_verdict(
     n_negative = test["n"] - test["n_positive"]
     known = sum(shared_by_unit(leak_audit, sides_of(split, "test")).get(Unit.GROUP, 0) for split in ("train", "val"))
     groups = f"{test['n_groups']:,} groups"
-    groups += f", of which {known:,} occur in train or validation as well" if known else ""
+    groups += f", of which {known:,} also occur in train or validation" if known else ""
     return (
         f"On {test_name} from {groups}, the network ranks a {positive} image above a {negative} one "
         f"{say_percent(test['auc']['value'])} of the time (AUC {say_number(test['auc']['value'])}, 95% interval "
@@ -74,7 +74,9 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         return gravest_first(first)
     if metrics["test"]["auc"]["low"] <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
-        guess = finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
+        guess = finding(
+            Level.BAD, "Not shown to be better than chance", f"{text} No other figure can make up for that."
+        )
         return gravest_first([*first, guess])
     findings = [
         *first,
@@ -102,22 +104,22 @@ def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
     if ours.get(Unit.GROUP, 0) + ours.get(Unit.HASH, 0):
         return finding(Level.BAD, "The splits share groups or files", text)
     if sum(ours.values()):
-        return finding(Level.CAUTION, "Near-duplicates lie in two splits", text)
+        return finding(Level.CAUTION, "Near-duplicates are in two splits", text)
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
-        text += f" No group could be read for {alone:,} images: whether their patients are in two splits is not known."
-        return finding(Level.CAUTION, "Patients in two splits are not excluded", text)
+        text += f" No group could be read for {alone:,} images: whether their patients are in two splits is unknown."
+        return finding(Level.CAUTION, "Patients may be in two splits", text)
     return finding(Level.GOOD, "No known group and no file is in two splits", text)
 
 
 def _judge_precision(auc: Mapping[str, Any]) -> Finding:
     if auc["low"] is None:
-        text = "One class of test has fewer than two groups: chance cannot be told from skill."
+        text = "One class of test has fewer than two groups: skill cannot be distinguished from chance."
         return finding(Level.BAD, "No interval", text)
     width = auc["high"] - auc["low"]
     text = f"The 95% interval of the AUC is {width:.3f} wide."
     if width > WIDE_INTERVAL:
-        return finding(Level.CAUTION, "Few test images", f"{text} Differences smaller than that mean nothing here.")
+        return finding(Level.CAUTION, "Few test images", f"{text} Smaller differences mean nothing here.")
     return finding(Level.GOOD, "Enough test images for a narrow interval", text)
 
 
@@ -129,7 +131,7 @@ def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
     text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {say_number(gap['value'])} "
     text += f"(95% interval {say_interval(gap)})."
     if say_difference(gap) == "better":
-        text += " Expect another loss on images from elsewhere."
+        text += " Expect a further loss on images from elsewhere."
         return finding(Level.CAUTION, "Worse on test than on validation", text)
     if gap["high"] is None or gap["high"] > LARGE_GAP:
         title = f"A loss of more than {LARGE_GAP} from validation to test is not excluded"
@@ -155,12 +157,12 @@ def _judge_regions(audit: pd.DataFrame) -> Finding:
     text += f"({say_interval(centre)}) with all but the centre hidden; difference {say_number(rim['behind_centre'])} "
     text += f"({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
     if say_difference(behind) == "worse":
-        return finding(Level.BAD, "The rim of the image tells it more than the centre", text)
+        return finding(Level.BAD, "The network relies more on the rim than on the centre", text)
     if say_difference(behind) != "better":
         return finding(Level.CAUTION, "Not shown to rely on the centre of the image", text)
     if rim["low"] > CHANCE and rim["auc"] > TELLING_REGION:
-        return finding(Level.CAUTION, "The rim alone tells a lot", text)
-    return finding(Level.GOOD, "The centre tells it more than the rim", text)
+        return finding(Level.CAUTION, "The rim alone is informative", text)
+    return finding(Level.GOOD, "The network relies more on the centre than on the rim", text)
 
 
 def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
@@ -173,7 +175,7 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
     slope, shift = measured["calibration_slope"], measured["calibration_in_the_large"]
     fitted = f"{say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1)"
     if slope["value"] is None:
-        fitted = "cannot be fitted, as the probabilities are all alike"
+        fitted = "cannot be fitted, because all probabilities are alike"
     text = (
         f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
         f"({say_interval(shift, 2)}; ideal 0)."
@@ -191,14 +193,16 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
     worst = robustness[robustness["strength"] == MEDIUM].sort_values("auc").iloc[0]
     loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
-    text = f"Worst of the medium damages: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
+    text = (
+        f"Worst of the medium corruptions: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
+    )
     text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {say_number(worst['loss'])} "
     text += f"({say_interval(loss)}, paired)."
     if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
         return finding(Level.CAUTION, "Sensitive to image quality", text)
     if loss["high"] is not None and loss["high"] <= LARGE_LOSS:
-        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium damage", text)
-    title = f"A loss of more than {LARGE_LOSS} of AUC under medium damage is not excluded"
+        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium corruption", text)
+    title = f"A loss of more than {LARGE_LOSS} of AUC under medium corruption is not excluded"
     return finding(Level.CAUTION, title, text)
 
 
@@ -208,9 +212,9 @@ def _judge_pointing(pointing: Mapping[str, Any]) -> Finding | None:
     hits, share = pointing["hits"], pointing["lesion_share"]
     text = (
         f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
-        f"bacterial images (95% interval {say_percent(hits['low'], 0)} to {say_percent(hits['high'], 0)}); a peak at "
-        f"random would in {say_percent(share, 0)}."
+        f"bacterial images (95% interval {say_percent(hits['low'], 0)} to {say_percent(hits['high'], 0)}); a random "
+        f"peak would in {say_percent(share, 0)}."
     )
     if hits["low"] is None or hits["low"] <= share or hits["value"] < 3 * share:
         return finding(Level.CAUTION, "Maps are not shown to peak on the lesions", text)
-    return finding(Level.GOOD, "Maps peak on lesions more often than at random", text)
+    return finding(Level.GOOD, "Maps peak on lesions more often than expected by chance", text)

@@ -24,16 +24,16 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         Level, title and text.
     """
     if framing_audit.empty:
-        text = "evaluation.framing_images is 0: whether the network judges by framing is not known."
+        text = "evaluation.framing_images is 0, so it is unknown whether the network judges by framing."
         return finding(Level.CAUTION, "Framing not measured", text)
     clean = framing_audit[framing_audit["kind"] == Kind.UNTOUCHED].iloc[0]
     cuts = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT]
     worst = cuts.sort_values("auc").iloc[0]
     text = (
-        f"With {SHOWN_LABELS[Shown(worst['negatives'])]} of each {negative} image of validation, and no {positive} "
-        f"image changed, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}) in place of "
+        f"With {negative} validation images reframed ({SHOWN_LABELS[Shown(worst['negatives'])]}) and {positive} images "
+        f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}) instead of "
         f"{say_number(clean['auc'])} ({say_interval(clean)}), and the specificity {say_number(worst['specificity'])} "
-        f"in place of {say_number(clean['specificity'])}."
+        f"instead of {say_number(clean['specificity'])}."
     )
     if not worst["high"] < clean["low"]:
         is_excluded = clean["low"] > CHANCE and worst["low"] >= clean["auc"] - LARGE_LOSS
@@ -42,5 +42,5 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         title = f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded"
         return finding(Level.CAUTION, title, text)
     if clean["auc"] - worst["auc"] > LARGE_LOSS:
-        return finding(Level.BAD, "It judges by how the image is framed", text)
-    return finding(Level.CAUTION, "Framing moves some of its answers", text)
+        return finding(Level.BAD, "The network judges by how the image is framed", text)
+    return finding(Level.CAUTION, "Framing changes some decisions", text)

@@ -10,8 +10,8 @@ from pneumonia.report.words import say_percent
 from pneumonia.split.summary import FlowStep
 
 DEMO_NOTE = (
-    "The images of this run are synthetic: drawn by this project's generator, no patient's. Its figures show that "
-    "the chain works; they say nothing about radiographs."
+    "The images of this run are synthetic: drawn by this project's generator, not taken of patients. Its figures show "
+    "that the software works; they say nothing about radiographs."
 )
 FEW_POSITIVE = 0.2  # share of positives above which a test is called enriched
 
@@ -26,9 +26,9 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
         "those images.",
         _of_prevalence(metrics["test"]),
-        "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; the "
-        "confident errors in the gallery are where to begin a second reading.",
-        "Sex and age are not among the data, so fairness was not examined.",
+        "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; a "
+        "second reading should begin with the confident errors in the gallery.",
+        "The data lack sex and age, so fairness was not examined.",
     ]
     return [limit for limit in limits if limit]
 
@@ -38,13 +38,13 @@ def _of_source(run_record: Mapping[str, Any]) -> list[str]:
     if source is Source.SYNTHETIC:
         return [DEMO_NOTE]
     spectrum = (
-        "The two classes may have been collected apart (case-control). Without the doubtful cases between them, "
-        "sensitivity and specificity come out higher than among consecutive patients (Lijmer et al., JAMA 1999)."
+        "The two classes may have been collected separately (case-control). Without the doubtful cases between them, "
+        "sensitivity and specificity are higher than in consecutive patients (Lijmer et al., JAMA 1999)."
     )
     if source is Source.KERMANY:
         return [
-            "All images come from one hospital (children of 1 to 5 years, antero-posterior). A network of this kind "
-            "fell from an AUC of 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
+            "All images come from one hospital (children aged 1 to 5, antero-posterior views). The AUC of a network of "
+            "this kind fell from 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
             "Emergency Radiology 2022). No figure here comes from a test elsewhere.",
             spectrum,
         ]
@@ -55,12 +55,12 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     if source_of(run_record) is Source.SYNTHETIC:
         return []
     if ingest_of(run_record)["group_by"] == "image":
-        return ["Images were split one by one: where patients have several images, every figure here is too good."]
+        return ["Images were split individually: if patients have several images, every figure here is too optimistic."]
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         return [
-            f"No group could be read for {alone:,} images: each counts as a patient of its own. If patients have "
-            "several images, some are in two splits and every figure here is too good."
+            f"No group could be read for {alone:,} images: each counts as a separate patient. If patients have "
+            "several images, some are in two splits and every figure here is too optimistic."
         ]
     return ["Groups stand for patients, but nobody has proven that they are."]
 
@@ -71,17 +71,17 @@ def say_scorings(run_record: Mapping[str, Any]) -> str:
     if times == 1:
         return "This is the first time that these test images were scored in this environment."
     return (
-        f"These test images have now been scored {times:,} times in this environment. A model chosen by such figures "
-        "makes them optimistic."
+        f"These test images have now been scored {times:,} times in this environment. If a model is chosen by such "
+        "figures, they become optimistic."
     )
 
 
 def _of_prevalence(test: Mapping[str, Any]) -> str:
     share = test["n_positive"] / test["n"]
     if share <= FEW_POSITIVE:
-        return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold at that share alone."
+        return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
     return (
-        f"{say_percent(share, 0)} of the test images are positive. Where fewer are, precision is lower and NPV higher: "
+        f"{say_percent(share, 0)} of the test images are positive. At lower shares precision is lower and NPV higher: "
         "the section on decisions gives both for other shares."
     )
 

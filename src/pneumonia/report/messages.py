@@ -93,7 +93,7 @@ def say_training(history: pd.DataFrame) -> str:
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
     return (
-        f"Training: {history['epoch'].max()} epochs, kept {epochs}; validation AUC {aucs} (optimistic: it chose them)."
+        f"Training: {history['epoch'].max()} epochs, kept {epochs}; validation AUC {aucs} (optimistic: used to choose)."
     )
 
 
@@ -121,8 +121,8 @@ def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
     counts = count_outcomes(predictions, class_names)
     called = ", ".join(f"{counts[name]:,} called {name}" for name in reversed(class_names))
     return (
-        f"New images: {counts['all']:,}; {called}, {counts['out of range']:,} out of range (not judged), "
-        f"{counts['not usable']:,} not usable. Research software, not a medical device."
+        f"New images: {counts['all']:,}; {called}, {counts['out of range']:,} out of range (no decision), "
+        f"{counts['not usable']:,} unusable. Research software, not a medical device."
     )
 
 
@@ -137,18 +137,18 @@ def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: L
 def say_export(export_parity: dict[str, Any]) -> str:
     """Say how far exported files are from the Keras model, and what 8 bits cost."""
     if failures := export_parity["failures"]:
-        return f"Export: the files do not answer as the Keras model does: {'; '.join(failures)}."
+        return f"Export: the files do not match the Keras model: {'; '.join(failures)}."
     records = [record for by_batch in export_parity["formats"].values() for record in by_batch.values()]
     largest = max(record["largest_difference"] for record in records)
     n, int8 = max(record["n"] for record in records), export_parity["int8"]
     cost = (
         f"8 bits cost {say_number(int8['loss']['value'], 4)} of AUC on test ({say_interval(int8['loss'], 4)})."
         if int8["written"]
-        else f"There is no file in 8 bits: {int8['reason']}."
+        else f"No 8-bit file was written: {int8['reason']}."
     )
     return (
-        f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} images of validation and test, and "
-        f"no decision flips. {cost}"
+        f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} validation and test images, and "
+        f"no decision changes. {cost}"
     )
 
 
@@ -156,7 +156,7 @@ def say_study(study_summary: pd.DataFrame) -> list[str]:
     """Say of each recipe of a study but the first where it can be told apart from the first."""
     base, compared = study_summary["recipe"].iloc[0], study_summary[study_summary["verdict"] != BASE]
     findings = list_study_findings(compared)
-    return [f"Study, against {base}: {one['title']}. {one['text']}" for one in findings]
+    return [f"Study, compared with {base}: {one['title']}. {one['text']}" for one in findings]
 
 
 def say_page(path: Path, name: str = "Report") -> str:

@@ -78,22 +78,22 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any
     """List what the page does not show, the gravest first."""
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
-        "No label was read: nothing here says how often the model is right on these images. "
-        "Test it on labelled images of the same place first (kedro run --pipelines=external).",
+        "No labels were read: nothing here says how often the model is right on these images. "
+        "First test it on labelled images from the same place (kedro run --pipelines=external).",
     ]
     usable = counts["all"] - counts["not usable"]
     if usable and counts["out of range"] > MANY_OUTSIDE * usable:
         limits.append(
-            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (of the model's own "
-            "validation images 1 in 100 is): the model may not suit this source at all, and being in range does not "
-            "make it right."
+            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (compared with 1 in 100 "
+            "of the model's own validation images): the model may not suit this source at all, and may be wrong on "
+            "images in range too."
         )
     limits.append(
-        f"An image is called {positive} from a {decision['scale'].replace('_', ' ')} of {decision['threshold']:.3f}; "
-        f"calibration and threshold were fitted on {decision['fitted_on']['n']:,} validation images of the training "
-        "source, with its share of positives."
+        f"An image is called {positive} at a {decision['scale'].replace('_', ' ')} of {decision['threshold']:.3f} or "
+        f"more; calibration and threshold were fitted on {decision['fitted_on']['n']:,} validation images of the "
+        "training source, with its share of positives."
     )
-    limits.append("A map shows what raised the network's answer, not where a finding is.")
+    limits.append("A map shows what raised the network's probability, not where a finding is.")
     return limits
 
 

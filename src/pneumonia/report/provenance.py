@@ -21,8 +21,8 @@ PUBLISHED_TEST = (234, 390)  # NORMAL and PNEUMONIA images in the test folder as
 ATTRIBUTION = (
     "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
     "Images for Classification, Mendeley Data V2, doi:10.17632/rscbjbr9sj.2, licence CC BY 4.0; described in "
-    "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010. Shown here resized, some with a map laid "
-    "over them."
+    "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010. Shown here resized, some with an "
+    "overlaid map."
 )
 
 
@@ -54,7 +54,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus
     if source is Source.SYNTHETIC:
         return f"the synthetic test images ({total})"
     if run_record["data"]["test_from"] != ["test"]:
-        return f"a held-out part of the images ({total}), drawn by this project"
+        return f"a held-out part of the images ({total}), selected by this project"
     if source is Source.KERMANY and images == PUBLISHED_TEST:
         return f"the published test set ({total})"
     if source is Source.KERMANY and surplus and sum(images) + surplus == sum(PUBLISHED_TEST):

@@ -34,18 +34,18 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     text = (
         f"Without looking at the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
     )
-    text += f"the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
+    text += f"and the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
         if list(doubtful["predictor"]) != [best["predictor"]]:
             text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
-        text += " The result does not show that it reads radiographs."
+        text += " So the result does not show that the network reads radiographs."
         is_worse = best[f"{BEHIND}_high"] < 0
         title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
         return finding(Level.BAD, title, text)
     if best["low"] > CHANCE:
-        text += " Some of the network's skill may come from there."
-        return finding(Level.CAUTION, "Shortcuts tell the classes apart as well", text)
+        text += " Some of the network's skill may come from this shortcut."
+        return finding(Level.CAUTION, "Shortcuts also distinguish the classes", text)
     return finding(Level.GOOD, "Better than the shortcuts that were tried", text)
 
 
@@ -59,11 +59,13 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     text += f"({say_interval(shortcut)}); {_say_lead(shortcut)}."
     lead = lead_of(shortcut)
     if lead["low"] is None or pd.isna(lead["low"]):
-        title = "The best shortcut leaves too few images to judge the network without it"
+        title = "Too few images to compare the network with the best shortcut where it is least informative"
         return finding(Level.CAUTION, title, text)
     if say_difference(lead) == "better" and network["low"] > CHANCE:
-        return finding(Level.GOOD, "Ahead of the best of these shortcuts where that tells least", text)
-    return finding(Level.CAUTION, "Not shown to be ahead of a shortcut where that tells least", text)
+        return finding(Level.GOOD, "Ahead of the best shortcut where the shortcut is least informative", text)
+    return finding(
+        Level.CAUTION, "Not shown to be ahead of the best shortcut where the shortcut is least informative", text
+    )
 
 
 def lead_of(row: Mapping[str, Any]) -> dict[str, Any]:

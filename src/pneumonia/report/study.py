@@ -56,7 +56,7 @@ def list_study_findings(compared: pd.DataFrame) -> list[Finding]:
                 findings.append(finding(LEVELS[verdict], title, f"{text}."))
         if told.empty:
             why = "no interval excludes zero" if (rows["verdict"] == ALIKE).any() else f"{TOO_FEW} for an interval"
-            title = f"{recipe} cannot be told apart from the base"
+            title = f"{recipe} cannot be distinguished from the base"
             findings.append(finding(Level.CAUTION, title, f"{why.capitalize()}."))
     return findings
 
@@ -71,7 +71,7 @@ def tabulate_means(study_summary: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {"measure": "Trainings", **{name: str(part["n"].iloc[0]) for name, part in recipes.items()}},
         {
-            "measure": "CPU minutes a training",
+            "measure": "CPU minutes per training",
             **{name: say_number(part["cpu_seconds"].iloc[0] / 60, 1) for name, part in recipes.items()},
         },
     ]

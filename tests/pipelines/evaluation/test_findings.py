@@ -37,7 +37,7 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
         columns=material["leak_audit"].columns,
     )
     text = report.write_verdict(material["metrics"], shared, "PNEUMONIA", "NORMAL", "the test images (9)")
-    assert "groups, of which 7 occur in train or validation as well" in text
+    assert "groups, of which 7 also occur in train or validation" in text
 
 
 def found(material, **changes):
@@ -61,10 +61,10 @@ def estimate(value, low, high):
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
         "Probabilities are miscalibrated on test": "caution",
-        "Shortcuts tell the classes apart as well": "caution",  # the width was made to tell
-        "Ahead of the best of these shortcuts where that tells least": "good",
-        "It judges by how the image is framed": "bad",  # the table was made so
-        "The rim alone tells a lot": "caution",
+        "Shortcuts also distinguish the classes": "caution",  # the width was made to tell
+        "Ahead of the best shortcut where the shortcut is least informative": "good",
+        "The network judges by how the image is framed": "bad",  # the table was made so
+        "The rim alone is informative": "caution",
         "Sensitive to image quality": "caution",
         "No known group and no file is in two splits": "good",
         "Enough test images for a narrow interval": "good",
@@ -99,8 +99,8 @@ def test_near_duplicates_in_two_splits_are_a_caution(material):
     )
     leaks = pd.concat([material["leak_audit"], near], ignore_index=True)
     findings = {finding["title"]: finding for finding in found(material, leak_audit=leaks)}
-    assert findings["Near-duplicates lie in two splits"]["level"] == "caution"
-    assert "3 pairs of near-duplicates" in findings["Near-duplicates lie in two splits"]["text"]
+    assert findings["Near-duplicates are in two splits"]["level"] == "caution"
+    assert "3 pairs of near-duplicates" in findings["Near-duplicates are in two splits"]["text"]
     assert "No known group and no file is in two splits" not in findings
 
 
@@ -108,7 +108,7 @@ def test_images_without_a_group_do_not_speak_for_a_result(material):
     flow = material["data_flow"].copy()
     flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 220
     titles = levels(material, data_flow=flow)
-    assert titles["Patients in two splits are not excluded"] == "caution"
+    assert titles["Patients may be in two splits"] == "caution"
     assert "No known group and no file is in two splits" not in titles
 
 
@@ -143,7 +143,7 @@ def shortcuts(material, images, best, lead):
         ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Worse than a shortcut", "bad"),
         ((0.80, None, None), (0.17, None, None), "Not shown to be better than a shortcut", "bad"),
         # The intervals of the two overlap, that of their difference excludes 0.
-        ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts tell the classes apart as well", "caution"),
+        ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts also distinguish the classes", "caution"),
         ((0.55, 0.45, 0.65), (0.42, 0.32, 0.52), "Better than the shortcuts that were tried", "good"),
     ],
 )
@@ -170,9 +170,17 @@ def test_only_the_best_of_many_shortcuts_are_named(material):
 @pytest.mark.parametrize(
     ("lead", "title", "level"),
     [
-        ((0.2, 0.1, 0.3), "Ahead of the best of these shortcuts where that tells least", "good"),
-        ((0.2, -0.1, 0.5), "Not shown to be ahead of a shortcut where that tells least", "caution"),
-        ((0.2, None, None), "The best shortcut leaves too few images to judge the network without it", "caution"),
+        ((0.2, 0.1, 0.3), "Ahead of the best shortcut where the shortcut is least informative", "good"),
+        (
+            (0.2, -0.1, 0.5),
+            "Not shown to be ahead of the best shortcut where the shortcut is least informative",
+            "caution",
+        ),
+        (
+            (0.2, None, None),
+            "Too few images to compare the network with the best shortcut where it is least informative",
+            "caution",
+        ),
     ],
 )
 def test_the_network_is_judged_where_the_best_shortcut_tells_least(material, lead, title, level):
@@ -183,10 +191,20 @@ def test_the_network_is_judged_where_the_best_shortcut_tells_least(material, lea
 @pytest.mark.parametrize(
     ("rim", "behind", "title", "level"),
     [
-        ((0.97, 0.95, 0.98), (-0.37, -0.47, -0.26), "The rim of the image tells it more than the centre", "bad"),
-        ((0.80, 0.70, 0.90), (0.05, -0.02, 0.12), "Not shown to rely on the centre of the image", "caution"),
-        ((0.80, 0.75, 0.85), (0.17, 0.11, 0.22), "The rim alone tells a lot", "caution"),
-        ((0.60, 0.45, 0.75), (0.37, 0.22, 0.52), "The centre tells it more than the rim", "good"),
+        (
+            (0.97, 0.95, 0.98),
+            (-0.37, -0.47, -0.26),
+            "The network relies more on the rim than on the centre",
+            "bad",
+        ),
+        (
+            (0.80, 0.70, 0.90),
+            (0.05, -0.02, 0.12),
+            "Not shown to rely on the centre of the image",
+            "caution",
+        ),
+        ((0.80, 0.75, 0.85), (0.17, 0.11, 0.22), "The rim alone is informative", "caution"),
+        ((0.60, 0.45, 0.75), (0.37, 0.22, 0.52), "The network relies more on the centre than on the rim", "good"),
     ],
 )
 def test_regions_are_judged_by_their_paired_difference(material, rim, behind, title, level):
@@ -216,8 +234,8 @@ def test_validation_and_test_are_compared_by_the_interval_of_their_difference(ma
     ("worst", "title", "level"),
     [
         ((0.08, 0.05, 0.11), "Sensitive to image quality", "caution"),
-        ((0.02, -0.01, 0.06), "A loss of more than 0.05 of AUC under medium damage is not excluded", "caution"),
-        ((0.01, 0.002, 0.03), "Loses at most 0.05 of AUC under medium damage", "good"),
+        ((0.02, -0.01, 0.06), "A loss of more than 0.05 of AUC under medium corruption is not excluded", "caution"),
+        ((0.01, 0.002, 0.03), "Loses at most 0.05 of AUC under medium corruption", "good"),
     ],
 )
 def test_damage_is_judged_by_its_paired_loss(material, worst, title, level):
@@ -233,7 +251,7 @@ def test_robustness_that_was_not_measured_speaks_against_the_result(material):
 @pytest.mark.parametrize(
     ("hits", "title"),
     [
-        (estimate(0.5, 0.4, 0.6), "Maps peak on lesions more often than at random"),
+        (estimate(0.5, 0.4, 0.6), "Maps peak on lesions more often than expected by chance"),
         (estimate(0.25, 0.2, 0.3), "Maps are not shown to peak on the lesions"),  # under 3 times 0.1
         (estimate(0.5, 0.05, 0.9), "Maps are not shown to peak on the lesions"),
     ],
@@ -279,4 +297,4 @@ def test_a_slope_that_cannot_be_fitted_is_said_to_be_so(material):
     none = with_test(material, calibration_slope=estimate(None, None, None))
     findings = {finding["title"]: finding for finding in found(material, metrics=none)}
     text = findings["Calibration cannot be judged"]["text"]
-    assert text.startswith("Calibration slope on test: cannot be fitted, as the probabilities are all alike;")
+    assert text.startswith("Calibration slope on test: cannot be fitted, because all probabilities are alike;")

@@ -56,10 +56,10 @@ def test_no_framing_is_tried_where_none_is_wanted(
 
 def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_audit):
     finding = judge_framing(framing_audit, "NORMAL", "PNEUMONIA")
-    assert (finding["level"], finding["title"]) == ("bad", "It judges by how the image is framed")
+    assert (finding["level"], finding["title"]) == ("bad", "The network judges by how the image is framed")
     worst = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT].sort_values("auc").iloc[0]
     assert f"the AUC is {worst['auc']:.3f} ({worst['low']:.3f} to {worst['high']:.3f})" in finding["text"]
-    assert f"the specificity {worst['specificity']:.3f} in place of" in finding["text"]
+    assert f"the specificity {worst['specificity']:.3f} instead of" in finding["text"]
 
 
 @pytest.mark.parametrize(

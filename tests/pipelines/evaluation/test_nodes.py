@@ -28,7 +28,7 @@ def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(
 
 def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
     other = tiny_lineage | {"pixels": "32-squeeze-decoder0"}
-    with pytest.raises(UserError, match="made as 32-squeeze-decoder0, but these are 32-squeeze-decoder1"):
+    with pytest.raises(UserError, match="fingerprint 32-squeeze-decoder0, but these have 32-squeeze-decoder1"):
         check_model(tiny_network, other, tiny_manifest, tiny_stores)
 
 
@@ -107,7 +107,7 @@ def test_the_decision_says_what_it_was_fitted_on(scores, decision):
 
 def test_validation_images_of_one_class_are_refused(scores, parameters):
     one_class = scores[(scores["split"] == "test") | (scores["target"] == 1)]
-    with pytest.raises(UserError, match="validation images are all of one class"):
+    with pytest.raises(UserError, match="All validation images are of one class"):
         make_decision(one_class, parameters)
 
 
@@ -155,7 +155,7 @@ def test_the_figures_at_one_half_are_those_of_a_threshold_of_one_half(prediction
 
 def test_a_test_set_of_one_class_is_refused(predictions, decision, parameters):
     one_class = predictions[(predictions["split"] == "val") | (predictions["target"] == 0)]
-    with pytest.raises(UserError, match="The test images are all of one class"):
+    with pytest.raises(UserError, match="All test images are of one class"):
         compute_metrics(one_class, decision, parameters)
 
 

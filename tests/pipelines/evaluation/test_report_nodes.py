@@ -75,7 +75,7 @@ def test_the_card_escapes_what_it_is_given(material, restate):
 
     assert r"\<b\>Adults\</b\> \| \*all\*" in card
     assert "<b>" not in card
-    assert "Made by `` kedro `run` `` at commit" in card
+    assert "Created by `` kedro `run` `` at commit" in card
 
 
 def test_a_text_stands_in_markdown_as_it_is():
@@ -98,7 +98,7 @@ def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pict
 def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
-    assert "damaged in" not in page
+    assert "corrupted in" not in page
 
 
 def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):
@@ -107,8 +107,8 @@ def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictur
     audit = material["shortcut_audit"]
     left = audit[(audit["predictor"] != Predictor.RIM_NETWORK) & (audit["images"] != Sample.CROSS_VALIDATED)]
     page = write_report(**{**material, "shortcut_audit": left}, **pictures)
-    assert "<code>evaluation.rim_network</code> is off, or train has fewer than 20 images of a class" in page
-    assert "Nothing was cross-validated: a class of train and validation has fewer than 5 groups" in page
+    assert "<code>evaluation.rim_network</code> is off, or train has fewer than 20 images of one class" in page
+    assert "Nothing was cross-validated: one class of train and validation has fewer than 5 groups" in page
 
 
 def test_no_document_claims_more_than_the_shortcuts_that_were_tried(report, card):
@@ -142,7 +142,7 @@ def test_the_card_answers_each_item_that_software_can_fill(card):
         "Limits [CLAIM 40]",
     ):
         assert f"## {heading}" in card
-    assert "No figure of this card comes from an external test [CLAIM 33]" in card
+    assert "No figure in this card comes from an external test [CLAIM 33]" in card
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_figures_of_groups_and_of_the_whole_folder_stand_beside_those_of_images(
     folder = material["unit_metrics"]["folder"]
     assert folder["n"] == material["metrics"]["test"]["n"] + 12
     assert f"whole test folder, n = {folder['n']}" in report
-    assert f"On the whole test folder, {folder['n']} images with surplus copies counted" in card
+    assert f"On the whole test folder, {folder['n']} images including surplus copies" in card
     assert "Per group (probabilities of a group averaged" in card
 
 
@@ -234,7 +234,7 @@ def test_a_threshold_that_was_set_beforehand_is_not_said_to_be_fitted(report, ma
     assert "the threshold was set beforehand" in report
     youden = {**material["decision"], "rule": "youden", "rule_value": None}
     page = write_report(**{**material, "decision": youden}, **pictures)
-    assert "Both were fitted on the" in page
+    assert "Both were fitted only on the" in page
     assert "set beforehand" not in page
 
 

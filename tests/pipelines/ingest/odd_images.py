@@ -32,7 +32,7 @@ ACCEPTED = {
     "png.jpeg": ("PNG content in a .jpeg file", encode(fresh(), "PNG")),
     "no suffix": ("JPEG content in a nameless file", encode(fresh())),
     "palette.png": ("palette", encode(fresh().convert("P"), "PNG")),
-    "turned.jpeg": ("turned by its EXIF orientation", encode(fresh(), exif=orient(8))),
+    "turned.jpeg": ("rotated by its EXIF orientation", encode(fresh(), exif=orient(8))),
     "orientation 99.jpeg": ("", encode(fresh(), exif=orient(99))),
     "colour.jpeg": ("", encode(fresh().convert("RGB"))),
     "progressive.jpeg": ("", encode(fresh(), progressive=True)),

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and such n
 ENTRIES = {
     "train/NORMAL/loop.jpeg": "link or file that cannot be followed",
     "train/NORMAL/loop": "link that leads back to a folder above it",
-    "train/NORMAL/lost.jpeg": "link to a file that is not there",
+    "train/NORMAL/lost.jpeg": "link to a missing file",
     "train/NORMAL/pipe.jpeg": "not a regular file",
     "train/NORMAL/\\xff.jpeg": "name that is not UTF-8",
     "train/NORMAL/line\\nbreak.jpeg": "name with control characters",

@@ -106,7 +106,7 @@ def test_a_groups_file_beside_the_images_decides_the_groups(write_folder, index,
     table = index(write_folder(published | {"groups.csv": b"path,group\n" + rows.encode()}))
 
     assert table["group"].tolist() == [f"child {n // 3}" for n in range(len(published))]
-    assert "Groups are taken from groups.csv: 12 for 36 files." in caplog.text
+    assert "Groups were read from groups.csv: 12 for 36 files." in caplog.text
 
 
 def test_a_groups_file_that_misses_an_image_is_an_error(write_folder, index, published):

@@ -1,4 +1,4 @@
-"""Judge radiographs: python predict.py IMAGE_OR_FOLDER ... > table.csv. Research software, not a medical device."""
+"""Score radiographs: python predict.py IMAGE_OR_FOLDER ... > table.csv. Research software, not a medical device."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ def read_image(path: Path, size: int, resize: str) -> np.ndarray:
 
 
 def to_grey(image: Image.Image) -> Image.Image:
-    """Return the luminance in 8 bits; transparency lies on black, 10 to 16 bits are scaled."""
+    """Return the luminance in 8 bits; transparency becomes black, 10 to 16 bits are scaled."""
     if image.mode[0] in "IF":
         values, depths = np.asarray(image), (10, 12, 14, 16) if image.mode[0] == "I" else ()
         most = next((2**bits - 1 for bits in depths if 0 <= values.min() <= values.max() < 2**bits), np.nan)

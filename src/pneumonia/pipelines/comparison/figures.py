@@ -20,6 +20,6 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
     row_axes(axes, [f"#{row.rank}  {row.network}\n{row.model[:16]}" for row in shown.itertuples()])
     axes.set_xlabel("AUC, 95% interval")
-    axes.set_title("Models, the newest judging on top, with their rank on validation")
+    axes.set_title("Models, newest evaluation on top, with rank on validation")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.6 / (1 + 0.42 * len(shown))), ncols=2)
     return figure

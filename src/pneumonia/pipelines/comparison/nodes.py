@@ -47,7 +47,7 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
     for version in sorted((set(all_metrics) | set(all_run_records)) - set(complete)):
         logger.warning("Run %s is left out: its metrics, record or predictions are missing.", version)
     if not complete:
-        raise UserError("No run of this environment is complete. Make one by: kedro run --pipelines=evaluation.")
+        raise UserError("No run of this environment is complete. Make one with: kedro run --pipelines=evaluation.")
     records = {version: all_run_records[version]() for version in complete}
     judgings = count_judgings(records)
     described = {version: {**describe_model(records[version]), "judgings": n} for version, n in judgings.items()}

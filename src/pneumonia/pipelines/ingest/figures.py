@@ -43,7 +43,7 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
     limit = 1.25 * max(1.0, strata["points_off"].abs().max())
     right.set_xlim(-limit, limit)
     right.set_xlabel("percentage points (band: 1 point)")
-    right.set_title(f"Val: distance from {strata['demanded'].iloc[0]:.0%}")
+    right.set_title(f"Val: deviation from {strata['demanded'].iloc[0]:.0%}")
     return figure
 
 

@@ -58,7 +58,7 @@ def index_labelled(
     if alone:
         logger.warning(
             "NO GROUP could be read for %s of %s images: each is a group of its own. If patients have several images, "
-            "they may stand on both sides of the split. Set ingest.group_patterns, or put a groups.csv (path, group) "
+            "they may be on both sides of the split. Set ingest.group_patterns, or put a groups.csv (path, group) "
             "beside the images.",
             f"{alone:,}",
             f"{len(usable):,}",
@@ -139,7 +139,7 @@ def count_data_flow(
     if len(listing.files) != len(image_index):
         raise UserError(
             f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
-            "files came or went in the meantime. Run again: kedro run --pipelines=ingest."
+            "files were added or removed in the meantime. Run again: kedro run --pipelines=ingest."
         )
     return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
 

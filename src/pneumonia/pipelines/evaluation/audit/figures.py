@@ -27,7 +27,7 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     ahead.grid(visible=False, axis="y")
     axes.set(xlim=(min(0.4, rows["low"].min() - 0.02), 1.01), xlabel="AUC on test, 95% intervals")
     ahead.set(xlabel="lead of the network")
-    axes.set_title("What tells the classes apart")
+    axes.set_title("What distinguishes the classes")
     return figure
 
 
@@ -73,7 +73,7 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
     axes.set_xticks(range(3), ["mild", "medium", "strong"])
     axes.set_yticks(range(len(table)), table.index)
     axes.grid(visible=False)
-    axes.set_title(f"AUC under damage ({clean:.3f} without)")
+    axes.set_title(f"AUC under corruption ({clean:.3f} without)")
     return figure
 
 

@@ -212,7 +212,7 @@ def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
     row_axes(axes, [f"{name}\n{metric[name]}" for name in names])
     axes.set_xlim(right=1.01)
-    axes.set_title("Right calls by subgroup")
+    axes.set_title("Correct decisions by subgroup")
     axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.12), ncols=2)
     return figure
 
