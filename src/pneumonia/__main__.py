@@ -13,10 +13,10 @@ from pneumonia.datasets.command import INSTALLED
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Do what `kedro run` does, without a checkout.
+    """Run what `kedro run` would run, without a checkout.
 
     Args:
-        arguments: Options of `kedro run`; those of the command line where None.
+        arguments: Options of `kedro run`; if None, those of the command line.
     """
     given = sys.argv[1:] if arguments is None else arguments
     configure_project("pneumonia")

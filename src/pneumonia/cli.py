@@ -1,4 +1,4 @@
-"""Commands of this project beside Kedro's own: `kedro versions list` and `kedro versions prune`."""
+"""Commands of this project besides Kedro's own: `kedro versions list` and `kedro versions prune`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

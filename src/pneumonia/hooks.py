@@ -1,4 +1,4 @@
-"""What happens around every run: parameters are checked, the run is recorded, errors are put plainly."""
+"""What happens around every run: parameters are checked, the run is recorded, errors are stated plainly."""
 
 import difflib
 import errno
@@ -92,7 +92,7 @@ class ParametersHook:
 
 
 class RunContextHook:
-    """Records what a run was made with, checks that what it starts from exists, and ties it to its own outputs."""
+    """Records how a run was made, checks that its inputs exist, and makes it read its own outputs."""
 
     @hook_impl
     @plainly
@@ -121,7 +121,7 @@ class RunContextHook:
 
 
 class TrainingStateHook:
-    """Forgets the state of a training once its model is saved and the whole run has succeeded."""
+    """Removes the state of a training once its model is saved and the whole run has succeeded."""
 
     @hook_impl
     @plainly
@@ -132,14 +132,14 @@ class TrainingStateHook:
 
 
 class RunMessagesHook:
-    """Keeps TensorFlow's start quiet, and ends a run with its result and the path of its page."""
+    """Keeps TensorFlow's start quiet, and ends a run with its result and the path of its report."""
 
     @hook_impl
     @plainly
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Start TensorFlow, where a node needs it, on the devices that were asked for.
+        """Start TensorFlow, if a node needs it, on the requested devices.
 
-        Two threads of ThreadRunner must not import it at once, and devices cannot be chosen once it computes.
+        Two threads of ThreadRunner must not import it at the same time, and devices cannot be chosen once it computes.
         """
         if not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets()):
             from pneumonia.model.hardware import prepare_devices
@@ -150,7 +150,7 @@ class RunMessagesHook:
     @hook_impl
     @plainly
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Say what the run found, what speaks against it, and where its page is."""
+        """Say what the run found, what speaks against it, and where its report is."""
         from pneumonia.report.messages import PAGES, closing_lines, say_page
 
         made = pipeline.all_outputs()
@@ -164,18 +164,18 @@ class RunMessagesHook:
 
 
 class UserErrorHook:
-    """Puts an error that a user can act on in one line, and once, however deep Kedro wrapped it."""
+    """Reports an error that a user can fix on one line, and only once, however deeply Kedro wrapped it."""
 
     @hook_impl
     def after_context_created(self) -> None:
-        """Let Kedro say nothing of an error that ends the run with a sentence of this project."""
+        """Silence Kedro about errors that end the run with a message of this project."""
         for name in _SPEAK_OF_ERRORS:
             logging.getLogger(name).addFilter(_is_of_no_user_error)
 
     @hook_impl
     @plainly
     def on_pipeline_error(self, error: Exception) -> None:
-        """Raise the ``UserError`` behind ``error``, if there is one, or put a full or closed disk as one."""
+        """Raise the ``UserError`` behind ``error``, if there is one, or turn a full or closed disk into one."""
         for cause in _causes(error):
             if isinstance(cause, UserError):
                 raise UserError(cause.message)

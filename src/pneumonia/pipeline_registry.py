@@ -1,4 +1,4 @@
-"""The pipelines that `kedro run` knows."""
+"""The pipelines for `kedro run`."""
 
 from kedro.pipeline import Pipeline
 
@@ -19,8 +19,8 @@ from pneumonia.pipelines import (
 def register_pipelines() -> dict[str, Pipeline]:
     """Return the registered pipelines by name.
 
-    They are named by hand: `find_pipelines()` loads one folder only when a run names a pipeline, and
-    `training` is the sum of several.
+    They are listed explicitly: `find_pipelines()` loads only one folder when a run names a pipeline, and `training` is
+    the sum of several.
     """
     stages = {
         "ingest": ingest.create_pipeline(),

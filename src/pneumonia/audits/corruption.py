@@ -1,8 +1,8 @@
-"""The corrupted validation images: nine kinds of damage at three strengths.
+"""The corrupted validation images: nine kinds of corruption at three strengths.
 
-Pure functions of the images and a seed. They stand in for another acquisition regime, on which clean
-validation figures say little. Each kind damages every image by an amount drawn for that image; where a change
-has a direction (brighter or darker), the direction is drawn too.
+Pure functions of the images and a seed. They stand in for another acquisition regime, about which validation on
+unmodified images says little. Each kind changes every image by an amount drawn for that image; if a change has a
+direction (brighter or darker), the direction is drawn too.
 """
 
 import io
@@ -31,13 +31,13 @@ KINDS = tuple(AMOUNTS)
 
 
 def corrupt(images: np.ndarray, kind: str, strength: int, seed: int = 0) -> np.ndarray:
-    """Damage each image by one kind at one strength.
+    """Corrupt each image in one way at one strength.
 
     Args:
         images: uint8 `[n, size, size]`; not changed.
         kind: One of `KINDS`.
         strength: 1, 2 or 3.
-        seed: Image i's draws depend on (seed, kind, strength, i) alone.
+        seed: Image i's draws depend only on (seed, kind, strength, i).
 
     Returns:
         uint8, same shape, rounded and clipped.

@@ -1,4 +1,4 @@
-"""A trained model on labelled images of another place: nothing is fitted there, everything is measured."""
+"""A trained model on labelled images from elsewhere: nothing is fitted there, everything is measured."""
 
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ INDEX_COLUMNS = ["path", "group", "label", "sha256", "bytes", "width", "height",
 def index_external(
     source: ImageSource, cache: IndexCache, ingest: IngestParameters, external: ExternalParameters
 ) -> pd.DataFrame:
-    """Read every labelled image to its end, as ingest does; surplus copies are marked.
+    """Read every labelled image completely, as ingest does; surplus copies are marked.
 
     Returns:
         The columns of the image index. Groups are read from file names by `external.group_patterns`, then by those
@@ -63,7 +63,7 @@ def list_items(source: ImageSource) -> dict[str, Item]:
 
 
 def mark_known(index: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Take out of the test what the model was trained or validated on.
+    """Exclude from the test the images that the model was trained or validated on.
 
     Args:
         index: The index of the images.
@@ -96,7 +96,7 @@ def mark_known(index: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 def predict_external(
     predictor: Predictor, source: ImageSource, index: pd.DataFrame, positive: str, batch_size: int
 ) -> pd.DataFrame:
-    """Judge the usable images by the frozen model, calibration and threshold.
+    """Score the usable images with the frozen model, calibration and threshold.
 
     Returns:
         path, group, label, target, sha256, probability, calibrated_probability, decision (1: positive, whether or
@@ -123,7 +123,7 @@ def predict_external(
 def measure_external(
     predictions: pd.DataFrame, decision: dict[str, Any], evaluation: EvaluationParameters, external: ExternalParameters
 ) -> dict[str, Any]:
-    """Measure every metric of evaluation with its interval, on all images and on those in range.
+    """Measure every metric of the evaluation with its interval, on all images and on those in range.
 
     Returns:
         "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
@@ -146,7 +146,7 @@ def _measured(rows: pd.DataFrame, decision: dict[str, Any], parameters: Evaluati
 def recalibrate(
     predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
-    """Report what a new calibration and threshold, fitted on one half of the groups, bring on the other half.
+    """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
 
     The calibration is a slope and an intercept on the log-odds; the threshold on the probability is Youden's.
 
@@ -178,7 +178,7 @@ def recalibrate(
 def measure_attributes(
     predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> pd.DataFrame:
-    """Measure age bands, sex, view and device apart, where the source names them.
+    """Measure age bands, sexes, views and devices separately, if the source names them.
 
     Returns:
         attribute, value, auc, auc_low, auc_high, sensitivity, specificity, n, n_groups. AUC and rates are gaps with
@@ -214,7 +214,7 @@ def audit_external(
     how: Reading,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Measure how well properties of files and borders alone tell the classes apart there, beside the network.
+    """Measure how well properties of files and borders alone distinguish the classes, compared with the network.
 
     Returns:
         predictor, images, auc, low, high, n, n_positive, n_groups, and `behind_network`: by how much the AUC is below

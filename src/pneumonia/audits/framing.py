@@ -1,8 +1,8 @@
-"""How a network ranks validation images once their framing says nothing about their class, or the reverse.
+"""How a network ranks validation images whose framing says nothing about their class, or points to the other class.
 
-Healthy and ill children were not framed alike in the published images, so that a network may tell the classes by where
-the edges of the picture lie, and no image as it is shows it. Each judge shows the negatives, the positives, or both
-through another window (`reframing`), and lets the network rank them against the others as they are.
+Healthy and ill children were framed differently in the published images, so a network may recognise the classes by the
+position of the picture's edges, and no unmodified image would reveal it. Each judge reframes the negatives, the
+positives, or both (`reframing`), and lets the network rank them against the other images, which are unchanged.
 """
 
 from collections.abc import Callable, Iterable
@@ -119,14 +119,14 @@ SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
 def score_framings(
     predict: Predict, images: Pixels, rows: pd.DataFrame, most: int, judges: Iterable[Judge] = JUDGES
 ) -> pd.DataFrame:
-    """Predict images as the judges show them; each class under each framing once.
+    """Predict the images as the judges show them, each class once under each framing.
 
     Args:
         predict: Gives the probability of the positive class, `[n]`, of uint8 `[n, size, size, 1]`.
         images: The images, uint8 `[n, size, size, 1]`.
         rows: `path`, `group` and `target` of each image, `[n]`.
-        most: Images of a class, at most, that are reframed: a sample that depends on their number alone. As they are,
-            all are predicted.
+        most: Largest number of images per class that are reframed: a sample that depends only on their number. All are
+            predicted unmodified.
         judges: Which judges.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Images that a model knows: those it was trained or validated on, found again at another place."""
+"""Images that a model knows: those that it was trained or validated on, found again elsewhere."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +25,15 @@ def find_known(
     how: Reading,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Find images of train and val among others: by their bytes, and by hash and pixels.
+    """Find images of train and val among others, by their bytes and by hash and pixels.
 
     Args:
         images: path, sha256 and perceptual_hash of the images to look at.
         items: How to read them, by path.
-        known: path, sha256, split and perceptual_hash (empty where it is not known) of the model's images.
+        known: path, sha256, split and perceptual_hash (empty if unknown) of the model's images.
         pixel_store: Has the pixels of the model's images.
         how: How these were decoded.
-        parameters: Most bits that the hashes may differ in, least correlation of the pixels.
+        parameters: Largest number of bits in which the hashes may differ, smallest correlation of the pixels.
 
     Returns:
         path, known (the path of the model's image), same_bytes, bits, correlation: at most one row per image.
@@ -62,7 +62,7 @@ def near_pairs(hashes: pd.Series, others: pd.Series, most_bits: int) -> npt.NDAr
     Args:
         hashes: 64 hexadecimal digits each, `n` of them.
         others: The same, `m` of them.
-        most_bits: Most bits that a pair may differ in.
+        most_bits: Largest number of bits in which a pair may differ.
 
     Returns:
         Row, row of the others and number of bits, `[pairs, 3]`.

@@ -1,4 +1,4 @@
-"""How often the peak of the network's map lies on a lesion that the source knows of."""
+"""How often the peak of the network's map lies on a lesion that the source lists."""
 
 import io
 import logging
@@ -26,15 +26,15 @@ FOCAL = "bacteria"  # the etiology whose consolidation is in one place
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Read where the lesions are, if the source says so in `lesions.csv` beside its split folders.
+    """Read the positions of lesions, if the source lists them in `lesions.csv` beside its split folders.
 
     Args:
         chest_xrays: The source of the images.
         split_manifest: One row per image; boxes of other images are left out.
 
     Returns:
-        path, left, top, right, bottom (shares of the file's width and height). No row where the source is silent, or
-        gone: a model can be judged without it.
+        path, left, top, right, bottom (shares of the file's width and height). No rows if the source lists none or is
+        gone: a model can be evaluated without it.
 
     Raises:
         UserError: If the file is there and cannot be read.
@@ -71,8 +71,8 @@ def measure_pointing(
         parameters: `resamples`, `seed`.
 
     Returns:
-        `n`, `n_groups`, `hits` (share with interval) and `lesion_share`: the mean share of the image in the
-        boxes, which is what peaks at random would hit. `n` is 0 and the rest None without lesions.
+        `n`, `n_groups`, `hits` (share with interval) and `lesion_share`: the mean share of the image in the boxes,
+        which random peaks would hit. Without lesions, `n` is 0 and the rest None.
     """
     focal = split_manifest[(split_manifest["split"] == "test") & (split_manifest["etiology"] == FOCAL)]
     focal = focal[focal["path"].isin(lesions["path"])]

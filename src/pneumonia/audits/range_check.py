@@ -1,4 +1,4 @@
-"""How well images are noticed that the model must not judge: made ones of many kinds, beside untouched test images."""
+"""How well images that the model must not judge are detected: many artificial kinds, and unmodified test images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ def check_range(
     pixel_store: PixelStore,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Measure how many images of each made kind are found out of range, and how many untouched test images.
+    """Measure how many artificial images of each kind, and how many unmodified test images, are found out of range.
 
     Args:
         model: The trained network.
@@ -52,8 +52,8 @@ def check_range(
         parameters: `batch_size`, `seed`.
 
     Returns:
-        kind, outside (share found out of range), low, high, auc (of the distance, against all untouched test
-        images), n, n_groups. The first row is that of the untouched images.
+        kind, outside (share found out of range), low, high, auc (of the distance, against all unmodified test images),
+        n, n_groups. The first row is that of the unmodified images.
     """
     features = feature_model(model)
 

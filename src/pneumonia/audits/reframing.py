@@ -1,8 +1,8 @@
-"""Images as another way of framing the child would have shown them: cut, widened, zoomed.
+"""Images as they would look if the child had been framed differently: cut, widened, zoomed.
 
-A framing is a window, measured in shares of the image's sides, that is stretched to the whole square. Where the
-window reaches beyond the image, the border is a reflection of the image or black. The lungs stay what they are; only
-where they lie, how large they are and what surrounds them changes.
+A framing is a window, measured in shares of the image's sides, that is stretched to the whole square. If the window
+reaches beyond the image, the border is a reflection of the image or black. The lungs do not change; only their
+position, their size and their surroundings do.
 """
 
 import math
@@ -41,10 +41,10 @@ def cut(top: float, side: float, kept: float) -> Framing:
 
 
 def widen(framing: Framing, border: Border = "reflected") -> Framing:
-    """Undo a framing: show the whole image where the framing's window lay, so that every landmark moves back.
+    """Undo a framing: show the whole image in the place of the framing's window, so that every landmark moves back.
 
     With `t` and `b` the edges of a window, the framing takes the height `y` to `(y - t) / (b - t)`. Its inverse is the
-    window from `-t / (b - t)` to `(1 - t) / (b - t)`. What a cut removed cannot be known; the border stands for it.
+    window from `-t / (b - t)` to `(1 - t) / (b - t)`. What a cut removed cannot be known; the border replaces it.
     """
     height, width = framing.bottom - framing.top, framing.right - framing.left
     return Framing(

@@ -1,4 +1,4 @@
-"""Whether the network needs the part of the image where heart and lungs are."""
+"""Whether the network needs the part of the image that shows heart and lungs."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ from pneumonia.pixels.store import PixelStore
 
 
 class View(StrEnum):
-    """What of an image the network sees."""
+    """Which part of an image the network sees."""
 
     WHOLE = "whole"
     CENTRE_HIDDEN = "centre_hidden"
@@ -79,7 +79,7 @@ def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.Dat
 
 
 def hide(images: npt.NDArray[np.uint8], side: float, view: View) -> npt.NDArray[np.uint8]:
-    """Replace the centre of each image, or all but the centre, by the mean brightness of what is left.
+    """Replace the centre of each image, or all but the centre, by the mean brightness of the rest.
 
     Args:
         images: uint8 `[n, size, size, 1]`.

@@ -1,7 +1,7 @@
-"""A small network that is trained on the rim of the images alone: what their framing gives away by itself.
+"""A small network trained only on the rim of the images: what their framing alone reveals.
 
-The centre, where heart and lungs are, is hidden in training and in test alike, so that, unlike a network that was
-trained on whole images (`regions`), it knows such images.
+The centre, with heart and lungs, is hidden in training and test alike, so this network, unlike one that was trained on
+whole images (`regions`), has seen such images.
 """
 
 import logging
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters) -> pd.DataFrame:
-    """Train on the rims of the train images; predict those of validation and test, which have no say in it.
+    """Train on the rims of the train images; predict those of validation and test, which do not affect training.
 
     Args:
         split_manifest: One row per image.
@@ -40,7 +40,7 @@ def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters
         parameters: `rim_network`, `hidden_side`, `batch_size`, `seed`.
 
     Returns:
-        path, group, target, split, probability. No row where `rim_network` is off or a class of train has fewer than
+        path, group, target, split, probability. No rows if `rim_network` is off or a class of train has fewer than
         `LEAST_IMAGES` images.
     """
     train = split_manifest[split_manifest["split"] == "train"]
@@ -71,8 +71,8 @@ def shrink(images: Pixels) -> Pixels:
 def train_rim_network(images: Pixels, target: Targets, seed: int) -> Model:
     """Train a network of three convolutions for six epochs.
 
-    On the CPU, from arrays in memory and draws of its own, so that the same images and seed give the same network
-    whatever was done before.
+    It trains on the CPU, from arrays in memory and with its own random draws, so that the same images and seed give the
+    same network whatever ran before.
 
     Args:
         images: The rims, uint8 `[n, 48, 48, 1]`.

@@ -24,7 +24,7 @@ COLUMNS = [
 def score_damaged(
     pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
 ) -> pd.DataFrame:
-    """Predict a sample of the test images, damaged in each way.
+    """Predict a sample of the test images, corrupted in each way.
 
     Args:
         pneumonia_model: The trained network.
@@ -33,8 +33,8 @@ def score_damaged(
         parameters: `robustness`, `robustness_images`, `batch_size`, `seed`.
 
     Returns:
-        path, group, target, kind, strength, probability: one row per image, kind and strength. No row where the
-        parameter `robustness` is off.
+        path, group, target, kind, strength, probability: one row per image, kind and strength. No rows if the parameter
+        `robustness` is off.
     """
     if not parameters.robustness:
         return pd.DataFrame(columns=SCORE_COLUMNS)
@@ -56,16 +56,16 @@ def score_damaged(
 def measure_robustness(
     damaged_scores: pd.DataFrame, predictions: pd.DataFrame, decision: dict[str, Any]
 ) -> pd.DataFrame:
-    """Measure the network on damaged test images, beside the same images undamaged.
+    """Measure the network on corrupted test images and on the same images unmodified.
 
     Args:
         damaged_scores: The table of `score_damaged`.
-        predictions: What the network says of the undamaged images.
+        predictions: The network's predictions for the unmodified images.
         decision: The record by which probabilities become decisions.
 
     Returns:
-        kind, strength (0: undamaged), auc, low, high, `loss` of AUC with its paired bounds, sensitivity, specificity,
-        n, n_groups. No row where nothing was damaged.
+        kind, strength (0: unmodified), auc, low, high, `loss` of AUC with its paired bounds, sensitivity, specificity,
+        n, n_groups. No rows if nothing was corrupted.
     """
     if damaged_scores.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -78,7 +78,7 @@ def measure_robustness(
 
 
 def damage_row(kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
-    """Measure the network on images damaged in one way, decided as the undamaged ones are."""
+    """Measure the network on images corrupted in one way, with the threshold for unmodified images."""
     decided = apply_decision(damaged, decision)
     right = decided["decision"] == decided["target"]
     return {

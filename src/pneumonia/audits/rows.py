@@ -1,4 +1,4 @@
-"""The row of an audit's table: the AUC of some scores with its interval, and how far it lies from another."""
+"""The row of an audit's table: the AUC of some scores with its interval, and its distance from another."""
 
 from typing import Any
 

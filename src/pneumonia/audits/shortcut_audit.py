@@ -1,4 +1,4 @@
-"""The shortcut audit of a run: each shortcut beside the network, also where the best shortcut tells least."""
+"""The shortcut audit of a run: each shortcut compared with the network, also where the best shortcut tells least."""
 
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,7 @@ BEHIND = "behind_network"
 
 
 class Sample(StrEnum):
-    """Which images a predictor was judged on."""
+    """The images on which a predictor was evaluated."""
 
     CROSS_VALIDATED = "cross_validated"
     TEST = "test"
@@ -46,10 +46,10 @@ SAMPLE_LABELS = {
 def audit_shortcuts(
     shortcut_features: pd.DataFrame, rim_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
 ) -> pd.DataFrame:
-    """Measure how well each shortcut alone predicts the class, beside the network.
+    """Measure how well each shortcut alone predicts the class, compared with the network.
 
-    A set of properties is judged by cross-validation on train and val (where a class has fewer groups than folds, it
-    is not), and on test after a fit to these; the network on the rim and the network itself on val and test.
+    A set of properties is evaluated by cross-validation on train and val (unless a class has fewer groups than folds),
+    and on test after a fit to train and val; the rim network and the network itself on val and test.
 
     Args:
         shortcut_features: One row per image of every split.
@@ -97,10 +97,10 @@ def shortcut_row(name: Predictor, images: str, shortcut: pd.DataFrame, network: 
 
 
 def thirds_of(score: Floats, target: Targets) -> npt.NDArray[np.int64]:
-    """Return which third each score lies in, 0 to 2, `[n]`; equal scores lie in one.
+    """Return the third in which each score lies, 0 to 2, `[n]`; equal scores lie in the same third.
 
-    Both classes weigh alike: of plain thirds of a good score all but one would hold the larger class alone. The middle
-    third then holds the images that the score cannot tell apart.
+    Both classes have equal weight: of unweighted thirds of a good score, all but one would contain only the larger
+    class. The middle third then contains the images on which the score discriminates least.
 
     Args:
         score: Higher for the positive class, `[n]`.

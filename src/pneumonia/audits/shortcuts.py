@@ -1,4 +1,4 @@
-"""What tells the classes apart without looking at the lungs: properties of the file, of its grey levels, of borders."""
+"""What distinguishes the classes without looking at the lungs: properties of the file, grey levels and borders."""
 
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,7 @@ FOLDS = 5
 
 
 class Predictor(StrEnum):
-    """What the class is predicted from: properties that are no findings, the rim, or the network's probability."""
+    """What the class is predicted from: properties that are not findings, the rim, or the network's probability."""
 
     SHAPE = "shape"
     ASPECT = "aspect"
@@ -128,13 +128,13 @@ def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) ->
 
 
 def can_be_crossed(rows: pd.DataFrame) -> bool:
-    """Tell whether each class has a group for every fold."""
+    """Tell whether each class has enough groups for every fold."""
     groups = rows.groupby("target")["group"].nunique()
     return bool(groups.reindex([0, 1], fill_value=0).min() >= FOLDS)
 
 
 def cross_validated_scores(name: Predictor, features: pd.DataFrame, seed: int) -> Floats:
-    """Score each row by a fit that saw none of its group: five folds, stratified by class, groups kept together.
+    """Score each row by a fit without its group: five folds, stratified by class, groups kept together.
 
     Args:
         name: Whose columns of `FEATURE_SETS` are used, and how they are fitted.

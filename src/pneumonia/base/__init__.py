@@ -1,1 +1,1 @@
-"""What every other package stands on: typed parameters, errors, whole-file writes."""
+"""What every other package builds on: typed parameters, errors, atomic writes of files."""

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown: without passwords, keys and signatures."""
+"""Addresses in a form that may be shown: without passwords, keys and signatures."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Names of heavy classes for type hints.
 
-Kedro resolves the hints of a node at run time to build its typed parameters, so they cannot be left to a type
-checker alone; and importing TensorFlow or Matplotlib for a hint would make every `kedro` command slow.
+Kedro resolves a node's hints at run time to build its typed parameters, so they must not be imported for type checking
+only; but importing TensorFlow or Matplotlib for a hint would make every `kedro` command slow.
 """
 
 from typing import TYPE_CHECKING, Any

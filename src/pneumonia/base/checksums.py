@@ -1,4 +1,4 @@
-"""The checksum of a file, in a file beside it: whether the file is as it was written."""
+"""The checksum of a file, in a file beside it, which shows whether the file has changed since it was written."""
 
 import hashlib
 from pathlib import Path
@@ -8,18 +8,18 @@ from pneumonia.base.files import sha256_of_file, write_whole
 
 
 def checksum_path(path: Path) -> Path:
-    """Return where the checksum of a file stands."""
+    """Return the path of a file's checksum."""
     return path.with_name(path.name + ".sha256")
 
 
 def write_with_checksum(path: Path, content: bytes) -> None:
-    """Write the checksum, as `sha256sum --check` reads it, then the file: none is the newest without its checksum."""
+    """Write the checksum, as `sha256sum --check` reads it, then the file, so that no newest file lacks its checksum."""
     write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
     write_whole(path, content)
 
 
 def check_as_written(path: Path) -> None:
-    """Refuse a file that was changed since it was written.
+    """Refuse a file that has changed since it was written.
 
     Raises:
         UserError: If the checksum is missing or is not that of the file.

@@ -1,4 +1,4 @@
-"""A Dask cluster as an executor: is it there, and do its workers have what this machine has?"""
+"""A Dask cluster as an executor, after checking that it answers and that its workers match this machine."""
 
 import logging
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ GPU = "GPU"
 
 @contextmanager
 def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Executor, int]]:
-    """Connect to a scheduler, and give an executor with the number of its workers.
+    """Connect to a scheduler, and yield an executor and the number of its workers.
 
     Args:
         address: Of the scheduler, such as tcp://10.0.0.5:8786.
-        one_at_a_time: Whether a job asks for a `GPU` where workers name such a resource.
+        one_at_a_time: Whether a job asks for a `GPU` if workers have such a resource.
 
     Raises:
-        UserError: If the extra is missing, nobody answers, there is no worker, one has other packages or another code
-            than this machine, or the scheduler is lost.
+        UserError: If the extra is missing, no scheduler answers, there is no worker, a worker's packages or code differ
+            from this machine's, or the scheduler is lost.
     """
     try:
         import distributed

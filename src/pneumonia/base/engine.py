@@ -1,4 +1,4 @@
-"""Runs jobs side by side: in threads, in processes, or on a Dask cluster, each an executor of `concurrent.futures`."""
+"""Runs jobs in parallel: in threads, in processes, or on a Dask cluster, each an executor of `concurrent.futures`."""
 
 import logging
 import multiprocessing
@@ -41,8 +41,8 @@ def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: Engi
     """Do short jobs, such as work on files: in threads on all cores of this machine, or on a cluster.
 
     Args:
-        function: Does one; for a cluster it is a function of a module.
-        jobs: Taken a few at a time; for a cluster each is pickled.
+        function: Does one job; for a cluster it must be a module's function.
+        jobs: Consumed a few at a time; for a cluster each is pickled.
         engine: Where.
 
     Yields:
@@ -65,15 +65,15 @@ def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: Engi
 def run_all(
     function: Callable[[Job], Result], jobs: Sequence[Job], engine: EngineParameters
 ) -> Generator[tuple[int, Result]]:
-    """Do long jobs, such as trainings, as many at once as there are workers, each of which has one at a time.
+    """Do long jobs, such as trainings, as many at the same time as there are workers.
 
     Args:
-        function: Does one; in processes and for a cluster it is a function of a module.
-        jobs: Each is pickled where it goes to another process.
+        function: Does one job; for processes and clusters it must be a module's function.
+        jobs: Each is pickled if it goes to another process.
         engine: Where.
 
     Yields:
-        The number of a job, and its result, as they end.
+        The number of a job and its result, as jobs end.
 
     Raises:
         UserError: As a job does; if processes are killed three times in a row; if the cluster cannot be used.

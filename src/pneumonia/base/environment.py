@@ -1,4 +1,4 @@
-"""What a result depends on beside its inputs: releases of packages, and this package's own code."""
+"""What a result depends on besides its inputs: releases of packages, and this package's own code."""
 
 import hashlib
 import platform
@@ -20,7 +20,7 @@ def describe_environment() -> dict[str, str]:
 
 
 def tell_difference(theirs: dict[str, str], ours: dict[str, str]) -> str:
-    """Say what another machine has, such as "keras 3.14.0 instead of 3.15.0"; empty where it has the same."""
+    """Say how another machine differs, such as "keras 3.14.0 instead of 3.15.0"; empty if it does not."""
     other = [name for name in ours if theirs.get(name) != ours[name]]
     return ", ".join(f"{name} {theirs.get(name)} instead of {ours[name]}" for name in other)
 

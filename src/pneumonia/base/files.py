@@ -14,12 +14,12 @@ from pneumonia.base.errors import UserError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; sync and rename it when the block ends without an error.
+    """Yield a temporary path beside ``path``; sync and rename it if the block ends without an error.
 
     Rename within one folder is atomic, so a killed process leaves either the former file or the new one.
 
     Args:
-        path: Where the file shall be in the end. Missing folders are made.
+        path: The final place of the file. Missing folders are made.
 
     Yields:
         The path to write to. It has the suffix of ``path`` and does not exist yet.
@@ -63,7 +63,7 @@ def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files, whole or not at all.
 
     Args:
-        path: Where the folder shall be in the end; nothing is there yet.
+        path: The final place of the folder; nothing is there yet.
         files: Contents by path below it, with `/` between its parts.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How far a long step is: a bar with the time left on a terminal, a line every so often in a log."""
+"""The progress of a long step: a bar with the time left on a terminal, an occasional line in a log."""
 
 import logging
 import time
@@ -19,13 +19,13 @@ def follow(
     """Report the progress of a step.
 
     Args:
-        total: How many there are to do.
+        total: Number of things to do.
         doing: What is done, such as "Reading".
         unit: Of what.
         clock: Gives seconds.
 
     Yields:
-        What to call with the number that were done since the last call.
+        A function to call with the number done since the last call.
     """
     start = last = clock()
     done = 0

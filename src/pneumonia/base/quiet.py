@@ -1,4 +1,4 @@
-"""Libraries that talk while they start: what they say is held back, and passed on if the start fails."""
+"""Libraries that print while they start: their output is held back, and passed on if the start fails."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ def held_back_stderr() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and let it look for devices, without its remarks on GPUs that are not there."""
+    """Import TensorFlow and let it look for devices, without its messages about missing GPUs."""
     with held_back_stderr():
         import tensorflow as tf
 

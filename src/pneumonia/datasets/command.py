@@ -17,7 +17,7 @@ def this_command() -> str:
 
 
 def as_started(message: str) -> str:
-    """Put this run's command in place of each `kedro run`, and the wheel in place of the checkout that pip installs."""
+    """Replace each `kedro run` by this run's command, and the checkout that pip installs by the wheel."""
     context = _installed()
     if context is None:
         return message

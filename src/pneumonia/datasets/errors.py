@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class PlainError(UserError, ClickException, DatasetError):  # type: ignore[misc] # both declare `message`
-    """A `UserError` that reaches the user as it is.
+    """A `UserError` that reaches the user unchanged.
 
     As a ``ClickException`` it ends a command with one line and status 1 instead of a traceback. As a
     ``DatasetError`` it leaves a dataset's ``load`` and ``save`` unwrapped.

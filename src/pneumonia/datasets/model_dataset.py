@@ -14,7 +14,7 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
     """Saves a Keras model whole or not at all. Local files only.
 
     ``kedro_datasets.tensorflow`` imports TensorFlow, so that commands which only list the catalog would take seconds,
-    and leaves half a file where it is killed.
+    and leaves a partial file if it is killed.
 
     Example:
     ```yaml
@@ -43,7 +43,7 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
         """Load the model.
 
         Raises:
-            UserError: If the file is not a whole model, or was written by other releases of the packages than can be
+            UserError: If the file is not a complete model, or was written by package releases whose files cannot be
                 read.
         """
         return load_model(Path(self._get_load_path()))

@@ -12,11 +12,11 @@ from pneumonia.pixels.store import PART_IMAGES, PixelStores
 
 
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
-    """Saving a request decodes the images that are not stored yet; loading gives a handle on the stores.
+    """Saving a request decodes the images that are not stored yet; loading returns a handle on the stores.
 
-    The handle opens the store of one image size and resize method, and checks every byte of it once a run. Nothing is
-    versioned: what is stored depends on the images' hashes and on what the store's folder is named after.
-    Local files only.
+    The handle opens the store of one image size and resize method, and checks every byte of it once per run. Nothing is
+    versioned: the content depends only on the images' hashes and on the settings that name the store's folder. Local
+    files only.
 
     Example:
     ```yaml

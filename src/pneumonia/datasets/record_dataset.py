@@ -14,8 +14,8 @@ from pneumonia.datasets.errors import plainly
 class RecordDataset(JSONDataset):
     """Saves JSON whole or not at all, with its checksum, and refuses NaN and infinity, which JSON does not have.
 
-    NumPy numbers and arrays are written as numbers and lists. On load it is noticed if the file was changed; a record
-    of an older release, which has no checksum, is loaded as it is. Local files only.
+    NumPy numbers and arrays are written as numbers and lists. Loading detects whether the file was changed; a record of
+    an older release, which has no checksum, is loaded unchecked. Local files only.
 
     Example:
     ```yaml
@@ -39,7 +39,7 @@ class RecordDataset(JSONDataset):
         """Load the record.
 
         Raises:
-            UserError: If the file is not whole, or not as it was written.
+            UserError: If the file is incomplete, or has changed since it was written.
         """
         path = Path(self._get_load_path())
         try:

@@ -1,4 +1,4 @@
-"""What a run was made with, apart from parameters and data."""
+"""How a run was made, apart from parameters and data."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from kedro.utils import is_kedro_project
 class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """Loads a description of the run: how it was started, the commit, the packages and the hardware.
 
-    How the run was started only Kedro's hooks are told: `RunContextHook` saves it here before the first node.
+    Only Kedro's hooks are told how the run was started: `RunContextHook` saves it here before the first node.
 
     Example:
     ```yaml

@@ -1,7 +1,7 @@
 """Which versions a run reads and writes.
 
-It reads what it made itself, and, where it names a model, what belongs to that: the split, the class weights, the
-history, and the newest judgement of it.
+It reads its own outputs and, if it names a model, what belongs to that model: the split, the class weights, the
+history, and its newest evaluation.
 """
 
 import logging
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
-    """Refuse versions that Kedro would pass over in silence, or that do not exist.
+    """Refuse versions that Kedro would silently ignore, or that do not exist.
 
     Raises:
-        UserError: Naming the dataset and the versions there are.
+        UserError: Naming the dataset and the existing versions.
     """
     for name, version in load_versions.items():
         if name in pipeline.all_outputs():
@@ -40,9 +40,9 @@ def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catal
 
 
 def pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
-    """Let the run read what it made itself. Kedro reads the newest, which another run at the same time may have made.
+    """Let the run read its own outputs. Kedro would read the newest, which a simultaneous run may have made.
 
-    Where only missing outputs are made, those that exist are looked for and read by Kedro's rule.
+    If only missing outputs are made, existing ones are found and read by Kedro's rule.
     """
     for name in pipeline.all_outputs():
         dataset = catalog.get(name)
@@ -52,10 +52,10 @@ def pin_outputs(pipeline: Pipeline, catalog: Any) -> None:
 
 
 def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
-    """Let a run that names a model read what belongs to it, not the newest of everything else.
+    """Let a run that names a model read what belongs to that model, not the newest of everything else.
 
     Raises:
-        UserError: If something that the run reads is gone.
+        UserError: If something that the run reads is missing.
     """
     outputs = {
         stage: pipelines["__default__"].only_nodes_with_tags(stage).all_outputs()
@@ -73,7 +73,7 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
 
 
 def warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:
-    """Warn where a version is newer than this run: the newest is the last by name, and names are times."""
+    """Warn if a version is newer than this run: the newest is the last by name, and names are times."""
     for name in sorted(pipeline.all_outputs()):
         dataset = catalog.get(name)
         if isinstance(dataset, AbstractVersionedDataset):
@@ -105,11 +105,11 @@ def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version
         model_version: Of `pneumonia_model`.
 
     Returns:
-        The versions by name. Those of the evaluation are of the newest one of this model, and left out where it was
-        never judged.
+        The versions by name. Those of the evaluation come from the newest one of this model, and are left out if it was
+        never evaluated.
 
     Raises:
-        UserError: If the model has no lineage, or its split is gone.
+        UserError: If the model has no lineage, or its split is missing.
     """
     lineages = files_of(catalog, "model_lineage")
     if model_version not in lineages:

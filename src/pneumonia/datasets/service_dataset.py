@@ -1,4 +1,4 @@
-"""Things that a node works with and that no node makes, as catalog entries."""
+"""Things that nodes use but that no node makes, as catalog entries."""
 
 from typing import Any, NoReturn
 

@@ -1,4 +1,4 @@
-"""What entries of the type `ServiceDataset` give."""
+"""What entries of the type `ServiceDataset` return."""
 
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ from pneumonia.study.records import StudyRecords
 
 
 def open_images(path: str | None, address: str | None = None) -> ImageSource:
-    """Give a handle on a folder, zip, file of MedMNIST or fsspec address of images, or on Kaggle's archive.
+    """Return a handle on a folder, zip, MedMNIST file or fsspec address of images, or on Kaggle's archive.
 
-    It never writes. Nothing is opened: whether images are there is found out, and said in one sentence, by the node
-    that first reads them.
+    It never writes. Nothing is opened yet: the node that first reads the images finds out whether they exist, and says
+    so in one sentence.
 
     Args:
-        path: Folder, zip, file of MedMNIST or fsspec address. Kedro makes relative ones absolute. None where only
-            `--params=images=PATH` can say.
+        path: Folder, zip, file of MedMNIST or fsspec address. Kedro makes relative ones absolute. None if only
+            `--params=images=PATH` can set it.
         address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
 
     Raises:
-        UserError: If nobody said where the images are.
+        UserError: If the location of the images was not set.
     """
     if path is None:
         raise UserError("Name the images to score: --params=images=PATH (image, folder, zip or address).")
@@ -33,7 +33,7 @@ def open_images(path: str | None, address: str | None = None) -> ImageSource:
 
 
 def open_demo_images(path: str, n_images: int, seed: int, images: str | None = None) -> ImageSource:
-    """Write synthetic radiographs, unless they are there, and give a handle on them as on any other images.
+    """Write synthetic radiographs, unless they exist, and return a handle on them as on any other images.
 
     Args:
         path: Folder that the images are written to.
@@ -42,7 +42,7 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
         images: What `--params=images=...` names.
 
     Raises:
-        UserError: If the user named images of their own: this source makes its own.
+        UserError: If the user named images: this source makes its own.
     """
     if images is not None:
         raise UserError(
@@ -53,17 +53,17 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
 
 
 def open_index_cache(path: str) -> IndexCache:
-    """Give a handle on the cache of the image index, which reads and writes itself. Local files only."""
+    """Return a handle on the cache of the image index, which does its own reading and writing. Local files only."""
     return IndexCache(Path(path))
 
 
 def open_study_records(path: str) -> StudyRecords:
-    """Give a handle on what studies keep while they are under way, which they write themselves. Local files only."""
+    """Return a handle on the results and states that studies write while they run. Local files only."""
     return StudyRecords(Path(path))
 
 
 def load_all_records(path: str) -> dict[str, Any]:
-    """Load all versions of a versioned record by version; none where there is none yet.
+    """Load all versions of a versioned record by version; none if there are none yet.
 
     `partitions.PartitionedDataset` fails in an environment's first run, which has no partition.
 

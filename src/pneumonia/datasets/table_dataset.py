@@ -15,13 +15,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 
 
 class TableDataset(CSVDataset):
-    """Saves a table whole or not at all, and notices on load if the file was changed or cut since.
+    """Saves a table whole or not at all, and detects on load whether the file was changed or truncated since.
 
-    A text that a spreadsheet would take for a formula (file and group names are a user's) is written with ``'`` before
+    Text that a spreadsheet would take for a formula (users choose file and group names) is written with a ``'`` before
     it, and loaded without.
 
-    The checksum stands in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and
-    ``NA`` in a column are not turned into gaps. Local files only.
+    The checksum is in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and ``NA`` in a
+    column are not turned into gaps. Local files only.
 
     Example:
     ```yaml

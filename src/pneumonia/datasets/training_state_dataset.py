@@ -11,7 +11,7 @@ from pneumonia.model.checkpoint import TrainingStates
 
 
 class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
-    """Gives a handle on what trainings write by themselves, epoch by epoch. Nothing is saved through the catalog.
+    """Returns a handle on what trainings write themselves, epoch by epoch. Nothing is saved through the catalog.
 
     Example:
     ```yaml
@@ -23,7 +23,7 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
     """
 
     def __init__(self, *, filepath: str, tensorboard_logs: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe in which folder the states are kept, and in which one TensorBoard's logs."""
+        """Describe the folders of the states and of TensorBoard's logs."""
         self._filepath = Path(filepath)
         # One handle for the whole run: it holds the lock until the model is saved.
         self._states = TrainingStates(self._filepath, Path(tensorboard_logs))

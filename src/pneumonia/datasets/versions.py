@@ -1,4 +1,4 @@
-"""The saved versions of an environment: how much room they take, and which may go."""
+"""The saved versions of an environment: how much space they take, and which can be removed."""
 
 import json
 import shutil
@@ -20,8 +20,8 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
         project: The folder that relative file paths start from.
 
     Returns:
-        Columns dataset, version, path (the version's folder), bytes, and is_whole: whether the folder holds the
-        dataset's file, or only what a killed run left. The newest version first.
+        Columns dataset, version, path (the version's folder), bytes, and is_whole: whether the folder contains the
+        dataset's file, or only the remains of a killed run. The newest version first.
     """
     rows = [
         {
@@ -51,19 +51,19 @@ def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
-    """Choose the versions that can go so that the newest ones stay usable.
+    """Choose the versions that can be removed while the newest ones stay usable.
 
-    Of each dataset the newest ``keep`` versions stay, and besides them whatever these were made from: the model and
-    the manifest that a run record names, and the manifest that a model was trained with, without which the
-    model could not be evaluated. A folder without its dataset's file counts as no version: it can go once a version
-    that is newer is there; until then another run may be about to write the file.
+    The newest ``keep`` versions of each dataset stay, and everything that these were made from: the model and the
+    manifest that a run record names, and the manifest that a model was trained with, without which the model could not
+    be evaluated. A folder without its dataset's file does not count as a version: it can be removed once a newer
+    version exists; until then another run may be about to write the file.
 
     Args:
         versions: As `find_versions` gives them.
         keep: How many of each dataset.
 
     Returns:
-        The rows of ``versions`` that can go.
+        The rows of ``versions`` that can be removed.
     """
     whole = versions[versions["is_whole"]].astype({"is_whole": bool})
     newest_whole = versions["dataset"].map(whole.groupby("dataset")["version"].max()).fillna("")
@@ -86,7 +86,7 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
 
 
 def remove(versions: pd.DataFrame) -> None:
-    """Remove the folders of versions. Raises OSError where the file system refuses."""
+    """Remove the folders of versions. Raises OSError if the file system refuses."""
     for path in versions["path"]:
         shutil.rmtree(path)
 

@@ -1,7 +1,7 @@
 """A folder of synthetic chest radiographs in the layout of Kaggle's data set, for demonstrations and tests.
 
-They show the pipelines at work without any patient's data, and with lesions whose place is known. They say
-nothing about how well a network reads real radiographs.
+They demonstrate the pipelines without patient data, and with lesions whose position is known. They say nothing about
+how well a network reads real radiographs.
 """
 
 import csv
@@ -50,15 +50,15 @@ class DemoImage:
 
 
 def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:
-    """Write synthetic radiographs in the layout of Kaggle's `chest-xray-pneumonia`, unless they are there.
+    """Write synthetic radiographs in the layout of Kaggle's `chest-xray-pneumonia`, unless they exist.
 
     The images are `folder/{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg`, with Kaggle's kinds of names, groups
     of several images of one patient, and about its share of each class. No patient of test is in train or
     val. `folder/lesions.csv` has the box around each bacterial focus: path, left, top, right, bottom as
     fractions of the image. Viral lesions are spread over both lungs and have no box.
 
-    The same arguments give the same bytes with the same versions of NumPy and Pillow. The folder appears when
-    it is whole, so that a stopped run leaves nothing that looks like one.
+    The same arguments give the same bytes with the same versions of NumPy and Pillow. The folder appears only when it
+    is complete, so that a stopped run leaves no partial set.
 
     Args:
         folder: where to write; made with its parents. A folder made with other arguments is replaced.
@@ -66,7 +66,7 @@ def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:
         seed: seed of every random draw.
 
     Raises:
-        UserError: for fewer than 40 images, or if `folder` holds anything but demo images.
+        UserError: for fewer than 40 images, or if `folder` contains anything but demo images.
     """
     if n_images < MIN_IMAGES:
         raise UserError(f"{n_images} demo images are too few for every split. Ask for at least {MIN_IMAGES}.")

@@ -1,1 +1,1 @@
-"""A trained model in formats that other programs run, with a gate that compares it to the original."""
+"""A trained model in formats for other programs, with a check against the original."""

@@ -55,17 +55,17 @@ def complete(
     results: Mapping[str, Any],
     run_record: Mapping[str, Any],
 ) -> Files:
-    """Put the contract and a script that uses it beside exported files which passed the gate.
+    """Add the contract, and a script that uses it, to exported files that passed the parity check.
 
     Args:
         files: The export.
         export_parity: The record of `parity.measure_parity`.
         predictor: The model with its decision and its range.
-        results: "test": the metrics of test; "external": those of another place, or None.
+        results: "test": the metrics of test; "external": those from elsewhere, or None.
         run_record: Says who the patients are, and what the model was made from.
 
     Raises:
-        UserError: If the gate is shut.
+        UserError: If the files did not pass.
     """
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
@@ -91,14 +91,14 @@ def complete(
 
 
 def say_training_images(run_record: Mapping[str, Any]) -> str:
-    """Say from where the model's images are, as far as somebody stated it, and how many there were."""
+    """Say where the model's images come from, as far as stated, and how many there were."""
     data = run_record["data"]
     counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
     return " ".join(filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted)))
 
 
 def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:
-    """Return the newest metrics of a model at another place; None where it was never tested there.
+    """Return a model's newest metrics on external images; None if it was never tested on any.
 
     Args:
         external_records: The records of `audits.external.measure_external` by version.

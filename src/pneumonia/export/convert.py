@@ -32,7 +32,7 @@ def check_extra() -> None:
     """Refuse to start without the packages that conversion and comparison need.
 
     Raises:
-        UserError: Naming those that are missing, and the extra that has them.
+        UserError: Naming the missing ones, and the extra that has them.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UserError(
@@ -46,7 +46,7 @@ def convert_model(predictor: Predictor, split_manifest: pd.DataFrame, store: Pix
 
     Args:
         predictor: The model with its range.
-        split_manifest: One row per image; some of train tell int8 which values occur.
+        split_manifest: One row per image; a sample of train calibrates the ranges of int8.
         store: Has their pixels.
     """
     train = split_manifest.loc[split_manifest["split"] == "train", "sha256"]
@@ -60,7 +60,7 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
 
     Args:
         graph: Made by `graph.complete_graph`.
-        sample: Images from which int8 takes the ranges of what is computed, uint8 `[n, size, size, 1]`.
+        sample: Images that calibrate the ranges of int8, uint8 `[n, size, size, 1]`.
 
     Returns:
         The files: `model.onnx`, `model.tflite`, `model_int8.tflite`, and those of `saved_model/`.

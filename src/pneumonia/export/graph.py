@@ -1,7 +1,7 @@
-"""One Keras graph with all that a reader of an image needs, from which every format is converted.
+"""One Keras graph with all outputs for an image, from which every format is converted.
 
-Probability, distance from the training images and map of where the network looks are computed inside, so that no
-program that uses an exported model writes them again.
+Probability, distance from the training images and the map of where the network looks are computed inside, so that
+programs that use an exported model need not implement them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,10 @@ def complete_graph(model: Model, image_range: dict[str, Any]) -> Model:
         image_range: The record of `image_range.fit_range` that belongs to it.
 
     Returns:
-        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` `[n, 1]`;
-        `distance` `[n, 2]`, from the training images by `KINDS`, in bounds; `map` `[n, h, w]` of the first network's
-        whole view, its peak at 1, where that has a class activation map; `etiology` `[n, 1 + k]` where the model tells
-        etiologies apart.
+        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` `[n, 1]`; `distance`
+        `[n, 2]`, from the training images by `KINDS`, in bounds; `map` `[n, h, w]` of the first network's whole view,
+        its peak at 1, if that has a class activation map; `etiology` `[n, 1 + k]` if the model distinguishes
+        etiologies.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""The gate: whether exported files answer as the Keras model does."""
+"""The parity check: whether exported files match the Keras model."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ ALONE = 256  # images, at most, that are also judged one by one
 
 
 class Answers(NamedTuple):
-    """What is said of images: probability `[n]`, and distances by `KINDS`, in bounds, `[n, 2]`."""
+    """The outputs for images: probability `[n]`, and distances by `KINDS`, in bounds, `[n, 2]`."""
 
     probability: Floats
     distance: Floats
@@ -51,9 +51,9 @@ def measure_parity(
         store: Has the pixels.
 
     Returns:
-        `weights_sha256` of the model, `sha256` of each file, `images` by split, the tolerances; `formats`: for each
-        and each batch size the record of `compare`; `int8`: what 8 bits cost on test; `failures`: sentences, none if
-        the gate is open.
+        `weights_sha256` of the model, `sha256` of each file, `images` by split, the tolerances; `formats`: for each and
+        each batch size the record of `compare`; `int8`: what 8 bits cost on test; `failures`: sentences, none if the
+        check passed.
     """
     rows = split_manifest[split_manifest["split"].isin(COMPARED)].reset_index(drop=True)
     alone = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, ALONE).astype(np.int64))]
@@ -90,11 +90,11 @@ def digests(files: Files) -> dict[str, str]:
 
 
 def compare(expected: Answers, found: Answers, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare two answers on the same images.
+    """Compare two sets of outputs for the same images.
 
     Returns:
         `n`, `largest_difference` of probabilities, `decision_flips`, `largest_distance_difference` (as a share, see
-        `DISTANCE_TOLERANCE`) and `range_flips`; None for a difference where an answer is not finite.
+        `DISTANCE_TOLERANCE`) and `range_flips`; None for a difference if an output is not finite.
     """
     scale = np.maximum(np.abs(expected.distance), 1.0)
     flips = _decide(expected.probability, decision) != _decide(found.probability, decision)
@@ -109,10 +109,10 @@ def compare(expected: Answers, found: Answers, decision: Mapping[str, Any]) -> d
 
 
 def list_failures(formats: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say where the gate stays shut.
+    """List the reasons why the check fails.
 
-    An image whose distance is the bound itself may fall on either side of it by rounding, so distances are held to
-    their tolerance, and `range_flips` are only reported.
+    Rounding may put an image whose distance equals the bound on either side of it, so only distances are held to a
+    tolerance, and `range_flips` are just reported.
     """
     failures = []
     for name, by_batch in formats.items():
@@ -133,14 +133,14 @@ def measure_int8(
     """Measure what 8 bits cost on the test images.
 
     Args:
-        found: Probabilities in 8 bits, `[n]`; None where LiteRT cannot compute the file.
+        found: Probabilities in 8 bits, `[n]`; None if LiteRT cannot compute the file.
         exact: Those of the Keras model, `[n]`.
         test: Has `target` and `group`.
         decision: The record by which probabilities become decisions.
 
     Returns:
-        `written` and `reason`: whether the file may be written, or why not; `n`, `n_groups`, `float_auc`; and, where
-        there are probabilities, `auc`, the `loss` with its paired interval, `largest_difference` and `decision_flips`.
+        `written` and `reason`: whether the file may be written, or why not; `n`, `n_groups`, `float_auc`; and, if there
+        are probabilities, `auc`, the `loss` with its paired interval, `largest_difference` and `decision_flips`.
     """
     target, group = test["target"].to_numpy(), test["group"].to_numpy()
     record = {"n": len(test), "n_groups": len(np.unique(group)), "float_auc": estimate_auc(target, exact, group)}
@@ -161,10 +161,10 @@ def measure_int8(
 
 
 def check_parity(export_parity: Mapping[str, Any], files: Files) -> None:
-    """Refuse files that the gate does not let through.
+    """Refuse files that do not pass the check.
 
     Raises:
-        UserError: If they answer otherwise than the Keras model, or are not those that were compared.
+        UserError: If they do not match the Keras model, or are not the files that were compared.
     """
     if failures := export_parity["failures"]:
         raise UserError(

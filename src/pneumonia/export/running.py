@@ -1,4 +1,4 @@
-"""Exported files, each run by the program that users will run it with."""
+"""Exported files, each run in the runtime that users will use."""
 
 import tempfile
 from collections.abc import Callable
@@ -19,12 +19,12 @@ Judge = Callable[[Pixels], Outputs]  # one forward pass
 def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
     """Open an exported model.
 
-    LiteRT computes a black image at once: it refuses a file that it cannot compute only then.
+    LiteRT computes a black image immediately, because only then does it refuse a file that it cannot compute.
 
     Args:
         name: `model.onnx`, one of the `.tflite` files, or `saved_model`.
         files: The export.
-        threads: On which ONNX and LiteRT compute; 0: as many as they choose.
+        threads: Number of threads for ONNX and LiteRT; 0: they choose.
 
     Returns:
         A function from images, uint8 `[n, size, size, 1]`, to all outputs by name.

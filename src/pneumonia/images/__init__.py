@@ -1,1 +1,1 @@
-"""What lies at the source: storage, layout, examination of files, groups, near-duplicates."""
+"""The source of the images: storage, layout, examination of files, groups, near-duplicates."""

@@ -1,4 +1,4 @@
-"""What is known of files that were examined before, in an SQLite file: whole after a kill at any moment."""
+"""Facts about files that were examined before, in an SQLite file that survives a kill at any moment."""
 
 import logging
 import sqlite3
@@ -28,7 +28,7 @@ _WRITE = f"INSERT OR REPLACE INTO facts VALUES ({', '.join('?' * (4 + len(Facts.
 
 
 class FileState(NamedTuple):
-    """A file of a source, as it is now. The stamp decides whether what was found before still holds."""
+    """The present state of a file at a source. The stamp decides whether earlier facts still hold."""
 
     path: str
     stamp: str
@@ -46,7 +46,7 @@ class IndexCache:
     def open(self, source: str) -> Iterator["SourceFacts"]:
         """Open the part that belongs to one source.
 
-        A cache that is damaged is removed, with a warning, and started over: all it holds can be found again.
+        A damaged cache is removed, with a warning, and started over: all of its content can be found again.
 
         Raises:
             UserError: If it cannot be written.
@@ -82,14 +82,14 @@ class SourceFacts:
         self._source = source
 
     def find(self, state: FileState) -> Facts | None:
-        """Return what was found of a file, if it has not changed since."""
+        """Return the facts about a file, if it has not changed since."""
         row = self._connection.execute(_FIND, (self._source, *state)).fetchone()
         if row is None or row[-1] != _checksum(state, row[:-1]):
             return None
         return Facts(*row[:-1])
 
     def write(self, found: Iterable[tuple[FileState, Facts]]) -> None:
-        """Keep what was found, all of it or nothing."""
+        """Save the facts, all or none."""
         with self._connection:
             rows = ((self._source, *state, *facts, _checksum(state, facts)) for state, facts in found)
             self._connection.executemany(_WRITE, rows)

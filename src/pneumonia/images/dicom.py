@@ -1,15 +1,15 @@
-"""Chest radiographs in DICOM files: the pixels as a viewer shows them, and what little of the header is kept.
+"""Chest radiographs in DICOM files: the pixels as a viewer shows them, and the few header fields that are kept.
 
 Stored values go through the modality LUT (or rescale slope and intercept), then the VOI LUT or window, then, for
 MONOCHROME1, inversion (DICOM PS3.3 C.11.1, C.11.2, C.7.6.3.1.2); the range that is scaled to 8 bits follows from the
 header's bit depth, not from the values.
 
-Privacy: pydicom is only given the tags of `_TAGS` to parse, so nothing else of a header is ever in memory as a value.
-Of these, `Dicom` gives away age, sex, view, manufacturer, photometric interpretation, rows and columns, each cut down
-to what such a value may be; the patient's ID leaves it as a keyed hash alone (`pneumonia.images.patient_key`). No
-error message quotes a value or an exception of pydicom, which may hold one.
+Privacy: pydicom is only given the tags of `_TAGS` to parse, so no other header value is ever in memory. Of these,
+`Dicom` exposes age, sex, view, manufacturer, photometric interpretation, rows and columns, each restricted to permitted
+values; the patient's ID is only used as a keyed hash (`pneumonia.images.patient_key`). No error message quotes a value,
+or an exception of pydicom, which may contain one.
 
-pydicom comes with the extra `dicom`; without it, DICOM files are refused in one sentence.
+pydicom comes with the extra `dicom`; without it, DICOM files are refused with a message.
 """
 
 import io
@@ -75,7 +75,7 @@ class Dicom:
 
     @property
     def photometric(self) -> str:
-        """How values are meant, such as MONOCHROME1 (low values are bright)."""
+        """The meaning of the values, such as MONOCHROME1 (low values are bright)."""
         text = self._text("PhotometricInterpretation").upper()
         return text if text in ("MONOCHROME1", "MONOCHROME2") else "COLOUR"
 
@@ -108,7 +108,7 @@ class Dicom:
         return "".join(letter for letter in self._text("Manufacturer") if letter.isprintable())[:40]
 
     def refuse_unsuitable(self) -> None:
-        """Refuse what is no single frontal chest radiograph for presentation.
+        """Refuse anything but a single frontal chest radiograph for presentation.
 
         Raises:
             RefusedError: With the reason.

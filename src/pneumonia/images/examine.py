@@ -1,11 +1,11 @@
-"""What an image file is, found by decoding it to the end: hash, size, mode, faults, perceptual hash.
+"""Facts about an image file, found by decoding it completely: hash, size, mode, faults, perceptual hash.
 
-The perceptual hash is the usual DCT hash at 16 x 16 coefficients: the image at 32 x 32 grey values (area average),
-its two-dimensional DCT-II, of that the 16 x 16 lowest frequencies without the mean, each one bit: above the median
-or not. 256 bits, not 64: on chest radiographs, 64 bits take many different chests for one.
+The perceptual hash is the usual DCT hash at 16 x 16 coefficients: the image at 32 x 32 grey values (area average), its
+two-dimensional DCT-II, of that the 16 x 16 lowest frequencies without the mean, each one bit: above the median or not.
+256 bits, not 64, because with 64 bits many different chest radiographs look the same.
 
-What is not noticed: a changed byte that leaves a JPEG's data decodable (four of five single bytes), missing last scans
-of a progressive JPEG whose end marker was put back, and rows that a PNG lacks although its data are whole.
+Not detected: a changed byte that leaves a JPEG's data decodable (four of five single bytes), missing last scans of a
+progressive JPEG whose end marker was put back, and rows missing from a PNG whose data are intact.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _DRAFT_SIDE = 2 * SIDE
 
 
 class Limits(NamedTuple):
-    """What an image may be: least width and height, and most pixels."""
+    """Limits for an image: smallest width and height, largest number of pixels."""
 
     min_side: int
     max_pixels: int
@@ -64,7 +64,7 @@ class Facts(NamedTuple):
         height: Height in pixels as stored; 0 if unknown.
         mode: Pillow's mode as stored: L for grey, RGB for colour; empty if unknown.
         problem: Why the image must not be used; empty if it may.
-        note: What is unusual about an image that may be used.
+        note: What is unusual about a usable image.
         perceptual_hash: 64 hexadecimal digits; empty for an image without contrast.
         patient: Group by the patient's ID in a DICOM header, as a keyed hash; like the following empty if unknown.
         age: Age in years.
@@ -90,15 +90,15 @@ class Facts(NamedTuple):
 def examine_image(
     data: bytes, path: str, limits: Limits, hash_patient: Callable[[str], str] = lambda _: "", *, compare: bool = True
 ) -> Facts:
-    """Find out what a file is.
+    """Examine a file.
 
     Args:
         data: All bytes of the file.
         path: Path of the file, for its suffix.
         limits: What it may be.
-        hash_patient: Makes a group of a patient's ID, which is not kept itself.
-        compare: Whether to decode the pixels for the perceptual hash and the note. Without them, a file that Pillow
-            cannot decode may pass: for whoever decodes it anyway.
+        hash_patient: Makes a group from a patient's ID, which itself is not kept.
+        compare: Whether to decode the pixels for the perceptual hash and the note. If not, a file that Pillow cannot
+            decode may pass: for callers that decode it anyway.
     """
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
@@ -155,7 +155,7 @@ def _examine_dicom(
 
 
 def grey_values(image: Image.Image) -> npt.NDArray[np.float64]:
-    """Decode an image to the end and return it at `[32, 32]` grey values, 0 to 255."""
+    """Decode an image completely and return it as `[32, 32]` grey values, 0 to 255."""
     image.draft("L", (_DRAFT_SIDE, _DRAFT_SIDE))
     image.load()
     small = to_grey(image).resize((SIDE, SIDE), Image.Resampling.BOX)

@@ -15,7 +15,7 @@ LISTED_BEFORE = "link to a folder that is listed already"
 
 
 class FolderStorage:
-    """A folder on this machine. Links are followed, but each folder is listed once, by its own path if it has one."""
+    """A folder on this machine. Links are followed, but each folder is listed once, by its own path if possible."""
 
     remark = ""
 

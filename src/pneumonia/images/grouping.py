@@ -22,7 +22,7 @@ MATCHING_SECONDS = 10.0  # for one name; a usual pattern takes microseconds
 
 @dataclass(frozen=True)
 class NameParts:
-    """What a file name says: the number of the group, and the etiology where it names one."""
+    """What a file name says: the number of the group, and the etiology if it names one."""
 
     number: str
     etiology: str = ""
@@ -34,19 +34,19 @@ class NameParts:
 
     @property
     def conservative_group(self) -> str:
-        """The number alone: puts strangers together, but never parts one number's images."""
+        """The number alone: joins unrelated patients, but never separates images with the same number."""
         return f"number-{self.number}" if self.etiology else self.number
 
 
 def parse_name(path: str, patterns: Sequence[str]) -> NameParts | None:
-    """Read a file name by the first pattern that fits all of it, without its suffix.
+    """Read a file name, without its suffix, by the first pattern that matches all of it.
 
     Args:
         path: Path of an image.
         patterns: Regular expressions with a part `number` and perhaps a part `etiology`.
 
     Raises:
-        UserError: If a pattern tries so many ways to fit the name that it would take hours.
+        UserError: If matching a pattern with the name would take hours.
 
     >>> parse_name("train/PNEUMONIA/person23_virus_7.jpeg", [r"person(?P<number>\\d+)_(?P<etiology>[a-z]+)_\\d+"])
     NameParts(number='23', etiology='virus')
@@ -76,7 +76,7 @@ def etiology_of(path: str, is_positive: bool, patterns: Sequence[str]) -> str:
 
 
 def group_of(path: str, patterns: Sequence[str], listed: Mapping[str, str] | None, patient: str = "") -> str:
-    """Return an image's group: as listed, else its patient, else as its name says, else the image itself (its path)."""
+    """Return an image's group: as listed, or its patient, or from its name, or the image itself (its path)."""
     if listed is not None:
         return listed.get(path, path)
     if patient:
@@ -92,7 +92,7 @@ def split_key(path: str, group: str, group_by: str, patterns: Sequence[str]) -> 
         path: Path of the image.
         group: Its group.
         group_by: "etiology_number", "number" or "image".
-        patterns: The patterns of file names. A group that is not from them, but from a `groups.csv`, is kept.
+        patterns: The patterns of file names. A group from a `groups.csv` is kept unchanged.
     """
     if group_by == "image":
         return path
@@ -107,7 +107,7 @@ def read_groups(content: bytes) -> dict[str, str]:
         Group by path.
 
     Raises:
-        UserError: If it is no such table, or lists a path under two groups.
+        UserError: If it is not such a table, or lists a path under two groups.
     """
     try:
         rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
@@ -129,7 +129,7 @@ def link_groups(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict
     """Join the groups of each pair, and so on along chains of pairs.
 
     Returns:
-        The first name, in order, of all groups that a group is joined with, by group.
+        For each group, the first name, in order, of all groups joined with it.
 
     >>> link_groups("abcd", [("c", "b"), ("d", "c")])
     {'a': 'a', 'b': 'b', 'c': 'b', 'd': 'b'}

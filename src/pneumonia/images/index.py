@@ -1,4 +1,4 @@
-"""The image index: one row per image file, with its hash and its fate."""
+"""The image index: one row per image file, with its hash and its status."""
 
 import logging
 import warnings
@@ -45,20 +45,20 @@ _SHOWN = 20
 def examine_files(
     source: ImageSource, cache: IndexCache, parameters: IngestParameters, engine: EngineParameters = LOCAL
 ) -> dict[str, Facts]:
-    """Find out what each image file is, reading each byte once, on all cores or on a cluster.
+    """Examine each image file, reading each byte once, on all cores or on a cluster.
 
     Args:
         source: Where the images are.
-        cache: What earlier runs found. A file counts as unchanged if size and time of writing are (in a zip: size
+        cache: Facts from earlier runs. A file counts as unchanged if its size and modification time are (in a zip: size
             and CRC), unless `rehash` is set.
         parameters: Limits and class names; files with a problem and of unknown classes are not read.
-        engine: Where. The key for patients' IDs goes to a cluster with the files' addresses.
+        engine: Where to run. On a cluster, the key for patients' IDs is sent with the files' addresses.
 
     Returns:
         Facts by path.
 
     Raises:
-        UserError: If interrupted. What was found so far is kept.
+        UserError: If interrupted. Facts found so far are kept.
     """
     limits = Limits(parameters.min_side, parameters.max_pixels)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
@@ -92,10 +92,10 @@ def examine_files(
 
 
 def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: IngestParameters) -> pd.DataFrame:
-    """Write down every image file, before duplicates are marked.
+    """List every image file, before duplicates are marked.
 
     Returns:
-        The columns `COLUMNS`, by path. Text columns are empty and sizes 0 where nothing is known.
+        The columns `COLUMNS`, by path. Text columns are empty, and sizes 0, if unknown.
 
     Raises:
         UserError: If there is a `groups.csv` that does not list every image.
@@ -137,13 +137,13 @@ def _refuse_near_misses(listing: Listing) -> None:
 
 
 def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
-    """Keep one of several files of the same bytes: the one in test, else the first by path.
+    """Keep one of several identical files: the one in test, or else the first by path.
 
     Returns:
         The index, with status "duplicate" and the path of the kept file as the reason of the others.
 
     Raises:
-        UserError: If the same bytes are there under both labels.
+        UserError: If the same bytes occur under both labels.
     """
     usable = index[index["status"] == OK]
     ordered = usable.assign(in_test=usable["source_split"] == "test").sort_values(
@@ -170,7 +170,7 @@ def _refuse_two_labels(ordered: pd.DataFrame) -> None:
 
 
 class Chunk(NamedTuple):
-    """Files that are examined in one go, wherever that is."""
+    """Files that are examined together."""
 
     source: ImageSource
     paths: tuple[str, ...]
@@ -179,7 +179,7 @@ class Chunk(NamedTuple):
 
 
 def examine_chunk(chunk: Chunk) -> list[Facts]:
-    """Find out what each file of a chunk is."""
+    """Examine each file of a chunk."""
     return [_examine_file(chunk.source, path, chunk.limits, chunk.patient_key) for path in chunk.paths]
 
 

@@ -1,4 +1,4 @@
-"""Tables of labels as their publishers wrote them, read into rows of one kind."""
+"""Tables of labels in their publishers' formats, read into uniform rows."""
 
 import csv
 import io
@@ -17,18 +17,18 @@ _POLICY = {"positive": 1.0, "negative": 0.0}
 
 @dataclass(frozen=True)
 class LabelRow:
-    """What a table says of one image.
+    """What a table says about one image.
 
     Attributes:
-        path: The image, as the table names it.
+        path: The image, as named in the table.
         label: One of the two classes; empty if the image is left out.
         reason: Why it is left out.
-        group: What belongs together; empty if the table does not say, like the following.
+        group: Images that belong together; like the following, empty if the table does not say.
         split: Name of the published split.
         age: Age in years.
         sex: F, M or O.
         view: View position, such as PA.
-        may_repeat: Whether several rows of one image are usual, as in RSNA's table of boxes.
+        may_repeat: Whether several rows for one image are normal, as in RSNA's table of boxes.
     """
 
     path: str
@@ -49,7 +49,7 @@ def read_rows(content: bytes, ingest: IngestParameters, labels: LabelsParameters
     """Read a table of labels.
 
     Raises:
-        UserError: If it is no such table, or asks for a policy that is not set.
+        UserError: If it is not such a table, or requires a policy that is not set.
     """
     needed, read = _PRESETS[labels.preset]
     try:

@@ -1,11 +1,11 @@
-"""Labels from a table in place of class folders.
+"""Labels from a table instead of class folders.
 
 `with_labels(source, ingest, labels)` gives a source whose listing has the table's labels, groups and facts of the
-patients; paths stay as they are, so pixels may be read through either source. Where there is no table, it returns the
-source itself. Every pipeline that needs labels calls it once, before it looks at `source.listing`.
+patients; paths do not change, so pixels may be read through either source. If there is no table, it returns the source
+itself. Every pipeline that needs labels calls it once, before it looks at `source.listing`.
 
-Tables are `labels.csv` beside the images (columns path, label and, where there are, group, split, age, sex, view), or
-the original tables of NIH ChestX-ray14, CheXpert and RSNA, which `pneumonia.images.label_presets` reads.
+Tables are `labels.csv` beside the images (columns path, label and optionally group, split, age, sex, view), or the
+original tables of NIH ChestX-ray14, CheXpert and RSNA, which `pneumonia.images.label_presets` reads.
 """
 
 from collections import Counter, defaultdict
@@ -28,13 +28,13 @@ _SHOWN = 3
 
 
 def with_labels(source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> ImageSource:
-    """Return the source with the labels of its table, or the source itself where there is none.
+    """Return the source with the labels of its table, or the source itself if there is none.
 
-    Rows without a file, files without a row, doubled rows and unknown labels are in `listing.label_problems`, with the
+    Rows without a file, files without a row, repeated rows and unknown labels are in `listing.label_problems`, with the
     columns `PROBLEM_COLUMNS`; such files are left out, not rejected.
 
     Raises:
-        UserError: If the table cannot be read, fits none of the files, or gives none a label.
+        UserError: If the table cannot be read, matches none of the files, or gives none a label.
     """
     content = _read_table(source, labels)
     if content is None:

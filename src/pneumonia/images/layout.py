@@ -1,4 +1,4 @@
-"""Which of the files at a source are images, of which class and published split, and which are junk."""
+"""Sorts the files at a source into images, with class and published split, and junk."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ class ImageFile:
         source_split: Published split, or "none".
         member: The file as its storage lists it.
         problem: Why it must not be read; empty if it may.
-        left_out: Why a table of labels has no use for it; empty if it has.
+        left_out: Why the table of labels leaves it out; empty if it does not.
     """
 
     path: str
@@ -44,16 +44,16 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies at a source.
+    """The files at a source.
 
     Attributes:
         files: Image files, by path.
         junk: Number of files of archive junk, by kind.
         side_files: Known side files by name.
-        others: Paths of other files, which nobody reads.
-        tables: CSV files by name, wherever they lie: among them may be a table of labels.
+        others: Paths of other files, which are not read.
+        tables: CSV files by name, wherever they are: one may be a table of labels.
         rows: What a table of labels says, by path.
-        label_problems: What does not fit in it: kind, path, note.
+        label_problems: What does not match the files: kind, path, note.
     """
 
     files: tuple[ImageFile, ...]
@@ -68,9 +68,9 @@ class Listing:
 def arrange(members: Iterable[Member]) -> Listing:
     """Sort the files at a source into images, side files, junk and others.
 
-    Kaggle's zip holds `chest_xray/train/...`, a second copy at `chest_xray/chest_xray/train/...` and macOS'
-    `__MACOSX`. The tree nearest to the top counts; files of another tree are junk if they are copies (same
-    path below the tree, same size and, in a zip, same CRC), and images with a problem if they are not.
+    Kaggle's zip holds `chest_xray/train/...`, a second copy at `chest_xray/chest_xray/train/...` and macOS' `__MACOSX`.
+    The tree nearest to the top is used; files of another tree are junk if they are copies (same path below the tree,
+    same size and, in a zip, same CRC), and otherwise images with a problem.
     """
     junk: Counter[str] = Counter()
     kept: list[Member] = []
@@ -121,9 +121,9 @@ def _is_table(member: Member) -> bool:
 
 
 def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
-    """List every image file, wherever it lies, without a label. Junk is left out.
+    """List every image file, wherever it is, without a label. Junk is left out.
 
-    A file that its storage refuses is listed with the problem, so that nothing vanishes in silence.
+    A file that its storage refuses is listed with the problem, so that nothing vanishes silently.
     """
     kept = [member for member in members if not junk_kind(member.name)]
     files = [member for member in kept if member.problem or _looks_like_image(member.name)]

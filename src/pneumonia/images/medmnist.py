@@ -1,4 +1,4 @@
-"""Arrays of images as MedMNIST publishes them (`pneumoniamnist.npz`), listed and read as if each image was a file."""
+"""Arrays of images as MedMNIST publishes them (`pneumoniamnist.npz`), listed and read as if each image were a file."""
 
 import io
 import tokenize
@@ -42,8 +42,8 @@ class Part(NamedTuple):
 class NpzStorage:
     """The images of an `.npz` file as files in folders of their split and label, such as `train/1/000012.bmp`.
 
-    A `labels.csv` beside them has their labels as 1 and 0, so that the names of the classes are no matter of this file.
-    BMP, because its bytes depend on no compressor and its size on no content.
+    A `labels.csv` beside them has their labels as 1 and 0, so that the file need not know the names of the classes. The
+    format is BMP, whose bytes do not depend on a compressor, nor its size on the content.
     """
 
     remark = REMARK
@@ -52,7 +52,7 @@ class NpzStorage:
         """Read the arrays.
 
         Raises:
-            UserError: If they are not there, or are no images with the labels 0 and 1.
+            UserError: If they are missing, or are not images with the labels 0 and 1.
         """
         self.identity = identity
         with file:

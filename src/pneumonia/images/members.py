@@ -13,7 +13,7 @@ class Member:
 
     Attributes:
         name: Path below the storage's root, with ``/``, printable.
-        key: What the storage reads it by.
+        key: The storage's own name for it.
         size: Size in bytes.
         stamp: Changes when the file is rewritten; empty if the storage cannot tell.
         problem: Why it must not be read; empty if it may.

@@ -1,12 +1,12 @@
-"""Near-duplicates: copies of one radiograph that differ in bytes, such as re-encoded, resized or re-windowed ones.
+"""Near-duplicates: copies of one radiograph with different bytes, such as re-encoded, resized or re-windowed ones.
 
-Candidates are pairs whose perceptual hashes differ in few bits; a pair counts if the pixels correlate as well. The
-hash alone would chain different chests together. The correlation is Pearson's, of 32 x 32 grey values less
-their surroundings (Gaussian, sigma 2): all chests have the broad pattern of light and dark in common.
+Candidates are pairs whose perceptual hashes differ in few bits; a pair counts if the pixels also correlate. The hash
+alone would chain different chests together. The correlation is Pearson's, of 32 x 32 grey values minus their
+surroundings (Gaussian, sigma 2), because all chests share the broad pattern of light and dark.
 
-Measured on 5,190 different radiographs at 224 x 224 (13.5 million pairs): the largest correlation of two of them is
-0.92, the second largest 0.86. Copies at JPEG quality 30, at 0.6 of the size, at gamma 0.8 to 1.6, with more contrast
-or with noise: at least 0.95. A copy that was cropped by more than one percent at each side is not found.
+On 5,190 different radiographs at 224 x 224 (13.5 million pairs), the largest correlation of two of them is 0.92, the
+second largest 0.86. Copies at JPEG quality 30, at 0.6 of the size, at gamma 0.8 to 1.6, with more contrast or with
+noise correlate at least 0.95. A copy that was cropped by more than one percent at each side is not found.
 """
 
 from collections.abc import Sequence
@@ -41,16 +41,16 @@ _PAIRS_AT_ONCE = 1024
 
 
 def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
-    """List the pairs of images that show one radiograph.
+    """List the pairs of images that show the same radiograph.
 
     Args:
-        source: Where the images are; candidates are read again.
+        source: The source of the images; candidates are read again.
         index: The image index. Exact copies are left out.
-        parameters: Most bits that the hashes may differ in, least correlation, and `group_by`.
+        parameters: Largest number of bits in which the hashes may differ, smallest correlation, and `group_by`.
 
     Returns:
         The columns `COLUMNS`, by paths. `treatment` is "one group" if the split keeps the two together, "left out of
-        train" if just one of them is in the published test, and "only reported" if images are split one by one.
+        train" if only one of them is in the published test, and "only reported" if images are split individually.
     """
     usable = index[(index["status"] == OK) & (index["perceptual_hash"] != "")].reset_index(drop=True)
     pairs = candidate_pairs(usable["perceptual_hash"].tolist(), parameters.near_duplicate_bits)
@@ -75,7 +75,7 @@ def candidate_pairs(hashes: Sequence[str], most_bits: int) -> npt.NDArray[np.int
 
     Args:
         hashes: Hashes of 256 bits, in hexadecimal, `n` of them.
-        most_bits: Most bits that a pair may differ in.
+        most_bits: Largest number of bits in which a pair may differ.
 
     Returns:
         Row, later row and number of bits, `[pairs, 3]`.
@@ -97,7 +97,7 @@ def _nearest_earlier(
         words: The hashes, `[n, 4]`.
         columns: The same, `[4, n]`.
         start: The first of the hashes that are compared.
-        most_bits: Most bits that a pair may differ in.
+        most_bits: Largest number of bits in which a pair may differ.
     """
     stop, found = min(start + _ROWS_AT_ONCE, len(words)), []
     some = columns[:, start:stop, None]
@@ -133,7 +133,7 @@ def _read_grey(source: ImageSource, path: str) -> npt.NDArray[np.float64]:
 
 
 def correlate_details(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return Pearson's correlation of images less their surroundings.
+    """Return Pearson's correlation of images minus their surroundings.
 
     Args:
         one: Grey values, `[n, 32, 32]`.

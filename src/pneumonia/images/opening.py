@@ -1,7 +1,6 @@
-"""From the bytes of a file to a picture in memory: the one door through which every image comes in.
+"""From the bytes of a file to a picture in memory: the only entry for images.
 
-Examination, near-duplicates and the decoding for the network all open files here, so that none of them sees other
-pixels than the others.
+Examination, near-duplicate search and decoding for the network all open files here, so that all see the same pixels.
 """
 
 import io
@@ -42,8 +41,8 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
     """Open a file as a Pillow image: DICOM decoded to 8 bits, anything else as Pillow opens it.
 
     Raises:
-        RefusedError: If it is a DICOM file that is no radiograph to be used, or cannot be decoded.
-        OSError: If it is no image; see `DECODER_ERRORS` for what decoding may raise later.
+        RefusedError: If it is a DICOM file that is not a usable radiograph, or cannot be decoded.
+        OSError: If it is not an image; see `DECODER_ERRORS` for what decoding may raise later.
     """
     if dicom.is_dicom(data):
         yield dicom.open_dicom(data).grey()
@@ -53,7 +52,7 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
 
 
 def to_grey(image: Image.Image) -> Image.Image:
-    """Return an image's luminance (ITU-R 601-2) in 8 bits; transparency lies on black.
+    """Return an image's luminance (ITU-R 601-2) in 8 bits; transparency becomes black.
 
     Raises:
         RefusedError: If its values have no defined range.

@@ -1,4 +1,4 @@
-"""Groups from patients' IDs that do not give the IDs away: a keyed hash, with a key that only this machine has."""
+"""Groups from patients' IDs that do not reveal the IDs: a keyed hash, with a key that only this machine has."""
 
 import hashlib
 import hmac
@@ -26,14 +26,14 @@ class PatientKey:
     def group_of(self, patient_id: str) -> str:
         """Return the group of a patient, HMAC-SHA-256 of the ID in 16 hexadecimal digits; "" without an ID.
 
-        Without the key nobody can try all IDs until one fits, as with a plain hash.
+        Without the key, nobody can try all IDs until one matches, as is possible with a plain hash.
         """
         if not patient_id:
             return ""
         return "patient-" + hmac.new(self._key, patient_id.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
     def mark(self) -> str:
-        """Return what changes when the key does; empty if there is no key yet."""
+        """Return a mark that changes with the key; empty if there is no key yet."""
         if not (os.environ.get(ENVIRONMENT_VARIABLE) or self._path.exists()):
             return ""
         return hashlib.sha256(b"mark" + self._key).hexdigest()[:8]

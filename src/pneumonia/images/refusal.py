@@ -2,4 +2,4 @@
 
 
 class RefusedError(ValueError):
-    """A file that must not be used as an image. The message is the reason, as it stands in the index."""
+    """A file that must not be used as an image. The message is the reason, as in the index."""

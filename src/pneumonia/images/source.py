@@ -1,4 +1,4 @@
-"""The raw images, wherever they lie."""
+"""The raw images, wherever they are."""
 
 import errno
 import time
@@ -25,21 +25,21 @@ class UnreadableError(UserError):
 
 
 class LostError(UnreadableError):
-    """A file whose storage fails, though the file itself may be whole."""
+    """A file whose storage fails, although the file itself may be intact."""
 
 
 class ImageSource:
     """The images at an address: a folder, a zip, a file of MedMNIST, an fsspec address, or `kaggle`.
 
-    Nothing is opened before it is asked for, and nothing is ever written. `read` may be called from several
-    threads at once.
+    Nothing is opened before it is needed, and nothing is ever written. Several threads may call `read` at the same
+    time.
 
     >>> ImageSource("data/01_raw/chest_xray").address
     'data/01_raw/chest_xray'
     """
 
     def __init__(self, address: str) -> None:
-        """Take the address. What is shown of it, `address`, has no passwords, keys or signatures."""
+        """Take the address. The displayed form, `address`, has no passwords, keys or signatures."""
         self._given = address
         self.address = hide_credentials(address)
 
@@ -58,20 +58,20 @@ class ImageSource:
 
     @cached_property
     def identity(self) -> str:
-        """The address in full: two sources with the same one are the same."""
+        """The full address: two sources with the same address are the same."""
         return self._storage.identity
 
     @property
     def remark(self) -> str:
-        """What whoever judges a model by these images must know; empty if nothing."""
+        """What anyone who evaluates a model on these images must know; empty if nothing."""
         return self._storage.remark
 
     @cached_property
     def listing(self) -> Listing:
-        """What lies there, as it was when first asked for.
+        """The files there, as they were when first listed.
 
         Raises:
-            UserError: If nothing is there, or no image file is.
+            UserError: If there is nothing, or no image file.
         """
         try:
             listing = arrange(self._storage.members())
@@ -88,10 +88,10 @@ class ImageSource:
 
     @cached_property
     def unlabelled(self) -> tuple[ImageFile, ...]:
-        """Every image file, by path below the address, whatever folder it lies in.
+        """Every image file, by path below the address, whatever folder it is in.
 
         Raises:
-            UserError: If nothing is there, or no image file is.
+            UserError: If there is nothing, or no image file.
         """
         try:
             files = list_all(self._storage.members())
@@ -110,7 +110,7 @@ class ImageSource:
         """Read a file of the listing.
 
         Raises:
-            UnreadableError: If it cannot be read, or its size is no longer that of the listing.
+            UnreadableError: If it cannot be read, or its size has changed since it was listed.
         """
         return self._read(file.member)
 
@@ -118,7 +118,7 @@ class ImageSource:
         """Read an image file, given its path as in the listing.
 
         Raises:
-            UnreadableError: If it cannot be read, or its size is no longer that of the listing.
+            UnreadableError: If it cannot be read, or its size has changed since it was listed.
         """
         file = self._files.get(path)
         if file is None:
@@ -129,16 +129,16 @@ class ImageSource:
         """Read a known side file such as `groups.csv`; None if there is none.
 
         Raises:
-            UserError: If it cannot be read, or is larger than any such file.
+            UserError: If it cannot be read, or is too large for such a file.
         """
         member = self.listing.side_files.get(name)
         return None if member is None else self._read_bounded(member)
 
     def read_table(self, name: str) -> bytes | None:
-        """Read the CSV table of a name, or path, among the files: that nearest to the top; None if there is none.
+        """Read the CSV table with a name or path among the files, the one nearest to the top; None if there is none.
 
         Raises:
-            UserError: If it cannot be read, or is larger than any such file.
+            UserError: If it cannot be read, or is too large for such a file.
         """
         tables = self.listing.tables
         fitting = sorted((path for path in tables if f"/{path}".endswith(f"/{name}")), key=lambda path: path.count("/"))

@@ -1,4 +1,4 @@
-"""Where files lie: a folder, a zip or `.npz` read in place, or an fsspec address. Nothing is ever written there."""
+"""Where files are: a folder, a zip or `.npz` read in place, or an fsspec address. Nothing is ever written there."""
 
 import os
 import stat
@@ -46,7 +46,7 @@ class Storage(Protocol):
 
     Attributes:
         identity: Its address in full.
-        remark: What whoever judges a model by its images must know; empty if nothing.
+        remark: What anyone who evaluates a model on its images must know; empty if nothing.
     """
 
     identity: str
@@ -80,7 +80,7 @@ class ZipStorage:
             ) from error
 
     def members(self) -> Iterator[Member]:
-        """List the archive's files. Members that a careless unpacker could be harmed by get a problem."""
+        """List the archive's files. Members that could harm a careless unpacker get a problem."""
         seen: set[str] = set()
         for info in self._zip.infolist():
             if info.is_dir():
@@ -126,7 +126,7 @@ def open_storage(address: str) -> Storage:
     """Open a folder, a zip, a file of MedMNIST, an fsspec address, or `kaggle`.
 
     Raises:
-        UserError: If there is nothing at the address, it may not be read or is damaged, or the package that reads it is
+        UserError: If there is nothing at the address, it cannot be read or is damaged, or the package that reads it is
             missing.
     """
     if address == KAGGLE:
@@ -182,7 +182,7 @@ def _open_fsspec(address: str) -> Storage:
 
 
 def download_from_kaggle() -> str:
-    """Download Kaggle's archive, or find it where `kagglehub` put it before; return its folder.
+    """Download Kaggle's archive, or find an earlier download of `kagglehub`; return its folder.
 
     Raises:
         UserError: If `kagglehub` is not installed, or Kaggle cannot be reached.

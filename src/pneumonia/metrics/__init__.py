@@ -1,1 +1,1 @@
-"""Metrics of predictions, their intervals, curves, calibration, thresholds."""
+"""Metrics of predictions, their intervals, curves, calibration and thresholds."""

@@ -1,4 +1,4 @@
-"""Bounds of 95% intervals from a value and its deviation, and what an interval allows one to say."""
+"""Bounds of 95% intervals from a value and its standard error, and the statements that an interval allows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -45,7 +45,7 @@ def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple
         v(t) = t (1 - t) / (m n) (1 + k (1 - t) / (2 - t) + k t / (1 + t)).
 
     Args:
-        auc: The area that was seen, 0 to 1.
+        auc: The observed area, 0 to 1.
         n_positive: `m`: independent positives.
         n_negative: `n`: independent negatives.
     """
@@ -67,10 +67,10 @@ def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple
 def mover(function: Callable[[Floats], Floats], rates: list[Estimate], correlation: float = 0.0) -> Estimate:
     """Estimate a function of two rates from the rates' own intervals (method of variance estimates recovery).
 
-    With `d1` and `d2` for how far the function falls where one rate goes to its bound and the other stays, the lower
-    bound is `f - sqrt(d1^2 + d2^2 + 2 r d1 d2)`, the upper one alike: Zou and Donner, Stat. Med. 27 (2008), for sums;
-    Newcombe, Commun. Stat. Theory Methods 40 (2011), for other functions. No bound passes the value that the
-    function has where both rates are at their bounds.
+    With `d1` and `d2` for how far the function falls if one rate goes to its bound and the other stays, the lower bound
+    is `f - sqrt(d1^2 + d2^2 + 2 r d1 d2)`, the upper one alike: Zou and Donner, Stat. Med. 27 (2008), for sums;
+    Newcombe, Commun. Stat. Theory Methods 40 (2011), for other functions. No bound exceeds the value that the function
+    has when both rates are at their bounds.
 
     Args:
         function: Gives the value, `[b]`, of pairs of rates, `[b, 2]`; rising in both, or falling in both.
@@ -104,10 +104,10 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], correlation:
     Args:
         first: `value`, `low`, `high`.
         second: The same.
-        correlation: `r`, of the errors of the two; 0 for other images, above 0 for the same ones.
+        correlation: `r`, of the errors of the two; 0 for different images, above 0 for the same ones.
 
     Returns:
-        `value`, `low` and `high`; no bounds where one of the two has none.
+        `value`, `low` and `high`; no bounds if one of the two has none.
     """
     if first["value"] is None or second["value"] is None:
         return dict(UNDEFINED)
@@ -123,7 +123,7 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], correlation:
 
 
 def say_difference(estimate: Mapping[str, Any], none: float = 0.0) -> Verdict:
-    """Say what a 95% interval allows: "better" or "worse" only where all of it lies on one side of no difference.
+    """Say what a 95% interval allows: "better" or "worse" only if all of it lies on one side of no difference.
 
     Args:
         estimate: `low` and `high`; an estimate without bounds shows nothing.

@@ -15,13 +15,13 @@ from pneumonia.metrics.registry import Floats, Targets
 def fit_calibration(
     probability: Floats, target: Targets, method: Literal["logistic", "isotonic", "none"]
 ) -> dict[str, Any]:
-    """Fit what turns the network's probabilities into calibrated ones. No decision depends on it.
+    """Fit the calibration of the network's probabilities. No decision depends on it.
 
-    `logistic` fits slope and intercept of the log-odds, so that also the shift goes that class weights bring: the slope
-    by Firth's penalised likelihood, which stays finite where the classes separate (Firth, Biometrika 80, 1993), then
-    the intercept so that the mean of the probabilities is the share of positives that was seen (FLIC: Puhr et al.,
-    Stat. Med. 36, 2017). A network worse than chance gets the slope 0, not a turned order. `isotonic` is the
-    non-decreasing staircase of least squares, joined by straight lines.
+    `logistic` fits slope and intercept of the log-odds, which also removes the shift caused by class weights: the slope
+    by Firth's penalised likelihood, which stays finite if the classes are separable (Firth, Biometrika 80, 1993), then
+    the intercept so that the mean of the probabilities is the observed share of positives (FLIC: Puhr et al., Stat.
+    Med. 36, 2017). A network worse than chance gets the slope 0, not a reversed order. `isotonic` is the non-decreasing
+    step function of least squares, joined by straight lines.
 
     Args:
         probability: The network's probability of the positive class, `[n]`.
@@ -29,8 +29,8 @@ def fit_calibration(
         method: Which of the two, or "none".
 
     Returns:
-        `method`, `prevalence` (the share of positives), and `slope` with `intercept`, or `x` and `y` of the staircase's
-        corners.
+        `method`, `prevalence` (the share of positives), and `slope` with `intercept`, or `x` and `y` of the corners of
+        the step function.
     """
     record: dict[str, Any] = {"method": method, "prevalence": float(np.mean(target))}
     if method == "logistic":
@@ -46,7 +46,7 @@ def fit_calibration(
 
 
 def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Floats:
-    """Turn the network's probabilities into calibrated ones by a record of `fit_calibration`.
+    """Calibrate the network's probabilities with a record of `fit_calibration`.
 
     Raises:
         UserError: For a record of another release.
@@ -65,7 +65,7 @@ def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Float
 
 
 def at_prevalence(probability: npt.ArrayLike, prevalence: float, validation_prevalence: float) -> Floats:
-    """Move calibrated probabilities to a place where another share of the images is positive.
+    """Convert calibrated probabilities to another share of positive images.
 
     `logit(p) + logit(prevalence) - logit(validation_prevalence)`, mapped back: Bayes' rule, if positive and negative
     images look as they do here and only their shares differ (Saerens, Latinne and Decaestecker, Neural Computation 14,
@@ -73,14 +73,14 @@ def at_prevalence(probability: npt.ArrayLike, prevalence: float, validation_prev
 
     Args:
         probability: Calibrated where `validation_prevalence` holds.
-        prevalence: The share of positives at the other place.
+        prevalence: The other share of positives.
         validation_prevalence: `prevalence` of the record of `fit_calibration`.
     """
     return expit(logit(probability) + float(logit(prevalence) - logit(validation_prevalence)))
 
 
 def reliability(probability: Floats, target: Targets, groups: npt.NDArray) -> dict[str, npt.NDArray]:
-    """Compare predicted and seen shares of the positive class in tenths of the probability.
+    """Compare predicted and observed shares of the positive class in tenths of the probability.
 
     Returns:
         `bin` (0 to 9, empty ones left out), `n`, `predicted` (mean probability), `seen` (share of positives), and `low`

@@ -1,4 +1,4 @@
-"""Deviations of means and rates where images of one group resemble each other: sums over groups, not over images."""
+"""Standard errors of means and rates when images of one group resemble each other: sums over groups, not images."""
 
 import numpy as np
 import numpy.typing as npt

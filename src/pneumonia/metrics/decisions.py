@@ -1,4 +1,4 @@
-"""The decision: a threshold and, for what is said beside it, a calibration. Both are chosen on validation."""
+"""The decision: a threshold and, for the reported probability, a calibration. Both are chosen on validation."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from pneumonia.metrics.thresholds import choose_threshold, compare_rules
 
 
 def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
-    """Fit the calibration and choose the threshold, on validation alone.
+    """Fit the calibration and choose the threshold, only on validation.
 
     Args:
-        scores: path, group, target, split and probability; rows of other splits are not looked at.
+        scores: path, group, target, split and probability; rows of other splits are not used.
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
@@ -45,7 +45,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
 
 
 def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
-    """Calibrate and decide; the decision rests on the network's probability, whatever the calibration makes of it.
+    """Calibrate and decide; the decision uses the network's own probability, not the calibrated one.
 
     Args:
         scores: Has the network's `probability`.

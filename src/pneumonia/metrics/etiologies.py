@@ -1,4 +1,4 @@
-"""Which etiology a network finds likeliest in positive images, against the one that is recorded."""
+"""Which etiology a network finds most likely in positive images, compared with the recorded one."""
 
 import pandas as pd
 
@@ -9,14 +9,14 @@ COLUMNS = ["split", "etiology", "likeliest", "images", "of_images", "n_groups", 
 
 
 def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Count the likeliest etiologies of positive images by the recorded one, whatever was decided.
+    """Count the most likely etiologies of positive images by the recorded one, regardless of the decision.
 
     Args:
         predictions: One row per image of validation and test; has `etiology` and `likeliest_etiology`.
 
     Returns:
         split, etiology, likeliest, images, of_images (of this etiology), n_groups, and their share as value, low, high.
-        No row where the network tells no etiologies apart.
+        No rows if the network does not distinguish etiologies.
     """
     known = predictions[(predictions["target"] == 1) & ~predictions["etiology"].isin(NO_ETIOLOGY)]
     known = known[~known["likeliest_etiology"].isin(NO_ETIOLOGY)]

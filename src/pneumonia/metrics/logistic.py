@@ -1,4 +1,4 @@
-"""Logistic recalibration: what the log-odds of probabilities need to agree with what was seen."""
+"""Logistic recalibration: what the log-odds of probabilities need to match the observations."""
 
 import numpy as np
 import numpy.typing as npt

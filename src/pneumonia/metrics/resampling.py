@@ -1,4 +1,4 @@
-"""Resamples of the groups: whole groups are drawn, for images of one child resemble each other.
+"""Resamples of the groups: whole groups are drawn, because images of one child resemble each other.
 
 Field and Welsh, J. R. Stat. Soc. B 69 (2007), call it the randomised cluster bootstrap; for the area under the ROC
 curve its variance agrees with that of Obuchowski, Biometrics 53 (1997).
@@ -17,7 +17,7 @@ CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB
 def resample_groups(groups: npt.NDArray, n_resamples: int, seed: int) -> Iterator[Floats]:
     """Draw groups with replacement, as many as there are, again and again.
 
-    The draws depend on the sorted group names and the seed alone, not on the order of the rows.
+    The draws depend only on the sorted group names and the seed, not on the order of the rows.
 
     Args:
         groups: Group of each image, `[n]`.

@@ -1,4 +1,4 @@
-"""The network on parts of test: by etiology, and by properties of the file that stand for the way of acquisition."""
+"""The network on parts of test: by etiology, and by properties of the file that reflect how it was acquired."""
 
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ LEVELS = ("low", "middle", "high")
 
 
 class Family(StrEnum):
-    """By what the images are parted."""
+    """The property by which the images are divided."""
 
     ETIOLOGY = "etiology"
     FILE_SIZE = "file_size"
@@ -33,8 +33,8 @@ FAMILY_LABELS = {
 def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:
     """Measure the network on parts of test.
 
-    An etiology's positives are set against all negatives: there are no negatives of an etiology. File size and aspect
-    are cut into thirds of the test images.
+    An etiology's positives are compared with all negatives: there are no negatives of an etiology. File size and aspect
+    ratio are divided into thirds of the test images.
 
     Args:
         predictions: One row per image of validation and test.

@@ -1,4 +1,4 @@
-"""Rules that choose a threshold: an image is called positive where its probability is at or above it."""
+"""Rules that choose a threshold: an image is called positive if its probability is at or above it."""
 
 from typing import Any, get_args
 
@@ -39,7 +39,7 @@ def threshold_candidates(probability: Floats, target: npt.NDArray[np.int64]) -> 
 def choose_threshold(
     probability: Floats, target: npt.NDArray[np.int64], parameters: EvaluationParameters
 ) -> dict[str, Any]:
-    """Choose the threshold by the rule of the parameters. Of equally good ones, the nearest to 0.5.
+    """Choose the threshold by the rule of the parameters; of equally good ones, the nearest to 0.5.
 
     Args:
         probability: The network's probability of the positive class, `[n]`.

@@ -1,4 +1,4 @@
-"""The figures of test in other units: per patient, and on the test folder as it was given, copies included."""
+"""The metrics of test in other units: per group, and on the whole test folder, copies included."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the decisions would be worth elsewhere: probabilities at other prevalences, and the decision curve."""
+"""The value of the decisions elsewhere: probabilities at other prevalences, and the decision curve."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ RISKS = np.round(np.arange(0.01, 0.81, 0.01), 2)  # thresholds of the decision c
 
 
 def tabulate_shifts(decision: dict[str, Any], parameters: EvaluationParameters) -> pd.DataFrame:
-    """Tell what calibrated probabilities become where another share of the images is positive.
+    """Convert calibrated probabilities to other shares of positive images.
 
     Args:
         decision: Its calibration names validation's prevalence.
@@ -40,7 +40,7 @@ def net_benefit(target: npt.NDArray, called: npt.NDArray, prevalence: float, wei
     """Return the net benefit of calling images positive at each risk, per image.
 
     `p se - (1 - p)(1 - sp) t / (1 - t)` with the prevalence `p` and the risk `t` from which a person would treat: true
-    positives less false ones, a false one counting `t / (1 - t)` (Vickers and Elkin, Med. Decis. Making 26, 2006).
+    positives minus false ones, each false one counting `t / (1 - t)` (Vickers and Elkin, Med. Decis. Making 26, 2006).
 
     Args:
         target: True class, 0 or 1, `[n]`.

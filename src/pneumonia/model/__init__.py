@@ -1,1 +1,1 @@
-"""Networks: building, fitting, averaging, predicting, explaining, and what they were made from."""
+"""Networks: building, fitting, averaging, predicting, explaining, and their lineage."""

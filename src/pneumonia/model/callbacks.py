@@ -1,4 +1,4 @@
-"""What happens in a training beside its steps, one callback per job, in the order in which they are listed here."""
+"""What happens in a training besides its steps: one callback per task, in the order listed here."""
 
 import logging
 import math
@@ -47,7 +47,7 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
 
 class JudgeEpoch(keras.callbacks.Callback):
-    """Validates the averaged copy, notes the epoch, keeps its weights if best, and stops when patience ends."""
+    """Validates the averaged copy, records the epoch, keeps its weights if best, and stops when patience ends."""
 
     def __init__(self, progress: Progress, copy: AveragedCopy) -> None:
         """Take what is judged and where it is noted."""
@@ -106,7 +106,7 @@ class LogEvents(keras.callbacks.Callback):
 
 
 class ReportProgress(keras.callbacks.Callback):
-    """Says after each epoch how it went and how long the rest will take at most."""
+    """Reports after each epoch its results and how long the rest will take at most."""
 
     def __init__(self, progress: Progress) -> None:
         """Take what is said."""
@@ -114,7 +114,7 @@ class ReportProgress(keras.callbacks.Callback):
         self.progress = progress
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Say it in one line. The first epoch also builds the graph; the time left is reckoned from the faster one."""
+        """Report on one line. The first epoch also builds the graph; the time left is estimated from the faster one."""
         progress = self.progress
         row = progress.history[-1]
         epochs = progress.training.epochs

@@ -1,4 +1,4 @@
-"""The states of unfinished trainings: one file per training, in one folder."""
+"""The states of unfinished trainings: one file each, in one folder."""
 
 import json
 import zipfile
@@ -30,7 +30,7 @@ class TrainingState:
     path: Path
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Return the record and the arrays, or None where no training is unfinished.
+        """Return the record and the arrays, or None if no training is unfinished.
 
         Raises:
             UserError: If the file is not whole.
@@ -74,7 +74,7 @@ class TrainingStates:
     _locks: dict[str, FileLock] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, key: str, member: int | None = None) -> TrainingState:
-        """Return the state of a training, or of one of the several networks that it trains, counted from 1."""
+        """Return the state of a training, or of one of its several networks, counted from 1."""
         return TrainingState(self.folder / (f"{key}.npz" if member is None else f"{key}-member-{member}.npz"))
 
     def files_of(self, key: str) -> list[Path]:
@@ -92,9 +92,9 @@ class TrainingStates:
 
     @contextmanager
     def owned(self, key: str) -> Iterator[None]:
-        """Keep others from continuing the same training, until `remove` or the end of the process.
+        """Prevent others from resuming the same training, until `remove` or the end of the process.
 
-        After an exception it is free at once.
+        After an exception it is free immediately.
 
         Raises:
             UserError: If the same training is running already.

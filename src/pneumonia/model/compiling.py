@@ -20,8 +20,8 @@ def compile_network(
     """Give a network its optimizer, loss and metrics.
 
     AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay; cross-entropy with label smoothing, on the
-    etiologies where the network tells them apart; an exponential moving average of the weights, which is what is
-    validated and kept.
+    etiologies if the network distinguishes them; an exponential moving average of the weights, which is validated and
+    saved.
     """
     average = parameters.weight_averaging
     optimizer = keras.optimizers.AdamW(
@@ -48,10 +48,10 @@ def compile_network(
 
 
 def steps_per_call(steps_per_epoch: int) -> int:
-    """Return how many steps TensorFlow makes in one call: the more, the less Python costs.
+    """Return the number of steps that TensorFlow makes per call: the more, the less time Python takes.
 
-    An epoch is a whole number of calls; Keras would complete the last one with batches of the next epoch. Over several
-    devices it is one: there Keras' loop over steps ends in "You must feed a value for placeholder tensor".
+    An epoch is a whole number of calls; Keras would complete the last one with batches of the next epoch. On several
+    devices it is one, because Keras' loop over steps ends there in "You must feed a value for placeholder tensor".
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return 1
@@ -59,9 +59,9 @@ def steps_per_call(steps_per_epoch: int) -> int:
 
 
 def make_metrics() -> list[keras.metrics.Metric]:
-    """Return the metrics that a training is watched by.
+    """Return the metrics that are measured during training.
 
-    The AUC has 1,000 thresholds: one of 200, Keras' default, is off by up to 0.003 where most scores are near 0 or 1.
+    The AUC uses 1,000 thresholds: with 200, Keras' default, it is off by up to 0.003 if most scores are near 0 or 1.
     """
     return [
         keras.metrics.AUC(num_thresholds=1000, name="auc"),

@@ -1,4 +1,4 @@
-"""One model that averages probabilities: of several networks, each trained on its own images, and of two views."""
+"""One model that averages probabilities: of several networks, each trained on different images, and of two views."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[Splits]:
-    """Say on which images each member is trained, and on which its epoch is chosen.
+    """Choose the images on which each member is trained, and those on which its epoch is chosen.
 
-    One member is trained on train and judged on val. Of several, each is judged on one fold of train and trained
-    on the other folds; a group is in one fold. The images of val are then unseen by all members, so that
-    what evaluation decides on them, calibration and threshold, is decided on unseen images.
+    A single member is trained on train and validated on val. Each of several is validated on one fold of train and
+    trained on the other folds; a group is in only one fold. No member then sees the images of val, so that calibration
+    and threshold are chosen on unseen images.
 
     Args:
         split_manifest: One row per image.
@@ -39,13 +39,13 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
 def average_networks(
     networks: Sequence["keras.Model"], *, mirror: bool, zooms: Sequence[float] = (1.0,)
 ) -> "keras.Model":
-    """Return one model that averages the outputs of several networks, or of several views of an image, or both.
+    """Return one model that averages the outputs over several networks, several views of an image, or both.
 
     Args:
-        networks: Of the same input, float32, each under a name of its own.
-        mirror: Whether each also judges the image mirrored left to right. Only networks that were trained on
-            mirrored images should.
-        zooms: Sides of the central cuts that are judged, enlarged, as shares of the image's side; 1: the whole image.
+        networks: With the same input, float32, each with its own name.
+        mirror: Whether each also scores the image mirrored left to right. Only networks trained on mirrored images
+            should.
+        zooms: Sides of the central crops that are scored, enlarged, as shares of the image's side; 1: the whole image.
 
     Returns:
         The model; of one network and one view, that network itself.

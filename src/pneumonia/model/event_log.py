@@ -1,4 +1,4 @@
-"""Where a training logs its metrics for TensorBoard."""
+"""The log of a training's metrics for TensorBoard."""
 
 import importlib.util
 import shutil
@@ -31,7 +31,7 @@ class EventLog:
         self._writer = cache(self._open)
 
     def write(self, row: dict[str, float]) -> None:
-        """Log the metrics of one epoch. The first epoch takes the place of whatever was logged before.
+        """Log the metrics of one epoch. The first epoch replaces whatever was logged before.
 
         Args:
             row: One row of the training's history: ``epoch``, metrics of train, and of val as ``val_...``.

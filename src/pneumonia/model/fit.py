@@ -1,7 +1,7 @@
-"""Trains a network, or several, so that an interrupted training goes on where it was.
+"""Trains a network, or several, so that an interrupted training can be resumed.
 
-After every epoch one file holds all that the next epoch depends on: the network's variables, the optimizer's, the best
-weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
+After every epoch, one file contains everything that the next epoch depends on: the network's variables, the
+optimizer's, the best weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
 """
 
 import logging
@@ -48,7 +48,7 @@ class Trained(NamedTuple):
     Attributes:
         model: The network with its kept weights, or the average of several, or of several views; float32, not compiled.
         history: One row per epoch and member: metrics of train and val (`val_...`), `seconds`, `kept`, `member`.
-        facts: What the lineage says of it: `training_key`, `hardware`, `kept_epochs`, `mirror_averaged`.
+        facts: Entries for the lineage: `training_key`, `hardware`, `kept_epochs`, `mirror_averaged`.
     """
 
     model: keras.Model
@@ -62,12 +62,12 @@ class Member:
 
     Attributes:
         name: Of the network.
-        label: For messages, where there are several, such as "member 2 of 5".
-        train: Rows of the manifest that it is trained on.
+        label: For messages, if there are several, such as "member 2 of 5".
+        train: Rows of the manifest on which it is trained.
         val: Rows that choose its epoch.
         recipe: With a seed of its own.
-        state: Where it is kept while it is unfinished.
-        description: All that its result depends on.
+        state: Where it is saved while unfinished.
+        description: Everything that its result depends on.
         log: For TensorBoard, if that is on.
     """
 
@@ -82,10 +82,10 @@ class Member:
 
 
 def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, states: TrainingStates) -> Trained:
-    """Train on the train images, judged on the val images.
+    """Train on the train images, validate on the val images.
 
     Raises:
-        UserError: If interrupted, out of memory, diverged, or a GPU is asked for and absent.
+        UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
     """
     hardware = choose_hardware(recipe.training.device, recipe.training.precision)
     if recipe.training.deterministic:
@@ -152,7 +152,7 @@ def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any
 
 
 def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
-    """Fit one network from where it was.
+    """Fit one network, resuming if it was interrupted.
 
     Returns:
         The network with its kept weights, and what is known of each epoch.
@@ -231,7 +231,7 @@ def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[k
 
 
 def take_up(network: keras.Model, progress: Progress, state: TrainingState) -> None:
-    """Put network and progress where an unfinished training was, if there is one."""
+    """Restore network and progress from an unfinished training, if there is one."""
     saved = state.read()
     if saved is None:
         return
@@ -262,8 +262,8 @@ def run_epochs(
     """Fit a compiled network; the callbacks, of which one is a `JudgeEpoch`, validate, keep and save.
 
     Raises:
-        UserError: If interrupted, out of memory, diverged, or the machine cannot do it deterministically. The state of
-            the last whole epoch is kept.
+        UserError: If interrupted, out of memory, diverged, or the machine cannot train deterministically. The state of
+            the last complete epoch is kept.
     """
     progress = next(callback.progress for callback in callbacks if isinstance(callback, JudgeEpoch))
     try:

@@ -1,8 +1,8 @@
 """Where a network looks: Grad-CAM, and how often its peak lies on a known lesion.
 
-Grad-CAM (Selvaraju et al., ICCV 2017) weighs each channel of the last convolutional map by the mean gradient of
-the class's logit, adds the channels up and keeps what is positive. It is coarse: one cell of the map covers
-many pixels. It shows what moved the network's answer up, not what a radiologist would call the finding.
+Grad-CAM (Selvaraju et al., ICCV 2017) weighs each channel of the last convolutional map by the mean gradient of the
+class's logit, adds the channels up and keeps what is positive. It is coarse: one cell of the map covers many pixels. It
+shows what raised the network's probability, not what a radiologist would call the finding.
 """
 
 from typing import Any, Literal
@@ -27,8 +27,8 @@ def grad_cam(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
         images: Images, uint8 `[n, size, size, 1]`.
 
     Returns:
-        Maps at the images' size, `[n, size, size]`, from 0 to 1, the peak of each at 1. A map is 0 everywhere
-        where nothing speaks for the positive class.
+        Maps at the images' size, `[n, size, size]`, from 0 to 1, the peak of each at 1. A map is 0 everywhere if
+        nothing supports the positive class.
     """
     members = [layer for layer in [model, *model.layers] if _has_features(layer)]
     coarse = np.mean([_coarse_map(member, images) for member in members], axis=0)
@@ -101,8 +101,8 @@ def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
         boxes: Left, top, right, bottom as shares of the square, `[n, 4]`.
 
     Returns:
-        Whether it does (never for a map that is 0 everywhere), and the share of the square in the boxes: how
-        often a peak at random would.
+        Whether it does (never for a map that is 0 everywhere), and the share of the square in the boxes: how often a
+        random peak would.
     """
     size = len(cam)
     centres = (np.arange(size) + 0.5) / size

@@ -1,4 +1,4 @@
-"""Which device trains, and in which precision."""
+"""The device and the precision of a training."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -47,7 +47,7 @@ def choose_hardware(device: str, precision: str) -> Hardware:
         precision: "auto", or a Keras dtype policy: "float32", "mixed_float16", "mixed_bfloat16".
 
     Raises:
-        UserError: If a GPU is asked for and TensorFlow sees none.
+        UserError: If a GPU is requested and TensorFlow sees none.
     """
     import tensorflow as tf
 
@@ -71,7 +71,7 @@ def choose_hardware(device: str, precision: str) -> Hardware:
 
 
 def prepare_devices(device: str) -> None:
-    """Hide GPUs that are not wanted, and let the others take memory as they need it.
+    """Hide unwanted GPUs, and let the others allocate memory as needed.
 
     TensorFlow allows neither once it has used a device: call this before anything is computed.
 

@@ -1,4 +1,4 @@
-"""What must be equal for an interrupted training to be continued."""
+"""What must be equal for an interrupted training to be resumed."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ SHOWN = 3  # differences that a message names
 
 
 def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy: str) -> dict[str, Any]:
-    """Return all that the result of a training depends on, under dotted names.
+    """Return everything that the result of a training depends on, by dotted name.
 
     Args:
         recipe: How it is trained.
@@ -47,7 +47,7 @@ def key_of(description: dict[str, Any]) -> str:
 
 
 def tell_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Say in what two trainings differ, such as "training.epochs 30 instead of 60"."""
+    """Say how two trainings differ, such as "training.epochs 30 instead of 60"."""
     names = [name for name in ours if ours[name] != theirs.get(name)]
     parts = [f"{name} {ours[name]} instead of {theirs.get(name)}" for name in names[:SHOWN]]
     return ", ".join(parts) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""What a model was made from: the record that stands beside it, and what must agree with it."""
+"""What a model was made from: the record saved with it, and the checks against it."""
 
 import hashlib
 import math
@@ -26,7 +26,7 @@ def class_names(split_manifest: pd.DataFrame) -> list[str]:
 
 
 def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:
-    """Refuse class weights that were counted on another split.
+    """Refuse class weights that were computed on another split.
 
     The weights ``n / (2 n_c)`` of a split, like the weights 1, give its training images the mean weight 1. Those of
     a split with another share of positives do not.

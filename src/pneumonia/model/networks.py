@@ -1,10 +1,10 @@
-"""The networks, in the `keras` API alone, so that they run on any Keras backend. One decorator registers one.
+"""The networks, using only the `keras` API, so that they run on any Keras backend. A decorator registers each.
 
 All take the pixel store's images, uint8 `[n, size, size, 1]` (float accepted), and standardise them inside. The first
-output is the probability of the positive class, float32 `[n, 1]`. Where a network tells etiologies apart, a second
+output is the probability of the positive class, float32 `[n, 1]`. If a network distinguishes etiologies, a second
 output, `etiology`, float32 `[n, 1 + k]`, holds the probabilities of the negative class and of each etiology; they add
-up to 1. A saved model needs no code of ours to load: what is not a layer is `keras.ops` on symbolic tensors. The layer
-`features` holds the last convolutional maps, which Grad-CAM reads.
+up to 1. A saved model loads without our code: whatever is not a layer is `keras.ops` on symbolic tensors. The layer
+`features` contains the last convolutional maps, which Grad-CAM reads.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ NETWORKS: dict[str, Network] = {}
 
 
 def network(*, any_size: bool = True, application: str = "") -> Callable[[Body], Body]:
-    """Register a network under the name of the function that builds it; `model.name` then knows it."""
+    """Register a network under the name of the function that builds it; `model.name` then accepts that name."""
 
     def register(body: Body) -> Body:
         NETWORKS[body.__name__] = Network(body, any_size, application)
@@ -67,7 +67,7 @@ def make_network(name: str, image_size: int, *, etiologies: int = 0, seed: int =
     Args:
         name: One of `NETWORKS`.
         image_size: Side of the images, pixels.
-        etiologies: How many kinds of positives the network tells apart; 0: none, and one output.
+        etiologies: How many kinds of positives the network distinguishes; 0: none, and one output.
         seed: Of the initial weights and of dropout: the same seed gives the same network.
 
     Returns:
@@ -149,7 +149,7 @@ def _standardised(image: "KerasTensor") -> "KerasTensor":
 
 @network(any_size=False)
 def separable_cnn(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTensor":
-    """The course notes' layers, as they are: three equal channels, x/255, 3.5 million weights at 180 px."""
+    """The course notes' layers, unchanged: three equal channels, x/255, 3.5 million weights at 180 px."""
     from keras import layers, ops
 
     x = ops.repeat(ops.cast(image, "float32") / 255.0, 3, axis=-1)
@@ -201,7 +201,7 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
             network without its top.
 
     Raises:
-        UserError: If there is no network, no such file, or it holds other weights.
+        UserError: If there is no internet connection, no such file, or the file has other weights.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""A network's probabilities of stored images, read and predicted part by part."""
+"""A network's probabilities for stored images, read and predicted part by part."""
 
 import zipfile
 import zlib
@@ -27,7 +27,7 @@ def open_pixels(pixel_stores: PixelStores, lineage: dict[str, Any]) -> PixelStor
     """Open the pixels that a model was made for.
 
     Raises:
-        UserError: If they are not stored, or were decoded otherwise since.
+        UserError: If they are not stored, or were made by another decoder.
     """
     store = pixel_stores.open(lineage["image_size"], lineage["resize"])
     if store.fingerprint != lineage["pixels"]:
@@ -56,7 +56,7 @@ def predict(model: Model, images: Pixels, batch_size: int) -> Floats:
 def forward(model: Model, images: npt.NDArray[Any], batch_size: int) -> list[npt.NDArray[np.float32]]:
     """Return all outputs of a model for images in memory, `[n, ...]` each.
 
-    Batch by batch: `model.predict` would make a tf.data pipeline for each call, which is slow to start and to end.
+    This runs batch by batch: `model.predict` would make a tf.data pipeline for each call, which starts and ends slowly.
     """
     parts = []
     for start in range(0, len(images), batch_size):
@@ -98,7 +98,7 @@ def stored_parts(pixel_store: PixelStore, sha256s: pd.Series) -> Iterator[Pixels
 def feature_model(model: Model) -> Model:
     """Return the model that gives an image's pooled features, `[n, k]` float32.
 
-    They are the mean over the last maps (layer `features`) of the network; of several that are averaged, the first's.
+    They are the mean over the last maps (layer `features`) of the network, or of the first of several.
     """
     import keras
 
@@ -115,7 +115,7 @@ def with_features(model: Model) -> Model:
 
 
 class View(NamedTuple):
-    """What the first network says of one view of the image: its input, its outputs, and what was asked for besides."""
+    """The first network on one view of the image: its input, its outputs, and the requested inner tensors."""
 
     image: Any
     outputs: list[Any]
@@ -130,7 +130,7 @@ def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Mode
         choose: From the first network to symbolic tensors inside of it.
 
     Returns:
-        The model, and what the first network says of each view, as symbolic tensors of that model.
+        The model, and the first network's tensors for each view, as symbolic tensors of that model.
     """
     import keras
 
@@ -177,7 +177,7 @@ def load_model(path: Path) -> Model:
     """Load a saved model. Code that a file carries is not run.
 
     Raises:
-        UserError: If the file is not a whole model.
+        UserError: If the file is not a complete model.
     """
     import keras
 

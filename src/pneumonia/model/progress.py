@@ -1,4 +1,4 @@
-"""How far the training of one network has come."""
+"""The progress of one network's training."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ class Progress:
         training: The recipe.
         member: Which of several networks this is, for messages, such as "member 2 of 5".
         history: One dictionary per epoch, those before an interruption included.
-        best_epoch: The last epoch (from 0) that is as good as the best one, but for the tolerance; -1 before the first.
+        best_epoch: The last epoch (from 0) that is within the tolerance of the best one; -1 before the first.
         best_weights: The (averaged) weights of that epoch, in the order of `network.weights`.
     """
 
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or the last `patience` of them brought nothing better."""
+        """Whether all epochs are done, or the last `patience` of them brought no improvement."""
         waited = self.next_epoch - 1 - self.best_epoch
         return self.next_epoch >= self.training.epochs or (self.next_epoch > 0 and waited >= self.training.patience)
 

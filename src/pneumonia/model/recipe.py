@@ -1,4 +1,4 @@
-"""All that decides a training beside its images: typed parameters, and what follows from them and the split."""
+"""What determines a training besides its images: typed parameters, and what follows from them and the split."""
 
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ class Recipe:
         model: Which network, and from which weights it starts.
         training: The rest.
         class_weights: Weight of a training image in the loss, by label.
-        etiologies: The kinds of positives that it learns to tell apart; none: it learns the two classes.
+        etiologies: The kinds of positives that it learns to distinguish; none: it learns the two classes.
     """
 
     inputs: InputsParameters
@@ -36,7 +36,7 @@ class Recipe:
         return round(self.training.image_scale * self.inputs.image_size)
 
     def of_member(self, number: int) -> "Recipe":
-        """Return the recipe of one of several networks, counted from 0: each has a seed of its own."""
+        """Return the recipe of one of several networks, counted from 0: each has its own seed."""
         seed = self.training.seed + number
         return replace(self, training=self.training.model_copy(update={"seed": seed}))
 
@@ -65,14 +65,14 @@ def make_recipe(parameters: Parameters, class_weights: dict[str, float], split_m
 
 
 def choose_etiologies(split_manifest: pd.DataFrame, target: str) -> tuple[str, ...]:
-    """Return the kinds of positives that a network shall tell apart, by name; none if only the two classes.
+    """Return the kinds of positives that a network is to distinguish, by name; none for only the two classes.
 
     Args:
         split_manifest: One row per image.
         target: `training.target`: etiology, class or auto.
 
     Raises:
-        UserError: If etiologies are asked for and not known.
+        UserError: If etiologies are requested but unknown.
     """
     positives = split_manifest[(split_manifest["split"] == "train") & (split_manifest["target"] == 1)]
     counts = positives["etiology"].value_counts()

@@ -1,4 +1,4 @@
-"""The network's probability of every image that is judged, each predicted once."""
+"""The network's probability for every evaluated image, each predicted once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]
 def check_model(
     pneumonia_model: Model, model_lineage: dict[str, Any], split_manifest: pd.DataFrame, pixel_store: PixelStores
 ) -> dict[str, Any]:
-    """Refuse a lineage, a manifest or pixels that are not the model's.
+    """Refuse a lineage, manifest or pixels that do not belong to the model.
 
     Args:
         pneumonia_model: The trained network.
@@ -54,11 +54,11 @@ def score_images(
         split_manifest: One row per image.
         pixel_store: Has their pixels.
         parameters: `batch_size`.
-        etiologies: Names of the kinds of positives that the network tells apart, in the order of its second output.
+        etiologies: Names of the kinds of positives that the network distinguishes, in the order of its second output.
 
     Returns:
         path, group, label, target, etiology, split, the network's `probability` of the positive class, and the
-        `likeliest_etiology` ("unknown" where the network tells none apart).
+        `likeliest_etiology` ("unknown" if the network distinguishes none).
     """
     chosen = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
     return _score(pneumonia_model, chosen, pixel_store, parameters, etiologies)
@@ -71,7 +71,7 @@ def score_train_sample(
     parameters: EvaluationParameters,
     etiologies: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Predict a random sample of the training images, to show how far the others lie from them.
+    """Predict a random sample of the training images, for comparison with the others.
 
     Arguments and columns are those of `score_images`; at most `train_images` rows.
     """

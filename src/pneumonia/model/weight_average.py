@@ -1,4 +1,4 @@
-"""The averaged copy of a network, which is what is validated and kept."""
+"""The averaged copy of a network, which is validated and saved."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -20,11 +20,11 @@ STATISTICS_BATCHES = 16
 class AveragedCopy:
     """A copy of a network in training with its averaged weights, and statistics that belong to them.
 
-    The weights of the copy are the exponential moving average of the network's. The running means and variances
-    of batch normalisation were those of the network's own weights: with them, averaged weights give nonsense
-    while the learning rate is high. So they are measured again (Izmailov et al. 2018, "Averaging weights leads to
-    wider optima"), on training images half as they are and half augmented: alone, the first kind suits other
-    scanners less, the second gives images as they are too low a probability.
+    The weights of the copy are the exponential moving average of the network's. The running means and variances of
+    batch normalisation belong to the network's own weights: with them, averaged weights give nonsense while the
+    learning rate is high. So they are measured again (Izmailov et al. 2018, "Averaging weights leads to wider optima"),
+    on training images, half of them unmodified and half augmented: with unmodified images alone, the model does less
+    well on other scanners; with augmented images alone, it gives unmodified images too low a probability.
 
     Attributes:
         network: The copy.
@@ -34,7 +34,7 @@ class AveragedCopy:
         """Take an uncompiled network, the validation images, and batches of training images.
 
         Args:
-            network: Of the same layers as the one in training, under the float32 policy.
+            network: With the same layers as the one in training, under the float32 policy.
             val_input: Images and targets, once through.
             batches: Images for the statistics. With none, the network's own running statistics are copied.
         """
@@ -101,7 +101,7 @@ def measure_statistics(
 
     Args:
         network: Changed in place; only its batch normalisation layers are.
-        batches: What the network takes. They weigh the same whatever their size.
+        batches: Inputs of the network. They have equal weight whatever their size.
         forward: Calls the network as in training. Never called before as a graph: that would keep the momentum it was
             built with.
     """

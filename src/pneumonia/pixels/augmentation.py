@@ -1,9 +1,9 @@
 """Random changes of training batches, as vectorised TensorFlow operations.
 
-Nothing here draws a random number: each operation is a function of the images and of uniform draws in [0, 1),
-one row per image, so that what an image looks like depends on where its draws come from (seed, epoch, row)
-alone. An operation takes float32 `[b, s, s, 1]` in 0..255 and draws `[b, k]`, and gives images of the same
-shape, type and range; only the geometry may change their size. Lengths are shares of the image's side.
+Nothing here draws a random number: each operation is a function of the images and of uniform draws in [0, 1), one row
+per image, so that the look of an image depends only on the origin of its draws (seed, epoch, row). An operation takes
+float32 `[b, s, s, 1]` in 0..255 and draws `[b, k]`, and returns images of the same shape, type and range; only the
+geometry may change their size. Lengths are shares of the image's side.
 """
 
 from functools import cache
@@ -32,7 +32,7 @@ def augment(
         images: uint8 `[b, s, s, 1]`.
         draws: float32 `[b, N_DRAWS]`, uniform in [0, 1).
         strengths: How strong.
-        size: Side of the images that are returned, pixels; that of the images where it is left out.
+        size: Side of the returned images, pixels; by default that of the images.
 
     Returns:
         uint8 `[b, size, size, 1]`, rounded, so that the model sees the same type as in evaluation.
@@ -70,9 +70,9 @@ def _clipped(images: "tf.Tensor") -> "tf.Tensor":
 def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationParameters, size: int) -> "tf.Tensor":
     """Choose a rectangle, rotate, shear and mirror it, and make it a square, in one resampling.
 
-    The random resized crop of Szegedy et al. (2015): a part of the image of random area, shape and position. What a
-    rotated rectangle reaches beyond the image is its reflection, so that no border tells how it was cut. And the zoom
-    out of Liu et al. (2016, SSD): a larger rectangle, in which the image lies on black.
+    The random resized crop of Szegedy et al. (2015): a part of the image of random area, shape and position. Where a
+    rotated rectangle reaches beyond the image, it shows the reflection, so that no border reveals how it was cut. Also
+    the zoom out of Liu et al. (2016, SSD): a larger rectangle, with the image on black.
 
     Takes uint8 too. Draws: rotation and shear (0.5: none), mirror left to right (under `strengths.flip`), whether to
     crop (under `strengths.crop`) or to zoom out (from 1 - `strengths.zoom_out` on), area, ratio of the sides, position
@@ -203,7 +203,7 @@ def _noise_bank(size: int) -> np.ndarray:
 
 
 def erase(images: "tf.Tensor", draws: "tf.Tensor", share: float) -> "tf.Tensor":
-    """Paint over a rectangle of a share of the images with one grey level.
+    """Paint a rectangle of one grey level over a share of the images.
 
     Draws: whether (under `share`), centre x and y, width and height (5% to 35% of the side), grey level.
     """

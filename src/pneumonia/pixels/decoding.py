@@ -1,7 +1,7 @@
 """From the bytes of an image file to the pixels a network sees.
 
-One function serves training, evaluation and single images. The stored number of channels and the original size
-must not show in the pixels: both go with the class in the published images.
+One function serves training, evaluation and single images. The stored number of channels and the original size must not
+show in the pixels: both correlate with the class in the published images.
 """
 
 from math import ceil
@@ -30,9 +30,9 @@ OVERSAMPLING = 2
 def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np.uint8]:
     """Decode an image to one channel at a fixed size.
 
-    EXIF orientation is respected, transparency lies on black, and 16-bit values are scaled by the smallest
-    detector depth that holds them; DICOM is decoded as `pneumonia.images.dicom` says. Shrinking is antialiased
-    (triangle filter as wide as the step).
+    EXIF orientation is applied, transparency becomes black, and 16-bit values are scaled by the smallest detector depth
+    that holds them; DICOM is decoded as `pneumonia.images.dicom` says. Shrinking is antialiased (triangle filter as
+    wide as the step).
 
     Args:
         data: A file: JPEG, PNG, TIFF, BMP, GIF (its first picture), WebP or DICOM.
@@ -44,7 +44,7 @@ def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np
         Grey values, uint8 `[image_size, image_size]`.
 
     Raises:
-        UserError: If the data is not a whole image.
+        UserError: If the image cannot be decoded completely.
     """
     try:
         with open_image(data) as image:

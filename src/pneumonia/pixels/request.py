@@ -1,4 +1,4 @@
-"""Which images a pixel store shall hold, and their decoding: in threads, or on a cluster."""
+"""The images that a pixel store is to hold, and their decoding, in threads or on a cluster."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ CHUNK_IMAGES = 64
 
 @dataclass(frozen=True)
 class PixelRequest:
-    """Which images a store shall hold, and how to read them.
+    """The images that a store is to hold, and how to read them.
 
     Attributes:
         paths: Path of each image, as `read` takes it.
@@ -42,7 +42,7 @@ class PixelRequest:
 
 
 class Chunk(NamedTuple):
-    """Images that are decoded in one go, wherever that is."""
+    """Images that are decoded together."""
 
     read: Callable[[str], bytes]
     images: tuple[tuple[str, str], ...]  # SHA-256 and path
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """The pixels of a chunk, uint8 `[n, size, size]`, and what is wrong with those images that have none."""
+    """The pixels of a chunk, uint8 `[n, size, size]`, and the problems of images without pixels."""
 
     pixels: npt.NDArray[np.uint8]
     failed: list[str]

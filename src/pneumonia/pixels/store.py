@@ -33,7 +33,7 @@ REBUILD = "kedro run --pipelines=inputs (with the same --env and --params)"
 
 
 class DamagedPartError(Exception):
-    """A part is not as it was written. The message names the file."""
+    """A part has changed since it was written. The message names the file."""
 
 
 class FileState(NamedTuple):
@@ -66,10 +66,10 @@ class Part:
         Args:
             description: Its file.
             record_bytes: Size of an image.
-            checked: Files whose bytes were checked, as they were then; those that are so still are not read again.
+            checked: Files whose bytes were checked, with their state then; unchanged files are not read again.
 
         Raises:
-            DamagedPartError: Naming the file that is missing, cut or changed.
+            DamagedPartError: Naming the file that is missing, truncated or changed.
         """
         path = description.with_suffix(".u8")
         try:
@@ -104,7 +104,7 @@ class PixelStore:
 
     @property
     def fingerprint(self) -> str:
-        """What, together with the images' hashes, decides every pixel: size, resize method and decoder."""
+        """What, together with the images' hashes, determines every pixel: size, resize method and decoder."""
         return self.folder.name
 
     @property
@@ -137,8 +137,8 @@ class PixelStore:
         Plain reads, not a memory map: the pages of a map would count as this process's memory.
 
         Raises:
-            FileNotFoundError: If a part was removed since it was opened.
-            UserError: If a part was cut since it was opened.
+            FileNotFoundError: If a part was removed after it was opened.
+            UserError: If a part was truncated after it was opened.
         """
         images = np.empty((len(rows), self.image_size, self.image_size, 1), np.uint8)
         part_of = np.searchsorted(self._starts, rows, side="right") - 1
@@ -153,7 +153,7 @@ class PixelStore:
 
 
 class PixelStores:
-    """All pixel stores of an environment, each in a folder named after what decides its pixels."""
+    """All pixel stores of an environment, each in a folder named after what determines its pixels."""
 
     def __init__(self, folder: Path) -> None:
         """Take the folder; it need not exist."""
@@ -165,7 +165,7 @@ class PixelStores:
         return self.folder / f"{image_size}-{resize}-{DECODER}"
 
     def open(self, image_size: int, resize: Resize) -> PixelStore:
-        """Open the store for these parameters, after checking every byte of what this handle did not check before.
+        """Open the store for these parameters, after checking every byte that this handle has not checked before.
 
         Raises:
             UserError: If there is none, or a part of it is damaged.
@@ -182,11 +182,11 @@ class PixelStores:
     def fill(self, request: PixelRequest) -> None:
         """Decode and store the images that are not stored yet; replace damaged parts.
 
-        Runs that want the same store at once wait for each other, so that nothing is decoded twice.
+        Runs that need the same store at the same time wait for each other, so that nothing is decoded twice.
 
         Raises:
-            UserError: If an image is not what the request says or cannot be decoded, or the disk is full.
-                Parts that were finished stay.
+            UserError: If an image is not what the request says or cannot be decoded, or the disk is full. Complete
+                parts are kept.
         """
         folder = self.folder_of(request.image_size, request.resize)
         with only_writer(folder):

@@ -1,1 +1,1 @@
-"""A trained model in use: images without labels in, probabilities and decisions out, or a reason why not."""
+"""A trained model in use: takes images without labels, returns probabilities and decisions, or a reason why not."""

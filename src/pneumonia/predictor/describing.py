@@ -1,4 +1,4 @@
-"""The range of a trained model, from the stored pixels of the images that it was trained and validated on."""
+"""The range of a trained model, from the stored pixels of its training and validation images."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def fit_image_range(
 
 
 def describe(pixels: Pixels, features: Model, batch_size: int) -> dict[str, Description]:
-    """Describe decoded images, uint8 `[n, size, size, 1]`, by their grey values and by what the network sees.
+    """Describe decoded images, uint8 `[n, size, size, 1]`, by their grey values and by the network's features.
 
     Args:
         pixels: The images.

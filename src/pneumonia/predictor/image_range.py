@@ -1,4 +1,4 @@
-"""Whether an image is like the training images: how far it lies from them, and from where on it is not judged.
+"""Whether an image is like the training images: its distance from them, and the bound above which it is not judged.
 
 Two descriptions of an image are measured, each by its Mahalanobis distance from the training images:
 
@@ -6,9 +6,9 @@ Two descriptions of an image are measured, each by its Mahalanobis distance from
 * `features`: the network's pooled features.
 
 The distance is that of probabilistic principal components (Tipping and Bishop, J. R. Stat. Soc. B 61, 1999): the
-covariance keeps its `q` largest directions and is shrunk to one common variance in all others, so that it can be
-inverted however few training images there are. Each distance is divided by its 99th percentile on the validation
-images; the larger of the two is the image's distance, and the 99th percentile of that on validation is the bound.
+covariance keeps its `q` largest directions and is shrunk to a common variance in all others, so that it can be inverted
+even with few training images. Each distance is divided by its 99th percentile on the validation images; the larger of
+the two is the image's distance, and the 99th percentile of that on validation is the bound.
 """
 
 import base64
@@ -83,7 +83,7 @@ def fit_distance(training: Description, most: int) -> dict[str, Any]:
 
     Args:
         training: A description of each, `[n, k]`.
-        most: Directions that are kept, at most.
+        most: Largest number of directions to keep.
 
     Returns:
         A record for `distances`: `n`, `mean`, `scale`, `components` `[q, k]`, `variances` `[q]`, `noise`.
@@ -161,7 +161,7 @@ def judge_range(descriptions: dict[str, Description], image_range: dict[str, Any
         image_range: The record of `fit_range`.
 
     Returns:
-        The distance of each image, in bounds (above 1: outside), `[n]`, and the reason: empty for one inside.
+        The distance of each image, in bounds (above 1: out of range), `[n]`, and the reason: empty if in range.
     """
     relative = relative_distances(descriptions, image_range["parts"])
     kinds = list(relative)

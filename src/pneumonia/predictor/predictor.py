@@ -1,4 +1,4 @@
-"""A trained model with the decision and the range that belong to it: images in, a table out."""
+"""A trained model with its decision and range: takes images, returns a table."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ YES, NO = "yes", "no"
 
 
 class Predictor:
-    """Judges images without labels.
+    """Scores images without labels.
 
     >>> predictor = Predictor.from_folder("data")  # doctest: +SKIP
     >>> table = predictor.predict("new_images")  # doctest: +SKIP
@@ -42,7 +42,7 @@ class Predictor:
         image_range: dict[str, Any],
         version: str = "",
     ) -> None:
-        """Put together what belongs together.
+        """Combine a model with what belongs to it.
 
         Args:
             model: The trained network.
@@ -52,8 +52,7 @@ class Predictor:
             version: Of the model, for the table.
 
         Raises:
-            UserError: If lineage, decision or range were made with another model, or images are decoded in another way
-                now.
+            UserError: If lineage, decision or range belong to another model, or images are now decoded differently.
         """
         check_weights(lineage, model, "model_lineage")
         check_weights(decision, model, "decision")
@@ -85,7 +84,7 @@ class Predictor:
         image_range: dict[str, Any],
         run_context: dict[str, Any],
     ) -> Self:
-        """Take what a node is given by a run: the datasets of these names."""
+        """Take the datasets of these names that a run gives to a node."""
         return cls(pneumonia_model, model_lineage, decision, image_range, run_context["versions"]["pneumonia_model"])
 
     @classmethod
@@ -94,10 +93,11 @@ class Predictor:
 
         Args:
             folder: The root of an environment: `data`, or `data/demo` for the demo.
-            version: Of the model; the newest where it is left out.
+            version: Of the model; the newest by default.
 
         Raises:
-            UserError: If there is no such model, its lineage is gone, or it was never judged and so has no decision.
+            UserError: If there is no such model, its lineage is missing, or it was never evaluated and so has no
+                decision.
         """
         path = _find_model(Path(folder), version)
         model = load_model(path)
@@ -115,18 +115,18 @@ class Predictor:
         limits: Limits = LIMITS,
         max_file_bytes: int = MAX_FILE_BYTES,
     ) -> pd.DataFrame:
-        """Judge images, given in any way that `pneumonia.predictor.reading.items_of` knows.
+        """Score images, given in any way that `pneumonia.predictor.reading.items_of` accepts.
 
         Args:
             images: A path (image, folder, zip, fsspec address), a source, arrays, or a sequence of these.
             batch_size: Images per forward pass.
-            limits: What an image may be; others are listed with the reason.
+            limits: Limits for an image; others are listed with the reason.
             max_file_bytes: Larger files are listed, not read.
 
         Returns:
-            One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the
-            name of a class; empty where the image is out of range or cannot be used), in_range ("yes", "no", or
-            empty), reason, model_version.
+            One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the name
+            of a class; empty if the image is out of range or unusable), in_range ("yes", "no", or empty), reason,
+            model_version.
         """
         items = items_of(images)
         how = Reading(self.image_size, self.resize, limits, max_file_bytes)
@@ -159,7 +159,7 @@ class Predictor:
         return table[list(COLUMNS)]
 
     def judge_pixels(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> dict[str, npt.NDArray]:
-        """Judge decoded images, uint8 `[n, size, size, 1]`.
+        """Score decoded images, uint8 `[n, size, size, 1]`.
 
         Returns:
             probability, calibrated_probability, decision, in_range and reason, `[n]` each.

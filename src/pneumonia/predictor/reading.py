@@ -1,4 +1,4 @@
-"""From files or arrays to pixels for the network, a few hundred at a time: memory does not grow with their number."""
+"""From files or arrays to pixels for the network, a few hundred at a time, so that memory does not grow with them."""
 
 import io
 import sys
@@ -31,10 +31,10 @@ CHUNK = 256  # images in memory at once, and as many that are read ahead
 
 @dataclass(frozen=True)
 class Item:
-    """An image to come.
+    """An image to be read.
 
     Attributes:
-        path: What it is called in the table.
+        path: Its name in the table.
         read: Gives its bytes; may raise UserError.
         size: Of the file in bytes.
         problem: Why it is not read; empty if it is.
@@ -47,7 +47,7 @@ class Item:
 
 
 class Reading(NamedTuple):
-    """How images are read: the square that the network takes, and what a file may be."""
+    """How images are read: the square that the network takes, and the limits for a file."""
 
     image_size: int
     resize: Resize
@@ -124,7 +124,7 @@ def _array_item(array: npt.NDArray, name: str) -> Item:
 
 
 def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
-    """Read, check and decode images on all cores, in order; while one chunk is judged, the next is read."""
+    """Read, check and decode images on all cores, in order; while one chunk is scored, the next is read."""
 
     def read_one(item: Item) -> Read:
         return _read(item, how)
@@ -143,7 +143,7 @@ def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
 
 
 def read_pixels(items: Sequence[Item], how: Reading) -> npt.NDArray[np.uint8]:
-    """Read images of which it is known that they can be, uint8 `[n, size, size, 1]`.
+    """Read images that are known to be readable, uint8 `[n, size, size, 1]`.
 
     Raises:
         UserError: If one can no longer be read.
@@ -176,5 +176,5 @@ def _read(item: Item, how: Reading) -> Read:
 
 
 def reading_of(lineage: Mapping[str, Any]) -> Reading:
-    """Return how images that were accepted before are read for a model, from the record of what it was made from."""
+    """Return how to read images that were accepted before, from the model's lineage."""
     return Reading(lineage["image_size"], lineage["resize"], NO_LIMITS, NO_MAX_FILE_BYTES)

@@ -41,7 +41,7 @@ INTERVALS = (
 
 
 def write_report(**material: Any) -> str:
-    """Write the report: one HTML page that needs nothing beside itself.
+    """Write the report: one self-contained HTML page.
 
     Args:
         **material: The tables, records and figures (bytes of PNG), named as in the catalog.

@@ -1,4 +1,4 @@
-"""The page on another place: verdict, what speaks against the result, metrics beside those of our own test."""
+"""The external report: verdict, points against the result, and metrics compared with our own test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ MANY_OUTSIDE = 0.05  # share of images out of range
 def list_external_findings(
     external_metrics: Mapping[str, Any], test: Mapping[str, Any], shortcuts: pd.DataFrame, positive: str
 ) -> list[Finding]:
-    """Say what speaks for the result there and against it, each by a stated rule.
+    """List points for and against the external result, each by a stated rule.
 
     Args:
         external_metrics: As `audits.external.measure_external` makes it.
@@ -82,7 +82,7 @@ def _judge_fall(there: Mapping[str, Any], ours: Mapping[str, Any]) -> Finding:
 
 
 def write_external_report(**material: Any) -> str:
-    """Write the page: one HTML file that needs nothing beside itself.
+    """Write the page: one self-contained HTML file.
 
     Args:
         **material: The tables, records and figures, named as in the catalog.

@@ -1,7 +1,7 @@
-"""What speaks for a result and against it. Each finding follows from the tables by a rule that stands beside it.
+"""Points for and against a result. Each finding follows from the tables by a rule written beside it.
 
-No heading claims more than its interval: a difference is called one only where the interval excludes its absence, and
-"as good as" only where the interval excludes a difference that would matter.
+No heading claims more than its interval: a difference is claimed only if the interval excludes zero, and equivalence
+only if the interval excludes a difference that would matter.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ FINDINGS_FROM = (
 
 
 def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> list[Finding]:
-    """Say what speaks for the result and against it, each by a stated rule; the gravest first.
+    """List points for and against the result, each by a stated rule; the gravest first.
 
     Args:
         material: Those of `FINDINGS_FROM`, by name.
@@ -166,7 +166,7 @@ def _judge_regions(audit: pd.DataFrame) -> Finding:
 
 
 def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
-    """Judge calibrated probabilities by whether the intervals of slope and shift hold the ideal values, 1 and 0.
+    """Judge calibrated probabilities by whether the intervals of slope and shift include the ideal values, 1 and 0.
 
     Args:
         measured: Has `calibration_slope` and `calibration_in_the_large`.

@@ -1,4 +1,4 @@
-"""What the report says of the network under another framing."""
+"""What the report says about the network under other framings."""
 
 import pandas as pd
 
@@ -10,13 +10,13 @@ LARGE_LOSS = 0.05  # of AUC, under the worst cut
 
 
 def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
-    """Say whether cutting the negatives' images makes them positives.
+    """Say whether cutting negative images turns them into positives.
 
-    The cut with the least AUC is looked at. It is a loss where its interval lies below that of the images as they are;
-    it speaks for the network only where its interval excludes a large loss, and the network does not guess.
+    The cut with the lowest AUC is used. It is a loss if its interval lies below that of the unmodified images; it
+    counts in favour of the network only if its interval excludes a large loss and the network is better than chance.
 
     Args:
-        framing_audit: The table of `framing_audit.measure_framings`, empty where no framing was tried.
+        framing_audit: The table of `framing_audit.measure_framings`, empty if no framing was tried.
         negative: Name of the negative class.
         positive: Name of the positive class.
 

@@ -1,4 +1,4 @@
-"""The gallery: chosen test images, each beside a map of what speaks for the positive class."""
+"""The gallery: chosen test images, each beside a map of what supports the positive class."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from pneumonia.pixels.store import PixelStore
 
 
 class Outcome(StrEnum):
-    """What became of an image."""
+    """The outcome for an image."""
 
     RIGHT = "right"
     FALSE_ALARM = "false_alarm"
@@ -35,8 +35,8 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
         parameters: `gallery_images`, the number of each kind.
 
     Returns:
-        The chosen rows of `predictions` with `kind`, an `Outcome`. One image a group, so
-        that a kind is not one child's series. The right ones are half of either class.
+        The chosen rows of `predictions` with `kind`, an `Outcome`. One image per group, so that a kind does not show
+        one child only. Half of the right ones are from each class.
     """
     test = predictions[predictions["split"] == "test"]
     away = (test["probability"] - 0.5).abs()
@@ -54,7 +54,7 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
 def draw_gallery_maps(
     pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, gallery: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    """Overlay the map of what speaks for the positive class on each chosen image.
+    """Overlay the map of what supports the positive class on each chosen image.
 
     Args:
         pneumonia_model: The trained network.
@@ -102,7 +102,7 @@ def webp_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
-    """Draw the gallery as one figure: a row for each kind that there is, image and map side by side."""
+    """Draw the gallery as one figure: a row for each kind present, image and map side by side."""
     from pneumonia.report.style import new_figure
 
     listed = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in Outcome}

@@ -1,4 +1,4 @@
-"""What a finding is: a level, a title that claims no more than an interval allows, and the figures it rests on."""
+"""A finding: a level, a title that claims no more than an interval allows, and the figures behind it."""
 
 from enum import StrEnum
 
@@ -15,11 +15,11 @@ class Level(StrEnum):
 
 
 def finding(level: Level, title: str, text: str) -> Finding:
-    """Put a finding as documents and templates read it."""
+    """Return a finding in the form that documents and templates read."""
     return {"level": level, "title": title, "text": text}
 
 
 def gravest_first(findings: list[Finding]) -> list[Finding]:
-    """Put what speaks against a result before what speaks for it."""
+    """Put points against a result before points for it."""
     order = [Level.BAD, Level.CAUTION, Level.GOOD]
     return sorted(findings, key=lambda one: order.index(Level(one["level"])))

@@ -1,4 +1,4 @@
-"""What the figures of a run do not show. Each sentence follows from the records by a rule that stands beside it."""
+"""What the figures of a run do not show. Each sentence follows from the records by a rule written beside it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,6 +87,6 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
 
 
 def name_chosen(run_record: Mapping[str, Any]) -> str:
-    """Say what of the model was chosen on the validation images: of several members not the epoch."""
+    """Name what was chosen on the validation images: with several members, not the epoch."""
     members = run_record["model"]["training"].get("members", 1)
     return "the calibration" if members > 1 else "the epoch, the calibration"

@@ -1,4 +1,4 @@
-"""What a run says at its end: what it found, the result, what speaks against it, where the page is."""
+"""What a run says at its end: what it found, the result, points against it, and the path of the report."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -38,7 +38,7 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         load: Loads one of them, or another of the same environment.
 
     Returns:
-        Lines of one sentence each. None where the run made nothing that a person waits for.
+        Lines of one sentence each. None if the run made nothing that a person waits for.
     """
     lines: list[str] = []
     if "data_flow" in made:
@@ -69,7 +69,7 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
 
 
 def say_files(data_flow: pd.DataFrame) -> str:
-    """Account for the image files in a sentence."""
+    """Account for the image files in one sentence."""
     counts = data_flow.drop_duplicates("step").set_index("step")["images"]
     return (
         f"Images: {counts[FlowStep.FOUND]:,} files found, {counts[FlowStep.DUPLICATE]:,} surplus copies, "
@@ -107,7 +107,7 @@ def say_metrics(images: str, record: dict[str, Any]) -> str:
 
 
 def say_against(findings: list[Finding]) -> list[str]:
-    """Say what speaks against a result, the gravest first."""
+    """List points against a result, the gravest first."""
     against = [finding for finding in findings if finding["level"] != Level.GOOD]
     return [f"Against it: {_sentence(finding['title'])} {finding['text']}" for finding in against]
 
@@ -117,7 +117,7 @@ def _sentence(title: str) -> str:
 
 
 def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
-    """Count what was said of new images."""
+    """Count the outcomes for new images."""
     counts = count_outcomes(predictions, class_names)
     called = ", ".join(f"{counts[name]:,} called {name}" for name in reversed(class_names))
     return (
@@ -127,7 +127,7 @@ def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
 
 
 def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: Load) -> list[str]:
-    """Put the result at another place in a sentence, with what speaks against it."""
+    """Put the external result in a sentence, with points against it."""
     positive = load("model_lineage")["class_names"][1]
     findings = list_external_findings(external_metrics, test, load("external_shortcuts"), positive)
     outside = f"{say_percent(external_metrics['out_of_range'])} of the images are out of range."
@@ -153,12 +153,12 @@ def say_export(export_parity: dict[str, Any]) -> str:
 
 
 def say_study(study_summary: pd.DataFrame) -> list[str]:
-    """Say of each recipe of a study but the first where it can be told apart from the first."""
+    """Say for each recipe of a study except the first where it differs detectably from the first."""
     base, compared = study_summary["recipe"].iloc[0], study_summary[study_summary["verdict"] != BASE]
     findings = list_study_findings(compared)
     return [f"Study, compared with {base}: {one['title']}. {one['text']}" for one in findings]
 
 
 def say_page(path: Path, name: str = "Report") -> str:
-    """Name a page, or a folder, so that a terminal lets one click on it."""
+    """Name a page or folder in a form that a terminal makes clickable."""
     return f"{name}: {path.resolve().as_uri()}"

@@ -20,7 +20,7 @@ MAPS_AT_ONCE = 64
 
 
 def sort_by_suspicion(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Sort judged images by falling probability, then those out of range, then those that cannot be used."""
+    """Sort scored images by falling probability, then those out of range, then unusable ones."""
     rank = predictions["in_range"].map({YES: 0, NO: 1}).fillna(2)
     ordered = predictions.assign(rank=rank).sort_values(
         ["rank", "probability", "path"], ascending=[True, False, True], kind="stable"
@@ -29,7 +29,7 @@ def sort_by_suspicion(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_shown(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Choose the images that are shown: the most suspicious ones, and some of those out of range."""
+    """Choose the images to show: the most suspicious ones, and some of those out of range."""
     ordered = sort_by_suspicion(predictions)
     outside = ordered[ordered["in_range"] == NO].head(int(most * OUTSIDE_SHOWN))
     return pd.concat([ordered[ordered["in_range"] == YES].head(most - len(outside)), outside], ignore_index=True)
@@ -38,13 +38,13 @@ def choose_shown(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 def draw_new_maps(
     source: ImageSource, model: Model, lineage: Mapping[str, Any], predictions: pd.DataFrame, most: int
 ) -> list[dict[str, Any]]:
-    """Draw the chosen images; beside those in range the map of what speaks for the positive class.
+    """Draw the chosen images; beside those in range, the map of what supports the positive class.
 
     Args:
         source: Where the images are; they are read again.
         model: The trained network.
         lineage: Size and decoding of its images.
-        predictions: What was said of each image.
+        predictions: The predictions, one row per image.
         most: How many to show.
 
     Returns:
@@ -104,7 +104,7 @@ def write_prediction_report(
     decision: Mapping[str, Any],
     run_context: Mapping[str, Any],
 ) -> str:
-    """Write the page: one HTML file that needs nothing beside itself.
+    """Write the page: one self-contained HTML file.
 
     Args:
         predictions: One row per image file.

@@ -1,4 +1,4 @@
-"""What the images of a run are: as far as somebody said so, and no further."""
+"""What is known about the images of a run: only what somebody stated."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -40,12 +40,12 @@ def source_of(run_record: Mapping[str, Any]) -> Source:
 
 
 def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus: int = 0) -> str:
-    """Call the test images what they are: the published test set only where all of it is there.
+    """Name the test images correctly: as the published test set only if it is complete.
 
     Args:
         run_record: The record of the run.
         class_counts: split, target, images.
-        surplus: Copies of test images that the source's test folder holds besides.
+        surplus: Additional copies of test images in the source's test folder.
     """
     test = class_counts[class_counts["split"] == "test"].sort_values("target")
     images = tuple(int(n) for n in test["images"])
@@ -63,7 +63,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus
 
 
 def say_population(run_record: Mapping[str, Any]) -> str:
-    """Say who the patients are: as stated, or that nobody said so."""
+    """Say who the patients are, as stated, or that nobody stated it."""
     population = run_record["parameters"]["report"]["population"]
     if source_of(run_record) is Source.SYNTHETIC:
         return "No patients: the images are synthetic."
@@ -73,7 +73,7 @@ def say_population(run_record: Mapping[str, Any]) -> str:
 
 
 def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
-    """Say what was kept in one split, and where the groups were read."""
+    """Say what was kept in one split, and where the groups were read from."""
     group_by = ingest_of(run_record)["group_by"]
     if group_by == "image":
         return "image by image: images of one group may be in several splits"
@@ -86,7 +86,7 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
 
 
 def ingest_of(run_record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the parameters that the manifest was made with: the model's own, where it carries them."""
+    """Return the parameters with which the manifest was made: the model's own, if it has them."""
     return run_record["model"].get("ingest") or run_record["parameters"]["ingest"]
 
 
@@ -119,5 +119,5 @@ def count_of(data_flow: pd.DataFrame, step: FlowStep) -> int:
 
 
 def is_etiology_known(run_record: Mapping[str, Any]) -> bool:
-    """Tell whether file names gave an etiology of any image."""
+    """Tell whether file names gave an etiology for any image."""
     return not set(ETIOLOGIES).isdisjoint(run_record["data"]["etiologies"])

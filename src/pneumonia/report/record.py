@@ -1,4 +1,4 @@
-"""The record of a run: what another person needs to get the same figures."""
+"""The record of a run: what another person needs to reproduce the figures."""
 
 import hashlib
 from typing import Any
@@ -17,7 +17,7 @@ def record_run(
     model_lineage: dict[str, Any],
     earlier_run_records: dict[str, Any],
 ) -> dict[str, Any]:
-    """Record all that another person needs to get the same figures.
+    """Record everything that another person needs to reproduce the figures.
 
     Args:
         run_context: Command, environment, versions, commit, packages, hardware.

@@ -18,8 +18,8 @@ def render(template: str, **material: Any) -> str:
     """Fill a template of `pneumonia/report/templates`.
 
     Args:
-        template: File name. What is filled in is escaped, as HTML or as Markdown, but for what is marked as safe.
-        **material: What the template names; a name that is missing is an error, not a gap.
+        template: File name. Inserted text is escaped, as HTML or as Markdown, unless it is marked as safe.
+        **material: The names used in the template; a missing name is an error, not a gap.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -47,7 +47,7 @@ def render(template: str, **material: Any) -> str:
 
 
 def escape_markdown(value: Any) -> Any:
-    """Let a text stand in Markdown as it is, on one line, such as the name of a class that a user chose.
+    """Escape text for Markdown, on one line, such as the name of a class that a user chose.
 
     >>> escape_markdown("<b> | *NORMAL* a_b")
     '\\\\<b\\\\> \\\\| \\\\*NORMAL\\\\* a_b'
@@ -58,7 +58,7 @@ def escape_markdown(value: Any) -> Any:
 
 
 def code_span(value: Any) -> Any:
-    """Let a text stand in Markdown as code, whatever it holds.
+    """Return text as a Markdown code span, whatever it contains.
 
     >>> code_span("kedro run")
     Markup('`kedro run`')
@@ -72,7 +72,7 @@ def code_span(value: Any) -> Any:
 
 
 def say_cell(value: Any) -> str:
-    """Put a value of a table: whole numbers with thousands apart, others with three digits, gaps as a dash."""
+    """Format a value of a table: integers with thousands separators, others with three digits, gaps as a dash."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return "–"
     if isinstance(value, bool | np.bool_):

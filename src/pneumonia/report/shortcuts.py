@@ -1,4 +1,4 @@
-"""What the report says of shortcuts: of those that were tried, never of all that there may be."""
+"""What the report says about shortcuts: only about those that were tried, never about all possible ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ MOST_NAMED = 3  # shortcuts in a sentence
 
 
 def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, where: str = "on test") -> Finding | None:
-    """Set the network against the shortcuts that were tried, by their paired differences on the same images.
+    """Compare the network with the shortcuts that were tried, by paired differences on the same images.
 
     Args:
         shortcut_audit: The network's row and one per shortcut, with `behind_network` and its bounds.
-        images: Which rows are looked at.
+        images: Which rows are used.
         where: On which images, in words.
 
     Returns:
-        None where no shortcut was tried.
+        None if no shortcut was tried.
     """
     rows = shortcut_audit[shortcut_audit["images"] == images]
     network = rows[rows["predictor"] == Predictor.NETWORK].iloc[0]
@@ -50,7 +50,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
 
 
 def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
-    """Say what the network adds on those test images that the best shortcut cannot tell apart."""
+    """Say what the network adds on the test images where the best shortcut discriminates least."""
     rows = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
     is_network = rows["predictor"] == Predictor.NETWORK
     network, shortcut = rows[is_network].iloc[0], rows[~is_network].iloc[0]

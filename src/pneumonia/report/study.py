@@ -1,4 +1,4 @@
-"""The page on a study: each recipe's means, and what can be told apart."""
+"""The page on a study: each recipe's means, and which differences are detectable."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def write_study_report(
     run_context: dict[str, Any],
     parameters: StudyParameters,
 ) -> str:
-    """Write the page: one HTML file that needs nothing beside itself."""
+    """Write the page: one self-contained HTML file."""
     compared = study_summary[study_summary["verdict"] != BASE]
     return render(
         "study.html",
@@ -40,7 +40,7 @@ def write_study_report(
 
 
 def list_study_findings(compared: pd.DataFrame) -> list[Finding]:
-    """Say of each recipe but the first where its interval lies on one side of no difference, or nowhere.
+    """Say for each recipe except the first where its interval excludes zero, or that it never does.
 
     Args:
         compared: Rows of `summarise_study`, without those of the first recipe.
@@ -66,7 +66,7 @@ def _say_row(row: dict[str, Any]) -> str:
 
 
 def tabulate_means(study_summary: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per measure with each recipe's mean and its deviation between seeds, and the cost on top."""
+    """Return one row per measure with each recipe's mean and standard deviation between seeds, and the cost on top."""
     recipes = dict(list(study_summary.groupby("recipe", sort=False)))
     rows = [
         {"measure": "Trainings", **{name: str(part["n"].iloc[0]) for name, part in recipes.items()}},

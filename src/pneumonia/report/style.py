@@ -1,8 +1,7 @@
-"""The style that every figure of the project shares: sizes, labels, colours that colour-blind readers can tell.
+"""The common style of all figures: sizes, labels, and colours that colour-blind readers can distinguish.
 
-A figure is drawn small (about 4.6 x 3.4 inches) and carries one message, so that it stays readable on a
-phone; pages put several side by side. Figures are `matplotlib.figure.Figure` objects of their own: none is
-registered with pyplot.
+A figure is drawn small (about 4.6 x 3.4 inches) and carries one message, so that it stays readable on a phone; pages
+put several side by side. Figures are independent `matplotlib.figure.Figure` objects, not registered with pyplot.
 """
 
 from collections.abc import Sequence

@@ -8,17 +8,17 @@ import pandas as pd
 
 
 def say_percent(share: float | None, digits: int = 1) -> str:
-    """Put a share in percent; a dash where it is undefined."""
+    """Format a share as a percentage; a dash if undefined."""
     return "–" if share is None or pd.isna(share) else f"{100 * share:z.{digits}f}%"
 
 
 def say_number(value: Any, digits: int = 3) -> str:
-    """Put a number with a fixed count of digits; a dash where it is undefined."""
+    """Format a number with a fixed number of digits; a dash if undefined."""
     return "–" if value is None or pd.isna(value) else f"{value:z.{digits}f}"
 
 
 def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
-    """Put the bounds of an estimate; words where there are none."""
+    """Format the bounds of an estimate; words if there are none."""
     if estimate["low"] is None or pd.isna(estimate["low"]):
         return "no interval"
     if estimate["high"] is None or pd.isna(estimate["high"]):

@@ -6,7 +6,7 @@ from pneumonia.base.annotations import Figure
 
 
 def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
-    """Draw the AUC of each model on validation and test, the newest judging on top; at most 30."""
+    """Draw the AUC of each model on validation and test, the newest evaluation on top; at most 30."""
     from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
 
     shown = run_comparison.head(30)

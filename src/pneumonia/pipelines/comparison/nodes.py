@@ -1,4 +1,4 @@
-"""Nodes of the comparison pipeline: all models that were judged, and what they were made with."""
+"""Nodes of the comparison pipeline: all evaluated models, and how they were made."""
 
 import json
 import logging
@@ -22,11 +22,11 @@ UNKNOWN = "unknown"
 
 
 def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions: Tables) -> pd.DataFrame:
-    """Put all models that were judged in one table, the newest judging first, ranked by their AUC on validation.
+    """Put all evaluated models in one table, the newest evaluation first, ranked by their AUC on validation.
 
-    A model that was judged several times on the same test images has one row, its newest judging's. What is said of a
-    model comes from its own lineage, not from the run that judged it. Test figures are shown, and no rank is made from
-    them: choosing a model by them would make them optimistic.
+    A model that was evaluated several times on the same test images has one row, that of its newest evaluation. The
+    description of a model comes from its own lineage, not from the run that evaluated it. Test figures are shown but
+    not ranked: choosing a model by them would make them optimistic.
 
     Args:
         all_metrics: Loads the metrics of each version.
@@ -34,11 +34,10 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
         all_predictions: Loads the predictions of each version.
 
     Returns:
-        version (of the judging), rank, model (its version), network, epochs (at most), commit (of the training),
+        version (of the evaluation), rank, model (its version), network, epochs (at most), commit (of the training),
         judgings (how many), the metrics of `SHOWN` with intervals, n and groups of both splits, `behind_best` (AUC on
-        validation less the best model's), `behind_low` and `behind_high` (paired 95% interval over groups; a gap
-        where the two have other validation images), and `differs`: what the model was made with, as far as models
-        differ.
+        validation minus the best model's), `behind_low` and `behind_high` (paired 95% interval over groups; a gap if
+        the two have different validation images), and `differs`: how the model was made, as far as models differ.
 
     Raises:
         UserError: If no run is complete.
@@ -62,7 +61,7 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
 
 
 def count_judgings(run_records: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """Return the newest judging of each model and test set, by version, with the number of its judgings.
+    """Return the newest evaluation of each model and test set, by version, with the number of evaluations.
 
     Args:
         run_records: Record of each version, the newest first.
@@ -85,7 +84,7 @@ def _test_of(record: dict[str, Any]) -> str:
 
 
 def describe_model(record: dict[str, Any]) -> dict[str, Any]:
-    """Return version, network, epochs and commit of the model that a run judged, from the model's own lineage."""
+    """Return version, network, epochs and commit of the model that a run evaluated, from the model's own lineage."""
     lineage = record["model"]
     return {
         "model": record["versions"]["pneumonia_model"],
@@ -121,13 +120,13 @@ def _behind(run: pd.DataFrame, best: pd.DataFrame) -> dict[str, float | None]:
 
 
 def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Say of each model what it was made with, for those entries of the lineages that are not the same in all.
+    """Describe how each model was made, by the entries of the lineages that differ between models.
 
     Args:
         lineages: Lineage of each model, by version.
 
     Returns:
-        By version, entries as `training.seed=7`, parted by `; `; empty where all models are alike.
+        By version, entries like `training.seed=7`, separated by `; `; empty if all models are alike.
     """
     flat = {version: _flatten(lineage) for version, lineage in lineages.items()}
     names = sorted({name for entries in flat.values() for name in entries})

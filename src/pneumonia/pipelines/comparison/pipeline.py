@@ -1,4 +1,4 @@
-"""The comparison pipeline. It is no part of `kedro run`."""
+"""The comparison pipeline. It is not part of `kedro run`."""
 
 from kedro.pipeline import Node, Pipeline
 

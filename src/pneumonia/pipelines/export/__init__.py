@@ -1,4 +1,4 @@
-"""A trained model in formats that other programs run, behind a gate that compares it with the original."""
+"""A trained model in formats for other programs, with a check against the original."""
 
 from pneumonia.pipelines.export.pipeline import create_pipeline
 

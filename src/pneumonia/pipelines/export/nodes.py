@@ -1,4 +1,4 @@
-"""Nodes that convert a model, compare what came out with it, and write what passed."""
+"""Nodes that convert a model, compare the files with it, and write those that passed."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def complete_export(
     external_records: dict[str, Any],
     **trained: Any,
 ) -> dict[str, bytes]:
-    """Put contract and script beside files that passed the gate.
+    """Add contract and script to files that passed the parity check.
 
     Raises:
         UserError: If they did not.

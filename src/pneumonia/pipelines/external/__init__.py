@@ -1,4 +1,4 @@
-"""A trained model on labelled images of another place: model, calibration and threshold stay as they are."""
+"""A trained model on labelled images from elsewhere: model, calibration and threshold do not change."""
 
 from pneumonia.pipelines.external.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Figures of the other place, each beside our own test."""
+"""Figures of the external images, each compared with our own test."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def draw_external_roc(
     external_metrics: dict[str, Any],
     metrics: dict[str, Any],
 ) -> Figure:
-    """Draw the ROC curve there and on our test, with where the frozen threshold lies."""
+    """Draw the ROC curves of the external images and our test, with the frozen threshold."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
 
     figure, axes = new_figure()
@@ -43,7 +43,7 @@ def draw_external_roc(
 
 
 def draw_external_scores(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    """Draw the probabilities of either class there below those of our test."""
+    """Draw the probabilities by class, on our test above and on the external images below."""
     from pneumonia.report.style import CLASS_COLOURS, new_figure
 
     figure, panels = new_figure(4.6, 3.9, rows=2, sharex=True)
@@ -60,7 +60,7 @@ def draw_external_scores(external_predictions: pd.DataFrame, predictions: pd.Dat
 
 
 def draw_external_calibration(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    """Draw the seen over the predicted share of positives there and on our test."""
+    """Draw the observed over the predicted share of positives, on the external images and our test."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
 
     figure, axes = new_figure()

@@ -1,4 +1,4 @@
-"""The external pipeline: index, refuse what the model knows, judge, measure, draw, report."""
+"""The external pipeline: index, exclude what the model knows, score, measure, draw, report."""
 
 from kedro.pipeline import Node, Pipeline
 

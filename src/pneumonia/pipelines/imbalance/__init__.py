@@ -1,4 +1,4 @@
-"""How many images each class has, and what an image of each class weighs in the loss."""
+"""How many images each class has, and the weight of each class in the loss."""
 
 from pneumonia.pipelines.imbalance.pipeline import create_pipeline
 

@@ -12,5 +12,5 @@ def count_classes(split_manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def weigh_classes(class_counts: pd.DataFrame, parameters: ImbalanceParameters) -> dict[str, float]:
-    """Weigh each class in inverse proportion to its number of training images."""
+    """Weight each class in inverse proportion to its number of training images."""
     return classes.weigh_classes(class_counts, parameters)

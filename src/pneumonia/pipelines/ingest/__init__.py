@@ -1,4 +1,4 @@
-"""Every image accounted for, and no group on two sides of a split."""
+"""Accounts for every image, and keeps each group on one side of the split."""
 
 from pneumonia.pipelines.ingest.pipeline import create_pipeline
 

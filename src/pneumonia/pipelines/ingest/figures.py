@@ -8,7 +8,7 @@ from pneumonia.split.summary import ALL
 
 
 def draw_split(split_table: pd.DataFrame) -> Figure:
-    """Draw the images of every split, and how far val is from its demanded share.
+    """Draw the images of every split, and how far val is from its target share.
 
     Args:
         split_table: As `summarize_split` returns it.

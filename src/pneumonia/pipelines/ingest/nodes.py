@@ -27,16 +27,16 @@ def index_images(
     labels: LabelsParameters,
     engine: EngineParameters = LOCAL,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read every image file to the end and write down what it is, with its label from its folder or from a table.
+    """Read every image file completely and list its facts, with its label from its folder or from a table.
 
     Returns:
         One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
-        "rejected", with the reason. And what does not fit in the table of labels, with the columns
+        "rejected", with the reason. Also what does not match in the table of labels, with the columns
         `pneumonia.images.labels.PROBLEM_COLUMNS`; empty without a table.
 
     Raises:
-        UserError: If there are no images, none is in a folder of either class, the same bytes are there under both
-            labels, or the table of labels cannot be read.
+        UserError: If there are no images, none is in a folder of either class, the same bytes occur under both labels,
+            or the table of labels cannot be read.
     """
     labelled = with_labels(chest_xrays, parameters, labels)
     problems = labelled.listing.label_problems
@@ -82,7 +82,7 @@ def list_duplicates(image_index: pd.DataFrame) -> pd.DataFrame:
 def find_near_duplicates(
     chest_xrays: ImageSource, image_index: pd.DataFrame, rejected_images: pd.DataFrame, parameters: IngestParameters
 ) -> pd.DataFrame:
-    """List pairs of images that show one radiograph in other bytes.
+    """List pairs of images that show the same radiograph with different bytes.
 
     Returns:
         One row per pair; see `pneumonia.images.near_duplicates.COLUMNS`.
@@ -100,7 +100,7 @@ def split_images(
     near_duplicates: pd.DataFrame,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Split the usable images into train, val and test, groups as a whole.
+    """Split the usable images into train, val and test, keeping groups together.
 
     Returns:
         One row per usable image, by path; see `pneumonia.split.manifest.COLUMNS`.
@@ -113,7 +113,7 @@ def split_images(
 
 
 def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
-    """Count images and groups of each split, class and etiology, and their distance from the demanded share."""
+    """Count images and groups of each split, class and etiology, and their deviation from the target share."""
     return summary.summarize_split(split_manifest, parameters)
 
 
@@ -123,7 +123,7 @@ def audit_leaks(
     near_duplicates: pd.DataFrame,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Count groups and images on both sides: of a split by images, of this one, of the published folders."""
+    """Count groups and images on both sides of this split, of a split by images, and of the published folders."""
     return leak_audit.audit_leaks(image_index, split_manifest, near_duplicates, parameters)
 
 
@@ -133,7 +133,7 @@ def count_data_flow(
     """Account for every file that was found, from the source to the splits.
 
     Raises:
-        UserError: If the files at the source are no longer those of the index.
+        UserError: If the files at the source have changed since they were indexed.
     """
     listing = chest_xrays.listing
     if len(listing.files) != len(image_index):
@@ -145,7 +145,7 @@ def count_data_flow(
 
 
 def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters) -> None:
-    """Stop a run whose class folders have other names, before any image is read.
+    """Stop a run whose class folders have different names, before any image is read.
 
     Raises:
         UserError: If no image is in a folder of either class.
@@ -161,7 +161,7 @@ def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters)
 
 
 def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: IngestParameters) -> None:
-    """Stop a run whose images are not what they should be.
+    """Stop a run with too many unusable images.
 
     Raises:
         UserError: With the list, if more than the share `max_rejected` was rejected.

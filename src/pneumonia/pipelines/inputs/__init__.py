@@ -1,4 +1,4 @@
-"""Images are decoded once; a picture shows a batch as training sees it."""
+"""Decodes each image once; a figure shows a batch as training sees it."""
 
 from pneumonia.pipelines.inputs.pipeline import create_pipeline
 

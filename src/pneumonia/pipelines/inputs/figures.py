@@ -18,7 +18,7 @@ IMAGES = 2 * COLUMNS
 def draw_batch(
     split_manifest: pd.DataFrame, pixel_store: PixelStores, parameters: InputsParameters, seed: int
 ) -> Figure:
-    """Draw the first images of a training's first epoch, as they are stored and as the network sees them.
+    """Draw the first images of a training's first epoch, as stored and as the network sees them.
 
     Args:
         split_manifest: One row per image.

@@ -14,7 +14,7 @@ def store_pixels(
     parameters: InputsParameters,
     engine: EngineParameters = LOCAL,
 ) -> PixelRequest:
-    """Ask for the pixels of every image of the manifest. The catalog decodes what it has not stored yet.
+    """Request the pixels of every image of the manifest. The catalog decodes those not stored yet.
 
     Args:
         chest_xrays: The image files.

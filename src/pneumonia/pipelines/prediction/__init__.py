@@ -1,4 +1,4 @@
-"""New images without labels, judged by a trained model."""
+"""New images without labels, scored by a trained model."""
 
 from pneumonia.pipelines.prediction.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes that judge new images and report on them."""
+"""Nodes that score new images and report on them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from pneumonia.report import predictions as pages
 def predict_images(
     new_images: ImageSource, ingest: IngestParameters, prediction: PredictionParameters, **trained: Any
 ) -> pd.DataFrame:
-    """Judge every image that lies at the address; list those that cannot be used with the reason.
+    """Score every image at the address; list unusable ones with the reason.
 
     Args:
         new_images: The images.
@@ -27,7 +27,7 @@ def predict_images(
         One row per image file, by path; see `pneumonia.predictor.predictor.COLUMNS`.
 
     Raises:
-        UserError: If there is no image, or lineage, decision or range belong to another model.
+        UserError: If there are no images, or lineage, decision or range belong to another model.
     """
     return Predictor.from_run(**trained).predict(
         new_images,

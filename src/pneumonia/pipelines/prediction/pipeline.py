@@ -1,4 +1,4 @@
-"""The prediction pipeline: judge, draw maps, report."""
+"""The prediction pipeline: score, draw maps, report."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -7,7 +7,7 @@ from pneumonia.study.judges import MEASURED, name_measure
 
 
 def draw_study(study_results: pd.DataFrame) -> Figure:
-    """Draw every training as a dot, and each recipe's mean as a line, for what each kind of judge measures first."""
+    """Draw every training as a dot, and each recipe's mean as a line, for the first measure of each judge."""
     from pneumonia.report.style import INK, SERIES, new_figure, row_axes
 
     kinds = {kind: rates[:2] for kind, rates in MEASURED.items() if f"{kind}_auc" in study_results.columns}

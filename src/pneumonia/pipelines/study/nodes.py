@@ -21,10 +21,10 @@ def run_study(
     study_records: StudyRecords,
     parameters: dict[str, Any],
 ) -> pd.DataFrame:
-    """Train every recipe with every seed on every fold, and judge each network; what was done before is kept.
+    """Train every recipe with every seed on every fold, and evaluate each network; earlier results are kept.
 
     Returns:
-        One row per training: recipe, seed, fold, and what the judges say.
+        One row per training: recipe, seed, fold, and the judges' results.
     """
     given = Parameters.model_validate(parameters)
     external = run.find_external(given.study.external, split_manifest, index_cache, given)

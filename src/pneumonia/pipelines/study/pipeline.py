@@ -1,4 +1,4 @@
-"""The study pipeline: train and judge, summarise, draw, report."""
+"""The study pipeline: train and evaluate, summarise, draw, report."""
 
 from kedro.pipeline import Node, Pipeline
 

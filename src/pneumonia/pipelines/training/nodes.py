@@ -20,26 +20,26 @@ def train_network(
     run_context: dict[str, Any],
     parameters: dict[str, Any],
 ) -> tuple[Model, dict[str, Any], pd.DataFrame]:
-    """Train a network on the train images, judged on the val images. The test images are not read.
+    """Train a network on the train images, validated on the val images. The test images are not read.
 
     Args:
         split_manifest: One row per image.
         pixel_store: Has the pixels of every image of the manifest.
         class_weights: Weight of a training image in the loss, by label.
         training_state: Where an unfinished training is kept, and where TensorBoard's logs go.
-        run_context: Which run this is, at which commit.
+        run_context: Identifies the run and its commit.
         parameters: All of them; `inputs`, `model` and `training` are the recipe.
 
     Returns:
-        The network with the weights of its best epoch, under the float32 policy; its lineage; and the history: one
-        row per epoch, with the metrics of train and val (`val_...`) and the number of the `member`. With
-        `training.members` above 1 the model averages so many networks, and `val_...` are measured on the member's own
-        fold of train. Where training mirrors images, the model also averages over the image and its mirror image; the
-        history's `val_...` are without that.
+        The network with the weights of its best epoch, under the float32 policy; its lineage; and the history: one row
+        per epoch, with the metrics of train and val (`val_...`) and the number of the `member`. With `training.members`
+        above 1, the model averages that many networks, and `val_...` are measured on the member's own fold of train. If
+        training mirrors images, the model also averages over the image and its mirror image; the history's `val_...` do
+        not.
 
     Raises:
-        UserError: If interrupted, out of memory, diverged, a GPU is asked for and absent, or the class weights are
-            those of another split.
+        UserError: If interrupted, out of memory, diverged, a GPU is requested but absent, or the class weights belong
+            to another split.
     """
     from pneumonia.model.fit import train
 

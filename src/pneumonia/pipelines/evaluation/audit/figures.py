@@ -44,7 +44,7 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
 
 
 def draw_robustness(robustness: pd.DataFrame) -> Figure:
-    """Draw the AUC under each kind of damage and strength, darker where more is lost."""
+    """Draw the AUC for each kind of corruption and strength, darker for larger losses."""
     from matplotlib.colors import LinearSegmentedColormap
 
     from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure
@@ -81,7 +81,7 @@ RATES = ("auc", "sensitivity", "specificity")
 
 
 def draw_framings(framing_audit: pd.DataFrame) -> Figure:
-    """Draw AUC, sensitivity and specificity of validation under each framing, darker where more is lost."""
+    """Draw AUC, sensitivity and specificity on validation under each framing, darker for larger losses."""
     from matplotlib.colors import LinearSegmentedColormap
 
     from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure

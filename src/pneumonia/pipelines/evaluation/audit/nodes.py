@@ -1,4 +1,4 @@
-"""Nodes that ask what else could explain the result: shortcuts, hidden regions, damaged images."""
+"""Nodes that ask what else could explain the result: shortcuts, hidden regions, corrupted images."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def score_rims(
 def audit_shortcuts(
     shortcut_features: pd.DataFrame, rim_scores: pd.DataFrame, scores: pd.DataFrame, parameters: EvaluationParameters
 ) -> pd.DataFrame:
-    """Measure how well each shortcut alone predicts the class, beside the network."""
+    """Measure how well each shortcut alone predicts the class, compared with the network."""
     return shortcut_audit.audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
 
 
@@ -60,7 +60,7 @@ def damage_images(
     model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Predict test images damaged in several ways, at three strengths."""
+    """Predict test images corrupted in several ways, at three strengths."""
     store = open_pixels(pixel_store, model_lineage)
     return damage.score_damaged(pneumonia_model, split_manifest, store, parameters)
 
@@ -68,7 +68,7 @@ def damage_images(
 def measure_robustness(
     damaged_scores: pd.DataFrame, predictions: pd.DataFrame, decision: dict[str, Any]
 ) -> pd.DataFrame:
-    """Measure the network on the damaged images, beside the same images undamaged."""
+    """Measure the network on the corrupted images and on the same images unmodified."""
     return damage.measure_robustness(damaged_scores, predictions, decision)
 
 
@@ -85,5 +85,5 @@ def reframe_images(
 
 
 def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
-    """Measure the network on validation images whose framing says nothing about their class, or the reverse."""
+    """Measure the network on validation images whose framing says nothing about their class, or misleads."""
     return framing_audit.measure_framings(framing_scores, decision)

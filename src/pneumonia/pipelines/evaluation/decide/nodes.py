@@ -1,4 +1,4 @@
-"""Nodes that turn scores into decisions. Whatever is fitted is fitted on the validation rows alone."""
+"""Nodes that turn scores into decisions. Everything is fitted only on the validation rows."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pneumonia.metrics import decisions
 def make_decision(
     scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
-    """Fit the calibration and choose the threshold, on validation alone; say to which model they belong."""
+    """Fit the calibration and choose the threshold, only on validation; record to which model they belong."""
     weights = model_lineage.get("weights_sha256", "unknown")  # in the lineage of an older run
     return {"weights_sha256": weights, **decisions.make_decision(scores, parameters)}
 

@@ -1,4 +1,4 @@
-"""Nodes that show where the network looks: maps of chosen images, hits on lesions that are known."""
+"""Nodes that show where the network looks: maps of chosen images, hits on known lesions."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def draw_gallery_maps(
     model_lineage: dict[str, Any],
     gallery: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-    """Overlay the map of what speaks for the positive class on each chosen image."""
+    """Overlay the map of what supports the positive class on each chosen image."""
     store = open_pixels(pixel_store, model_lineage)
     return pictures.draw_gallery_maps(pneumonia_model, split_manifest, store, gallery)
 
@@ -36,7 +36,7 @@ def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Read where the lesions are, if the source says so."""
+    """Read the positions of lesions, if the source lists them."""
     return pointing.read_lesions(chest_xrays, split_manifest)
 
 

@@ -1,4 +1,4 @@
-"""Nodes that draw the evaluation: one message a figure, small enough for a phone."""
+"""Nodes that draw the evaluation: one message per figure, small enough for a phone."""
 
 from typing import Any
 
@@ -218,7 +218,7 @@ def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
 
 
 def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> Figure:
-    """Draw how probabilities spread in each split and class; unlike shapes are a shift between the splits."""
+    """Draw the distribution of probabilities by split and class; different shapes mean a shift between the splits."""
     from pneumonia.report.style import CLASS_COLOURS, new_figure
 
     figure, axes = new_figure(4.6, 3.9, rows=3, sharex=True, sharey=True)

@@ -26,7 +26,7 @@ def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Count which etiology the network finds likeliest in positive images, by the recorded one."""
+    """Count which etiology the network finds most likely in positive images, by the recorded one."""
     return etiologies.count_etiologies(predictions)
 
 

@@ -1,4 +1,4 @@
-"""Which images the model may judge, and how well the others are noticed."""
+"""Which images the model may judge, and how well the others are detected."""
 
 from pneumonia.pipelines.evaluation.range.pipeline import create_pipeline
 

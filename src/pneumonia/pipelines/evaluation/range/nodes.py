@@ -1,4 +1,4 @@
-"""Nodes that fit the range of a model and check it on made images."""
+"""Nodes that fit the range of a model and check it on artificial images."""
 
 from typing import Any
 
@@ -32,6 +32,6 @@ def check_range(
     model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Measure how many images of each made kind, and of test as it is, are found out of range."""
+    """Measure how many artificial images of each kind, and how many test images, are found out of range."""
     store = open_pixels(pixel_store, model_lineage)
     return range_check.check_range(pneumonia_model, image_range, split_manifest, store, parameters)

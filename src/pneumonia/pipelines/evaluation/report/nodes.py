@@ -1,4 +1,4 @@
-"""Nodes that write down the run: its record, the report, the model card."""
+"""Nodes that document the run: its record, the report, the model card."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ def record_run(
     model_lineage: dict[str, Any],
     earlier_run_records: dict[str, Any],
 ) -> dict[str, Any]:
-    """Record all that another person needs to get the same figures."""
+    """Record everything that another person needs to reproduce the figures."""
     return record.record_run(run_context, parameters, split_manifest, model_lineage, earlier_run_records)
 
 
 def write_report(**material: Any) -> str:
-    """Write the report: one HTML page that needs nothing beside itself."""
+    """Write the report: one self-contained HTML page."""
     return documents.write_report(**material)
 
 

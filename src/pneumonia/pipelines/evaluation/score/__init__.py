@@ -1,4 +1,4 @@
-"""The network's probability of every image that is judged."""
+"""The network's probability for every evaluated image."""
 
 from pneumonia.pipelines.evaluation.score.pipeline import create_pipeline
 

@@ -37,7 +37,7 @@ def score_train_sample(
     model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
-    """Predict a random sample of the training images, to show how far the others lie from them."""
+    """Predict a random sample of the training images, for comparison with the others."""
     store = open_pixels(pixel_store, model_lineage)
     etiologies = model_lineage["etiologies"]
     return scoring.score_train_sample(pneumonia_model, split_manifest, store, parameters, etiologies)

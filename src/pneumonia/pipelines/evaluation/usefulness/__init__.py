@@ -1,4 +1,4 @@
-"""What the decisions would be worth elsewhere."""
+"""The value of the decisions elsewhere."""
 
 from pneumonia.pipelines.evaluation.usefulness.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes that draw what the decisions would be worth."""
+"""Nodes that draw the value of the decisions."""
 
 import pandas as pd
 

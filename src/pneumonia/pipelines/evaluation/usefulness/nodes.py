@@ -1,4 +1,4 @@
-"""Nodes that carry the decisions to other prevalences."""
+"""Nodes that transfer the decisions to other prevalences."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pneumonia.metrics import usefulness
 
 
 def tabulate_shifts(decision: dict[str, Any], parameters: EvaluationParameters) -> pd.DataFrame:
-    """Tell what calibrated probabilities become where another share of the images is positive."""
+    """Convert calibrated probabilities to other shares of positive images."""
     return usefulness.tabulate_shifts(decision, parameters)
 
 

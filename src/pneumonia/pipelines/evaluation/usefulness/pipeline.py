@@ -1,4 +1,4 @@
-"""From decisions to what they would be worth at other prevalences."""
+"""From decisions to their value at other prevalences."""
 
 from kedro.pipeline import Node, Pipeline
 
