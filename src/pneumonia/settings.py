@@ -3,6 +3,8 @@
 import os
 import warnings
 
+from pneumonia.datasets.configuration import PlainConfigLoader
+from pneumonia.datasets.session import PlainSession
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
 
 # TensorFlow tells what its binary could do and lacks; its errors still appear.
@@ -15,6 +17,9 @@ HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHoo
 
 # kedro-mlflow breaks a run with its file store when it is merely installed. Its metadata (2.0.3) names it with _.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
+
+CONFIG_LOADER_CLASS = PlainConfigLoader
+SESSION_CLASS = PlainSession
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
