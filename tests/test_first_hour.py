@@ -139,6 +139,21 @@ def test_a_broken_parameters_file_ends_a_run_in_a_sentence(tmp_path, copy_projec
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows reads every name in Unicode")
+def test_a_run_that_would_misread_names_is_refused_in_a_sentence(project, images):
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("kedro"), "run", "--pipelines=ingest", f"--params=images={images}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("Error: Names of files are read as ascii here")
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_unknown_environment_is_named_with_those_there_are(ingested):
     message = message_of(ingested, "ingest", env="dmeo")
 

@@ -1,11 +1,17 @@
 """Project settings. See the documentation of Kedro for what each one does."""
 
 import os
+import sys
 import warnings
 
+from pneumonia.base.file_names import tell_encoding_problem
 from pneumonia.datasets.configuration import PlainConfigLoader
 from pneumonia.datasets.session import PlainSession
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
+
+# Kedro reads the command line only after this file, and could not put an argument that was misread in a sentence.
+if problem := tell_encoding_problem():
+    sys.exit(f"Error: {problem}")
 
 # TensorFlow tells what its binary could do and lacks; its errors still appear.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
