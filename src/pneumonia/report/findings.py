@@ -74,7 +74,9 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         return gravest_first(first)
     if metrics["test"]["auc"]["low"] <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
-        guess = finding(Level.BAD, "Not shown to be better than chance", f"{text} Nothing else here can speak for it.")
+        guess = finding(
+            Level.BAD, "Not shown to be better than chance", f"{text} No other figure here can speak for it."
+        )
         return gravest_first([*first, guess])
     findings = [
         *first,
@@ -189,14 +191,15 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
-    worst = robustness[robustness["strength"] == MEDIUM].sort_values("auc").iloc[0]
+    medium = robustness[robustness["strength"] == MEDIUM].sort_values("auc")
+    worst = medium.iloc[0]
     loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
     text = f"Worst of the medium damages: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
     text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {say_number(worst['loss'])} "
     text += f"({say_interval(loss)}, paired)."
     if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
         return finding(Level.CAUTION, "Sensitive to image quality", text)
-    if loss["high"] is not None and loss["high"] <= LARGE_LOSS:
+    if (medium["loss_high"] <= LARGE_LOSS).all():
         return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium damage", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium damage is not excluded"
     return finding(Level.CAUTION, title, text)

@@ -31,9 +31,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     if tried.empty:
         return None
     best = tried.iloc[-1]
-    text = (
-        f"Without looking at the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
-    )
+    text = f"Without reading the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
     text += f"the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
@@ -43,7 +41,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
         return finding(Level.BAD, "Not shown to be better than a shortcut", text)
     if best["low"] > CHANCE:
         text += " Some of the network's skill may come from there."
-        return finding(Level.CAUTION, "Shortcuts tell the classes apart as well", text)
+        return finding(Level.CAUTION, "Shortcuts too tell the classes apart", text)
     return finding(Level.GOOD, "Better than the shortcuts that were tried", text)
 
 

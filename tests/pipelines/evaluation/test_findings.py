@@ -61,7 +61,7 @@ def estimate(value, low, high):
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
         "Probabilities are miscalibrated on test": "caution",
-        "Shortcuts tell the classes apart as well": "caution",  # the width was made to tell
+        "Shortcuts too tell the classes apart": "caution",  # the width was made to tell
         "Ahead of the best of these shortcuts where that tells least": "good",
         "It judges by how the image is framed": "bad",  # the table was made so
         "The rim alone tells a lot": "caution",
@@ -143,7 +143,7 @@ def shortcuts(material, images, best, lead):
         ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Not shown to be better than a shortcut", "bad"),
         ((0.80, None, None), (0.17, None, None), "Not shown to be better than a shortcut", "bad"),
         # The intervals of the two overlap, that of their difference excludes 0.
-        ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts tell the classes apart as well", "caution"),
+        ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts too tell the classes apart", "caution"),
         ((0.55, 0.45, 0.65), (0.42, 0.32, 0.52), "Better than the shortcuts that were tried", "good"),
     ],
 )
@@ -224,6 +224,16 @@ def test_damage_is_judged_by_its_paired_loss(material, worst, title, level):
     table = material["robustness"].copy()
     table.loc[table["strength"] > 0, ["loss", "loss_low", "loss_high"]] = worst
     assert levels(material, robustness=table)[title] == level
+
+
+def test_a_damage_whose_loss_is_wide_counts_though_another_costs_more(material):
+    table = material["robustness"].copy()
+    table.loc[table["strength"] > 0, ["auc", "loss", "loss_low", "loss_high"]] = (0.95, 0.01, 0.002, 0.03)
+    wide = table.index[table["strength"] == report.MEDIUM][-1]
+    table.loc[wide, ["auc", "loss", "loss_low", "loss_high"]] = (0.955, 0.005, -0.05, 0.08)
+
+    title = "A loss of more than 0.05 of AUC under medium damage is not excluded"
+    assert levels(material, robustness=table)[title] == "caution"
 
 
 def test_robustness_that_was_not_measured_speaks_against_the_result(material):
