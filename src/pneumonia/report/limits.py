@@ -23,12 +23,11 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         *_of_source(run_record),
         *_of_groups(run_record, data_flow),
         say_scorings(run_record),
-        f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
-        "those images.",
+        say_optimism(run_record),
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; the "
         "confident errors in the gallery are where to begin a second reading.",
-        "Sex and age are not among the data, so fairness was not examined.",
+        "Sex and age were not examined, so nothing is known about fairness.",
     ]
     return [limit for limit in limits if limit]
 
@@ -86,7 +85,19 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
     )
 
 
-def name_chosen(run_record: Mapping[str, Any]) -> str:
-    """Say what of the model was chosen on the validation images: of several members not the epoch."""
-    members = run_record["model"]["training"].get("members", 1)
-    return "the calibration" if members > 1 else "the epoch, the calibration"
+def say_optimism(run_record: Mapping[str, Any]) -> str:
+    """Say what of the model was chosen on the validation images, so that its figures there are too good.
+
+    Of several members the epoch was chosen elsewhere; a threshold that was set beforehand was not chosen.
+    """
+    evaluation = run_record["parameters"]["evaluation"]
+    chosen = {
+        "the epoch": run_record["model"]["training"].get("members", 1) == 1,
+        "the calibration": evaluation["calibration"] != "none",
+        "the threshold": evaluation["threshold_rule"] != "fixed",
+    }
+    *others, last = [name for name, was_chosen in chosen.items() if was_chosen] or ["nothing"]
+    if last == "nothing":
+        return "Nothing of the model was chosen on the validation images."
+    named = f"{', '.join(others)} and {last} were" if others else f"{last} was"
+    return f"Validation figures are optimistic: {named} chosen on those images."

@@ -54,7 +54,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus
     if source is Source.SYNTHETIC:
         return f"the synthetic test images ({total})"
     if run_record["data"]["test_from"] != ["test"]:
-        return f"a held-out part of the images ({total}), drawn by this project"
+        return f"a part of the images that this project held out ({total})"
     if source is Source.KERMANY and images == PUBLISHED_TEST:
         return f"the published test set ({total})"
     if source is Source.KERMANY and surplus and sum(images) + surplus == sum(PUBLISHED_TEST):

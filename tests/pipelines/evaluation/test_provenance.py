@@ -30,7 +30,7 @@ def test_only_all_624_images_are_called_the_published_test_set():
     assert name_test(record(), counts(160, 460)) == "the source's own test folder (620 images)"
     assert name_test(record("unknown"), counts(234, 390)) == "the source's own test folder (624 images)"
     drawn = name_test(record(test_from=("train",)), counts(234, 390))
-    assert drawn == "a held-out part of the images (624 images), drawn by this project"
+    assert drawn == "a part of the images that this project held out (624 images)"
     assert name_test(record("synthetic"), counts(40, 68)) == "the synthetic test images (108 images)"
 
 
