@@ -30,6 +30,15 @@ def test_the_files_are_accounted_for():
     assert say_files(flow) == "Images: 5,216 files found, 26 surplus copies, 0 rejected, 5,190 used."
 
 
+def test_files_that_were_left_out_are_accounted_for_too():
+    counts = {"found": 20, "duplicate": 1, "rejected": 2, "unlabelled": 3, "test_group": 4, "used": 10}
+    flow = pd.DataFrame({"step": counts.keys(), "images": counts.values()})
+    assert say_files(flow) == (
+        "Images: 20 files found, 1 surplus copies, 2 rejected, 3 left out by the table of labels, 4 left out as their "
+        "group is in test, 10 used."
+    )
+
+
 def test_the_split_is_counted_with_the_groups_that_leak():
     manifest = pd.DataFrame({"split": ["train"] * 3 + ["val"] * 2, "group": ["a", "a", "b", "b", "c"]})
     assert say_split(manifest) == (

@@ -26,7 +26,7 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         say_optimism(run_record),
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; the "
-        "confident errors in the gallery are where to begin a second reading.",
+        "confident errors in the report's gallery are where to begin a second reading.",
         "Sex and age were not examined, so nothing is known about fairness.",
     ]
     return [limit for limit in limits if limit]
@@ -81,7 +81,7 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold at that share alone."
     return (
         f"{say_percent(share, 0)} of the test images are positive. Where fewer are, precision is lower and NPV higher: "
-        "the section on decisions gives both for other shares."
+        "a table gives both for other shares."
     )
 
 

@@ -59,8 +59,11 @@ def test_where_nothing_was_chosen_on_validation_its_figures_are_not_called_optim
 
 
 def test_both_documents_say_the_same_of_what_was_chosen(documents_of, run_record):
-    for text in documents_of():
-        assert text.count(say_optimism(run_record)) == 2  # among the limits, and beside the figures
+    page, card = documents_of()
+    assert page.count(say_optimism(run_record)) == 3  # among the limits, under the metrics, beside the framings
+    assert card.count(say_optimism(run_record)) == 2
+    for text in (page, card):
+        assert "Validation chose the epoch" not in text
         assert "possibly the threshold" not in text
 
 
