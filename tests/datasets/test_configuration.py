@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from pneumonia import settings
@@ -47,6 +49,23 @@ def test_a_value_that_names_what_is_not_there_is_named_with_its_key_and_file(loa
         UserError, match=rf"^own\.b in {tmp_path}/local/parameters.yml cannot be resolved: .*(nope|env)"
     ):
         load("parameters", f"own: {{b: '{value}'}}\n".encode())
+
+
+def test_a_value_of_the_command_line_that_cannot_be_resolved_is_said_to_be_from_there(load, tmp_path):
+    load("parameters", b"own: {b: 1}\n")
+    given = {"own": {"b": "${oc.env:NOPE}"}}
+    loader = PlainConfigLoader(str(tmp_path), runtime_params=given, **settings.CONFIG_LOADER_ARGS)
+
+    with pytest.raises(UserError, match=r"^own\.b in --params cannot be resolved: "):
+        loader["parameters"]
+
+
+@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)])
+def test_an_archive_that_is_damaged_is_named(tmp_path, content):
+    (tmp_path / "conf.tar.gz").write_bytes(content)
+
+    with pytest.raises(UserError, match=rf"^{tmp_path}/conf\.tar\.gz cannot be read .* Copy the archive"):
+        PlainConfigLoader(str(tmp_path / "conf.tar.gz"), **settings.CONFIG_LOADER_ARGS)
 
 
 def test_a_key_in_two_files_is_named_with_both(load, tmp_path):

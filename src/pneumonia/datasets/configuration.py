@@ -1,6 +1,7 @@
 """Configuration whose faults are told in one sentence that names the file."""
 
 import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,22 @@ class PlainConfigLoader(OmegaConfigLoader):
     """Kedro's loader, which names a faulty file for some faults and ends in a traceback for all."""
 
     @plainly
+    def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
+        """Open the configuration.
+
+        Raises:
+            UserError: If it is an archive that is damaged.
+        """
+        try:
+            super().__init__(conf_source, *args, **kwargs)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            if Path(conf_source).is_dir():
+                raise
+            raise UserError(
+                f"{conf_source} cannot be read ({error}). Copy the archive of the configuration again."
+            ) from error
+
+    @plainly
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Load one kind of configuration.
 
@@ -29,7 +46,7 @@ class PlainConfigLoader(OmegaConfigLoader):
             files = self._files(key)
             faults = [f"{file} {fault}" for file in files if (fault := find_fault(file))]
             if not faults and isinstance(error, OmegaConfBaseException):
-                faults = [_explain(error, files, str(self.conf_source))]
+                faults = [_explain(error, files, "--params" if self.runtime_params else str(self.conf_source))]
             if not faults and isinstance(error, YAMLError):
                 faults = [f"The configuration in {self.conf_source} cannot be read: {_first_line(error)}"]
             if not faults and isinstance(error, ValueError):
@@ -74,12 +91,12 @@ def find_fault(file: Path) -> str | None:
     return f"has a key that is no text: {odd[0]!r}" if odd else None
 
 
-def _explain(error: OmegaConfBaseException, files: list[Path], conf_source: str) -> str:
-    """Say which value of which file could not be resolved."""
+def _explain(error: OmegaConfBaseException, files: list[Path], elsewhere: str) -> str:
+    """Say which value of which file could not be resolved, or that it is from elsewhere."""
     key = error.full_key or "A value"
     top = key.split(".")[0].split("[")[0]
     written = [str(file) for file in files if top in OmegaConf.load(file) and "${" in file.read_text(encoding="utf-8")]
-    return f"{key} in {' or '.join(written) or conf_source} cannot be resolved: {_first_line(error)}"
+    return f"{key} in {' or '.join(written) or elsewhere} cannot be resolved: {_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:
