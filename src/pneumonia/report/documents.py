@@ -33,8 +33,10 @@ from pneumonia.split.leak_audit import SPLIT_LABELS, Unit
 from pneumonia.split.summary import FLOW_LABELS, FlowStep
 
 NO_SPLIT = "no folder named train, val or test"
+COUNTED = "count groups, not images"
+COUNTED_ALONE = "count each image as a group of its own"
 INTERVALS = (
-    "95% intervals count groups, not images (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
+    "95% intervals {counted} (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
     "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale, where no error was seen "
     "the bound of Clopper and Pearson; what follows from sensitivity and specificity: from their intervals (MOVER); "
     "the rest from {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, 2007)."
@@ -69,6 +71,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both documents say in words."""
     record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
+    is_by_image = ingest_of(record)["group_by"] == "image"
     folder = material["unit_metrics"]["folder"]
     surplus = folder["n"] - metrics["test"]["n"] if folder else 0
     test_name = name_test(record, material["class_counts"], surplus)
@@ -88,7 +91,11 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "findings": list_findings(material, negative, positive),
         "limits": list_limits(record, metrics, material["data_flow"]),
         "attribution": ATTRIBUTION,
-        "intervals": INTERVALS.format(resamples=record["parameters"]["evaluation"]["resamples"]),
+        "is_by_image": is_by_image,
+        "intervals": INTERVALS.format(
+            counted=COUNTED_ALONE if is_by_image else COUNTED,
+            resamples=record["parameters"]["evaluation"]["resamples"],
+        ),
     }
 
 

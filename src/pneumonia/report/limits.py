@@ -54,7 +54,10 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     if source_of(run_record) is Source.SYNTHETIC:
         return []
     if ingest_of(run_record)["group_by"] == "image":
-        return ["Images were split one by one: where patients have several images, every figure here is too good."]
+        return [
+            "Images were split one by one: where patients have several images, every figure here is too good, and its "
+            "interval too narrow."
+        ]
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         return [

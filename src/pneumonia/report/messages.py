@@ -97,8 +97,10 @@ def say_training(history: pd.DataFrame) -> str:
     kept = history[history["kept"] == 1]
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
+    run = history["epoch"].max()
     return (
-        f"Training: {history['epoch'].max()} epochs, kept {epochs}; validation AUC {aucs} (optimistic: it chose them)."
+        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC {aucs} (optimistic: validation "
+        f"chose {'it' if len(kept) == 1 else 'them'})."
     )
 
 

@@ -76,7 +76,7 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     """Say what was kept in one split, and where the groups were read."""
     group_by = ingest_of(run_record)["group_by"]
     if group_by == "image":
-        return "image by image: images of one group may be in several splits"
+        return "image by image: images of one patient may be in several splits"
     side_files = data_flow.loc[data_flow["step"] == FlowStep.SIDE_FILES, "note"]
     listed = any(GROUPS_FILE in str(note).split(", ") for note in side_files)
     if listed:

@@ -40,7 +40,7 @@ def test_only_all_624_images_are_called_the_published_test_set():
         ("etiology_number", "", "by the etiology and number in the file names"),
         ("number", "lesions.csv", "by the number in the file names"),
         ("etiology_number", "groups.csv, lesions.csv", "by the groups in groups.csv"),
-        ("image", "groups.csv", "image by image: images of one group may be in several splits"),
+        ("image", "groups.csv", "image by image: images of one patient may be in several splits"),
     ],
 )
 def test_the_split_is_called_by_what_was_kept_together(group_by, side_files, words):

@@ -90,6 +90,33 @@ def test_a_calibration_that_was_not_fitted_is_not_said_to_be(documents_of, mater
     assert ("stands beside it and decides nothing" in page) is (method != "none")
 
 
+def test_probabilities_that_were_not_calibrated_are_not_called_calibrated(documents_of, material):
+    texts = ("before and after calibration", "A calibrated probability moves with the share", "(calibrated ")
+    calibration = {**material["decision"]["calibration"], "method": "none"}
+    page, card = documents_of(decision={**material["decision"], "calibration": calibration})
+    for text in texts:
+        assert text in documents_of()[0]
+        assert text not in page
+    assert "before and" in documents_of()[1]
+    assert "Calibration [TRIPOD+AI]: `none`; Brier score" in card
+    assert "after it slope" not in card
+
+
+def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(documents_of, run_record):
+    parameters = run_record["parameters"]
+    ingest = {**parameters["ingest"], "group_by": "image"}
+    by_image = {**run_record, "parameters": {**parameters, "ingest": ingest}}
+    page, card = documents_of(run_record=by_image)
+
+    assert "images were used, each counted on its own. They were split image by image" in page
+    assert f"- Images used: {run_record['data']['n_images']:,}, each counted on its own." in card
+    for text in (page, card):
+        assert "95% intervals count each image as a group of its own" in text
+        assert "and its interval too narrow." in text
+    for text in documents_of():
+        assert "95% intervals count groups, not images" in text
+
+
 def test_the_epoch_of_several_members_is_not_said_to_be_chosen_on_validation(documents_of, run_with):
     assert "chosen on validation." in documents_of()[0]
     page, _ = documents_of(run_record=run_with(members=3))
