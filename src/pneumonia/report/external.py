@@ -59,7 +59,9 @@ def _judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
         )
     if auc["low"] <= CHANCE:
         return finding(
-            Level.BAD, "Not better than chance", f"{interval}, which includes 0.5: nothing shows any skill there."
+            Level.BAD,
+            "Not shown to be better than chance",
+            f"{interval}, which includes 0.5: nothing shows any skill there.",
         )
     return finding(Level.GOOD, "Better than chance", f"{interval}.")
 

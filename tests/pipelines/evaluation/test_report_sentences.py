@@ -5,6 +5,7 @@ import pytest
 
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.limits import say_optimism
+from pneumonia.report.render import make_environment
 from pneumonia.split.leak_audit import Unit
 from pneumonia.split.summary import FlowStep
 
@@ -169,6 +170,15 @@ def test_no_document_says_that_the_data_have_no_sex_and_age(documents_of):
     for text in documents_of():
         assert "not among the data" not in text
         assert "Sex and age were not examined, so nothing is known about fairness." in text
+
+
+def test_a_question_ends_in_its_own_mark_and_an_empty_list_says_what_it_is_of():
+    finding_list = make_environment("parts.html").get_template("parts.html").module.finding_list
+    listed = finding_list([{"level": "bad", "title": title, "text": ""} for title in ("Swapped?", "Worse")])
+
+    assert "<strong>Swapped?</strong>" in listed
+    assert "<strong>Worse.</strong>" in listed
+    assert "Nothing that was checked." in finding_list([])
 
 
 def test_shortcuts_that_see_the_whole_image_are_not_said_to_see_no_lungs(documents_of):
