@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from tests.conftest import kedro
 
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import PixelStoreDataset
@@ -106,6 +107,51 @@ def test_a_file_that_is_no_zip_is_refused(ingested, tmp_path):
 @pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is installed and would connect")
 def test_an_address_whose_package_is_missing_names_the_package(ingested):
     assert "Install s3fs" in message_of(ingested, "ingest", images="s3://bucket/chest_xray")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--pipelines=trainig", "Error: There is no pipeline trainig. Did you mean training?"),
+        ("--pipeline=trainig", "Error: There is no pipeline trainig. Did you mean training?"),
+        ("--tags=trainig", "Error: --tags: there is no tag trainig in the default run. Did you mean"),
+        ("--load-versions=split:2026", "Error: There is no dataset split to load a version of. Did you mean split"),
+    ],
+)
+def test_a_misspelt_name_ends_a_run_in_a_sentence(project, option, message):
+    ended = kedro(project, "run", option)
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith(message)
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_a_broken_parameters_file_ends_a_run_in_a_sentence(tmp_path, copy_project):
+    folder = copy_project(tmp_path / "checkout")
+    (folder / "conf/local").mkdir(exist_ok=True)
+    (folder / "conf/local/parameters.yml").write_text("training:\n\tepochs: 3\n", encoding="utf-8")
+
+    ended = kedro(folder, "run", "--pipelines=ingest")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"Error: {folder}/conf/local/parameters.yml is not YAML at line 2: "
+    )
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reads every name in Unicode")
+def test_a_run_that_would_misread_names_is_refused_in_a_sentence(project, images):
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("kedro"), "run", "--pipelines=ingest", f"--params=images={images}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("Error: File names are read as ascii here")
+    assert "Traceback" not in ended.stderr
 
 
 def test_an_unknown_environment_is_named_with_those_there_are(ingested):

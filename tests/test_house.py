@@ -1,4 +1,4 @@
-"""How the code is laid out: rooms, sizes of functions and files. Who may import whom is for `lint-imports` to say."""
+"""How the code is laid out: rooms, sizes, encodings. Who may import whom is for `lint-imports` to say."""
 
 import ast
 import statistics
@@ -64,7 +64,30 @@ def strangers_at_the_top(files):
     return {path for path in files if "/" not in path and path.removesuffix(".py") not in AT_THE_TOP}
 
 
-RULES = (too_many_parameters, too_long, too_long_files, strangers_at_the_top)
+def texts_in_some_encoding(files):
+    """Return the calls that read or write text in whatever encoding the machine has, by file and line."""
+    return {
+        f"{path}:{call.lineno}"
+        for path, text in files.items()
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and is_text(call) and "encoding" not in {word.arg for word in call.keywords}
+    }
+
+
+def is_text(call):
+    """Tell whether a call reads or writes text. `open` is only looked at where it says its mode, or is a built-in."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modes = [part.value for part in [*call.args, *(word.value for word in call.keywords)] if is_mode(part)]
+    if name == "open":
+        return not any("b" in mode for mode in modes) and bool(modes or isinstance(call.func, ast.Name))
+    return name in ("read_text", "write_text") or any(word.arg == "text" for word in call.keywords if name == "run")
+
+
+def is_mode(part):
+    return isinstance(part, ast.Constant) and isinstance(part.value, str) and set(part.value) <= set("rwaxbt+")
+
+
+RULES = (too_many_parameters, too_long, too_long_files, strangers_at_the_top, texts_in_some_encoding)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -87,6 +110,10 @@ def test_most_functions_are_short(files):
         (too_long, "a/b.py", 'def f():\n """Two\n lines."""\n' + " pass\n" * 40, "a/b.py:f"),
         (too_long_files, "a/b.py", "\n" * 301, "a/b.py"),
         (strangers_at_the_top, "storage.py", "", "storage.py"),
+        (texts_in_some_encoding, "a/b.py", "path.read_text()", "a/b.py:1"),
+        (texts_in_some_encoding, "a/b.py", 'open("x")', "a/b.py:1"),
+        (texts_in_some_encoding, "a/b.py", 'path.open("w")', "a/b.py:1"),
+        (texts_in_some_encoding, "a/b.py", 'subprocess.run(["git"], text=True)', "a/b.py:1"),
     ],
 )
 def test_a_rule_names_what_breaks_it(rule, path, code, named):
@@ -100,6 +127,8 @@ def test_a_rule_names_what_breaks_it(rule, path, code, named):
         (too_long, "a/b.py", 'def f():\n """Two\n lines."""\n' + " pass\n" * 39),
         (too_long_files, "a/b.py", "\n" * 300),
         (strangers_at_the_top, "images/storage.py", ""),
+        (texts_in_some_encoding, "a/b.py", 'path.read_text(encoding="utf-8")'),
+        (texts_in_some_encoding, "a/b.py", 'path.open("rb")\nImage.open(file)\nstore.open(64, "squeeze")'),
     ],
 )
 def test_a_rule_lets_pass_what_keeps_it(rule, path, code):

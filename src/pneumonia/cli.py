@@ -29,7 +29,7 @@ def list_versions(env: str | None) -> None:
     """Show each saved version with its size, the newest first."""
     from pneumonia.datasets.versions import summarise_versions
 
-    found = _find(env)
+    found, _ = _find(env)
     if found.empty:
         click.echo("Nothing is saved yet.")
         return
@@ -43,42 +43,49 @@ def list_versions(env: str | None) -> None:
 @env_option
 @plainly
 def prune(keep: int, yes: bool, env: str | None) -> None:
-    """Remove old versions, except those that a remaining version was made from."""
+    """Remove what killed runs left, and old versions except those that a remaining version was made from."""
     from pneumonia.base.errors import UserError
-    from pneumonia.datasets.versions import choose_removable, remove, summarise_versions
+    from pneumonia.datasets.versions import choose_removable, remove, size_of, summarise_versions
 
-    old = choose_removable(_find(env), keep)
-    if old.empty:
+    found, unfinished = _find(env)
+    old = choose_removable(found, keep)
+    leftovers = [path for path in unfinished if path.parent not in set(old["path"])]
+    if old.empty and not leftovers:
         click.echo("Nothing to remove.")
         return
-    click.echo(summarise_versions(old).to_string(index=False))
+    if not old.empty:
+        click.echo(summarise_versions(old).to_string(index=False))
+    megabytes = (old["bytes"].sum() + sum(size_of(path) for path in leftovers)) / 1e6
+    what = f"{len(old)} datasets" + (f" and {len(leftovers)} unfinished files from killed runs" if leftovers else "")
     if not yes:
-        click.confirm(
-            f"Remove these {len(old)} datasets of {old['bytes'].sum() / 1e6:,.1f} MB permanently?", abort=True
-        )
+        click.confirm(f"Remove these {what} ({megabytes:,.1f} MB) permanently?", abort=True)
     try:
-        remove(old)
+        remove([*leftovers, *old["path"]])
     except OSError as error:
         raise UserError(
             f"Could not remove {error.filename}: {error.strerror}. The rest can be pruned again."
         ) from error
-    click.echo(f"Removed {old['bytes'].sum() / 1e6:,.1f} MB.")
+    click.echo(f"Removed {megabytes:,.1f} MB.")
 
 
-def _find(env: str | None) -> "pd.DataFrame":
+def _find(env: str | None) -> "tuple[pd.DataFrame, list[Path]]":
+    """Find the versions of an environment, and the unfinished files that killed runs left in its folder."""
     from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
     from kedro.io import CatalogConfigResolver
     from kedro.utils import find_kedro_project
 
+    from pneumonia.base.files import find_leftovers
     from pneumonia.datasets.versions import find_versions
 
     project = find_kedro_project(Path.cwd())
     bootstrap_project(project)
     session: Any = KedroSession.create(project_path=project, env=env)
     with session:
-        entries = session.load_context().config_loader["catalog"]
+        loader = session.load_context().config_loader
+    entries, root = loader["catalog"], project / loader["globals"]["root"]
     named = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
     catalog = CatalogConfigResolver(entries)  # some entries stand for several datasets
-    return find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project)
+    versions = find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project)
+    return versions, find_leftovers(root)

@@ -1,9 +1,17 @@
 """Project settings. See the documentation of Kedro for what each one does."""
 
 import os
+import sys
 import warnings
 
+from pneumonia.base.file_names import tell_encoding_problem
+from pneumonia.datasets.configuration import PlainConfigLoader
+from pneumonia.datasets.session import PlainSession
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
+
+# Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
+if problem := tell_encoding_problem():
+    sys.exit(f"Error: {problem}")
 
 # TensorFlow tells what its binary could do and lacks; its errors still appear.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -15,6 +23,9 @@ HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHoo
 
 # kedro-mlflow breaks a run with its file store when it is merely installed. Its metadata (2.0.3) names it with _.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
+
+CONFIG_LOADER_CLASS = PlainConfigLoader
+SESSION_CLASS = PlainSession
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -5,11 +5,12 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import whole_file, write_whole, write_whole_folder
+from pneumonia.base.files import ABANDONED_AFTER, PART, find_leftovers, whole_file, write_whole, write_whole_folder
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -70,6 +71,35 @@ def test_a_killed_writer_leaves_the_former_file(tmp_path):
     writer.wait()
 
     assert path.read_bytes() == b"one"
+    assert find_leftovers(tmp_path) == []  # it could still be being written
+    (part,) = (left for left in tmp_path.iterdir() if left != path)
+    make_old(part)
+    assert find_leftovers(tmp_path.parent) == [part]
+
+
+def make_old(*paths):
+    """Let files and folders look as if they were written just too long ago to be still under way."""
+    for path in paths:
+        os.utime(path, (time.time() - ABANDONED_AFTER - 1,) * 2)
+
+
+def test_of_a_folder_that_was_not_finished_the_newest_file_counts(tmp_path):
+    folder = tmp_path / "version" / f"{PART}folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep/file").write_bytes(b"half")
+    make_old(folder, folder / "deep")
+    assert find_leftovers(tmp_path) == []
+
+    make_old(folder / "deep/file")
+    assert find_leftovers(tmp_path) == [folder]
+
+
+def test_files_of_other_names_are_nobodys_leftovers(tmp_path):
+    for name in (".hidden", ".file-abcdefgh.txt", "pneumonia-part-a"):
+        (tmp_path / name).write_bytes(b"mine")
+        make_old(tmp_path / name)
+
+    assert find_leftovers(tmp_path) == []
 
 
 @pytest.fixture

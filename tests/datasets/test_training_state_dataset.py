@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import PART
 from pneumonia.datasets import TrainingStateDataset
 from pneumonia.model.checkpoint import TrainingStates
 
@@ -96,3 +97,31 @@ def test_it_is_one_handle_for_the_whole_run_and_nothing_is_saved_through_the_cat
     assert dataset.exists()
     with pytest.raises(UserError, match="written by the training itself"):
         dataset.save({})
+
+
+@pytest.fixture
+def leave_half(states):
+    """Leave what a process that is killed while it writes leaves of a state, and return its path."""
+
+    def leave_half(key):
+        path = states.folder / f"{PART}{key}-abcdefgh.npz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+        return path
+
+    return leave_half
+
+
+def test_a_state_that_was_not_finished_is_not_the_state_of_another_training(states, leave_half):
+    leave_half("other")
+
+    assert states.newest_other("key") is None
+    assert states.files_of("other") == []
+
+
+def test_a_training_that_goes_on_removes_what_a_kill_left_of_its_own_states_alone(states, leave_half):
+    left, others = leave_half("key"), leave_half("other")
+    with states.owned("key"):
+        assert not left.exists()
+
+    assert others.exists()

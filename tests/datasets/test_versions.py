@@ -1,9 +1,11 @@
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import PART
 from pneumonia.datasets.versions import choose_removable, find_versions, remove, summarise_versions
 
 CATALOG = {
@@ -89,7 +91,7 @@ def test_what_no_kept_version_was_made_from_goes(saved):
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("model_lineage", "b"), ("pneumonia_model", "b"), ("run_record", "d"), ("split_manifest", "a"),
     ]  # fmt: skip
-    remove(old)
+    remove(old["path"])
     assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "e", "c"]
     assert (saved / "data/image_index.csv").exists()
 
@@ -130,6 +132,10 @@ def test_as_many_versions_as_asked_for_stay(saved):
     assert choose_removable(find_versions(CATALOG, saved), keep=2).empty
 
 
+def test_where_nothing_is_saved_nothing_can_go(tmp_path):
+    assert choose_removable(find_versions(CATALOG, tmp_path), keep=1).empty
+
+
 def test_a_damaged_lineage_stops_the_pruning_before_anything_is_removed(saved):
     (saved / "data/model_lineage.json/b/model_lineage.json").write_bytes(b"{cut")
 
@@ -161,7 +167,7 @@ def test_what_cannot_be_removed_is_named(saved, monkeypatch):
 
     add_model(saved, "e")
     (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
-    monkeypatch.setattr(cli, "_find", lambda env: find_versions(CATALOG, saved))
+    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), []))
     monkeypatch.setattr(versions.shutil, "rmtree", refuse)
     result = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
 
@@ -174,7 +180,7 @@ def test_the_commands_list_ask_and_remove(saved, monkeypatch):
 
     add_model(saved, "e")
     (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
-    monkeypatch.setattr(cli, "_find", lambda env: find_versions(CATALOG, saved))
+    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), []))
     runner = CliRunner()
 
     listed = runner.invoke(cli.cli, ["versions", "list"])
@@ -187,3 +193,32 @@ def test_the_commands_list_ask_and_remove(saved, monkeypatch):
     assert pruned.exit_code == 0
     assert sorted(find_versions(CATALOG, saved)["version"]) == ["c", "d", "e", "e"]
     assert "Nothing to remove." in runner.invoke(cli.cli, ["versions", "prune", "--keep=1"]).output
+
+
+def test_what_a_killed_run_left_outside_of_old_versions_is_removed_too(copy_project, tmp_path, monkeypatch):
+    from pneumonia import cli
+
+    folder = copy_project(tmp_path / "checkout")
+    monkeypatch.chdir(folder)
+    left = [
+        folder / f"data/demo/{place}/{PART}{name}"
+        for place, name in (
+            ("06_models/study", "a.json"),
+            ("06_models/training_state", "b.npz"),
+            ("01_raw", "images/x"),
+        )
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half")
+    for path in (*left, left[-1].parent):
+        os.utime(path, (0, 0))
+    (folder / "data/demo/06_models/study/whole.json").write_text("{}")
+    new = folder / f"data/demo/06_models/study/{PART}new.json"
+    new.write_bytes(b"half")
+
+    pruned = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--env=demo"], input="y\n")
+    assert "Remove these 0 datasets and 3 unfinished files from killed runs (0.0 MB) permanently?" in pruned.output
+    kept = [path.name for path in (folder / "data/demo").rglob("*") if path.is_file()]
+    assert sorted(kept) == [new.name, "whole.json"]
+    assert not left[-1].parent.exists()

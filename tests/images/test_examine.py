@@ -83,11 +83,22 @@ def test_another_format_than_the_suffix_says_is_noted(image):
     assert examine(encode(image, "PNG"), "train/NORMAL/a.PNG").note == ""
 
 
-def test_an_exif_orientation_is_noted(image):
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [2, 6, 8])
+def test_an_exif_orientation_is_noted(image, orientation, image_format):
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
 
-    assert examine(encode(image, exif=exif)).note == "rotated by its EXIF orientation"
+    facts = examine(encode(image, image_format, exif=exif), f"a.{image_format.lower()}")
+    assert facts.note == "rotated by its EXIF orientation"
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 99, 65535])
+def test_an_exif_orientation_that_turns_nothing_is_not_noted(image, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    assert examine(encode(image, exif=exif)).note == ""
 
 
 def test_a_limit_is_the_largest_that_is_allowed(image):

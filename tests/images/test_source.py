@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_a_folder_is_listed_and_read(folder):
 
     assert problems(source) == {"test/PNEUMONIA/b.jpeg": "", "train/NORMAL/a.jpeg": ""}
     assert source.read("train/NORMAL/a.jpeg") == b"bytes"
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="these take only names in Unicode")
+def test_a_folder_whose_name_is_not_utf_8_is_examined(folder, tmp_path, default_parameters):
+    latin = os.fsdecode(os.fsencode(tmp_path) + b"/R\xf6ntgen")
+    folder.rename(latin)
+
+    examined = examine_files(
+        ImageSource(latin),
+        IndexCache(tmp_path / "cache.sqlite"),
+        IngestParameters.model_validate(default_parameters["ingest"]),
+    )
+    assert sorted(examined) == ["test/PNEUMONIA/b.jpeg", "train/NORMAL/a.jpeg"]
 
 
 def test_a_zip_is_read_in_place_with_the_paths_of_the_folder(zipped, tmp_path):

@@ -34,8 +34,8 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
     ("auc", "title"),
     [
         ((0.30, 0.25, 0.35), "Worse than chance: are the labels swapped?"),
-        ((0.47, 0.40, 0.53), "Not better than chance"),
-        ((0.55, 0.50, 0.60), "Not better than chance"),
+        ((0.47, 0.40, 0.53), "Not shown to be better than chance"),
+        ((0.55, 0.50, 0.60), "Not shown to be better than chance"),
         ((0.70, 0.65, 0.75), "Better than chance"),
         ((0.70, None, None), "No interval"),
     ],

@@ -30,6 +30,15 @@ def test_the_files_are_accounted_for():
     assert say_files(flow) == "Images: 5,216 files found, 26 surplus copies, 0 rejected, 5,190 used."
 
 
+def test_files_that_were_left_out_are_accounted_for_too():
+    counts = {"found": 20, "duplicate": 1, "rejected": 2, "unlabelled": 3, "test_group": 4, "used": 10}
+    flow = pd.DataFrame({"step": counts.keys(), "images": counts.values()})
+    assert say_files(flow) == (
+        "Images: 20 files found, 1 surplus copies, 2 rejected, 3 left out by the table of labels, 4 left out because "
+        "their group is in test, 10 used."
+    )
+
+
 def test_the_split_is_counted_with_the_groups_that_leak():
     manifest = pd.DataFrame({"split": ["train"] * 3 + ["val"] * 2, "group": ["a", "a", "b", "b", "c"]})
     assert say_split(manifest) == (
@@ -46,7 +55,10 @@ def test_each_result_has_its_interval():
 
 def test_the_kept_epochs_are_named():
     history = pd.DataFrame({"epoch": [1, 2, 3], "kept": [0, 1, 0], "val_auc": [0.9, 0.98, 0.97]})
-    assert say_training(history).startswith("Training: 3 epochs, kept 2; validation AUC 0.980")
+    assert say_training(history) == (
+        "Training: 3 epochs, kept 2; validation AUC 0.980 (optimistic: used to choose the epoch)."
+    )
+    assert say_training(history[1:2].assign(epoch=1)).startswith("Training: 1 epoch, kept 1; ")
 
 
 def test_only_what_speaks_against_a_result_is_said():

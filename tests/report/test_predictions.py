@@ -12,7 +12,13 @@ from pneumonia.report.predictions import (
     write_prediction_report,
 )
 
-DECISION = {"scale": "probability", "threshold": 0.5, "fitted_on": {"n": 900}}
+DECISION = {
+    "scale": "probability",
+    "threshold": 0.5,
+    "rule": "fixed",
+    "calibration": {"method": "logistic"},
+    "fitted_on": {"n": 900},
+}
 CONTEXT = {
     "run_id": "2026-01-02T03.04.05.678Z",
     "environment": "local",
@@ -79,6 +85,29 @@ def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted
 
     assert limits[0].startswith("Research software, not a medical device")
     assert any("may not suit this source" in limit for limit in limits) is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("rule", "method", "said"),
+    [
+        (
+            "fixed",
+            "logistic",
+            "the threshold was set beforehand and the calibration was fitted on 900 validation images",
+        ),
+        ("youden", "logistic", "calibration and threshold were fitted on 900 validation images"),
+        ("fixed", "none", "of 0.500 or more; the threshold was set beforehand; the probability is not calibrated."),
+        ("youden", "none", "the threshold was fitted on 900 validation images"),
+    ],
+)
+def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
+    decision = {**DECISION, "rule": rule, "calibration": {"method": method}}
+    table = predictions(1)
+    record = {**table.iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
+    page = write_prediction_report(table, [record], LINEAGE, decision, CONTEXT)
+
+    assert said in page
+    assert ("The percentage is the calibrated probability." in page) is (method != "none")
 
 
 def test_the_page_of_5000_images_is_small_and_has_each_once():

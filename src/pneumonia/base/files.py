@@ -5,11 +5,17 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pneumonia.base.errors import UserError
+
+# Prefix of unfinished files and folders. A killed process leaves them behind; no reader takes them for finished ones.
+PART = ".pneumonia-part-"
+# Seconds without a change after which no process can still be writing them.
+ABANDONED_AFTER = 3600.0
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{PART}{path.stem[:80]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         part = Path(name)
         yield part
@@ -72,7 +78,7 @@ def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        part = Path(tempfile.mkdtemp(prefix=f"{PART}{path.name}-", dir=path.parent))
         for name, content in files.items():
             write_whole(part / name, content)
         part.chmod(0o777 & ~_umask())
@@ -83,6 +89,20 @@ def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def find_leftovers(root: Path) -> list[Path]:
+    """Find unfinished files and folders below a folder that no process is still writing."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        found += [Path(folder, name) for name in (*folders, *files) if name.startswith(PART)]
+        folders[:] = [name for name in folders if not name.startswith(PART)]
+    return sorted(path for path in found if time.time() - _last_change(path) > ABANDONED_AFTER)
+
+
+def _last_change(path: Path) -> float:
+    """Return when a file, or anything in a folder, was last written."""
+    return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
 
 
 def sha256_of_file(path: Path) -> str:

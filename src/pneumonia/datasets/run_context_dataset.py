@@ -61,7 +61,7 @@ def _commit(project: Path) -> str | None:
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=project, capture_output=True, text=True, check=True,
+            cwd=project, capture_output=True, encoding="utf-8", check=True,
         )  # fmt: skip
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None
@@ -80,6 +80,7 @@ def _hardware() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        lines = info.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
         cpu = names[0] if names else cpu
     return {"cpu": cpu, "cores": os.cpu_count(), "platform": platform.platform()}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
             "dataset": name,
             "version": folder.name,
             "path": folder,
-            "bytes": _size(folder),
+            "bytes": size_of(folder),
             "is_whole": _file(folder).exists(),
         }
         for name, entry in catalog.items()
@@ -65,6 +65,8 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     Returns:
         The rows of ``versions`` that can be removed.
     """
+    if versions.empty:
+        return versions
     whole = versions[versions["is_whole"]].astype({"is_whole": bool})
     newest_whole = versions["dataset"].map(whole.groupby("dataset")["version"].max()).fillna("")
     in_the_making = ~versions["is_whole"].astype(bool) & (versions["version"] > newest_whole)
@@ -85,14 +87,18 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     return versions[~stays & ~versions.index.isin(newest.index)]
 
 
-def remove(versions: pd.DataFrame) -> None:
-    """Remove the folders of versions. Raises OSError if the file system refuses."""
-    for path in versions["path"]:
-        shutil.rmtree(path)
+def remove(paths: Iterable[Path]) -> None:
+    """Remove folders and files. Raises OSError if the file system refuses."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def size_of(path: Path) -> int:
+    """Return the size in bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def _file(folder: Path) -> Path:

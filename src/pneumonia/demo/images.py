@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import PART
 from pneumonia.demo.anatomy import draw_patient, draw_pose
 from pneumonia.demo.canvas import Floats
 from pneumonia.demo.radiograph import attenuation, draw_lesion, expose
@@ -76,7 +77,7 @@ def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+    with TemporaryDirectory(prefix=f"{PART}{folder.name}-", dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
         _write_all(made, plan_images(n_images, seed), seed)
         (made / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")

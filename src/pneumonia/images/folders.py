@@ -21,7 +21,7 @@ class FolderStorage:
 
     def __init__(self, folder: Path) -> None:
         """Describe the folder."""
-        self.identity = str(folder.resolve())
+        self.identity = printable(str(folder.resolve()))
         self._folder = folder
 
     def members(self) -> Iterator[Member]:
@@ -92,7 +92,7 @@ class FileStorage:
 
     def __init__(self, path: Path) -> None:
         """Describe the file."""
-        self.identity = str(path.resolve())
+        self.identity = printable(str(path.resolve()))
         self._path = path
 
     def members(self) -> Iterator[Member]:

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import whole_file
+from pneumonia.base.files import PART, whole_file
 
 Arrays = dict[str, list[np.ndarray]]
 
@@ -84,7 +84,7 @@ class TrainingStates:
     def newest_other(self, key: str) -> TrainingState | None:
         """Return the newest state of another training, if there is one."""
         ages = {}
-        for path in self.folder.glob("*.npz"):
+        for path in self.folder.glob("[!.]*.npz"):  # unfinished files are hidden
             with suppress(FileNotFoundError):  # its training has just ended
                 ages[path] = path.stat().st_mtime
         others = [path for path in ages if not path.name.startswith(key)]
@@ -105,6 +105,7 @@ class TrainingStates:
                 "this one another seed or an environment with its own root (docs/running.md)."
             )
         try:
+            self._remove_leftovers(key)
             yield
         except BaseException:
             self._release(key)
@@ -118,6 +119,11 @@ class TrainingStates:
             path.unlink()
         self._release(key)
         (self.folder / f"{key}.lock").unlink(missing_ok=True)
+
+    def _remove_leftovers(self, key: str) -> None:
+        """Remove unfinished files of an owner that was killed."""
+        for path in self.folder.glob(f"{PART}{key}*.npz"):
+            path.unlink()
 
     def _lock(self, key: str) -> bool:
         """Tell whether the training is this process's own."""

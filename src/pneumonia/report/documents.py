@@ -11,10 +11,11 @@ from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.rim_network import LEAST_IMAGES
 from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
+from pneumonia.images.layout import UNSPLIT
 from pneumonia.metrics.strata import FAMILY_LABELS
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
-from pneumonia.report.limits import list_limits, name_chosen
+from pneumonia.report.limits import list_limits, say_optimism
 from pneumonia.report.provenance import (
     ATTRIBUTION,
     UNIT_LABELS,
@@ -28,11 +29,14 @@ from pneumonia.report.provenance import (
     source_of,
 )
 from pneumonia.report.render import render
-from pneumonia.split.leak_audit import SPLIT_LABELS
+from pneumonia.split.leak_audit import SPLIT_LABELS, Unit
 from pneumonia.split.summary import FLOW_LABELS, FlowStep
 
+NO_SPLIT = "no folder named train, val or test"
+COUNTED = "count groups, not images"
+COUNTED_ALONE = "count each image as a group of its own"
 INTERVALS = (
-    "95% intervals count groups, not images (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
+    "95% intervals {counted} (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
     "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale, or the Clopper-Pearson "
     "bound if there were no errors; metrics that follow from sensitivity and specificity: from their intervals "
     "(MOVER); others: {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. Soc. B 69, "
@@ -68,6 +72,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both documents say in words."""
     record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
+    is_by_image = ingest_of(record)["group_by"] == "image"
     folder = material["unit_metrics"]["folder"]
     surplus = folder["n"] - metrics["test"]["n"] if folder else 0
     test_name = name_test(record, material["class_counts"], surplus)
@@ -82,12 +87,16 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "is_etiology_known": is_etiology_known(record),
         "test_name": test_name,
         "members": record["model"]["training"].get("members", 1),
-        "chosen": name_chosen(record),
+        "optimism": say_optimism(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
         "findings": list_findings(material, negative, positive),
         "limits": list_limits(record, metrics, material["data_flow"]),
         "attribution": ATTRIBUTION,
-        "intervals": INTERVALS.format(resamples=record["parameters"]["evaluation"]["resamples"]),
+        "is_by_image": is_by_image,
+        "intervals": INTERVALS.format(
+            counted=COUNTED_ALONE if is_by_image else COUNTED,
+            resamples=record["parameters"]["evaluation"]["resamples"],
+        ),
     }
 
 
@@ -102,7 +111,7 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
     shortcuts = material["shortcut_audit"]
     return {
         "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
-        "flow_table": _labelled(material["data_flow"], {"step": FLOW_LABELS}),
+        "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), {"step": FLOW_LABELS}),
         "shortcut_table": _labelled(shortcuts, shortcut_labels),
         "best_shortcut": PREDICTOR_LABELS[best_shortcut(shortcuts)],
         "has_rim_network": (shortcuts["predictor"] == Predictor.RIM_NETWORK).any(),
@@ -114,6 +123,7 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "SPLIT_LABELS": SPLIT_LABELS,
         "RANGE_LABELS": RANGE_LABELS,
         "UNIT_LABELS": UNIT_LABELS,
+        "NUMBER": Unit.NUMBER,
         "FAMILY_LABELS": FAMILY_LABELS,
         "OUTCOME_TITLES": OUTCOME_TITLES,
     }

@@ -61,7 +61,9 @@ def _judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
         )
     if auc["low"] <= CHANCE:
         return finding(
-            Level.BAD, "Not better than chance", f"{interval}, which includes 0.5: no skill is shown on these images."
+            Level.BAD,
+            "Not shown to be better than chance",
+            f"{interval}, which includes 0.5: no skill is shown on these images.",
         )
     return finding(Level.GOOD, "Better than chance", f"{interval}.")
 

@@ -20,8 +20,8 @@ from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
-LARGE_LOSS = 0.05  # of AUC, under medium damage
-MEDIUM = 2  # the strength of a medium damage
+LARGE_LOSS = 0.05  # of AUC, under medium corruption
+MEDIUM = 2  # the strength of a medium corruption
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
@@ -75,7 +75,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
     if metrics["test"]["auc"]["low"] <= CHANCE:
         text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
         guess = finding(
-            Level.BAD, "Not shown to be better than chance", f"{text} No other figure can make up for that."
+            Level.BAD, "Not shown to be better than chance", f"{text} No other figure here can make up for that."
         )
         return gravest_first([*first, guess])
     findings = [
@@ -191,7 +191,8 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
-    worst = robustness[robustness["strength"] == MEDIUM].sort_values("auc").iloc[0]
+    medium = robustness[robustness["strength"] == MEDIUM].sort_values("auc")
+    worst = medium.iloc[0]
     loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
     text = (
         f"Worst of the medium corruptions: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
@@ -200,7 +201,7 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     text += f"({say_interval(loss)}, paired)."
     if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
         return finding(Level.CAUTION, "Sensitive to image quality", text)
-    if loss["high"] is not None and loss["high"] <= LARGE_LOSS:
+    if (medium["loss_high"] <= LARGE_LOSS).all():
         return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium corruption", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium corruption is not excluded"
     return finding(Level.CAUTION, title, text)

@@ -36,7 +36,7 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         f"instead of {say_number(clean['specificity'])}."
     )
     if not worst["high"] < clean["low"]:
-        is_excluded = clean["low"] > CHANCE and worst["low"] >= clean["auc"] - LARGE_LOSS
+        is_excluded = clean["low"] > CHANCE and (cuts["low"] >= clean["auc"] - LARGE_LOSS).all()
         if is_excluded:
             return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
         title = f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded"

@@ -23,12 +23,11 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         *_of_source(run_record),
         *_of_groups(run_record, data_flow),
         say_scorings(run_record),
-        f"Validation figures are optimistic: {name_chosen(run_record)} and possibly the threshold were chosen on "
-        "those images.",
+        say_optimism(run_record),
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; a "
-        "second reading should begin with the confident errors in the gallery.",
-        "The data lack sex and age, so fairness was not examined.",
+        "second reading should begin with the confident errors in the report's gallery.",
+        "Sex and age were not examined, so nothing is known about fairness.",
     ]
     return [limit for limit in limits if limit]
 
@@ -55,7 +54,10 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     if source_of(run_record) is Source.SYNTHETIC:
         return []
     if ingest_of(run_record)["group_by"] == "image":
-        return ["Images were split individually: if patients have several images, every figure here is too optimistic."]
+        return [
+            "Images were split individually: if patients have several images, every figure here is too optimistic, and "
+            "its interval too narrow."
+        ]
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         return [
@@ -82,11 +84,23 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
     return (
         f"{say_percent(share, 0)} of the test images are positive. At lower shares precision is lower and NPV higher: "
-        "the section on decisions gives both for other shares."
+        "a table gives both for other shares."
     )
 
 
-def name_chosen(run_record: Mapping[str, Any]) -> str:
-    """Name what was chosen on the validation images: with several members, not the epoch."""
-    members = run_record["model"]["training"].get("members", 1)
-    return "the calibration" if members > 1 else "the epoch, the calibration"
+def say_optimism(run_record: Mapping[str, Any]) -> str:
+    """Say what was chosen on the validation images, which makes the figures on them optimistic.
+
+    With several members, the epoch was chosen elsewhere; a threshold that was set beforehand was not chosen.
+    """
+    evaluation = run_record["parameters"]["evaluation"]
+    chosen = {
+        "the epoch": run_record["model"]["training"].get("members", 1) == 1,
+        "the calibration": evaluation["calibration"] != "none",
+        "the threshold": evaluation["threshold_rule"] != "fixed",
+    }
+    *others, last = [name for name, was_chosen in chosen.items() if was_chosen] or ["nothing"]
+    if last == "nothing":
+        return "No part of the model was chosen on the validation images."
+    named = f"{', '.join(others)} and {last} were" if others else f"{last} was"
+    return f"Validation figures are optimistic: {named} chosen on those images."

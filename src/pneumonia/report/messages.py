@@ -71,9 +71,14 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
 def say_files(data_flow: pd.DataFrame) -> str:
     """Account for the image files in one sentence."""
     counts = data_flow.drop_duplicates("step").set_index("step")["images"]
+    others = {
+        "left out by the table of labels": counts.get(FlowStep.UNLABELLED, 0),
+        "left out because their group is in test": counts.get(FlowStep.TEST_GROUP, 0),
+    }
+    left_out = "".join(f"{count:,} {why}, " for why, count in others.items() if count)
     return (
         f"Images: {counts[FlowStep.FOUND]:,} files found, {counts[FlowStep.DUPLICATE]:,} surplus copies, "
-        f"{counts[FlowStep.REJECTED]:,} rejected, {counts[FlowStep.USED]:,} used."
+        f"{counts[FlowStep.REJECTED]:,} rejected, {left_out}{counts[FlowStep.USED]:,} used."
     )
 
 
@@ -92,8 +97,10 @@ def say_training(history: pd.DataFrame) -> str:
     kept = history[history["kept"] == 1]
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
+    run = history["epoch"].max()
     return (
-        f"Training: {history['epoch'].max()} epochs, kept {epochs}; validation AUC {aucs} (optimistic: used to choose)."
+        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC {aucs} (optimistic: used to "
+        f"choose the epoch{'' if len(kept) == 1 else 's'})."
     )
 
 

@@ -90,11 +90,25 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any
         )
     limits.append(
         f"An image is called {positive} at a {decision['scale'].replace('_', ' ')} of {decision['threshold']:.3f} or "
-        f"more; calibration and threshold were fitted on {decision['fitted_on']['n']:,} validation images of the "
-        "training source, with its share of positives."
+        f"more; {_say_fitted(decision)}."
     )
     limits.append("A map shows what raised the network's probability, not where a finding is.")
     return limits
+
+
+def _say_fitted(decision: Mapping[str, Any]) -> str:
+    """Say which parts of a decision were fitted, and on which images."""
+    calibrated, is_set = decision["calibration"]["method"] != "none", decision["rule"] == "fixed"
+    images = (
+        f"fitted on {decision['fitted_on']['n']:,} validation images of the training source, with its share of "
+        "positives"
+    )
+    if calibrated and is_set:
+        return f"the threshold was set beforehand and the calibration was {images}"
+    if calibrated:
+        return f"calibration and threshold were {images}"
+    threshold = "the threshold was set beforehand" if is_set else f"the threshold was {images}"
+    return f"{threshold}; the probability is not calibrated"
 
 
 def write_prediction_report(
@@ -121,6 +135,7 @@ def write_prediction_report(
         "predictions.html",
         counts=counts,
         positive=class_names[1],
+        is_calibrated=decision["calibration"]["method"] != "none",
         limits=list_prediction_limits(counts, decision, class_names[1]),
         inside=[record for record in maps if record["in_range"] == YES],
         outside=[record for record in maps if record["in_range"] == NO],

@@ -54,7 +54,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame, surplus
     if source is Source.SYNTHETIC:
         return f"the synthetic test images ({total})"
     if run_record["data"]["test_from"] != ["test"]:
-        return f"a held-out part of the images ({total}), selected by this project"
+        return f"a part of the images held out by this project ({total})"
     if source is Source.KERMANY and images == PUBLISHED_TEST:
         return f"the published test set ({total})"
     if source is Source.KERMANY and surplus and sum(images) + surplus == sum(PUBLISHED_TEST):
@@ -76,7 +76,7 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     """Say what was kept in one split, and where the groups were read from."""
     group_by = ingest_of(run_record)["group_by"]
     if group_by == "image":
-        return "image by image: images of one group may be in several splits"
+        return "image by image: images of one patient may be in several splits"
     side_files = data_flow.loc[data_flow["step"] == FlowStep.SIDE_FILES, "note"]
     listed = any(GROUPS_FILE in str(note).split(", ") for note in side_files)
     if listed:

@@ -2,13 +2,16 @@
 
 import re
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.report.words import png_uri, say_interval, say_number, say_percent
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # What Markdown takes for markup; a low line between letters is none.
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|&]|(?<!\w)_|_(?!\w)")
@@ -21,6 +24,11 @@ def render(template: str, **material: Any) -> str:
         template: File name. Inserted text is escaped, as HTML or as Markdown, unless it is marked as safe.
         **material: The names used in the template; a missing name is an error, not a gap.
     """
+    return make_environment(template).get_template(template).render(**material)
+
+
+def make_environment(template: str) -> "Environment":
+    """Return the environment of a template: its loader and filters."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folder = files("pneumonia.report") / "templates"
@@ -43,7 +51,7 @@ def render(template: str, **material: Any) -> str:
         "words": lambda name: str(name).replace("_", " "),
     }
     environment.globals["METRIC_NAMES"] = METRIC_NAMES
-    return environment.get_template(template).render(**material)
+    return environment
 
 
 def escape_markdown(value: Any) -> Any:

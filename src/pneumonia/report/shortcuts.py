@@ -31,9 +31,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     if tried.empty:
         return None
     best = tried.iloc[-1]
-    text = (
-        f"Without looking at the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
-    )
+    text = f"Without reading the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
     text += f"and the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):

@@ -15,6 +15,12 @@ def test_the_confusion_matrix_shows_the_counts_of_the_metrics(predictions, metri
     assert counts == [f"{metrics['test']['confusion'][name]:,}" for name in ("tn", "fp", "fn", "tp")]
 
 
+def test_no_text_of_the_precision_figure_lies_under_its_legend(predictions, metrics, parameters):
+    axes = figures.draw_precision_recall(predictions, metrics, parameters).axes[0]
+    assert list(axes.texts) == []
+    assert "calling every image positive" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
 def test_robustness_that_was_not_measured_is_said_to_be_so(robustness):
     axes = draw_robustness(robustness[:0]).axes[0]
     assert "not measured" in axes.texts[0].get_text()

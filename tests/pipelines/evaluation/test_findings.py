@@ -244,6 +244,16 @@ def test_damage_is_judged_by_its_paired_loss(material, worst, title, level):
     assert levels(material, robustness=table)[title] == level
 
 
+def test_a_corruption_with_a_wide_loss_counts_even_if_another_costs_more(material):
+    table = material["robustness"].copy()
+    table.loc[table["strength"] > 0, ["auc", "loss", "loss_low", "loss_high"]] = (0.95, 0.01, 0.002, 0.03)
+    wide = table.index[table["strength"] == report.MEDIUM][-1]
+    table.loc[wide, ["auc", "loss", "loss_low", "loss_high"]] = (0.955, 0.005, -0.05, 0.08)
+
+    title = "A loss of more than 0.05 of AUC under medium corruption is not excluded"
+    assert levels(material, robustness=table)[title] == "caution"
+
+
 def test_robustness_that_was_not_measured_speaks_against_the_result(material):
     assert levels(material, robustness=material["robustness"][:0])["Robustness not measured"] == "caution"
 

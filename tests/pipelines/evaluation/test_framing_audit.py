@@ -79,6 +79,16 @@ def test_a_loss_counts_where_the_intervals_lie_apart(framing_audit, auc, low, hi
     assert judge_framing(audit, "NORMAL", "PNEUMONIA")["level"] == level
 
 
+def test_a_cut_whose_interval_is_wide_counts_though_another_costs_more(framing_audit):
+    audit = framing_audit.copy()
+    cuts = audit["kind"] == Kind.NEGATIVES_CUT
+    audit.loc[~cuts, ["auc", "low", "high"]] = [0.975, 0.965, 0.985]
+    audit.loc[cuts, ["auc", "low", "high"]] = [0.97, 0.96, 0.98]
+    audit.loc[audit.index[cuts][-1], ["auc", "low", "high"]] = [0.972, 0.90, 0.99]
+
+    assert judge_framing(audit, "NORMAL", "PNEUMONIA")["level"] == "caution"
+
+
 def test_the_figure_has_a_row_a_judge_under_four_headings(framing_audit):
     axes = draw_framings(framing_audit).axes[0]
     assert len(axes.get_yticks()) == len(JUDGES) + 4

@@ -30,7 +30,7 @@ def test_only_all_624_images_are_called_the_published_test_set():
     assert name_test(record(), counts(160, 460)) == "the source's own test folder (620 images)"
     assert name_test(record("unknown"), counts(234, 390)) == "the source's own test folder (624 images)"
     drawn = name_test(record(test_from=("train",)), counts(234, 390))
-    assert drawn == "a held-out part of the images (624 images), selected by this project"
+    assert drawn == "a part of the images held out by this project (624 images)"
     assert name_test(record("synthetic"), counts(40, 68)) == "the synthetic test images (108 images)"
 
 
@@ -40,7 +40,7 @@ def test_only_all_624_images_are_called_the_published_test_set():
         ("etiology_number", "", "by the etiology and number in the file names"),
         ("number", "lesions.csv", "by the number in the file names"),
         ("etiology_number", "groups.csv, lesions.csv", "by the groups in groups.csv"),
-        ("image", "groups.csv", "image by image: images of one group may be in several splits"),
+        ("image", "groups.csv", "image by image: images of one patient may be in several splits"),
     ],
 )
 def test_the_split_is_called_by_what_was_kept_together(group_by, side_files, words):

@@ -175,7 +175,7 @@ def test_no_document_says_more_of_the_groups_than_the_audit(material, pictures, 
     leaky = {**material, "leak_audit": leaks, "run_record": run}
     for text in (write_report(**leaky, **pictures), write_model_card(**leaky, model_summary="a summary")):
         assert "are in more than one split" in text
-        assert "image by image: images of one group may be in several splits" in text
+        assert "image by image: images of one patient may be in several splits" in text
         for claim in (
             "never on both sides",
             "no group and no identical file",

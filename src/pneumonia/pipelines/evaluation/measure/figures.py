@@ -85,15 +85,7 @@ def draw_precision_recall(
     low, high = curve_band(precision_at, columns, parameters.seed)
     axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
     share = metrics["test"]["n_positive"] / metrics["test"]["n"]
-    axes.axhline(share, color=MUTED, linewidth=1, linestyle=":")
-    axes.annotate(
-        "calling every image positive",
-        (0.02, share),
-        xytext=(0, 4),
-        textcoords="offset points",
-        color=MUTED,
-        fontsize=8.5,
-    )
+    axes.axhline(share, color=MUTED, linewidth=1, linestyle=":", label="calling every image positive")
     if metrics["test"]["precision"]["value"] is not None:
         point = metrics["test"]["sensitivity"]["value"], metrics["test"]["precision"]["value"]
         axes.plot(

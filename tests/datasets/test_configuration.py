@@ -1,0 +1,84 @@
+import gzip
+
+import pytest
+
+from pneumonia import settings
+from pneumonia.base.errors import UserError
+from pneumonia.datasets.configuration import PlainConfigLoader
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load one kind of configuration, of which a file with given bytes is the user's own."""
+
+    def load(kind, content):
+        for env in ("base", "local"):
+            (tmp_path / env).mkdir()
+        for usual in ("parameters", "catalog", "globals"):
+            (tmp_path / f"base/{usual}.yml").write_text("usual: {a: 1}\n", encoding="utf-8")
+        (tmp_path / f"local/{kind}.yml").write_bytes(content)
+        return settings.CONFIG_LOADER_CLASS(str(tmp_path), **settings.CONFIG_LOADER_ARGS)[kind]
+
+    return load
+
+
+FAULTS = {
+    "a key twice": (b"a: 1\na: 2\n", r" is not YAML at line 2: found duplicate key a\."),
+    "a tab": (b"a:\n\tb: 3\n", r" is not YAML at line 2: found character"),
+    "a colon too many": (b"a: b: c\n", r" is not YAML at line 1: mapping values are not allowed"),
+    "a list": (b"- a\n- b\n", r" contains a list, not keys and values\."),
+    "a number": (b"3\n", r" contains no keys and values\."),
+    "a picture": (b"\x89PNG\r\n\xff\x00", r" is not UTF-8 text \(byte 0 is 0x89\)\."),
+    "Latin-1": ("a: Röntgen\n".encode("latin-1"), r" is not UTF-8 text \(byte 4 is 0xf6\)\."),
+    "a zero byte": (b"a: \x00\n", r" is not YAML: unacceptable character #x0000"),
+    "a key that is nothing": (b"null: 4\n", r" cannot be used: Incompatible key type 'NoneType'\."),
+    "an open brace": (b"a: '${b'\n", r" cannot be used: no viable alternative"),
+}
+
+
+@pytest.mark.parametrize(("content", "fault"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("kind", ["parameters", "globals", "catalog"])
+def test_a_faulty_file_is_named_in_a_sentence(load, tmp_path, kind, content, fault):
+    with pytest.raises(UserError, match=f"^{tmp_path}/local/{kind}.yml{fault}.*Nothing was run\\.$"):
+        load(kind, content)
+
+
+@pytest.mark.parametrize("value", ["${oc.env:NOPE}", "${globals:nope}", "${runtime_params:nope}", "${nope}"])
+def test_a_value_that_names_what_is_not_there_is_named_with_its_key_and_file(load, tmp_path, value):
+    with pytest.raises(
+        UserError, match=rf"^own\.b in {tmp_path}/local/parameters.yml cannot be resolved: .*(nope|env)"
+    ):
+        load("parameters", f"own: {{b: '{value}'}}\n".encode())
+
+
+def test_a_value_of_the_command_line_that_cannot_be_resolved_is_said_to_be_from_there(load, tmp_path):
+    load("parameters", b"own: {b: 1}\n")
+    given = {"own": {"b": "${oc.env:NOPE}"}}
+    loader = PlainConfigLoader(str(tmp_path), runtime_params=given, **settings.CONFIG_LOADER_ARGS)
+
+    with pytest.raises(UserError, match=r"^own\.b in --params cannot be resolved: "):
+        loader["parameters"]
+
+
+@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)])
+def test_an_archive_that_is_damaged_is_named(tmp_path, content):
+    (tmp_path / "conf.tar.gz").write_bytes(content)
+
+    with pytest.raises(UserError, match=rf"^{tmp_path}/conf\.tar\.gz cannot be read .* Copy the configuration archive"):
+        PlainConfigLoader(str(tmp_path / "conf.tar.gz"), **settings.CONFIG_LOADER_ARGS)
+
+
+def test_a_key_in_two_files_is_named_with_both(load, tmp_path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/parameters_more.yml").write_text("own: 1\n", encoding="utf-8")
+    (tmp_path / "base").mkdir()
+    for env in ("base", "local"):
+        (tmp_path / env / "parameters.yml").write_text("own: 1\n", encoding="utf-8")
+    loader = PlainConfigLoader(str(tmp_path), **settings.CONFIG_LOADER_ARGS)
+
+    with pytest.raises(UserError, match=r"^Duplicate keys found in .*parameters\w*\.yml and .*parameters\w*\.yml: own"):
+        loader["parameters"]
+
+
+def test_a_file_as_it_should_be_is_read(load):
+    assert load("parameters", "\ufeffown: Röntgen\n".encode()) == {"usual": {"a": 1}, "own": "Röntgen"}

@@ -1,0 +1,189 @@
+"""Sentences of the report and the card that are true of some runs only: each is said of those alone."""
+
+import pandas as pd
+import pytest
+
+from pneumonia.report.documents import write_model_card, write_report
+from pneumonia.report.limits import say_optimism
+from pneumonia.report.render import make_environment
+from pneumonia.split.leak_audit import Unit
+from pneumonia.split.summary import FlowStep
+
+
+@pytest.fixture
+def documents_of(material, pictures):
+    """Write the report and the card of a run with other material; return each without its pictures and style."""
+
+    def write(**changes):
+        changed = {**material, **changes}
+        page = write_report(**changed, **pictures).split("</style>")[1]
+        return page, write_model_card(**changed, model_summary="a summary")
+
+    return write
+
+
+@pytest.fixture
+def run_with(run_record):
+    """Return the record of a run with other parameters of its evaluation, and with several members."""
+
+    def change(members=1, **evaluation):
+        parameters = run_record["parameters"]
+        training = {**run_record["model"]["training"], "members": members}
+        return {
+            **run_record,
+            "parameters": {**parameters, "evaluation": {**parameters["evaluation"], **evaluation}},
+            "model": {**run_record["model"], "training": training},
+        }
+
+    return change
+
+
+OPTIMISM = [
+    ({}, "the epoch and the calibration were chosen"),
+    ({"threshold_rule": "youden"}, "the epoch, the calibration and the threshold were chosen"),
+    ({"calibration": "none"}, "the epoch was chosen"),
+    ({"members": 3}, "the calibration was chosen"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), OPTIMISM)
+def test_what_was_chosen_on_validation_is_named_and_nothing_else(run_with, changes, said):
+    run = run_with(**{"threshold_rule": "fixed", "calibration": "logistic", **changes})
+
+    assert say_optimism(run) == f"Validation figures are optimistic: {said} on those images."
+
+
+def test_where_nothing_was_chosen_on_validation_its_figures_are_not_called_optimistic(run_with):
+    run = run_with(members=3, calibration="none", threshold_rule="fixed")
+
+    assert say_optimism(run) == "No part of the model was chosen on the validation images."
+
+
+def test_both_documents_say_the_same_of_what_was_chosen(documents_of, run_record):
+    page, card = documents_of()
+    assert page.count(say_optimism(run_record)) == 3  # among the limits, under the metrics, beside the framings
+    assert card.count(say_optimism(run_record)) == 2
+    for text in (page, card):
+        assert "Validation chose the epoch" not in text
+        assert "possibly the threshold" not in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"), [("fixed", "rule `fixed`, set beforehand."), ("youden", "rule `youden`, fitted on validation.")]
+)
+def test_the_card_says_where_the_threshold_comes_from(documents_of, material, rule, said):
+    assert said in documents_of(decision={**material["decision"], "rule": rule})[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "said"),
+    [
+        ("logistic", "youden", "Both were fitted only on the"),
+        ("none", "youden", "The probability was not calibrated. The threshold was fitted only on the"),
+        ("none", "fixed", "The probability was not calibrated. The threshold was set beforehand."),
+    ],
+)
+def test_a_calibration_that_was_not_fitted_is_not_said_to_be(documents_of, material, method, rule, said):
+    calibration = {**material["decision"]["calibration"], "method": method}
+    page, _ = documents_of(decision={**material["decision"], "calibration": calibration, "rule": rule})
+
+    assert said in page
+    assert ("does not affect the decision" in page) is (method != "none")
+
+
+def test_probabilities_that_were_not_calibrated_are_not_called_calibrated(documents_of, material):
+    texts = ("before and after calibration", "A calibrated probability changes with the share", "(calibrated ")
+    calibration = {**material["decision"]["calibration"], "method": "none"}
+    page, card = documents_of(decision={**material["decision"], "calibration": calibration})
+    for text in texts:
+        assert text in documents_of()[0]
+        assert text not in page
+    assert "before and" in documents_of()[1]
+    assert "Calibration [TRIPOD+AI]: `none`; Brier score" in card
+    assert "after it slope" not in card
+
+
+def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(documents_of, run_record):
+    parameters = run_record["parameters"]
+    ingest = {**parameters["ingest"], "group_by": "image"}
+    by_image = {**run_record, "parameters": {**parameters, "ingest": ingest}}
+    page, card = documents_of(run_record=by_image)
+
+    assert "images were used, each counted on its own. They were split image by image" in page
+    assert f"- Images used: {run_record['data']['n_images']:,}, each counted on its own." in card
+    for text in (page, card):
+        assert "95% intervals count each image as a group of its own" in text
+        assert "and its interval too narrow." in text
+    for text in documents_of():
+        assert "95% intervals count groups, not images" in text
+
+
+def test_the_epoch_of_several_members_is_not_said_to_be_chosen_on_validation(documents_of, run_with):
+    assert "chosen on validation." in documents_of()[0]
+    page, _ = documents_of(run_record=run_with(members=3))
+    assert "chosen on the member&#39;s own fold of train." in page
+    assert "chosen on validation." not in page
+
+
+def test_numbers_in_file_names_are_not_spoken_of_where_the_names_have_none(documents_of, material, run_record):
+    leaks = material["leak_audit"]
+    leaks = pd.concat([leaks, leaks[leaks["unit"] == Unit.GROUP].assign(unit=Unit.NUMBER)], ignore_index=True)
+    assert "A number in a file name may stand for several patients." in documents_of(leak_audit=leaks)[0]
+    own = {**run_record, "data": {**run_record["data"], "etiologies": ["none", "unknown"]}}
+    page, _ = documents_of(run_record=own, leak_audit=leaks)
+    assert "numbers in file names" not in page
+    assert "A number in a file name" not in page
+    assert "shared groups" in page
+
+
+def test_images_outside_of_split_folders_are_not_found_in_none(documents_of, material):
+    found = {"step": FlowStep.FOUND_IN, "part": "none", "images": 9, "note": ""}
+    flow = pd.concat([material["data_flow"], pd.DataFrame([found])], ignore_index=True)
+    page, _ = documents_of(data_flow=flow)
+
+    assert "no folder named train, val or test" in page
+    assert "<td>found in</td><td>none</td>" not in page
+
+
+def test_the_fates_of_the_files_add_up_where_a_table_of_labels_leaves_some_out(documents_of, material):
+    assert "left out by the table of labels</div>" not in documents_of()[0]
+    left_out = {"step": FlowStep.UNLABELLED, "part": "", "images": 7, "note": ""}
+    flow = pd.concat([material["data_flow"], pd.DataFrame([left_out])], ignore_index=True)
+    assert "<b>7</b> left out by the table of labels</div>" in documents_of(data_flow=flow)[0]
+
+
+def test_a_call_that_was_never_wrong_multiplies_the_odds_by_no_number(documents_of, material):
+    none, at_least = {"value": None, "low": None, "high": None}, {"value": None, "low": 4.0, "high": None}
+    said = (
+        "multiplies the odds of PNEUMONIA by a factor that cannot be computed, because no NORMAL test image was called"
+    )
+    for positive, negative, sentences in (
+        (none, at_least, (f"A positive call {said} PNEUMONIA.", f"{said} NORMAL (95% interval at least 4.000).")),
+        (at_least, none, (f"{said} PNEUMONIA (95% interval at least 4.0).", f"A negative call {said} NORMAL.")),
+    ):
+        test = {**material["metrics"]["test"], "likelihood_ratio_positive": positive}
+        test["likelihood_ratio_negative"] = negative
+        page, _ = documents_of(metrics={**material["metrics"], "test": test})
+        for sentence in sentences:
+            assert sentence in page
+
+
+def test_no_document_says_that_the_data_have_no_sex_and_age(documents_of):
+    for text in documents_of():
+        assert "not among the data" not in text
+        assert "Sex and age were not examined, so nothing is known about fairness." in text
+
+
+def test_a_question_ends_in_its_own_mark_and_an_empty_list_says_what_it_is_of():
+    finding_list = make_environment("parts.html").get_template("parts.html").module.finding_list
+    listed = finding_list([{"level": "bad", "title": title, "text": ""} for title in ("Swapped?", "Worse")])
+
+    assert "<strong>Swapped?</strong>" in listed
+    assert "<strong>Worse.</strong>" in listed
+    assert "Nothing found by these checks." in finding_list([])
+
+
+def test_shortcuts_that_see_the_whole_image_are_not_said_to_see_no_lungs(documents_of):
+    for text in documents_of():
+        assert "see no lungs" not in text
+        assert "Without looking at the lungs" not in text
