@@ -60,7 +60,11 @@ def test_a_value_of_the_command_line_that_cannot_be_resolved_is_said_to_be_from_
         loader["parameters"]
 
 
-@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", gzip.compress(b"conf" * 1000)[:20], gzip.compress(b"conf" * 1000)],
+    ids=["a page of HTML", "cut off", "no archive inside"],
+)
 def test_an_archive_that_is_damaged_is_named(tmp_path, content):
     (tmp_path / "conf.tar.gz").write_bytes(content)
 

@@ -115,7 +115,7 @@ def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> p
             logger.info("%d of %d: %s: validation AUC %.4f (%.0f s).", len(rows), len(jobs), job.task, *_shown(row))
     except KeyboardInterrupt as interrupt:
         raise UserError(
-            f"Interrupted: {len(rows)} of {len(jobs)} trainings are done and kept. The same command goes on."
+            f"Interrupted: {len(rows)} of {len(jobs)} trainings are done and kept. The same command resumes."
         ) from interrupt
     except UserError as error:
         raise UserError(f"{error.message} {len(rows)} of {len(jobs)} trainings are done and kept.") from error
