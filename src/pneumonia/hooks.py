@@ -40,8 +40,8 @@ _SPEAK_OF_ERRORS = (
 
 # What a user can fix when a file cannot be read or written, and what to do.
 _FIXABLE = {
-    errno.ENOSPC: "Make room",
-    errno.EDQUOT: "Make room",
+    errno.ENOSPC: "Free some disk space",
+    errno.EDQUOT: "Free some disk space",
     errno.EFBIG: "Raise the limit on the size of files",
     errno.EACCES: "Fix the permissions",
     errno.EPERM: "Fix the permissions",

@@ -145,5 +145,5 @@ def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
         raise KeyboardInterrupt
 
     given = Parameters.model_validate(parameters)
-    with pytest.raises(UserError, match="Interrupted: 0 of 8 trainings are done and kept. The same command goes on."):
+    with pytest.raises(UserError, match="Interrupted: 0 of 8 trainings are done and kept. The same command resumes."):
         run_study(make_jobs(parameters), given, interrupt)

@@ -35,8 +35,8 @@ def draw_training_curves(training_history: pd.DataFrame) -> Figure:
     members = training_history["member"].nunique()
     judged = "val: images as they are, averaged weights"
     if members > 1:
-        judged = f"val: of each of {members} members its own fold of train,\nimages as they are, averaged weights"
+        judged = f"val: each of the {members} members on its own fold of train,\nimages as they are, averaged weights"
     axes.flat[-1].legend(
-        handles, labels, loc="center left", title=f"train: augmented images, weights in motion\n{judged}"
+        handles, labels, loc="center left", title=f"train: augmented images, current weights\n{judged}"
     )
     return figure
