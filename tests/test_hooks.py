@@ -153,7 +153,11 @@ def test_other_errors_are_left_alone():
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "Free some disk space"), (errno.EACCES, "Fix the permissions"), (errno.EROFS, "Make the folder writable")],
+    [
+        (errno.ENOSPC, "Free some disk space"),
+        (errno.EACCES, "Fix the permissions"),
+        (errno.EROFS, "Make the folder writable"),
+    ],
 )
 def test_a_disk_that_refuses_is_named_with_what_to_do(number, remedy):
     wrapped = DatasetError("Failed while loading data")
