@@ -2,7 +2,8 @@
 
     python benchmarks/scale.py [--counts 10000 100000 1000000] [--near] [--output FILE.json]
 
-Stub images of 64 x 64 pixels, each a patient of its own, are stored at 32 x 32. Each count has a process of its own:
+Stub images of 64 x 64 pixels, each of a patient of its own, are stored at 32 x 32. Each count has a process
+of its own, and the part with two workers another one, whose scheduler is a process too:
 
 - index: hash, decode, perceptual hash, table, copies; here and by two workers (`engine.address`) into another cache
 - split: train, val and test, with the audit of leaks
@@ -20,12 +21,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 from PIL import Image
 
@@ -56,26 +60,46 @@ def write_images(folder: Path, numbers: range) -> None:
         Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR).save(place / f"{name}.jpeg", "JPEG")
 
 
-def measure(folder: Path, count: int, near: bool) -> dict[str, Any]:
-    """Run every stage on the images of a folder."""
-    ingest = IngestParameters.model_validate(
-        yaml.safe_load((PROJECT / "conf/base/parameters_ingest.yml").read_text())["ingest"]
-    )
-    source, measured = ImageSource(str(folder / "images")), {"images": count}
+class Clock:
+    """Seconds and highest memory of the steps of this process."""
 
-    def timed(name: str, function: Any) -> Any:
+    def __init__(self, count: int) -> None:
+        """Begin with a number of images."""
+        self.measured: dict[str, Any] = {"images": count}
+
+    def __call__(self, name: str, function: Callable[[], Any]) -> Any:
+        """Do a step, and note what it took."""
         begin = time.perf_counter()
         result = function()
-        measured[f"{name}_s"] = round(time.perf_counter() - begin, 1)
-        measured[f"{name}_peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        print(count, name, measured[f"{name}_s"], "s,", measured[f"{name}_peak_mb"], "MB", file=sys.stderr, flush=True)
+        seconds = round(time.perf_counter() - begin, 1)
+        megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        self.measured |= {f"{name}_s": seconds, f"{name}_peak_mb": megabytes}
+        print(self.measured["images"], name, seconds, "s,", megabytes, "MB", file=sys.stderr, flush=True)
         return result
 
+
+def ingest_parameters() -> IngestParameters:
+    """Return the default parameters."""
+    return IngestParameters.model_validate(
+        yaml.safe_load((PROJECT / "conf/base/parameters_ingest.yml").read_text())["ingest"]
+    )
+
+
+def fill(stores: PixelStores, index: pd.DataFrame, source: ImageSource, engine: EngineParameters) -> None:
+    """Decode the images of an index or a manifest into a store."""
+    paths, sha256s = tuple(index["path"]), tuple(index["sha256"])
+    stores.fill(PixelRequest(paths, sha256s, STORED_SIZE, "squeeze", source.read, engine))
+
+
+def measure_here(folder: Path, count: int, near: bool) -> dict[str, Any]:
+    """Run every stage in this process, on the images of a folder."""
+    ingest, timed = ingest_parameters(), Clock(count)
+    source = ImageSource(str(folder / "images"))
     index = timed("index", lambda: nodes.index_labelled(source, IndexCache(folder / "index.sqlite"), ingest))
     nothing = nodes.find_near_duplicates(source, index.head(0), index.head(0), ingest)
     rejected = nodes.list_rejected(index)
 
-    def split() -> Any:
+    def split() -> pd.DataFrame:
         manifest = nodes.split_images(index, rejected, nothing, ingest)
         nodes.audit_leaks(index, manifest, nothing, ingest)
         return manifest
@@ -83,24 +107,42 @@ def measure(folder: Path, count: int, near: bool) -> dict[str, Any]:
     manifest = timed("split", split)
     if near:
         timed("near", lambda: candidate_pairs(index["perceptual_hash"].tolist(), ingest.near_duplicate_bits))
-    paths, sha256s = tuple(manifest["path"]), tuple(manifest["sha256"])
-
-    def fill(place: str, engine: EngineParameters) -> PixelStores:
-        stores = PixelStores(folder / place)
-        stores.fill(PixelRequest(paths, sha256s, STORED_SIZE, "squeeze", source.read, engine))
-        return stores
-
-    stores = timed("store", lambda: fill("here", LOCAL))
+    stores = PixelStores(folder / "here")
+    timed("store", lambda: fill(stores, manifest, source, LOCAL))
     timed("open", lambda: stores.open(STORED_SIZE, "squeeze"))
-    from distributed import LocalCluster
+    return timed.measured
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        there = EngineParameters(address=cluster.scheduler_address, pool="threads", workers=1)
-        again = ImageSource(str(folder / "images"))
+
+@contextmanager
+def two_workers(folder: Path) -> Iterator[str]:
+    """Start a Dask scheduler and two workers on this machine, and yield the scheduler's address."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    commands = (
+        [*dask, "scheduler", f"--scheduler-file={file}", "--port=0", "--no-dashboard", "--host=127.0.0.1"],
+        [*dask, "worker", f"--scheduler-file={file}", "--nworkers=2", "--nthreads=1", "--no-dashboard"],
+    )
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        while not file.is_file() or not file.read_text():
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+
+
+def measure_workers(folder: Path, count: int) -> dict[str, Any]:
+    """Index and store by two Dask workers on this machine."""
+    ingest, timed = ingest_parameters(), Clock(count)
+    source = ImageSource(str(folder / "images"))
+    with two_workers(folder) as address:
+        there = EngineParameters(address=address, pool="threads", workers=1)
         cache = IndexCache(folder / "cluster.sqlite")
-        timed("index_2_workers", lambda: nodes.index_labelled(again, cache, ingest, there))
-        timed("store_2_workers", lambda: fill("there", there))
-    return measured
+        index = timed("index_2_workers", lambda: nodes.index_labelled(source, cache, ingest, there))
+        timed("store_2_workers", lambda: fill(PixelStores(folder / "there"), index, source, there))
+    return timed.measured
 
 
 def main() -> None:
@@ -110,10 +152,16 @@ def main() -> None:
     parser.add_argument("--near", action="store_true", help="search for near-duplicates among any number of images")
     parser.add_argument("--output", type=Path, default=PROJECT / "build/benchmarks/scale.json")
     parser.add_argument("--on", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--parts", nargs="+", choices=("here", "workers"), default=["here", "workers"])
     arguments = parser.parse_args()
     if arguments.on:
-        (count,) = arguments.counts
-        print(json.dumps(measure(arguments.on, count, arguments.near or count <= MOST_NEAR)))
+        (count,), (part,) = arguments.counts, arguments.parts
+        near = arguments.near or count <= MOST_NEAR
+        print(
+            json.dumps(
+                measure_here(arguments.on, count, near) if part == "here" else measure_workers(arguments.on, count)
+            )
+        )
         return
     results = []
     for count in arguments.counts:
@@ -122,8 +170,11 @@ def main() -> None:
             list(pool.map(write, (range(start, min(start + 5000, count)) for start in range(0, count, 5000))))
             command = [sys.executable, __file__, "--on", name, "--counts", str(count)]
             command += ["--near"] if arguments.near else []
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        results.append(json.loads(done.stdout.splitlines()[-1]))
+            measured: dict[str, Any] = {}
+            for part in arguments.parts:
+                done = subprocess.run([*command, "--parts", part], check=True, stdout=subprocess.PIPE, text=True)
+                measured |= json.loads(done.stdout.splitlines()[-1])
+        results.append(measured)
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(json.dumps(results, indent=2) + "\n")
     names = dict.fromkeys(name for result in results for name in result)
