@@ -75,7 +75,7 @@ def draw_external_calibration(external_predictions: pd.DataFrame, predictions: p
             bins["predicted"], bins["seen"], s=14 + 140 * bins["n"] / bins["n"].max(), color=colour, alpha=0.75
         )
     axes.set(
-        xlim=(-0.04, 1.04), ylim=(-0.04, 1.06), xlabel="calibrated probability", ylabel="observed share of positives"
+        xlim=(-0.04, 1.04), ylim=(-0.04, 1.06), xlabel="reported probability", ylabel="observed share of positives"
     )
     axes.set_title("Calibration")
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.18), ncols=2)

@@ -229,5 +229,5 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
         ax.set_title({"train": "train (sample)"}.get(split, split), fontsize=9.5, fontweight="normal", pad=3)
     axes[0].legend(loc="upper center", ncols=2)
     axes[1].set_ylabel("share of the class's images")
-    axes[2].set_xlabel("calibrated probability")
+    axes[2].set_xlabel("reported probability")
     return figure
