@@ -125,6 +125,8 @@ def two_workers(folder: Path) -> Iterator[str]:
     processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
     try:
         while not file.is_file() or not file.read_text():
+            if processes[0].poll() is not None:
+                sys.exit("The scheduler did not start: pip install -e '.[cluster]'.")
             time.sleep(0.1)
         yield json.loads(file.read_text())["address"]
     finally:

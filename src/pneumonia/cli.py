@@ -45,11 +45,12 @@ def list_versions(env: str | None) -> None:
 def prune(keep: int, yes: bool, env: str | None) -> None:
     """Remove what killed runs left, and old versions except those that a remaining version was made from."""
     from pneumonia.base.errors import UserError
+    from pneumonia.base.files import find_leftovers
     from pneumonia.datasets.versions import choose_removable, remove, size_of, summarise_versions
 
-    found, unfinished = _find(env)
+    found, root = _find(env)
     old = choose_removable(found, keep)
-    leftovers = [path for path in unfinished if path.parent not in set(old["path"])]
+    leftovers = [path for path in find_leftovers(root) if path.parent not in set(old["path"])]
     if old.empty and not leftovers:
         click.echo("Nothing to remove.")
         return
@@ -68,15 +69,14 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
     click.echo(f"Removed {megabytes:,.1f} MB.")
 
 
-def _find(env: str | None) -> "tuple[pd.DataFrame, list[Path]]":
-    """Find the versions of an environment, and the unfinished files that killed runs left in its folder."""
+def _find(env: str | None) -> "tuple[pd.DataFrame, Path]":
+    """Find the versions of an environment, and the folder of its data."""
     from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
     from kedro.io import CatalogConfigResolver
     from kedro.utils import find_kedro_project
 
-    from pneumonia.base.files import find_leftovers
     from pneumonia.datasets.versions import find_versions
 
     project = find_kedro_project(Path.cwd())
@@ -87,5 +87,4 @@ def _find(env: str | None) -> "tuple[pd.DataFrame, list[Path]]":
     entries, root = loader["catalog"], project / loader["globals"]["root"]
     named = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
     catalog = CatalogConfigResolver(entries)  # some entries stand for several datasets
-    versions = find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project)
-    return versions, find_leftovers(root)
+    return find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project), root

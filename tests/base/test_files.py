@@ -130,3 +130,9 @@ def test_a_file_system_that_cannot_sync_folders_is_good_enough(tmp_path, monkeyp
     write_whole(tmp_path / "file.txt", b"one")
 
     assert (tmp_path / "file.txt").read_bytes() == b"one"
+
+
+def test_a_file_that_is_finished_while_leftovers_are_listed_is_none_of_them(tmp_path):
+    (tmp_path / f"{PART}gone").symlink_to(tmp_path / "renamed meanwhile")
+
+    assert find_leftovers(tmp_path) == []

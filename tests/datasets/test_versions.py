@@ -167,7 +167,7 @@ def test_what_cannot_be_removed_is_named(saved, monkeypatch):
 
     add_model(saved, "e")
     (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
-    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), []))
+    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), saved))
     monkeypatch.setattr(versions.shutil, "rmtree", refuse)
     result = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
 
@@ -180,7 +180,7 @@ def test_the_commands_list_ask_and_remove(saved, monkeypatch):
 
     add_model(saved, "e")
     (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
-    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), []))
+    monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), saved))
     runner = CliRunner()
 
     listed = runner.invoke(cli.cli, ["versions", "list"])

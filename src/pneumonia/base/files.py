@@ -101,8 +101,11 @@ def find_leftovers(root: Path) -> list[Path]:
 
 
 def _last_change(path: Path) -> float:
-    """Return when a file, or anything in a folder, was last written."""
-    return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
+    """Return when a file, or anything in a folder, was last written: now, if another process is just finishing it."""
+    try:
+        return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
 
 
 def sha256_of_file(path: Path) -> str:

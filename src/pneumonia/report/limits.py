@@ -99,8 +99,9 @@ def say_optimism(run_record: Mapping[str, Any]) -> str:
         "the calibration": evaluation["calibration"] != "none",
         "the threshold": evaluation["threshold_rule"] != "fixed",
     }
-    *others, last = [name for name, was_chosen in chosen.items() if was_chosen] or ["nothing"]
-    if last == "nothing":
+    names = [name for name, was_chosen in chosen.items() if was_chosen]
+    if not names:
         return "No part of the model was chosen on the validation images."
+    *others, last = names
     named = f"{', '.join(others)} and {last} were" if others else f"{last} was"
     return f"Validation figures are optimistic: {named} chosen on those images."
