@@ -1,8 +1,11 @@
+import copy
+import functools
+
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters, Parameters
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +43,22 @@ def test_the_delivered_parameters_are_valid(delivered):
 def test_an_impossible_parameter_is_refused(delivered, change, message):
     with pytest.raises(ValidationError, match=message):
         IngestParameters.model_validate({**delivered, **change})
+
+
+def numbers(group, prefix=()):
+    """Return the path of each number of the parameters, with the number."""
+    for name, value in group.items():
+        if isinstance(value, dict):
+            yield from numbers(value, (*prefix, name))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield (*prefix, name), value
+
+
+def test_no_number_may_be_infinite_or_overflow(default_parameters):
+    for path, value in numbers(default_parameters):
+        for impossible in (float("inf"), float("nan")) if isinstance(value, float) else (10**20,):
+            changed = copy.deepcopy(default_parameters)
+            group = functools.reduce(dict.__getitem__, path[:-1], changed)
+            group[path[-1]] = impossible
+            with pytest.raises(ValidationError, match=path[-1]):
+                Parameters.model_validate(changed)

@@ -1,6 +1,6 @@
 """The groups of parameters that say which images there are, and what all groups have in common."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import regex
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -8,12 +8,29 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+# TensorFlow and NumPy take seeds and sizes of 32 bits.
+MOST = 2**31 - 1
+
+
 class Group(BaseModel):
-    """A group of parameters: immutable, and without keys that nobody reads."""
+    """A group of parameters: immutable, without keys that nobody reads, and without numbers that overflow."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, protected_namespaces=(), use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
+
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, value: Any) -> Any:
+        """Refuse an integer that does not fit in 32 bits."""
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"must be at most {MOST:,}")
+        return value
 
 
 def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:

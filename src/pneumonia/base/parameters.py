@@ -95,7 +95,7 @@ class ModelParameters(Group):
 class TrainingParameters(Group):
     """How the network is trained."""
 
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    seed: Annotated[int, Field(ge=0)]
     """Seed of the initial weights, the order of the images and their random changes. [integer]"""
     target: Literal["auto", "etiology", "class"]
     """What the network learns to distinguish. etiology: no, bacterial and viral pneumonia; the probability of pneumonia
