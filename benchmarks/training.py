@@ -37,6 +37,7 @@ from kedro.config import OmegaConfigLoader
 
 from pneumonia.base.parameters import Parameters
 from pneumonia.model.compiling import compile_network
+from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.hardware import Hardware, choose_hardware
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
 from pneumonia.pixels.augmentation import N_DRAWS, augment
@@ -102,7 +103,7 @@ def keras_step(parameters: Parameters, size: int, policy: str) -> Callable[[int]
     """Return a function that makes so many training steps of the default network."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
-    network = make_network(parameters.model.name, size, etiologies=KINDS)
+    network = fuse_normalisation(make_network(parameters.model.name, size, etiologies=KINDS))
     keras.config.set_dtype_policy(former)
     compile_network(network, parameters.training, 100, Hardware("cpu", (), policy, False, "a benchmark"))
     images = tf.random.stateless_uniform((parameters.training.batch_size, size, size, 1), (0, 0), 0, 256, tf.int32)

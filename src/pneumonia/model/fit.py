@@ -16,6 +16,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pneumonia.base.errors import UserError
+from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import JudgeEpoch, LogEvents, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, TrainingStates
 from pneumonia.model.compiling import compile_network
@@ -162,7 +163,7 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
     copy = _make_copy(member, store)
     strategy = make_strategy(hardware)
     with strategy.scope(), _policy(hardware.policy):
-        network = build(recipe, recipe.training_size)
+        network = fuse_normalisation(build(recipe, recipe.training_size))
         compile_network(network, recipe.training, steps, hardware)
         if not recipe.training.restart:
             take_up(network, progress, member.state)
