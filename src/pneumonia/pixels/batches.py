@@ -134,7 +134,6 @@ def make_train_input(
         in the column of the negative class or of the etiology, 0 elsewhere, `[b, 1 + k]`.
     """
     read = _make_reader(store, manifest, memory_limit_mb)
-    labelling = labelling or Labelling()
     targets, kinds = _targets(manifest), _kinds(manifest, labelling.etiologies)
     class_weights = labelling.class_weights or dict.fromkeys(manifest["label"], 1.0)
     weights = _on_cpu(manifest["label"].map(class_weights), np.float32)
