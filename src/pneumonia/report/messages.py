@@ -98,9 +98,10 @@ def say_training(history: pd.DataFrame) -> str:
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
     run = history["epoch"].max()
+    which, them = ("that epoch", "it") if len(kept) == 1 else ("those epochs", "them")
     return (
-        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC {aucs} (optimistic: used to "
-        f"choose the epoch{'' if len(kept) == 1 else 's'})."
+        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC of {which} {aucs} (optimistic: "
+        f"used to choose {them})."
     )
 
 

@@ -41,6 +41,12 @@ def test_a_slope_that_cannot_be_fitted_is_named_in_the_legend(predictions, metri
     assert legend.get_texts()[1].get_text().startswith("after: slope cannot be fitted, observed / expected 1.")
 
 
+def test_probabilities_that_were_not_calibrated_are_drawn_once(predictions, metrics):
+    plain = predictions.assign(calibrated_probability=predictions["probability"])
+    (label,) = figures.draw_calibration(plain, metrics).axes[1].get_legend().get_texts()
+    assert label.get_text().startswith("not calibrated: slope ")
+
+
 def test_colours_of_the_classes_are_told_apart_by_everybody():
     # Relative luminance of the two differs, so that they are told apart without colour as well.
     from matplotlib.colors import to_rgb

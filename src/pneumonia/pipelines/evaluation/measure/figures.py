@@ -109,17 +109,23 @@ def _curve_label(metrics: dict[str, Any], split: str, name: str) -> str:
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
-    """Draw observed over predicted shares of the positive class on test, with 95% intervals after calibration."""
+    """Draw observed over predicted shares of the positive class on test, with 95% intervals of what is reported.
+
+    Before and after calibration, or once where there was none.
+    """
     from pneumonia.report.style import MUTED, SERIES, new_figure
 
     figure, (axes, below) = new_figure(4.6, 3.9, rows=2, sharex=True, height_ratios=[4, 1])
     columns = columns_of(predictions, "test")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-    for name, when, colour in (("probability", "before", SERIES[5]), ("calibrated_probability", "after", SERIES[2])):
+    is_calibrated = (columns["calibrated_probability"] != columns["probability"]).any()
+    reported = ("calibrated_probability", "after" if is_calibrated else "not calibrated", SERIES[2], metrics["test"])
+    network = ("probability", "before", SERIES[5], metrics["test"]["uncalibrated"])
+    for name, when, colour, measured in (network, reported) if is_calibrated else (reported,):
         bins = reliability(columns[name], columns["target"], columns["group"])
-        if when == "after":
+        if name == "calibrated_probability":
             axes.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, linewidth=2.2, alpha=0.4)
-        label = _calibration_label(when, metrics["test"] if when == "after" else metrics["test"]["uncalibrated"])
+        label = _calibration_label(when, measured)
         axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=label)
         size = 14 + 100 * bins["n"] / bins["n"].max()
         axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
