@@ -380,6 +380,13 @@ def test_readme_says_in_a_sentence_each_where_to_change_what():
         assert all(re.search(rf"\b{name}\b", text) for name in names), entry
 
 
+def test_readme_calls_what_was_measured_on_validation_optimistic():
+    results = " ".join(PAGES["README.md"].split("## Results")[1].split("## ")[0].split())
+
+    assert "| validation, corrupted in" in results
+    assert "everything measured on validation is optimistic" in results
+
+
 def test_the_diagram_of_the_readme_is_that_of_the_pipelines():
     from pneumonia.pipelines import evaluation, imbalance, ingest, inputs, training
 

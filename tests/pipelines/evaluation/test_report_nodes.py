@@ -101,6 +101,18 @@ def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     assert "corrupted in" not in page
 
 
+def test_the_corrupted_images_of_the_report_are_those_of_test_and_each_auc_has_its_interval(report, robustness):
+    section = re.search(r'<section id="robustness">.*?</section>', report, re.DOTALL).group()
+    rows = re.findall(r"<tr><td>(.*?)</td></tr>", section)
+
+    assert "same test images" in section
+    assert "validation" not in section
+    assert re.findall(r"<th>(.*?)</th>", section)[2:5] == ["auc", "low", "high"]
+    assert len(rows) == len(robustness) == 28
+    for row, (low, high) in zip(rows, robustness[["low", "high"]].itertuples(index=False), strict=True):
+        assert re.split(r"</td><td[^>]*>", row)[3:5] == [say_cell(low), say_cell(high)]
+
+
 def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):
     assert "No network was trained on the rim alone" not in report
     assert "Nothing was cross-validated" not in report
