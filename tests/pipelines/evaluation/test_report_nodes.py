@@ -95,6 +95,10 @@ def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pict
     assert "CC BY 4.0" not in page
 
 
+def test_the_report_counts_blank_images_among_all_files(report):
+    assert re.search(r"<td>blank</td><td>[^<]*</td><td[^>]*>3</td><td>of one grey level</td>", report)
+
+
 def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
