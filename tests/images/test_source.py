@@ -438,6 +438,26 @@ def test_keys_and_signatures_are_not_shown(address):
     assert "***" in source.address
 
 
+@pytest.mark.parametrize("root", ["KEY:SECRET@bucket/set", "set?X-Amz-Signature=SECRET"])
+def test_keys_and_signatures_are_in_no_cache(tmp_path, monkeypatch, default_parameters, root):
+    monkeypatch.setattr("pneumonia.images.storage._STAMP_KEYS", ("created",))  # all that memory tells of a file
+    file_system = fsspec.filesystem("memory")
+    file_system.pipe(f"/{root}/train/NORMAL/a.jpeg", b"one")
+    source = ImageSource(f"memory://{root}")
+    try:
+        examine_files(
+            source,
+            IndexCache(tmp_path / "cache.sqlite"),
+            IngestParameters.model_validate(default_parameters["ingest"]),
+        )
+    finally:
+        file_system.rm(f"/{root.split('/')[0]}", recursive=True)
+
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"train/NORMAL/a.jpeg" in written
+    assert b"SECRET" not in written
+
+
 @pytest.mark.parametrize(
     "read", [lambda source: source.read_side_file("groups.csv"), lambda source: source.read_table("groups.csv")]
 )
