@@ -10,6 +10,7 @@ from pneumonia.base.addresses import hide_all_credentials, hide_credentials
         ("s3://KEY:SE@CRET@bucket/set", "s3://***@bucket/set"),
         ("s3://KEY:SE/CRET+/=@bucket/set", "s3://***@bucket/set"),
         ("s3://TOKEN@bucket/set", "s3://***@bucket/set"),
+        ("s3://TO@KEN@bucket/set", "s3://***@bucket/set"),
         ("https://host/a.zip?X-Amz-Signature=SECRET&X-Amz-Date=1", "https://host/a.zip?***"),
         ("simplecache::s3://KEY:SECRET@bucket/set", "simplecache::s3://***@bucket/set"),
         (
