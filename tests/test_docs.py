@@ -380,6 +380,13 @@ def test_readme_says_in_a_sentence_each_where_to_change_what():
         assert all(re.search(rf"\b{name}\b", text) for name in names), entry
 
 
+def test_readme_names_the_commands_for_the_graph_and_the_notebooks():
+    code = " ".join(body for language, body in fences(PAGES["README.md"]) if language == "bash")
+
+    for command in ("kedro viz", "make viz", "make site", '".[notebooks]"', "kedro jupyter lab --env=demo"):
+        assert command in code
+
+
 def test_readme_calls_what_was_measured_on_validation_optimistic():
     results = " ".join(PAGES["README.md"].split("## Results")[1].split("## ")[0].split())
 
