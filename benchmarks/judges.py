@@ -22,7 +22,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from pneumonia.base.parameters import EvaluationParameters, InputsParameters
-from pneumonia.model.predict import predict
+from pneumonia.model.predict import load_model, predict
 from pneumonia.pixels.decoding import decode_image
 from pneumonia.study.judges import Judged, judge
 
@@ -65,9 +65,7 @@ def main() -> None:
 
 def load(model: Any) -> Any:
     """Load a model from a file; return a loaded one as it is."""
-    import keras
-
-    return keras.models.load_model(model) if isinstance(model, Path) else model
+    return load_model(model) if isinstance(model, Path) else model
 
 
 def print_judged(name: str, model: Any, images: Judged, external: Judged | None, evaluation: EvaluationParameters):

@@ -380,6 +380,60 @@ def test_readme_says_in_a_sentence_each_where_to_change_what():
         assert all(re.search(rf"\b{name}\b", text) for name in names), entry
 
 
+def test_readme_names_the_commands_for_the_graph_and_the_notebooks():
+    code = " ".join(body for language, body in fences(PAGES["README.md"]) if language == "bash")
+
+    for command in ("kedro viz", "make viz", "make site", '".[notebooks]"', "kedro jupyter lab --env=demo"):
+        assert command in code
+
+
+def test_readme_calls_what_was_measured_on_validation_optimistic():
+    results = " ".join(PAGES["README.md"].split("## Results")[1].split("## ")[0].split())
+
+    assert "| validation, corrupted in" in results
+    assert "everything measured on validation is optimistic" in results
+
+
+def insert(path, before, text):
+    """Put text before the only place of a file that says so."""
+    content = path.read_text(encoding="utf-8")
+    assert content.count(before) == 1, (path, before)
+    path.write_text(content.replace(before, text + before), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_recipe_for_another_augmentation_works_as_it_is_written(copy_project, tmp_path):
+    section = PAGES["docs/extending.md"].split("## Another augmentation")[1].split("\n## ")[0]
+    function, call, field = (body for language, body in fences(section) if language == "python")
+    folder = copy_project(tmp_path / "copy")
+    (folder / "docs").mkdir()
+    for name in ("docs/parameters.py", "docs/parameters.md", "tests/pixels/test_augmentation.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(PAGES.get(name) or (ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+
+    code, tests = folder / "src/pneumonia/pixels/augmentation.py", folder / "tests/pixels/test_augmentation.py"
+    insert(code, "def erase(", f"{function}\n\n")
+    insert(code, "}\nN_DRAWS", ', "vignette": 1')
+    insert(code, "    return tf.cast(tf.round(_clipped(x))", textwrap.indent(call, "    "))
+    insert(folder / "src/pneumonia/base/parameters.py", "    erase: Annotated", textwrap.indent(field, "    "))
+    insert(folder / "conf/base/parameters_inputs.yml", "    erase: ", "    vignette: 0.3\n")
+    insert(folder / "conf/notes/parameters.yml", "    erase: ", "    vignette: 0.0\n")
+    insert(tests, "}\n\n\n@pytest", '    "vignette": (1, lambda x, d: aug.vignette(x, d, 0.5)),\n')
+    insert(tests, "erase=0.2,\n)", "vignette=0.3, ")
+
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    for words in (["docs/parameters.py"], ["-m", "pytest", "-q", str(tests)]):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " passed" in done.stdout
+    page = (folder / "docs/parameters.md").read_text(encoding="utf-8")
+    row = "| `inputs.augmentation.vignette` | `0.3` | share | Largest share by which the corners are darkened |"
+    assert row in page
+    assert "# Largest share by which" in (folder / "conf/base/parameters_inputs.yml").read_text(encoding="utf-8")
+
+
 def test_the_diagram_of_the_readme_is_that_of_the_pipelines():
     from pneumonia.pipelines import evaluation, imbalance, ingest, inputs, training
 

@@ -87,7 +87,39 @@ def is_mode(part):
     return isinstance(part, ast.Constant) and isinstance(part.value, str) and set(part.value) <= set("rwaxbt+")
 
 
-RULES = (too_many_parameters, too_long, too_long_files, strangers_at_the_top, texts_in_some_encoding)
+def models_whose_code_may_run(files):
+    """Return the calls that load a model by Keras without saying that code in it is not run, by file and line."""
+    return {
+        f"{path}:{call.lineno}"
+        for path, text in files.items()
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and is_loading_by_keras(call) and "safe_mode=True" not in ast.unparse(call)
+    }
+
+
+def is_loading_by_keras(call):
+    """Tell whether a call is one of Keras's own. That of this project, `load_model` alone, calls it safely."""
+    names = ("load_model", "model_from_json", "deserialize_keras_object")
+    return isinstance(call.func, ast.Attribute) and call.func.attr in names
+
+
+RULES = (
+    too_many_parameters,
+    too_long,
+    too_long_files,
+    strangers_at_the_top,
+    texts_in_some_encoding,
+    models_whose_code_may_run,
+)
+
+
+def test_benchmarks_and_notebooks_load_models_as_safely(project):
+    paths = [*project.glob("benchmarks/*.py"), *project.glob("notebooks/*.ipynb")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+    assert len(texts) > 2
+    assert models_whose_code_may_run({name: text for name, text in texts.items() if name.endswith(".py")}) == set()
+    assert not [name for name, text in texts.items() if name.endswith(".ipynb") and "models.load_model" in text]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -114,6 +146,8 @@ def test_most_functions_are_short(files):
         (texts_in_some_encoding, "a/b.py", 'open("x")', "a/b.py:1"),
         (texts_in_some_encoding, "a/b.py", 'path.open("w")', "a/b.py:1"),
         (texts_in_some_encoding, "a/b.py", 'subprocess.run(["git"], text=True)', "a/b.py:1"),
+        (models_whose_code_may_run, "a/b.py", "keras.models.load_model(path)", "a/b.py:1"),
+        (models_whose_code_may_run, "a/b.py", "keras.models.load_model(path, safe_mode=False)", "a/b.py:1"),
     ],
 )
 def test_a_rule_names_what_breaks_it(rule, path, code, named):
@@ -128,6 +162,7 @@ def test_a_rule_names_what_breaks_it(rule, path, code, named):
         (too_long_files, "a/b.py", "\n" * 300),
         (strangers_at_the_top, "images/storage.py", ""),
         (texts_in_some_encoding, "a/b.py", 'path.read_text(encoding="utf-8")'),
+        (models_whose_code_may_run, "a/b.py", "keras.models.load_model(path, safe_mode=True)\nload_model(path)"),
         (texts_in_some_encoding, "a/b.py", 'path.open("rb")\nImage.open(file)\nstore.open(64, "squeeze")'),
     ],
 )

@@ -181,6 +181,25 @@ def test_a_run_starts_and_ends_where_it_is_told(resumed, selection, made, kept):
         assert versions(resumed, name) == before[name], name
 
 
+@pytest.mark.slow
+def test_a_model_is_evaluated_after_its_images_are_gone(tmp_path, tiny_checkout, tiny_images):
+    for name, content in tiny_images.items():
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    folder = tiny_checkout(tmp_path / "checkout")
+    (folder / "conf/tiny/parameters.yml").rename(folder / "conf/local/parameters.yml")
+    succeed(folder, "run", "--pipelines=training", f"--params=images={tmp_path / 'mine'}")
+    shutil.rmtree(tmp_path / "mine")
+
+    ended = succeed(folder, "run", "--pipelines=evaluation")
+
+    for name in ("report.html", "model_card.md", "metrics.json", "run_record.json", "pointing.json"):
+        (path,) = folder.glob(f"data/*/{name}/*/{name}")
+        assert path.stat().st_size > 0, name
+    assert "Maps are not compared with known lesions: There are no images" in ended.stderr
+
+
 def lineage(folder):
     """The lineage of the newest model."""
     return json.loads(max(folder.glob("data/tiny/*/model_lineage.json/*/model_lineage.json")).read_text())

@@ -1,9 +1,11 @@
 """Commands of this project besides Kedro's own: `kedro versions list` and `kedro versions prune`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.cli.jupyter import jupyter as kedro_jupyter
 from kedro.framework.cli.utils import env_option
 
 from pneumonia.datasets.errors import plainly
@@ -11,10 +13,28 @@ from pneumonia.datasets.errors import plainly
 if TYPE_CHECKING:
     import pandas as pd
 
+# What each of Kedro's commands for notebooks imports.
+_OF_JUPYTER = {"lab": "jupyterlab", "notebook": "notebook", "setup": "ipykernel"}
+
 
 @click.group(name="pneumonia")
 def cli() -> None:
     """Commands of this project."""
+
+
+@cli.group(commands=kedro_jupyter.commands, help=kedro_jupyter.help)
+@click.pass_context
+@plainly
+def jupyter(context: click.Context) -> None:
+    """Refuse Kedro's commands for notebooks without their packages: Kedro itself would say no more than `None`."""
+    from pneumonia.base.errors import UserError
+
+    package = _OF_JUPYTER.get(context.invoked_subcommand or "")
+    if package and find_spec(package) is None:
+        raise UserError(
+            f"kedro jupyter {context.invoked_subcommand} needs {package}, which is not installed. Install JupyterLab: "
+            'pip install -c constraints.txt -e ".[notebooks]", and start kedro jupyter lab.'
+        )
 
 
 @cli.group()

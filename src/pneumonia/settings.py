@@ -21,8 +21,9 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 
 HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHook(), UserErrorHook())
 
-# kedro-mlflow breaks a run with its file store when it is merely installed. Its metadata (2.0.3) names it with _.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro_mlflow")
+# kedro-mlflow breaks a run with its file store when it is merely installed. Kedro compares names as the metadata write
+# them: with - in its release 0.13.0, with _ in 2.0.3.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = PlainConfigLoader
 SESSION_CLASS = PlainSession

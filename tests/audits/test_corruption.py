@@ -36,6 +36,16 @@ def test_an_image_is_damaged_alike_whatever_follows_it(images: np.ndarray, kind:
     np.testing.assert_array_equal(corrupt(images[:2], kind, 2, seed=5), corrupt(images, kind, 2, seed=5)[:2])
 
 
+def test_a_set_that_is_damaged_in_parts_is_damaged_as_in_one() -> None:
+    alike = np.full((520, 8, 8), 128, np.uint8)
+    whole = corrupt(alike, "noise", 2)
+
+    np.testing.assert_array_equal(
+        np.concatenate([corrupt(alike[i : i + 512], "noise", 2, first=i) for i in (0, 512)]), whole
+    )
+    assert (whole[0] != whole[512]).any()
+
+
 def test_another_seed_draws_other_noise(images: np.ndarray) -> None:
     assert (corrupt(images, "noise", 1, seed=1) != corrupt(images, "noise", 1, seed=2)).any()
 

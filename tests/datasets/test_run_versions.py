@@ -39,6 +39,7 @@ def catalog(tmp_path, write):
             "manifest_sha256": hashlib.sha256(content).hexdigest(),
             "weights_sha256": f"weights of {version}",
             "versions": {"split_manifest": manifest, "class_weights": f"w{version[-1]}"},
+            **dict.fromkeys(("pixels", "image_size", "resize", "class_names"), "of no matter here"),
         }
         write("model_lineage", version, lineage)
     for version, model in (("e1", "v1"), ("e2", "v2"), ("e3", "v1"), ("e4", "v3")):
@@ -84,6 +85,13 @@ def test_a_model_that_was_never_judged_has_no_decision(catalog, tmp_path):
 def test_a_model_without_lineage_is_refused(catalog):
     with pytest.raises(UserError, match="There is no model_lineage of version v3"):
         find_companions(catalog, OUTPUTS, "v3")
+
+
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_a_lineage_that_says_nothing_is_refused(catalog, tmp_path, content):
+    (tmp_path / "model_lineage.json/v1/model_lineage.json").write_text(content)
+    with pytest.raises(UserError, match=r"model_lineage does not say what its model was made from: versions, manifest"):
+        find_companions(catalog, OUTPUTS, "v1")
 
 
 def test_a_version_is_loaded_and_the_dataset_left_as_it_was(catalog):

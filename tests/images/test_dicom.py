@@ -144,6 +144,11 @@ def test_an_unsuitable_file_is_refused_in_one_sentence(reason):
     assert examine_image(make(**REFUSED[reason]), "a.dcm", LIMITS).problem == reason
 
 
+def test_an_image_of_one_grey_level_gets_a_note():
+    assert examine_image(make(PixelData=bytes(2 * 40 * 48)), "a.dcm", LIMITS).note == "blank: one grey level"
+    assert examine_image(make(), "a.dcm", LIMITS).note == ""
+
+
 def test_the_decoder_refuses_the_same_files():
     with pytest.raises(UserError, match="raw detector data"):
         decode_image(make(PresentationIntentType="FOR PROCESSING"), 32, "pad")

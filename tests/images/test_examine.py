@@ -57,6 +57,30 @@ def test_a_jpeg_whose_end_was_put_back_after_a_cut_is_truncated(image, share):
     assert facts.problem.startswith("truncated")
 
 
+@pytest.fixture
+def progressive(image):
+    """A progressive JPEG, and where each of its scans begins."""
+    data = encode(image.resize((480, 400)), quality=95, progressive=True)
+    return data, [place for place in range(len(data)) if data[place : place + 2] == b"\xff\xda"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_progressive_jpeg_whose_end_was_put_back_after_a_cut_is_truncated(progressive, share):
+    data, _ = progressive
+
+    assert examine(data[: int(len(data) * share)] + b"\xff\xd9").problem.startswith("truncated")
+
+
+def test_a_progressive_jpeg_that_was_cut_between_two_scans_passes_as_the_documentation_says(progressive, project):
+    data, scans = progressive
+
+    assert len(scans) > 3
+    assert [examine(data[:scan] + b"\xff\xd9").problem for scan in scans[1:]] == [""] * (len(scans) - 1)
+    assert [examine(data[:scan]).problem[:9] for scan in scans[1:]] == ["truncated"] * (len(scans) - 1)
+    page = " ".join((project / "docs/images.md").read_text(encoding="utf-8").split())
+    assert "nor the last scans of a progressive JPEG that was cut exactly between two of them" in page
+
+
 def test_a_whole_jpeg_with_a_flat_border_is_not_taken_for_truncated(image):
     framed = Image.new("L", (200, 200), 90)
     framed.paste(image, (50, 0))

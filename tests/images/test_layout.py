@@ -97,7 +97,7 @@ def test_of_two_side_files_the_one_nearer_to_the_images_counts():
     listing = arrange(members("x/groups.csv", "groups.csv", "x/train/NORMAL/a.jpeg", "y/groups.csv"))
 
     assert listing.side_files["groups.csv"].name == "x/groups.csv"
-    assert listing.others == ("y/groups.csv",)
+    assert listing.others == ("groups.csv", "y/groups.csv")
 
 
 def test_an_image_outside_of_the_class_folders_gets_a_row_with_its_problem():
@@ -127,6 +127,19 @@ def test_the_listing_does_not_depend_on_the_order_of_files():
     names = ["x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/a.jpeg", "x/.DS_Store", "x/val/PNEUMONIA/b.jpeg", "z.txt"]
 
     assert arrange(members(*names)) == arrange(members(*reversed(names)))
+
+
+def test_every_file_is_counted_once_as_an_image_junk_a_side_file_or_another():
+    names = ["x/train/NORMAL/a.jpeg", "x/x/train/NORMAL/a.jpeg", "x/.DS_Store", "x/val/PNEUMONIA/b.jpeg", "z.txt"]
+    names += ["groups.csv", "x/groups.csv", "x/train/groups.csv", "x/train/NORMAL/t.csv", "x/loose.png", "y/notes.csv"]
+    raw = [*members(*names), *members("x/train/NORMAL/a.jpeg", "x/train/NORMAL/a.jpeg", "z.txt")]
+
+    listing = arrange(raw)
+
+    assert len(set(paths(listing))) == len(listing.files)
+    counted = (len(listing.files), sum(listing.junk.values()), len(listing.side_files), len(listing.others))
+    assert sum(counted) == len(raw) == 14
+    assert counted == (5, 2, 1, 6)
 
 
 def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():

@@ -5,6 +5,7 @@ import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.folders import MOST_FILES, FileStorage
 from pneumonia.images.index import examine_files
 from pneumonia.images.members import Member
 from pneumonia.images.source import ImageSource, UnreadableError
@@ -261,6 +263,17 @@ def test_the_stamp_of_a_file_changes_when_it_is_rewritten(folder):
     assert before["train/NORMAL/a.jpeg"] != after["train/NORMAL/a.jpeg"]
 
 
+@pytest.mark.parametrize(("inode", "written", "changed"), [(8, 1, 1), (7, 2, 1), (7, 1, 2)])
+def test_the_inode_or_a_time_alone_makes_another_stamp(inode, written, changed):
+    def stamp(inode, written, changed):
+        times = {"st_mtime_ns": written, "st_ctime_ns": changed}
+        status = os.stat_result((stat.S_IFREG, inode, 1, 1, 0, 0, 5, 0, 0, 0), times)
+        (member,) = FileStorage(SimpleNamespace(name="a.png", resolve=str, stat=lambda: status)).members()
+        return member.stamp
+
+    assert stamp(inode, written, changed) != stamp(7, 1, 1) == stamp(7, 1, 1)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("is_zip", [False, True])
 def test_a_closed_folder_or_zip_is_named_with_what_to_do(folder, zipped, is_zip):
@@ -317,6 +330,36 @@ def test_a_tree_of_links_with_a_billion_paths_is_listed_at_once(folder):
 
     assert found["train/NORMAL/a.jpeg"] == ""
     assert list(found.values()).count("link to a folder that is listed already") == 58
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need POSIX")
+def test_a_folder_met_again_below_a_link_is_listed_once(folder):
+    (folder / "train/NORMAL/up").symlink_to(folder.parent)
+
+    assert problems(ImageSource(str(folder))) == {
+        "test/PNEUMONIA/b.jpeg": "",
+        "train/NORMAL/a.jpeg": "",
+        f"train/NORMAL/up/{folder.name}": "folder that is listed already",
+    }
+
+
+def test_a_folder_with_more_files_than_any_set_has_is_refused_with_what_to_do(folder, monkeypatch):
+    assert MOST_FILES >= 10 * 1_000_000
+    monkeypatch.setattr("pneumonia.images.folders.MOST_FILES", 2)
+    assert len(ImageSource(str(folder)).listing.files) == 2
+    write(folder, "train/NORMAL/c.jpeg")
+
+    with pytest.raises(UserError, match=r"more than 2 files below .*images\. Name the folder of the images\."):
+        _ = ImageSource(str(folder)).listing
+
+
+@pytest.mark.skipif(not Path("/proc").is_mount(), reason="this machine has no /proc")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_the_state_of_the_machine_is_no_folder_of_images(folder, is_link):
+    (folder / "link").symlink_to("/proc/self")
+
+    with pytest.raises(UserError, match=r" has no images: it shows the state of the machine\. Name the folder of the"):
+        _ = ImageSource(str(folder) if is_link else "/proc/self").listing
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -393,6 +436,26 @@ def test_keys_and_signatures_are_not_shown(address):
         _ = source.listing
     assert "SECRET" not in f"{source!r} {source.address} {error.value}"
     assert "***" in source.address
+
+
+@pytest.mark.parametrize("root", ["KEY:SECRET@bucket/set", "set?X-Amz-Signature=SECRET"])
+def test_keys_and_signatures_are_in_no_cache(tmp_path, monkeypatch, default_parameters, root):
+    monkeypatch.setattr("pneumonia.images.storage._STAMP_KEYS", ("created",))  # all that memory tells of a file
+    file_system = fsspec.filesystem("memory")
+    file_system.pipe(f"/{root}/train/NORMAL/a.jpeg", b"one")
+    source = ImageSource(f"memory://{root}")
+    try:
+        examine_files(
+            source,
+            IndexCache(tmp_path / "cache.sqlite"),
+            IngestParameters.model_validate(default_parameters["ingest"]),
+        )
+    finally:
+        file_system.rm(f"/{root.split('/')[0]}", recursive=True)
+
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"train/NORMAL/a.jpeg" in written
+    assert b"SECRET" not in written
 
 
 @pytest.mark.parametrize(

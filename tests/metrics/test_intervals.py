@@ -176,10 +176,13 @@ def coverage(truths, sizes):
 )
 def test_composites_cover_the_truth_where_one_rate_is_perfect(truths, sizes):
     found = coverage(truths, sizes)
+    # Given a perfect rate, its own exact bound may miss the truth more often, and with it all that rests on that rate.
+    of_rates = min(found[rate][1] for rate in ("sensitivity", "specificity"))
+    assert set(found) == {name for name, entry in METRICS.items() if entry.of == "decision"}
     for name, (of_all, of_perfect) in found.items():
+        rests_on_both = name in ("balanced_accuracy", "accuracy", "f1", "mcc")
         assert of_all >= 0.939, name
-        if name in ("balanced_accuracy", "accuracy", "f1", "mcc"):
-            assert of_perfect >= 0.93, name
+        assert of_perfect >= (0.93 if rests_on_both else min(0.93, of_rates - 1e-9)), name
 
 
 def test_a_perfect_specificity_does_not_hide_how_uncertain_it_is():

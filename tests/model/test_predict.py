@@ -1,3 +1,5 @@
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -50,4 +52,24 @@ def test_batches_do_not_change_what_is_predicted(model, images):
 def test_a_model_that_cannot_be_loaded_is_refused_by_name(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no archive")
     with pytest.raises(UserError, match=r"model\.keras is not a complete model"):
+        load_model(tmp_path / "model.keras")
+
+
+def test_code_that_a_model_carries_is_not_run(tmp_path):
+    image = keras.Input((2,))
+    keras.Model(image, keras.layers.Lambda(lambda x: x + 1, output_shape=(2,))(image)).save(tmp_path / "model.keras")
+
+    assert keras.models.load_model(tmp_path / "model.keras", safe_mode=False)
+    with pytest.raises(UserError, match=r"not a complete model of this project"):
+        load_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("config", [b"[" * 200_000 + b"]" * 200_000, b"[]", b"{}"], ids=["deep", "list", "record"])
+def test_a_model_whose_description_is_nested_too_deep_or_empty_is_refused_by_name(tmp_path, config):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "whole.keras")
+    with zipfile.ZipFile(tmp_path / "whole.keras") as whole, zipfile.ZipFile(tmp_path / "model.keras", "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, config if name == "config.json" else whole.read(name))
+
+    with pytest.raises(UserError, match=r"model\.keras is not a complete model of this project"):
         load_model(tmp_path / "model.keras")

@@ -2,10 +2,10 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, features
 
 from pneumonia.base.errors import UserError
-from pneumonia.pixels.decoding import decode_image
+from pneumonia.pixels.decoding import DECODER, decode_image
 
 
 def encode(image, file_format="PNG", **arguments):
@@ -30,6 +30,13 @@ def grey():
 
 def test_an_image_of_the_right_size_keeps_every_pixel(grey):
     assert np.array_equal(decode_image(encode(Image.fromarray(grey)), 24, "squeeze"), grey)
+
+
+def test_the_decoder_is_named_with_the_releases_of_pillow_and_of_the_jpeg_library(tiny_store):
+    jpeg = features.version("libjpeg_turbo") or features.version("jpg")
+
+    assert DECODER.endswith(f"-pillow{Image.__version__}-jpeg{jpeg}")
+    assert tiny_store.fingerprint == f"32-squeeze-{DECODER}"
 
 
 def test_the_result_is_uint8_of_the_wanted_size(grey):

@@ -173,6 +173,16 @@ def test_a_model_in_a_folder_with_another_models_lineage_is_refused(saved):
         Predictor.from_folder(saved)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("[]", "No model_lineage in"), ("{}", "No model_lineage in"), ("[" * 200_000, r"model_lineage\.json is damaged")],
+)
+def test_a_model_in_a_folder_with_a_lineage_that_says_nothing_is_refused(saved, content, said):
+    (saved / "07_model_output/model_lineage.json/2/model_lineage.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        Predictor.from_folder(saved)
+
+
 def test_a_model_file_that_was_cut_is_refused(saved):
     path = saved / "06_models/pneumonia_model.keras/2/pneumonia_model.keras"
     path.write_bytes(path.read_bytes()[:1000])

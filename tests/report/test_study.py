@@ -54,14 +54,21 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text():
+@pytest.fixture(scope="module")
+def page():
     table = results(0.05)
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
     given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external="none")
+    return write_study_report(table, summarise_study(table), b"png", context, given)
 
-    page = write_study_report(table, summarise_study(table), b"png", context, given)
 
+def test_the_page_calls_its_figures_on_validation_optimistic(page):
+    assert "evaluated only on validation images" in page
+    assert "epoch was chosen on validation, so the figures are optimistic" in page
+
+
+def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text(page):
     assert "<b>other</b>" not in page
     assert "&lt;b&gt;other&lt;/b&gt; is better in 1 of 2 measures" in page
     assert "training.epochs=3" in page

@@ -1,4 +1,4 @@
-"""The corrupted validation images: nine kinds of corruption at three strengths.
+"""Corrupted images: nine kinds of corruption at three strengths.
 
 Pure functions of the images and a seed. They stand in for another acquisition regime, about which validation on
 unmodified images says little. Each kind changes every image by an amount drawn for that image; if a change has a
@@ -30,14 +30,15 @@ AMOUNTS: dict[str, tuple[float, float, float]] = {
 KINDS = tuple(AMOUNTS)
 
 
-def corrupt(images: np.ndarray, kind: str, strength: int, seed: int = 0) -> np.ndarray:
+def corrupt(images: np.ndarray, kind: str, strength: int, seed: int = 0, first: int = 0) -> np.ndarray:
     """Corrupt each image in one way at one strength.
 
     Args:
         images: uint8 `[n, size, size]`; not changed.
         kind: One of `KINDS`.
         strength: 1, 2 or 3.
-        seed: Image i's draws depend only on (seed, kind, strength, i).
+        seed: The draws of image i of the set depend only on (seed, kind, strength, i).
+        first: Number of the first of these images in the set, if they are a part of it.
 
     Returns:
         uint8, same shape, rounded and clipped.
@@ -54,7 +55,7 @@ def corrupt(images: np.ndarray, kind: str, strength: int, seed: int = 0) -> np.n
     amount = AMOUNTS[kind][strength - 1]
     damaged = np.empty_like(images)
     for row, image in enumerate(images):
-        rng = np.random.default_rng([seed, KINDS.index(kind), strength, row])
+        rng = np.random.default_rng([seed, KINDS.index(kind), strength, first + row])
         damaged[row] = np.clip(np.rint(_DAMAGE[kind](image.astype(np.float32), amount, rng)), 0, 255)
     return damaged
 

@@ -48,7 +48,7 @@ def score_hidden(
     parts = []
     for view in HIDING_VIEWS:
 
-        def change(images: Pixels, view: View = view) -> Pixels:
+        def change(images: Pixels, _: int, view: View = view) -> Pixels:
             return hide(images, parameters.hidden_side, view)
 
         probability = predict_stored(pneumonia_model, pixel_store, test["sha256"], parameters.batch_size, change)

@@ -44,8 +44,8 @@ def score_damaged(
     with follow(len(ways) * len(sample), "Corrupting test images") as advance:
         for kind, strength in ways:
 
-            def change(images: Pixels, kind: str = kind, strength: int = strength) -> Pixels:
-                return corrupt(images[..., 0], kind, strength, parameters.seed)[..., None]
+            def change(images: Pixels, first: int, kind: str = kind, strength: int = strength) -> Pixels:
+                return corrupt(images[..., 0], kind, strength, parameters.seed, first)[..., None]
 
             probability = predict_stored(pneumonia_model, pixel_store, sample["sha256"], parameters.batch_size, change)
             parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])

@@ -1,8 +1,10 @@
 """Addresses in a form that may be shown: without passwords, keys and signatures."""
 
 import re
+from typing import Any
 
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+# Up to the last @ before the path. A key may hold @ or, after a colon that does not begin a port, even a slash.
+_USER_INFO = re.compile(r"(?<=://)(?:[^/\s:@]+:(?!\d+/)[^\s'\"]*|[^/\s]+)@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
 HIDDEN = "***"
 
@@ -14,3 +16,16 @@ def hide_credentials(text: str) -> str:
     's3://***@bucket/set and https://host/set.zip?***'
     """
     return _QUERY.sub(HIDDEN, _USER_INFO.sub(f"{HIDDEN}@", text)) if "://" in text else text
+
+
+def hide_all_credentials(value: Any) -> Any:
+    """Return a nested value in which every text is one that may be shown.
+
+    >>> hide_all_credentials({"external": ["s3://KEY:SECRET@bucket/set"], "n": 1})
+    {'external': ['s3://***@bucket/set'], 'n': 1}
+    """
+    if isinstance(value, str):
+        return hide_credentials(value)
+    if isinstance(value, dict):
+        return {key: hide_all_credentials(inner) for key, inner in value.items()}
+    return [hide_all_credentials(inner) for inner in value] if isinstance(value, list | tuple) else value

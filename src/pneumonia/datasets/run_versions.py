@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
+from pneumonia.model.contract import LineageContract
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version
         never evaluated.
 
     Raises:
-        UserError: If the model has no lineage, or its split is missing.
+        UserError: If the model has no lineage or a damaged one, or its split is missing.
     """
     lineages = files_of(catalog, "model_lineage")
     if model_version not in lineages:
@@ -117,12 +118,12 @@ def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version
             f"There is no model_lineage of version {model_version}, so it is not known what that model was made from. "
             "Name another model, or train again."
         )
-    lineage = load_version(catalog, "model_lineage", model_version)
+    lineage = LineageContract().validate(load_version(catalog, "model_lineage", model_version))
     found = dict.fromkeys(outputs["training"], model_version)
     found |= dict.fromkeys(outputs["ingest"], _find_manifest(catalog, lineage, model_version))
     if weights := lineage["versions"].get("class_weights"):
         found |= dict.fromkeys(outputs["imbalance"], weights)
-    if judged := _find_judgement(catalog, lineage["weights_sha256"]):
+    if judged := _find_judgement(catalog, lineage.get("weights_sha256", "unknown")):
         found |= dict.fromkeys(outputs["evaluation"], judged)
     return {name: version for name, version in found.items() if is_versioned(catalog.get(name))}
 

@@ -25,7 +25,7 @@ from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_gre
 from pneumonia.images.refusal import RefusedError
 
 # Changes whenever this module finds something else of the same bytes.
-FACTS_VERSION = f"5-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"6-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # The note on an image that shows nothing.
 BLANK = "blank: one grey level"
@@ -127,8 +127,12 @@ def examine_image(
 def _compare(facts: Facts, image: Image.Image, path: str) -> Facts:
     """Decode an image, and add its note and its perceptual hash."""
     grey = grey_values(image)
-    note = ", ".join(filter(None, (_find_note(image, path), BLANK if grey.min() == grey.max() else "")))
+    note = ", ".join(filter(None, (_find_note(image, path), _blank_note(grey))))
     return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))
+
+
+def _blank_note(grey: npt.NDArray[np.float64]) -> str:
+    return BLANK if grey.min() == grey.max() else ""
 
 
 def _examine_dicom(
@@ -142,8 +146,10 @@ def _examine_dicom(
         problem = _size_problem(file.width, file.height, limits)
         if problem:
             return facts._replace(problem=problem)
+        grey = grey_values(file.grey()) if compare else None
         return facts._replace(
-            perceptual_hash=perceptual_hash(grey_values(file.grey())) if compare else "",
+            note="" if grey is None else _blank_note(grey),
+            perceptual_hash="" if grey is None else perceptual_hash(grey),
             patient=hash_patient(file.patient_id),
             age=file.age,
             sex=file.sex,

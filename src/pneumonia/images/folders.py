@@ -3,15 +3,20 @@
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import Member, name_problem, printable
 
-# More folders than any set of radiographs has: a run on such a folder is a mistake.
+# More folders and files than any set of radiographs has: a run on such a folder is a mistake.
 MOST_FOLDERS = 1_000_000
+MOST_FILES = 10_000_000
+# What the kernel makes up: it changes while it is listed, and leads to every other folder of the machine.
+_KERNELS = ("/proc", "/sys")
 
 LISTED_BEFORE = "link to a folder that is listed already"
+MET_BEFORE = "folder that is listed already"
 
 
 class FolderStorage:
@@ -28,8 +33,17 @@ class FolderStorage:
         """List every file below the folder.
 
         Raises:
-            UserError: If a folder cannot be read, or there are more than `MOST_FOLDERS`: images would be missing.
+            UserError: If a folder cannot be read, there are more than `MOST_FOLDERS` or `MOST_FILES`, or a folder is
+                the kernel's: images would be missing.
         """
+        for number, member in enumerate(self._members()):
+            if number == MOST_FILES:
+                raise UserError(
+                    f"There are more than {MOST_FILES:,} files below {self._folder}. Name the folder of the images."
+                )
+            yield member
+
+    def _members(self) -> Iterator[Member]:
         seen: set[tuple[int, int]] = set()
         links: list[str] = []
         yield from self._walk("", seen, links)
@@ -48,10 +62,18 @@ class FolderStorage:
 
     def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
         """List a folder and those below it; put links to folders off."""
-        waiting = [top]
+        waiting, kernels = [top], _kernel_devices()
         while waiting:
             prefix = waiting.pop()
             status, entries = self._scan(prefix)
+            if status.st_dev in kernels:
+                raise UserError(
+                    f"{self._folder / prefix} has no images: it shows the state of the machine. Name the folder of the "
+                    "images, or remove the link that leads there."
+                )
+            if (status.st_dev, status.st_ino) in seen:
+                yield Member(printable(prefix), prefix, problem=MET_BEFORE)
+                continue
             seen.add((status.st_dev, status.st_ino))
             if len(seen) + len(links) > MOST_FOLDERS:
                 raise UserError(
@@ -73,7 +95,7 @@ class FolderStorage:
         folder = self._folder / prefix
         try:
             with os.scandir(folder) as scan:
-                return folder.stat(), sorted(scan, key=lambda entry: entry.name)
+                return folder.stat(), sorted(islice(scan, MOST_FILES + 1), key=lambda entry: entry.name)
         except OSError as error:
             raise UserError(
                 f"The folder {folder} cannot be read ({error.strerror}), so its images would be missing silently. "
@@ -104,6 +126,11 @@ class FileStorage:
     def read(self, key: str) -> bytes:
         """Read it."""
         return self._path.read_bytes()
+
+
+def _kernel_devices() -> set[int]:
+    """Return the devices of the file systems that the kernel makes up, where there are any."""
+    return {Path(path).stat().st_dev for path in _KERNELS if Path(path).is_mount()}
 
 
 def _describe(key: str, status: os.stat_result) -> Member:

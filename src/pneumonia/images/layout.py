@@ -91,8 +91,11 @@ def arrange(members: Iterable[Member]) -> Listing:
         if _in_class_folder(root, member.name, is_split) and not _is_table(member):
             continue
         if _is_side_file(member, root):
-            nearest = side_files.get(_name(member), member)
-            side_files[_name(member)] = max(nearest, member, key=lambda candidate: len(candidate.name))
+            former = side_files.get(_name(member))
+            nearest = max(former or member, member, key=lambda candidate: len(candidate.name))
+            if former:
+                others.append((former if nearest is member else member).name)
+            side_files[_name(member)] = nearest
         elif _is_copy(member, main):
             junk[DOUBLED_TREE] += 1
         elif member.problem or _looks_like_image(member.name):

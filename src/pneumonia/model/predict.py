@@ -70,7 +70,7 @@ def predict_stored(
     pixel_store: PixelStore,
     sha256s: pd.Series,
     batch_size: int,
-    change: Callable[[Pixels], Pixels] | None = None,
+    change: Callable[[Pixels, int], Pixels] | None = None,
 ) -> Floats:
     """Return the probability of the positive class of stored images, in the order of their hashes.
 
@@ -79,13 +79,17 @@ def predict_stored(
         pixel_store: Has the images.
         sha256s: Hash of each image, `[n]`.
         batch_size: Images per forward pass.
-        change: What to do to the pixels first; uint8 `[n, size, size, 1]` in and out.
+        change: What to do to the pixels first; uint8 `[n, size, size, 1]` in and out. It is also told the number of its
+            first image among all.
 
     Returns:
         Probabilities, `[n]`.
     """
-    parts = stored_parts(pixel_store, sha256s)
-    return np.concatenate([predict(model, part if change is None else change(part), batch_size) for part in parts])
+    probabilities = []
+    for number, part in enumerate(stored_parts(pixel_store, sha256s)):
+        shown = part if change is None else change(part, number * PART)
+        probabilities.append(predict(model, shown, batch_size))
+    return np.concatenate(probabilities)
 
 
 def stored_parts(pixel_store: PixelStore, sha256s: pd.Series) -> Iterator[Pixels]:

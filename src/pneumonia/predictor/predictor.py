@@ -96,8 +96,8 @@ class Predictor:
             version: Of the model; the newest by default.
 
         Raises:
-            UserError: If there is no such model, its lineage is missing, or it was never evaluated and so has no
-                decision.
+            UserError: If there is no such model, its lineage is missing, a record is damaged, or it was never evaluated
+                and so has no decision.
         """
         path = _find_model(Path(folder), version)
         model = load_model(path)
@@ -194,8 +194,11 @@ def _find_model(folder: Path, version: str | None) -> Path:
 def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
     """Return the newest record of this name that was made with the model's weights."""
     for path in sorted(folder.glob(f"*/{name}.json/*/{name}.json"), key=lambda path: path.parent.name, reverse=True):
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("weights_sha256") == digest:
+        try:
+            record: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} is damaged ({error}). Remove its version folder, or put the file back.") from error
+        if isinstance(record, dict) and record.get("weights_sha256") == digest:
             return record
     if name == "model_lineage":
         raise UserError(

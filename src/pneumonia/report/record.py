@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from pneumonia.base.addresses import hide_credentials
+from pneumonia.base.addresses import hide_all_credentials
 from pneumonia.model.lineage import class_names, manifest_digest
 
 
@@ -33,10 +33,10 @@ def record_run(
     """
     # Kedro hands over the groups that a node asks for as their typed models, the others as dictionaries.
     parameters = {
-        name: group.model_dump(mode="json") if isinstance(group, BaseModel) else group
+        name: hide_all_credentials(group.model_dump(mode="json") if isinstance(group, BaseModel) else group)
         for name, group in parameters.items()
     }
-    parameters["images"] = hide_credentials(str(parameters["images"]))
+    parameters["images"] = str(parameters["images"])
     test = split_manifest[split_manifest["split"] == "test"]
     test_sha256 = _digest(test["sha256"])
     return {

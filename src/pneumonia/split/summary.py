@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.examine import BLANK
 from pneumonia.images.grouping import NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
@@ -40,6 +41,7 @@ class FlowStep(StrEnum):
     UNLABELLED = "unlabelled"
     SUM = "sum"
     TEST_GROUP = "test_group"
+    BLANK = "blank"
     UNGROUPED = "ungrouped"
     NEAR_DUPLICATES = "near_duplicates"
     PART = "part"
@@ -58,6 +60,7 @@ FLOW_LABELS = {
     FlowStep.UNLABELLED: "left out by the table of labels",
     FlowStep.SUM: "usable + duplicate + rejected + left out",
     FlowStep.TEST_GROUP: "left out: group is in test",
+    FlowStep.BLANK: "blank",
     FlowStep.UNGROUPED: "without a group",
     FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
     FlowStep.PART: "in the manifest",
@@ -125,6 +128,7 @@ def count_data_flow(
     """
     fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED, LEFT_OUT)}
     usable = index[index["status"] == OK]
+    blank = int(usable["reason"].str.contains(BLANK, regex=False).sum())
     alone = int((usable["group"] == usable["path"]).sum())
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
     steps: list[tuple[FlowStep, str, int, str]] = [
@@ -139,6 +143,7 @@ def count_data_flow(
         (FlowStep.UNLABELLED, "", fates[LEFT_OUT], "each with its reason in the list of label problems"),
         (FlowStep.SUM, "", sum(fates.values()), "must be the image files found"),
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
+        (FlowStep.BLANK, "", blank, "of one grey level, and used all the same: look at them" if blank else ""),
         (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),
         (FlowStep.NEAR_DUPLICATES, "", len(near_duplicates), f"{linked} put in one group, the others only reported"),
     ]

@@ -229,6 +229,7 @@ def material(
                 (FlowStep.DUPLICATE, "", 12, "surplus copies, byte for byte"),
                 (FlowStep.REJECTED, "", 2, "each with its reason in the list"),
                 (FlowStep.TEST_GROUP, "", 0, ""),
+                (FlowStep.BLANK, "", 3, "of one grey level"),
                 (FlowStep.UNGROUPED, "", 0, ""),
                 (FlowStep.USED, "", len(manifest), ""),
                 (FlowStep.SIDE_FILES, "", 0, ""),

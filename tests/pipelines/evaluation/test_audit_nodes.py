@@ -56,6 +56,18 @@ def test_each_kind_of_damage_is_measured_at_three_strengths(
     assert table["auc"].between(0, 1).all()
 
 
+def test_images_that_are_alike_are_damaged_differently_though_they_are_read_in_parts(
+    tiny_network, tiny_manifest, tiny_store, parameters, monkeypatch
+):
+    alike = tiny_manifest.head(1).loc[[0] * 8].assign(split="test")
+    whole = score_damaged(tiny_network, alike, tiny_store, parameters)
+    monkeypatch.setattr("pneumonia.model.predict.PART", 3)
+    in_parts = score_damaged(tiny_network, alike, tiny_store, parameters)
+
+    assert whole.loc[whole["kind"] == "noise", "probability"].nunique() == 3 * 8
+    assert in_parts["probability"].to_numpy() == pytest.approx(whole["probability"].to_numpy(), abs=1e-6)
+
+
 def test_robustness_that_is_switched_off_is_not_measured(
     tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
 ):

@@ -1,8 +1,12 @@
+import json
 import re
 
 import pytest
 import yaml
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 
+from pneumonia import hooks
 from pneumonia.audits.shortcut_audit import Sample
 from pneumonia.audits.shortcuts import Predictor
 from pneumonia.model.lineage import manifest_digest
@@ -33,6 +37,27 @@ def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest,
     )
     assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
     assert again["seeds"] == run_record["seeds"]
+
+
+@pytest.mark.parametrize("address", ["s3://KEY:SECRET@bucket/set", "https://host/set.zip?X-Amz-Signature=SECRET"])
+def test_keys_and_signatures_are_in_no_document(material, pictures, manifest, default_parameters, monkeypatch, address):
+    monkeypatch.setattr("sys.argv", ["kedro", "run", f"--params=images={address},study.external={address}"])
+    started = hooks._describe_start({"run_id": "x"}, Pipeline([]), DataCatalog())
+    given = {
+        **default_parameters,
+        "images": address,
+        "labels": {**default_parameters["labels"], "table": address},
+        "study": {**default_parameters["study"], "external": address},
+        "engine": {**default_parameters["engine"], "address": address},
+    }
+    before = material["run_record"]
+    record = record_run({**before, **started}, given, manifest, before["model"], {})
+    changed = {**material, "run_record": record}
+
+    documents = (json.dumps(record), write_report(**changed, **pictures), write_model_card(**changed, model_summary=""))
+    for text in documents:
+        assert "SECRET" not in text
+        assert "***" in text
 
 
 def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
@@ -95,10 +120,26 @@ def test_synthetic_images_are_called_synthetic_and_not_attributed(material, pict
     assert "CC BY 4.0" not in page
 
 
+def test_the_report_counts_blank_images_among_all_files(report):
+    assert re.search(r"<td>blank</td><td>[^<]*</td><td[^>]*>3</td><td>of one grey level</td>", report)
+
+
 def test_a_report_without_robustness_says_how_to_get_it(material, pictures):
     page = write_report(**{**material, "robustness": material["robustness"][:0]}, **pictures)
     assert "--params=evaluation.robustness=true" in page
     assert "corrupted in" not in page
+
+
+def test_the_corrupted_images_of_the_report_are_those_of_test_and_each_auc_has_its_interval(report, robustness):
+    section = re.search(r'<section id="robustness">.*?</section>', report, re.DOTALL).group()
+    rows = re.findall(r"<tr><td>(.*?)</td></tr>", section)
+
+    assert "same test images" in section
+    assert "validation" not in section
+    assert re.findall(r"<th>(.*?)</th>", section)[2:5] == ["auc", "low", "high"]
+    assert len(rows) == len(robustness) == 28
+    for row, (low, high) in zip(rows, robustness[["low", "high"]].itertuples(index=False), strict=True):
+        assert re.split(r"</td><td[^>]*>", row)[3:5] == [say_cell(low), say_cell(high)]
 
 
 def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):

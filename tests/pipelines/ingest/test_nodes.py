@@ -441,6 +441,67 @@ def test_every_file_is_accounted_for(write_folder, split, published):
     assert table.loc[table["step"] == FlowStep.JUNK, "part"].tolist() == ["AppleDouble (._*)"]
 
 
+def test_an_image_of_one_grey_level_gets_a_note_and_is_counted(write_folder, split, published, encode):
+    blank = {"train/NORMAL/IM-0007-0001.jpeg": encode(Image.new("L", (80, 64), 90))}
+    folder = write_folder(published | blank)
+
+    tables = split(folder)
+    table = nodes.count_data_flow(ImageSource(str(folder)), *tables)
+
+    notes = tables[0].set_index("path")["reason"]
+    assert notes[notes != ""].to_dict() == {"train/NORMAL/IM-0007-0001.jpeg": "blank: one grey level"}
+    flow = table.set_index("step")["images"]
+    assert (flow[FlowStep.BLANK], flow[FlowStep.USABLE]) == (1, 36)
+
+
+def write_zip(path, files, odd):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in [*files.items(), *odd]:
+            archive.writestr(name, data)
+    with zipfile.ZipFile(path) as archive:
+        return len(archive.infolist())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_path, split, published):
+    odd = [
+        ("train/NORMAL/IM-0001-0001.jpeg", b"a second member of one name"),
+        ("train\\NORMAL\\IM-0002-0001.jpeg", b"the same with the other slash"),
+        ("train/NORMAL/a\nb.jpeg", b"one printable name"),
+        ("train/NORMAL/a\x0ab.jpeg", b"once more"),
+        ("train/NORMAL/._IM-0001-0001.jpeg", b"junk"),
+        ("README.md", b"no image"),
+    ]
+    raw = write_zip(tmp_path / "odd.zip", published, odd)
+
+    tables = split(tmp_path / "odd.zip", max_rejected=0.2)
+    table = nodes.count_data_flow(ImageSource(str(tmp_path / "odd.zip")), *tables)
+
+    assert tables[0]["path"].is_unique
+    assert len(tables[0]) == raw - 2 == 40
+    flow = table.set_index("step")["images"]
+    whole = [FlowStep.FOUND, FlowStep.JUNK, FlowStep.SIDE_FILES, FlowStep.OTHERS]
+    assert flow[whole].tolist() == [40, 1, 0, 1]
+    assert flow[whole].sum() == raw
+    assert flow[[FlowStep.USABLE, FlowStep.REJECTED]].tolist() == [36, 4]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names need POSIX")
+def test_a_name_with_a_line_break_and_one_that_spells_it_are_both_listed_and_counted(write_folder, split, published):
+    odd = {"train/NORMAL/a\nb.jpeg": b"break", "train/NORMAL/a\\nb.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"]}
+    folder = write_folder(published | odd)
+
+    tables = split(folder, max_rejected=0.1)
+    flow = nodes.count_data_flow(ImageSource(str(folder)), *tables).set_index("step")["images"]
+
+    assert flow[FlowStep.FOUND] == len(list(folder.rglob("*.jpeg"))) == 38
+    found = tables[0].set_index("path")["status"]
+    assert found.filter(like="nb.jpeg").to_dict() == {
+        "train/NORMAL/a\\nb.jpeg": "duplicate",
+        "train/NORMAL/a\\nb.jpeg (2)": "rejected",
+    }
+
+
 def test_files_that_came_after_the_index_are_noticed(write_folder, split, published):
     folder = write_folder(published)
     tables = split(folder)

@@ -1,0 +1,35 @@
+"""What every reader of a model's lineage may rely on, checked whenever it is saved or loaded."""
+
+from typing import Any
+
+from pneumonia.base.errors import UserError
+
+NEEDED = ("versions", "manifest_sha256", "pixels", "image_size", "resize", "class_names")
+
+
+class LineageContract:
+    """Refuses a lineage that does not say what its model was made from.
+
+    Example:
+    ```yaml
+    model_lineage:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/06_models/model_lineage.json
+      validator: pneumonia.model.contract.LineageContract
+    ```
+    """
+
+    def validate(self, data: Any) -> dict[str, Any]:
+        """Return the lineage as it is.
+
+        Raises:
+            UserError: If it is no record, or lacks an entry; of which kind is said.
+        """
+        missing = [name for name in NEEDED if not isinstance(data, dict) or name not in data]
+        if missing:
+            raise UserError(
+                f"The model_lineage does not say what its model was made from: {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} missing. Put the file back as it was written, name another "
+                "model by --load-versions=pneumonia_model:VERSION, or train again."
+            )
+        return dict(data)
