@@ -4,9 +4,9 @@
 
 Reads the newest export of an environment (`kedro run --pipelines=export`) and the model that it was made from. The
 process keeps to one core, and every format to one thread. A round times `passes` forward passes of each format on one
-image in memory, one format after the other, so that what else the machine does falls on all of them alike. Prints MB
-(10^6 bytes), the median of the rounds in ms for an image with the quartiles, and how many times as fast as Keras each
-is (median of the rounds); writes them as JSON.
+image in memory, one format after the other, so that other load on the machine affects all of them alike. Prints for
+each format its size in MB (10^6 bytes), the ms per image (median and quartiles of the rounds), and how many times as
+fast as Keras it is (median of the rounds); writes the same as JSON.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def keep_to_one_core() -> None:
-    """Let this process, and TensorFlow in it, compute on one core; before anything is computed."""
+    """Keep this process, and TensorFlow in it, to one core. Call it before anything is computed."""
     import tensorflow as tf
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -87,7 +87,7 @@ def make_judges(predictor: Predictor, files: dict[str, bytes]) -> dict[str, Call
 
 
 def time_passes(judge: Callable[[Any], Any], image: Any, passes: int) -> float:
-    """Return the seconds of one forward pass."""
+    """Return the mean seconds of a forward pass."""
     start = time.perf_counter()
     for _ in range(passes):
         judge(image)

@@ -7,7 +7,7 @@
    clock; the ratio of processor time is given too, for machines that do other work.
 2. Bytes read while indexing, against the bytes of the files. Goal: 1.
 3. Indexing the unchanged files again, against the first time. Goal: below 0.05.
-4. Peak memory of the whole stage at 50,000 small distinct images, less that at 5,000. Goal: at most 200 MB.
+4. Peak memory of the whole stage at 50,000 small distinct images, minus that at 5,000. Goal: at most 200 MB.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def make_large_images() -> list[bytes]:
 
 
 def write_images(folder: Path, contents: list[bytes], count: int) -> int:
-    """Write JPEG files in Kaggle's layout, distinct by bytes behind their end; return their size in bytes."""
+    """Write JPEG files in Kaggle's layout, made distinct by bytes after their end; return their size in bytes."""
     total = 0
     for n in range(count):
         label, name = ("NORMAL", f"IM-{n:06}-0001") if n % 2 else ("PNEUMONIA", f"person{n}_virus_1")

@@ -3,7 +3,7 @@
     python benchmarks/inputs.py [--images PATH] [--only first_pass epochs ...] [--out FILE]
 
 The notes' way decodes every image in three channels, in every epoch, in tf.data. Rates are images per second
-and per CPU-second of this process (all threads): the second changes less when other programs run beside.
+and per CPU-second of this process (all threads): the second varies less when other programs are running.
 Without `--images`, images of 1,000 to 2,000 px are generated. Prints a table, and writes it as JSON.
 """
 
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def write_images(source: Path | None, count: int, folder: Path) -> pd.DataFrame:
-    """Write `count` different files. A few bytes behind a JPEG's end make its copy another file."""
+    """Write `count` different files. A few bytes after a JPEG's end make its copy a different file."""
     originals = [path.read_bytes() for path in sorted(source.rglob("*.jp*g"))] if source else generate(12)
     if not originals:
         sys.exit(f"There is no JPEG file below {source}.")
@@ -92,7 +92,7 @@ def generate(count: int, low: int = 1000, high: int = 2000) -> list[bytes]:
 
 
 def first_pass(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
-    """Read, decode, resize and store, against decoding alone at the same scale in as many threads."""
+    """Compare reading, decoding, resizing and storing with decoding alone at the same scale in as many threads."""
     default_size = parameters()["inputs"]["image_size"]
     ways: dict[str, Callable[[], Any]] = {"notes, 180 px": lambda: exhaust(notes_input(manifest))}
     for size in dict.fromkeys((default_size, NOTES_SIZE)):
@@ -107,7 +107,7 @@ def first_pass(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
 
 
 def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
-    """A later epoch: batches that are ready for the training step."""
+    """Time a later epoch, up to batches that are ready for the training step."""
     from pneumonia.base.parameters import AugmentationParameters
     from pneumonia.pixels.augmentation import N_DRAWS, augment
     from pneumonia.pixels.batches import Augmentation
@@ -117,7 +117,7 @@ def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
     default = AugmentationParameters(**parameters()["inputs"]["augmentation"])
     augmented = Augmentation(partial(augment, strengths=default), N_DRAWS)
     runs = side_by_side({"notes, 180 px": lambda: exhaust(notes_input(manifest))}, len(manifest))
-    # Ours are so fast that an epoch must be long to be measured.
+    # Ours are so fast that only a long epoch can be measured.
     long = pd.concat([manifest] * (20_000 // len(manifest) + 1), ignore_index=True)
     for name, limit, change, steps in (
         (f"ours, in memory, {size} px", 10_000, None, 600),
@@ -135,7 +135,7 @@ def epochs(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
 
 
 def training_share(manifest: pd.DataFrame, folder: Path) -> dict[str, Rates]:
-    """The input's part in the CPU time of the default training, after its first steps."""
+    """Measure the input's share of the CPU time of the default training, after its first steps."""
     import keras
 
     from pneumonia.base.parameters import AugmentationParameters, TrainingParameters
@@ -282,7 +282,7 @@ def exhaust(batches: Any, steps: int | None = None) -> None:
 
 
 def side_by_side(ways: dict[str, Callable[[], Any]], count: int) -> dict[str, list[tuple[float, float]]]:
-    """Time the ways in turn, several times; images per second and per CPU-second of each run."""
+    """Time the ways in turn, several times; return the images per second and per CPU-second of each run."""
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(REPEATS):
         for name, way in ways.items():
@@ -299,7 +299,7 @@ def median_rates(runs: list[tuple[float, float]]) -> Rates:
 
 
 def ratio(ours: Rates, other: Rates, name: str) -> Rates:
-    """How many times the other's rates ours are."""
+    """Return our rates as multiples of the other's."""
     return {f"{key}_vs_{name}": ours[key] / other[key] for key in ("per_second", "per_cpu_second")}
 
 

@@ -1,8 +1,8 @@
-"""How much damage inside JPEG files is noticed, and how many files as they are would be refused.
+"""How much damage inside JPEG files is noticed, and how many undamaged files would be refused.
 
     python benchmarks/jpeg_damage.py --images FOLDER [FOLDER ...] [--files 250] [--seed 0]
 
-Of each file the data after the first scan's header is damaged at a random place, never the last 700 bytes.
+In each file, the data after the first scan's header is damaged at a random place, but never in the last 700 bytes.
 """
 
 import argparse
@@ -35,7 +35,7 @@ KINDS: tuple[Callable[[bytes, int], bytes], ...] = (change_byte, zero, remove)
 
 
 def main() -> None:
-    """Print how many files are refused, as they are and damaged."""
+    """Print how many files are refused, undamaged and damaged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, nargs="+", required=True)
     parser.add_argument("--files", type=int, default=250, help="that are damaged")

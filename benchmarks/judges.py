@@ -1,9 +1,9 @@
-"""How a trained model does on validation images whose framing, sharpness or tone says something else than their class.
+"""How a trained model does on validation images whose framing, sharpness or tone says something other than their class.
 
     python benchmarks/judges.py [--env ENV] [--versions V ...] [--models FILE.keras ...] [--external FOLDER] [--fast]
 
-Reads the manifest and the pixel store of a finished run from the catalog; of the models, the given versions, the given
-files, or the newest. By these judges, not by validation as it is, networks and recipes are chosen: docs/network.md.
+Reads the manifest and the pixel store of a finished run from the catalog, and judges the models of the given versions
+or files, or else the newest. Networks and recipes are chosen by these judges, not by plain validation: docs/network.md.
 Several recipes are compared by `kedro run --pipelines=study` (docs/studies.md).
 """
 
@@ -88,7 +88,7 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def read_folder(folder: Path, inputs: InputsParameters, manifest: pd.DataFrame) -> Judged:
-    """Decode the images of a folder that has one folder per class, named as the manifest names them."""
+    """Decode the images of a folder that has one folder per class, named as in the manifest."""
     labels = manifest.drop_duplicates("target").set_index("label")["target"]
     paths = sorted(path for label in labels.index for path in (folder / label).iterdir())
     images = [decode_image(path.read_bytes(), inputs.image_size, inputs.resize) for path in paths]

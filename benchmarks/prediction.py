@@ -2,11 +2,11 @@
 
     python benchmarks/prediction.py [--data data/demo] [--images PATH] [--counts 100 1000 10000] [--repeats 3]
 
-Full-size JPEG files (1,000 to 2,000 pixels a side; drawn where no folder of them is named) are judged by
-`Predictor.predict` from files to the table: read, checked, decoded, predicted, compared with the training images.
-Loading the model and the first pass, which traces the network, are timed apart. Rates are images per second (the median
-of the repeats, the lowest and the highest) and per CPU-second of this process. The memory is the highest that the
-process ever had. Prints a table, and writes it as JSON.
+Full-size JPEG files (1,000 to 2,000 pixels a side; drawn if no folder is named) are judged by `Predictor.predict` from
+files to the table: read, checked, decoded, predicted, compared with the training images. Loading the model and the
+first pass, which traces the network, are timed separately. Rates are images per second (the median of the repeats, the
+lowest and the highest) and per CPU-second of this process. The memory is the peak of the process. Prints a table, and
+writes it as JSON.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     predictor = Predictor.from_folder(arguments.data)
     loading = time.monotonic() - start
     start = time.monotonic()
-    # A whole batch and a part of one, which TensorFlow traces apart.
+    # A whole batch and a partial one, which TensorFlow traces separately.
     predictor.predict(items(files, arguments.batch_size + 1), batch_size=arguments.batch_size)
     results: dict[str, Any] = {"cores": os.cpu_count(), "model": predictor.version, "loading_s": round(loading, 1)}
     results["first_pass_s"] = round(time.monotonic() - start, 1)
@@ -60,13 +60,13 @@ def main() -> None:
 
 
 def items(files: list[bytes], count: int) -> list[Item]:
-    """Return `count` images, which are read from memory: the disk is not what is measured."""
+    """Return `count` images that are read from memory, so that the disk is not measured."""
     chosen = [files[index % len(files)] for index in range(count)]
     return [Item(f"{index}.jpeg", lambda data=data: data, len(data)) for index, data in enumerate(chosen)]
 
 
 def measure(predictor: Predictor, files: list[bytes], count: int, batch_size: int) -> tuple[float, float]:
-    """Judge `count` images, and return how many a second, and how many a CPU-second."""
+    """Judge `count` images, and return the rates per second and per CPU-second."""
     given = items(files, count)
     wall, cpu = time.monotonic(), time.process_time()
     predictor.predict(given, batch_size=batch_size)

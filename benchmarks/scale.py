@@ -2,16 +2,16 @@
 
     python benchmarks/scale.py [--counts 10000 100000 1000000] [--near] [--output FILE.json]
 
-Stub images of 64 x 64 pixels, each of a patient of its own, are stored at 32 x 32. Each count has a process
-of its own, and the part with two workers another one, whose scheduler is a process too:
+Stub images of 64 x 64 pixels, each of a patient of its own, are stored at 32 x 32. Each count runs in a process of its
+own; its part with two workers runs in another one, and the scheduler in a third:
 
 - index: hash, decode, perceptual hash, table, copies; here and by two workers (`engine.address`) into another cache
 - split: train, val and test, with the audit of leaks
-- near (with --near, else up to 100,000): the search for near-duplicates, whose cost grows with the square
+- near (up to 100,000, or with --near): the search for near-duplicates, whose cost grows with the square
 - store: decode into the pixel store; here and by two workers into another one
 - open: check every byte of the store, once
 
-Memory is the driver's peak so far. Needs the extra cluster.
+Memory is the driver's peak so far. Needs the extra `cluster`.
 """
 
 import argparse
@@ -51,7 +51,7 @@ LOCAL = EngineParameters(address="none", pool="threads", workers=1)
 
 
 def write_images(folder: Path, numbers: range) -> None:
-    """Write distinct images; Kaggle's layout, where class folders have folders of their own."""
+    """Write distinct images in Kaggle's layout, with subfolders in the class folders."""
     for number in numbers:
         pixels = np.random.default_rng(number).integers(0, 256, (10, 10), np.uint8)
         label, name = ("NORMAL", f"IM-{number:07}-0001") if number % 2 else ("PNEUMONIA", f"person{number}_virus_1")

@@ -5,13 +5,13 @@
 Parts:
     step   training steps of the default network on images in memory, images/s: in the precision that
            `training.precision: auto` chooses, and in float32; the same in PyTorch, where that is installed.
-    input  augmented training images/s from the input alone, in all and per CPU-second, and how long its iterators keep
-           one waiting at their end.
+    input  augmented training images/s from the input alone, overall and per CPU-second, and how long its iterators
+           keep the caller waiting at their end.
     notes  the notes' network at their settings, images/s: fed by our inputs, and by the notes' loop, which decodes each
            image in three channels in every epoch. Needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.
 
-Each figure is the median of --repeats, taken in turn. Numbers of one run compare with each other, not with those of
-another machine or day.
+Each figure is the median of --repeats, taken in turn. Compare numbers of one run with each other only, not with
+those of another machine or day.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import pneumonia  # noqa: F401, I001 - before TensorFlow: it chooses its kernels
+import pneumonia  # noqa: F401, I001 - before TensorFlow, whose kernels it chooses
 import keras
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, ma
 from pneumonia.pixels.decoding import decode_image
 
 PROJECT = Path(__file__).parents[1]
-STEPS = 20  # of a repeat
+STEPS = 20  # per repeat
 KINDS = 2  # of pneumonia
 STORED = 1_024  # images of the part input
 
@@ -76,7 +76,7 @@ def load_parameters(env: str) -> Parameters:
 
 
 def time_steps(arguments) -> dict[str, object]:
-    """Images/s of training steps: ours in the chosen precision and in float32, PyTorch's in both where it is there."""
+    """Images/s of training steps: ours in the chosen precision and in float32, PyTorch's in both if it is installed."""
     parameters = load_parameters("base")
     size = round(parameters.training.image_scale * parameters.inputs.image_size)
     chosen = choose_hardware("cpu", "auto").policy
@@ -89,7 +89,7 @@ def time_steps(arguments) -> dict[str, object]:
         for name, step in steps.items():
             start = time.perf_counter()
             step(STEPS)
-            if repeat:  # the first traces
+            if repeat:  # the first one traces the graph
                 rates[name].append(STEPS * parameters.training.batch_size / (time.perf_counter() - start))
     found: dict[str, object] = {f"{name}_images_per_s": median(values) for name, values in rates.items()}
     if f"torch_{chosen}" in rates:
@@ -100,7 +100,7 @@ def time_steps(arguments) -> dict[str, object]:
 
 
 def keras_step(parameters: Parameters, size: int, policy: str) -> Callable[[int], object]:
-    """Return a function that makes so many training steps of the default network."""
+    """Return a function that runs a number of training steps of the default network."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     network = fuse_normalisation(make_network(parameters.model.name, size, etiologies=KINDS))
@@ -164,7 +164,7 @@ def torch_step(batch: int, size: int, policy: str) -> Callable[[int], object]:
 
 
 def time_input(arguments) -> dict[str, float]:
-    """Images/s of the training input alone, and the seconds that iterators keep one waiting at their end."""
+    """Images/s of the training input alone, and the seconds that iterators keep the caller waiting at their end."""
     parameters = load_parameters("base")
     batch, size = parameters.training.batch_size, parameters.inputs.image_size
     with tempfile.TemporaryDirectory() as folder:
@@ -200,7 +200,7 @@ def time_input(arguments) -> dict[str, float]:
 
 
 def seconds_at_end(batches: tf.data.Dataset, count: int) -> float:
-    """Return how long an iterator takes from its last batch until it is gone."""
+    """Return how long an iterator takes from its last batch until it is removed."""
     iterator = iter(batches)
     for _ in range(count):
         next(iterator)
@@ -234,7 +234,7 @@ def time_notes(arguments) -> dict[str, float]:
         return files.map(load, num_parallel_calls=tf.data.AUTOTUNE).repeat().batch(batch).prefetch(tf.data.AUTOTUNE)
 
     with tempfile.TemporaryDirectory() as folder:
-        # Distinct keys, so that each repetition is a record of its own.
+        # Distinct keys, so that each repetition has a record of its own.
         keys = tuple(f"{index:064d}" for index in range(len(paths)))
         decoded = (decode_image(Path(path).read_bytes(), size, notes.inputs.resize) for path in paths)
         store = store_records(Path(folder), keys, size, b"".join(image.tobytes() for image in decoded))
@@ -248,7 +248,7 @@ def time_notes(arguments) -> dict[str, float]:
             for name, (network, data) in runs.items():
                 start = time.perf_counter()
                 network.fit(data, steps_per_epoch=len(paths) // batch, verbose=0)
-                if repeat:  # the first traces
+                if repeat:  # the first one traces the graph
                     rates[name].append(len(paths) / (time.perf_counter() - start))
     ratios = [ours / theirs for ours, theirs in zip(rates["ours"], rates["notes"], strict=True)]
     return {

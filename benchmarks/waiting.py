@@ -3,8 +3,8 @@
     python benchmarks/waiting.py --images PATH [--epochs 3] [--autotuner]
 
 Runs the default pipelines in this process, in a folder of its own, and times each call that finds an iterator at its
-end and each iterator's removal. With --autotuner, tf.data's autotuner is on, which this project switches off: a control
-that must show waiting, or else the clock is at the wrong place.
+end and each iterator's removal. --autotuner turns on tf.data's autotuner, which this project switches off: this control
+must show waiting, or else the clock is in the wrong place.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PROJECT = Path(__file__).parents[1]
 
 @contextlib.contextmanager
 def timed_ends() -> Iterator[dict[str, list[float]]]:
-    """Time the ends of all iterators: seconds of the calls that find one, and of what removes the iterators."""
+    """Time the ends of all iterators: seconds of the calls that reach one, and of removing the iterators."""
     ends: dict[str, list[float]] = {"calls": [], "removals": []}
     function, iterator = type(tf.function(lambda: None)), type(iter(tf.data.Dataset.range(1)))
     call, advance = function.__call__, iterator.__next__
@@ -60,7 +60,7 @@ def timed_ends() -> Iterator[dict[str, list[float]]]:
 
 
 def with_autotuner(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Leave the number of parallel calls and of batches that are ready to tf.data."""
+    """Let tf.data choose the numbers of parallel calls and of prefetched batches."""
     options = tf.data.Options()
     options.autotune.enabled = True
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

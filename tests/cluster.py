@@ -49,6 +49,6 @@ class Cluster:
 
 
 def kill(process):
-    """End a process as a machine that fails does."""
+    """End a process as a failing machine would."""
     process.send_signal(signal.SIGKILL)
     process.wait()

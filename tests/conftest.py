@@ -55,7 +55,7 @@ def kedro(folder, *arguments, answers=""):
 
 @contextlib.contextmanager
 def _place(folder, argv, answers):
-    """Be in `folder` with these words on the command line and these at the prompt; afterwards all is as before."""
+    """Work in `folder` with this command line and these answers at the prompt; restore everything afterwards."""
     former = sys.argv, sys.path[:], sys.stdin, dict(os.environ)
     sys.argv, sys.stdin = argv, io.StringIO(answers)
     try:
@@ -69,7 +69,7 @@ def _place(folder, argv, answers):
 
 @contextlib.contextmanager
 def _messages_to(stream):
-    """Let the console of conf/logging.yml write to `stream`, which it would do if it had been set up just now."""
+    """Let the console of conf/logging.yml write to `stream`, as it would if it were set up now."""
     consoles = [handler for handler in logging.getLogger().handlers if handler.get_name() == "console"]
     for console in consoles:
         console.setStream(stream)
@@ -92,7 +92,7 @@ def kedro_process(folder, *arguments):
 
 
 class Opened(NamedTuple):
-    """A page in a browser, and lists that grow with what happens on it, each address or message as text."""
+    """A page in a browser, and growing lists of what it asks for, says and fails to load, as text."""
 
     page: Any
     asked: list[str]
@@ -251,7 +251,7 @@ def tiny_checkout(project, copy_project):
 
 @pytest.fixture(scope="session")
 def finished_checkout(tmp_path_factory, tiny_checkout):
-    """A checkout in which `kedro run --env=tiny` was run once, by its own process. Tests leave its data as they are."""
+    """A checkout in which `kedro run --env=tiny` was run once, in a process of its own. Tests leave its data alone."""
     folder = tiny_checkout(tmp_path_factory.mktemp("finished") / "checkout")
     succeed(folder, "run", "--env=tiny", by=kedro_process)
     return folder
@@ -259,12 +259,12 @@ def finished_checkout(tmp_path_factory, tiny_checkout):
 
 @pytest.fixture(scope="module")
 def open_page():
-    """Open an address in a headless Chromium, that of the system, in a window so many CSS pixels wide."""
+    """Open an address in the system's Chromium, headless, in a window `width` CSS pixels wide."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert program, "Chromium is missing: apt-get install chromium"
-    # It reaches no other machine.
+    # The browser reaches no other machine.
     arguments = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
     def open_page(url, width):

@@ -30,7 +30,7 @@ for command in json.loads(sys.argv.pop()):
     loaded[command] = sorted(sys.modules)
 print(json.dumps(loaded), file=sys.stderr)
 """
-# An empty project's modules are the floor: Kedro and its plugins. Where time goes is in imports.
+# The modules of an empty project, Kedro and its plugins, are the floor. Most of the time goes into imports.
 TIMES_AN_EMPTY_PROJECT = 2
 
 EMPTY_PROJECT = {
@@ -68,7 +68,7 @@ def test_a_command_that_lists_imports_nothing_heavy(loaded, command):
 
 @pytest.fixture
 def empty_project(tmp_path):
-    """The least that is a Kedro project."""
+    """The smallest possible Kedro project."""
     for name, content in EMPTY_PROJECT.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

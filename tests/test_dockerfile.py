@@ -1,4 +1,4 @@
-"""What is looked at of the Dockerfile without building it."""
+"""What can be checked of the Dockerfile without building it."""
 
 import re
 from pathlib import PurePosixPath

@@ -1,7 +1,7 @@
 """What README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md say is so: commands, paths, names, defaults, links.
 
-A command that stands in a bash block, or in backticks with two words or more, is run on a tiny set of generated
-images. Where it opens a server, installs or builds, it is looked up instead. One of any other kind fails.
+A command in a bash block, or in backticks with two words or more, is run on a tiny set of generated images. One that
+opens a server, installs or builds is only looked up. A command of any other kind fails.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def fences(text):
 
 
 def inline_code(text):
-    """Return what stands in backticks outside of code blocks."""
+    """Return what is in backticks outside code blocks."""
     return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", FENCE.sub("", text))]
 
 
@@ -89,7 +89,7 @@ def help_lists_options(words, folder):
 
 
 def look_up_docker(words, folder):
-    """No daemon is asked: an image is built from the checkout, and run with options of the program in it."""
+    """Without a daemon: an image is built from the checkout, and run with options that its program has."""
     if words[1] == "build":
         assert words == ["docker", "build", "--tag=pneumonia", "."]
         assert (folder / "Dockerfile").is_file()
@@ -150,7 +150,7 @@ def look_up_pytest(words, folder):
 
 
 def look_up_activation(words, folder):
-    """What `make install` makes is sourced, where this test itself is run from an environment of another place too."""
+    """The file that `make install` makes is sourced; it may be missing here, so the Makefile is looked at instead."""
     assert words[1:] == [".venv/bin/activate"]
     assert "BIN := .venv/bin" in (folder / "Makefile").read_text()
 
@@ -202,8 +202,8 @@ def test_no_command_is_written_in_a_way_that_kedro_gives_up(page):
 def documented(tmp_path_factory, copy_project):
     """A checkout with tiny images and settings, and a function that runs a command in it once.
 
-    The settings are put where a user puts them, so that commands are run as they are written, but for PATH (images of
-    the project), FOLDER (of another place) and V.
+    The settings are where a user puts them, so that commands run as they are written, except that PATH (images of the
+    project), FOLDER (images from elsewhere) and V are filled in.
     """
     from pneumonia.demo.images import write_demo_images
 
@@ -395,7 +395,7 @@ def test_readme_calls_what_was_measured_on_validation_optimistic():
 
 
 def insert(path, before, text):
-    """Put text before the only place of a file that says so."""
+    """Insert text before the only occurrence of `before` in a file."""
     content = path.read_text(encoding="utf-8")
     assert content.count(before) == 1, (path, before)
     path.write_text(content.replace(before, text + before), encoding="utf-8")

@@ -241,7 +241,7 @@ def test_a_run_that_cannot_write_any_more_says_so_and_loses_nothing(checkout_of_
 
 
 class Interrupted:
-    """Images that are read until a key is pressed, at the one with a given number in the order of the listing."""
+    """Images whose reading Ctrl-C interrupts at the one with a given number in the listing."""
 
     def __init__(self, source, at=None):
         self.listing, self.identity, self.read_paths = source.listing, source.identity, []

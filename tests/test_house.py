@@ -1,4 +1,4 @@
-"""How the code is laid out: rooms, sizes, encodings. Who may import whom is for `lint-imports` to say."""
+"""How the code is laid out: places, sizes, encodings. `lint-imports` checks who may import whom."""
 
 import ast
 import statistics
@@ -75,7 +75,7 @@ def texts_in_some_encoding(files):
 
 
 def is_text(call):
-    """Tell whether a call reads or writes text. `open` is only looked at where it says its mode, or is a built-in."""
+    """Tell whether a call reads or writes text. `open` counts only if it states its mode or is the built-in."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     modes = [part.value for part in [*call.args, *(word.value for word in call.keywords)] if is_mode(part)]
     if name == "open":
@@ -88,7 +88,7 @@ def is_mode(part):
 
 
 def models_whose_code_may_run(files):
-    """Return the calls that load a model by Keras without saying that code in it is not run, by file and line."""
+    """Return the calls that load a model with Keras without forbidding its code to run, by file and line."""
     return {
         f"{path}:{call.lineno}"
         for path, text in files.items()
@@ -98,7 +98,7 @@ def models_whose_code_may_run(files):
 
 
 def is_loading_by_keras(call):
-    """Tell whether a call is one of Keras's own. That of this project, `load_model` alone, calls it safely."""
+    """Tell whether a call is one of Keras's own. This project's, a bare `load_model`, calls it safely."""
     names = ("load_model", "model_from_json", "deserialize_keras_object")
     return isinstance(call.func, ast.Attribute) and call.func.attr in names
 

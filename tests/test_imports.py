@@ -143,7 +143,7 @@ def test_the_rules_read_the_modules_that_they_are_about(modules):
 
 
 def packages_imported(modules):
-    """Return the names by which the packages that are imported are installed."""
+    """Return the names under which the imported packages are installed."""
     tops = {name.split(".")[0] for tree in modules.values() for name in imported(ast.walk(tree))}
     installed = metadata.packages_distributions()
     return {installed.get(name, [name])[0].lower() for name in tops - set(sys.stdlib_module_names) - {PACKAGE}}
@@ -151,7 +151,7 @@ def packages_imported(modules):
 
 def test_what_is_imported_is_declared_and_nothing_else(modules, project):
     declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    # Extras are imported where a source asks for them, and missed in a sentence. pydicom imports gdcm, Keras tf2onnx.
+    # Extras are imported only when needed; a message names a missing one. pydicom imports gdcm, Keras tf2onnx.
     extras = declared["optional-dependencies"]
     requirements = (
         declared["dependencies"] + extras["kaggle"] + extras["dicom"][:1] + extras["export"][:3] + extras["cluster"]

@@ -1,4 +1,4 @@
-"""What `python -m pneumonia` refuses before a run starts; that it runs, outside of a checkout, is in test_wheel.py."""
+"""What `python -m pneumonia` refuses before a run starts; test_wheel.py tests that it runs outside a checkout."""
 
 import gzip
 

@@ -35,7 +35,7 @@ WITHOUT_PREVIEW = {
 
 
 def written_entries(folder):
-    """Return the entries as they are written, of which some stand for several datasets."""
+    """Return the entries as they are written; some stand for several datasets."""
     entries = {}
     for path in sorted(folder.glob("catalog*.yml")):
         entries |= yaml.safe_load(path.read_text())
@@ -82,7 +82,7 @@ def server(finished_checkout, tmp_path_factory):
         assert answers(f"http://127.0.0.1:{port}/api/main", process), log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
-        # The server is a process of its own.
+        # The server leads a process group of its own.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
@@ -128,7 +128,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(params=["server", "site"])
 def opened(request, open_page):
-    """The graph in a window of 1440 pixels, drawn to its end."""
+    """The graph, fully drawn, in a window of 1440 pixels."""
     opened = open_page(request.getfixturevalue(request.param), 1440)
     for name in (*STAGES, "chest_xrays", "split_manifest", "pneumonia_model", "report"):
         node_of(opened.page, name).wait_for()
@@ -145,7 +145,7 @@ def node_of(page, name):
     return page.locator(".pipeline-node", has_text=re.compile(f"^{name}$"))
 
 
-# Resolves once the nodes, their kinds and places were the same in so many frames; a transition moves them in each.
+# Resolves once nodes, kinds and places were the same in this many frames; a transition moves them in every frame.
 AT_REST = """frames => new Promise(resolve => {
     let former = "", same = 0;
     const look = () => {
@@ -244,7 +244,7 @@ def test_nothing_of_our_origin_fails(opened):
     width_of_preview(opened.page)
     expand(opened.page, "evaluation", "compute_metrics")
 
-    elsewhere = "https://fonts.googleapis.com/"  # kedro-viz' font, which no machine without a network gets
+    elsewhere = "https://fonts.googleapis.com/"  # kedro-viz's font, which needs a network
     assert [failure for failure in opened.failed if not failure.startswith(elsewhere)] == []
     assert [line for line in opened.said if line.startswith("error") and elsewhere not in line] == []
 

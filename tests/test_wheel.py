@@ -1,7 +1,7 @@
 """What `kedro package` makes runs in a folder of its own, without the checkout.
 
-The wheel is installed without what it depends on, which is taken from the environment of the tests. Building it asks
-the package index for setuptools.
+The wheel is installed without its dependencies, which the tests' environment has. Building it asks the package index
+for setuptools.
 """
 
 import json

@@ -38,7 +38,7 @@ _SPEAK_OF_ERRORS = (
     *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")),
 )
 
-# What a user can fix when a file cannot be read or written, and what to do.
+# Causes of a failed read or write that a user can remove, and how.
 _FIXABLE = {
     errno.ENOSPC: "Free some disk space",
     errno.EDQUOT: "Free some disk space",

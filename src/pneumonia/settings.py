@@ -13,16 +13,16 @@ from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, Tra
 if problem := tell_encoding_problem():
     sys.exit(f"Error: {problem}")
 
-# TensorFlow tells what its binary could do and lacks; its errors still appear.
+# Hides TensorFlow's notes about what its binary supports and lacks; its errors still appear.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# Kedro's own use of OmegaConf; nothing that a user of this project could change.
+# Kedro's own use of OmegaConf, which a user of this project cannot change.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHook(), UserErrorHook())
 
-# kedro-mlflow breaks a run with its file store when it is merely installed. Kedro compares names as the metadata write
-# them: with - in its release 0.13.0, with _ in 2.0.3.
+# kedro-mlflow, even if it is merely installed, breaks a run with its file store. Kedro compares names as the package's
+# metadata spell them: with - in kedro-mlflow 0.13.0, with _ in 2.0.3.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = PlainConfigLoader

@@ -31,7 +31,7 @@ def parameters(default_parameters):
 
 @pytest.fixture(scope="module")
 def predictions():
-    """400 images of 200 groups; the logit says the class with noise, and is two units too high."""
+    """400 images of 200 groups; the logit is the class with noise, and two units too high."""
     rng = np.random.default_rng(0)
     target = np.repeat(rng.integers(0, 2, 200), 2)
     probability = 1 / (1 + np.exp(-(3 * (target - 0.5) + rng.normal(size=400) + 2)))
@@ -53,7 +53,7 @@ def predictions():
 
 
 class OnlyReader:
-    """A predictor that reads images, and finds each half probable."""
+    """A predictor that reads images, and gives each a probability of one half."""
 
     decision = DECISION
 

@@ -32,7 +32,7 @@ def children():
 
 
 def read_the_top(images):
-    """A network that knows nothing but how bright the uppermost rows are."""
+    """A network that sees only how bright the top rows are."""
     return images[:, :4].mean(axis=(1, 2, 3)) / 255
 
 

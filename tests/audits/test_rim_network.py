@@ -8,7 +8,7 @@ from pneumonia.model.predict import predict
 
 @pytest.fixture
 def framed():
-    """Noise of 48 pixels whose upper rim is bright where the class is 1: 160 images and their classes."""
+    """160 noise images of 48 pixels, whose upper rim is bright in class 1, and their classes."""
     rng = np.random.default_rng(0)
     target = np.arange(160) % 2
     images = rng.integers(60, 160, (160, 48, 48, 1), np.uint8)
@@ -46,7 +46,7 @@ def test_images_are_shrunk_to_means_of_areas():
 
 
 def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_store, tried):
-    table = score_rims(tiny_manifest, tiny_store, tried)  # 12 train images of a class
+    table = score_rims(tiny_manifest, tiny_store, tried)  # 12 train images per class
     assert table.empty
     assert list(table) == SCORE_COLUMNS
 
@@ -61,7 +61,7 @@ def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_store
 
 
 def test_the_centre_has_no_say(tiny_manifest, tried, monkeypatch):
-    """Stores that differ in the hidden square alone get the same scores."""
+    """Stores that differ only in the hidden square get the same scores."""
     monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(tiny_manifest), 48, 48, 1), np.uint8)
@@ -72,7 +72,7 @@ def test_the_centre_has_no_say(tiny_manifest, tried, monkeypatch):
 
 
 class Stored:
-    """Images in memory, read as those of a pixel store are."""
+    """Images in memory, read like those of a pixel store."""
 
     def __init__(self, manifest, images):
         self._row = dict(zip(manifest["sha256"], range(len(images)), strict=True))

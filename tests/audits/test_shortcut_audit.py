@@ -11,7 +11,7 @@ WHO = ["path", "group", "target", "split"]
 
 @pytest.fixture(scope="module")
 def features():
-    """A width that tells the class a little, and constants; groups of two images."""
+    """A width that hints at the class, and constants; groups of two images."""
     rng = np.random.default_rng(0)
     n = 300
     target = np.arange(n) // 2 % 2
@@ -37,7 +37,7 @@ def rims(features):
 
 @pytest.fixture
 def few():
-    """The parameters of which the audit uses the seed alone."""
+    """The seed, the only parameter that the audit uses."""
     from types import SimpleNamespace
 
     return SimpleNamespace(seed=0)
@@ -47,7 +47,7 @@ def test_each_shortcut_stands_beside_the_network(features, rims, scores, few):
     audit = audit_shortcuts(features, rims, scores, few)
     assert audit["predictor"].drop_duplicates().tolist() == list(Predictor)
     by = audit.set_index(["predictor", "images"])
-    assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # made to tell
+    assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # the width hints at the class
     assert by.loc[(Predictor.MODE, Sample.TEST), "auc"] == 0.5  # always the same
     assert (audit.loc[audit["images"] == Sample.CROSS_VALIDATED, "n"] == 200).all()
     assert by.loc[(Predictor.RIM_NETWORK, Sample.VAL), ["n", "n_positive"]].tolist() == [60, 30]

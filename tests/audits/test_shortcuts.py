@@ -54,7 +54,7 @@ def test_grey_levels_are_described_by_their_percentiles():
 
 @pytest.fixture
 def labelled():
-    """A width that tells the class, and groups of three."""
+    """A width that hints at the class, and groups of three."""
     rng = np.random.default_rng(0)
     target = np.arange(300) % 2
     table = pd.DataFrame(0.0, index=range(300), columns=FEATURE_SETS[Predictor.ALL])
@@ -81,7 +81,7 @@ def test_trees_see_what_no_sum_of_properties_tells(labelled):
 
 @pytest.mark.parametrize("name", [Predictor.SHAPE, Predictor.ALL_BOOSTED])
 def test_a_row_is_scored_by_a_fit_that_saw_none_of_its_group(labelled, name):
-    # Each group has a width of its own; learned by heart it would tell the class.
+    # Each group has a width of its own, which would tell the class if it were learned by heart.
     rng = np.random.default_rng(1)
     group = np.repeat(np.arange(60), 5)
     by_heart = labelled.assign(log_width=rng.permutation(60)[group], group=group, target=rng.permutation(60)[group] % 2)

@@ -35,7 +35,7 @@ def wait_for(path):
 
 
 def at_work(folder, number):
-    """Wait until so many workers are at work, and return the numbers of their processes."""
+    """Wait until `number` workers are at work, and return their process IDs."""
     while len(found := list(folder.glob("at-work-*"))) < number:
         time.sleep(0.02)
     return [int(path.name.rpartition("-")[2]) for path in found]
@@ -106,7 +106,7 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_with_other_packages_is_named(cluster, monkeypatch):
-    installed = metadata.version  # the workers, which are other processes, keep it
+    installed = metadata.version  # the workers are other processes and keep it
     monkeypatch.setattr(metadata, "version", lambda name: "99.0" if name == "keras" else installed(name))
     dask_cluster.describe_environment.cache_clear()
 

@@ -28,7 +28,7 @@ def refuse_two(number):
 
 
 def die_once(path):
-    """Kill this process by SIGKILL once, which a file tells, if that is its name."""
+    """Kill this process by SIGKILL, but only once, if the path ends in "dies"; a file there says that it was done."""
     mark = Path(path)
     if mark.name == "dies" and not mark.exists():
         mark.touch()
@@ -41,7 +41,7 @@ def die(_):
 
 
 def wait_or_fail(folder):
-    """Job 0 fails once the other one waits, which is what every other one does until it is killed."""
+    """Job 0 fails once another job waits; every other job waits until it is killed."""
     number, folder = folder
     if number:
         (Path(folder) / "waiting").touch()
@@ -149,7 +149,7 @@ def test_a_process_does_not_outlive_a_killed_run(tmp_path, project):
 
 
 def is_running(pid):
-    """Tell whether a process is there, and not only waiting for its end to be noticed."""
+    """Tell whether a process is there and not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:

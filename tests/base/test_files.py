@@ -71,14 +71,14 @@ def test_a_killed_writer_leaves_the_former_file(tmp_path):
     writer.wait()
 
     assert path.read_bytes() == b"one"
-    assert find_leftovers(tmp_path) == []  # it could still be being written
+    assert find_leftovers(tmp_path) == []  # a process may still be writing it
     (part,) = (left for left in tmp_path.iterdir() if left != path)
     make_old(part)
     assert find_leftovers(tmp_path.parent) == [part]
 
 
 def make_old(*paths):
-    """Let files and folders look as if they were written just too long ago to be still under way."""
+    """Date files and folders back just far enough to count as abandoned."""
     for path in paths:
         os.utime(path, (time.time() - ABANDONED_AFTER - 1,) * 2)
 
@@ -104,7 +104,7 @@ def test_files_of_other_names_are_nobodys_leftovers(tmp_path):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """What is synced: whether it is a folder, and whether it is open for writing."""
+    """For each thing that is synced, whether it is a folder and whether it is open for writing."""
     synced = []
 
     def fsync(descriptor):

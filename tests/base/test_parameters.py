@@ -46,7 +46,7 @@ def test_an_impossible_parameter_is_refused(delivered, change, message):
 
 
 def numbers(group, prefix=()):
-    """Return the path of each number of the parameters, with the number."""
+    """Yield each number in the parameters, after its path."""
     for name, value in group.items():
         if isinstance(value, dict):
             yield from numbers(value, (*prefix, name))

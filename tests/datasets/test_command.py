@@ -15,7 +15,7 @@ def refuse():
 
 
 def started(program, *arguments):
-    """What a run says and records that was started by a program with these arguments."""
+    """What a run says and records if a program starts it with these arguments."""
 
     @click.command()
     @click.option("--conf-source")

@@ -9,7 +9,7 @@ from pneumonia.datasets.configuration import PlainConfigLoader
 
 @pytest.fixture
 def load(tmp_path):
-    """Load one kind of configuration, of which a file with given bytes is the user's own."""
+    """Load one kind of configuration, with the given bytes as the user's own file."""
 
     def load(kind, content):
         for env in ("base", "local"):

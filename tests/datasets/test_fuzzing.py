@@ -69,7 +69,7 @@ CHANGES = [flip_a_bit, replace, insert, put_a_sign, cut, cut_the_end, double, bl
 
 
 class Persisted(NamedTuple):
-    """A file, how it is loaded, and what tells whether two loads are equal."""
+    """A file, and a function that loads it into something that can be compared."""
 
     path: object
     load: object
@@ -125,7 +125,7 @@ def a_pixel_store_description(folder, tiny_images, tiny_manifest):
 
 
 def an_index_cache(folder, **_):
-    """What is lost of it is found again, by reading the images again."""
+    """A cache whose lost entries are restored by reading the images again."""
     cache, states = IndexCache(folder / "cache.sqlite"), [FileState(f"{n}.png", "stamp") for n in range(30)]
     with cache.open("here") as facts:
         facts.write((state, Facts(f"{number:064x}", 80, 64, "L")) for number, state in enumerate(states))

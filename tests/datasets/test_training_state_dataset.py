@@ -101,7 +101,7 @@ def test_it_is_one_handle_for_the_whole_run_and_nothing_is_saved_through_the_cat
 
 @pytest.fixture
 def leave_half(states):
-    """Leave what a process that is killed while it writes leaves of a state, and return its path."""
+    """Leave a half-written state, as a killed process does, and return its path."""
 
     def leave_half(key):
         path = states.folder / f"{PART}{key}-abcdefgh.npz"

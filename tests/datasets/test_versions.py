@@ -53,7 +53,7 @@ def saved(tmp_path):
 
 
 def add_model(saved, version):
-    """A newer model, made from a manifest that is gone."""
+    """Add a newer model, made from a manifest that is gone."""
     for name, content in (("pneumonia_model.keras", "a model"), ("model_lineage.json", '{"manifest_sha256": "gone"}')):
         (saved / "data" / name / version).mkdir()
         (saved / "data" / name / version / name).write_text(content)
@@ -149,7 +149,7 @@ def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path
     folder = copy_project(tmp_path / "checkout")
     monkeypatch.chdir(folder)
     assert "Nothing is saved yet." in CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
-    for name in ("report.html", "roc.png"):  # the entry of the figure is one for all figures
+    for name in ("report.html", "roc.png"):  # one catalog entry stands for all figures
         path = folder / "data/demo/08_reporting" / name / "2026-01-01T00.00.00.000Z" / name
         path.parent.mkdir(parents=True)
         path.write_text("x" * 1_000_000)

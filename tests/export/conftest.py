@@ -1,4 +1,4 @@
-"""Small networks with range and decision, and what became of them when they were exported."""
+"""Small networks with range and decision, and their exported files."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ SIZE = 32
 
 
 def spread_out(network, pixels):
-    """Give each layer what a training gives it: values of the size of 1, and probabilities on both sides of 0.5."""
+    """Scale each layer as a training would: values of about 1, and probabilities on both sides of 0.5."""
     import keras
 
     rng = np.random.default_rng(5)
@@ -87,5 +87,5 @@ def predictor(make, predictor_of):
 
 @pytest.fixture(scope="session")
 def files(predictor, tiny_manifest, tiny_store):
-    """What it became."""
+    """The exported files of the predictor."""
     return convert_model(predictor, tiny_manifest, tiny_store)

@@ -1,4 +1,4 @@
-"""DICOM files as the reader's page decodes them, beside the pipeline."""
+"""DICOM files as the reader's page decodes them, compared with the pipeline."""
 
 import shutil
 import subprocess

@@ -30,7 +30,7 @@ test_file.__test__ = False
 
 
 def make(**changes):
-    """A small chest radiograph of 12 bits; a value of None takes a tag away."""
+    """A small chest radiograph of 12 bits; a value of None removes a tag."""
     values = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) * 2
     dataset = pydicom.Dataset()
     tags = {

@@ -151,7 +151,7 @@ def test_arrays_of_another_kind_are_refused_in_one_sentence(saved, arrays, chang
     with pytest.raises(
         UserError, match=re.escape(f"complete MedMNIST file with two classes ({reason}): it needs train_images")
     ):
-        saved(changed).listing  # noqa: B018 - to ask for it opens the file
+        saved(changed).listing  # noqa: B018 - asking for it opens the file
 
 
 def test_a_file_that_is_no_archive_or_was_cut_or_is_far_too_large_is_refused(saved, arrays, tmp_path, monkeypatch):

@@ -440,7 +440,7 @@ def test_keys_and_signatures_are_not_shown(address):
 
 @pytest.mark.parametrize("root", ["KEY:SECRET@bucket/set", "set?X-Amz-Signature=SECRET"])
 def test_keys_and_signatures_are_in_no_cache(tmp_path, monkeypatch, default_parameters, root):
-    monkeypatch.setattr("pneumonia.images.storage._STAMP_KEYS", ("created",))  # all that memory tells of a file
+    monkeypatch.setattr("pneumonia.images.storage._STAMP_KEYS", ("created",))  # memory:// reports only this
     file_system = fsspec.filesystem("memory")
     file_system.pipe(f"/{root}/train/NORMAL/a.jpeg", b"one")
     source = ImageSource(f"memory://{root}")

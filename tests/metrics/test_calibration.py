@@ -23,7 +23,7 @@ def test_the_slope_of_a_network_that_doubles_its_log_odds_is_a_half(overconfiden
 
 def test_logistic_recalibration_of_the_worked_example():
     record = {"method": "logistic", "slope": 0.5, "intercept": np.log(2)}
-    # odds 1 : 9, 1 and 9 become 1 : 3, 1 and 3, and then twice as much.
+    # The odds 1 : 9, 1 and 9 become 1 : 3, 1 and 3, and are then doubled.
     np.testing.assert_allclose(apply_calibration(np.array([0.1, 0.5, 0.9]), record), [0.4, 2 / 3, 6 / 7])
 
 

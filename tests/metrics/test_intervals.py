@@ -144,7 +144,7 @@ def test_a_rate_in_between_has_the_logit_interval_of_its_binomial_deviation():
 
 
 def coverage(truths, sizes):
-    """Return each metric's coverage, exactly: over all counts of errors that single images can have.
+    """Return each metric's exact coverage, over all counts of errors that single images can have.
 
     Returns:
         By metric, the share of all samples, and the share of those with exactly one perfect rate.
@@ -176,7 +176,7 @@ def coverage(truths, sizes):
 )
 def test_composites_cover_the_truth_where_one_rate_is_perfect(truths, sizes):
     found = coverage(truths, sizes)
-    # Given a perfect rate, its own exact bound may miss the truth more often, and with it all that rests on that rate.
+    # The exact bound of a perfect rate may miss the truth more often, and so may every metric that rests on that rate.
     of_rates = min(found[rate][1] for rate in ("sensitivity", "specificity"))
     assert set(found) == {name for name, entry in METRICS.items() if entry.of == "decision"}
     for name, (of_all, of_perfect) in found.items():

@@ -8,7 +8,7 @@ NONE = {"low": None, "high": None}
 
 
 def draw(rng, n_groups=200, slope=1.0, shift=0.0, size=2):
-    """Images of which the log-odds are `slope` times what is said, plus `shift`; groups share what is said."""
+    """Images whose log-odds are `slope` times the predicted ones, plus `shift`; groups share a prediction."""
     group = np.arange(n_groups * size) // size
     said = rng.normal(0.5, 2, n_groups)[group]
     target = (rng.random(len(group)) < expit(slope * said + shift)).astype(int)
@@ -16,7 +16,7 @@ def draw(rng, n_groups=200, slope=1.0, shift=0.0, size=2):
 
 
 def test_calibration_in_the_large_of_the_worked_example():
-    # Half of the images are positive, and 0.2 is said of all: the odds need a factor of 4.
+    # Half of the images are positive, and the prediction for all is 0.2: the odds need a factor of 4.
     found = mean_shift(np.array([0, 1] * 50), np.full(100, 0.2), np.arange(100))
     assert found["value"] == pytest.approx(np.log(4))
     half_width = 1.959964 * np.sqrt(100 / 99 / 25)  # of a logit of one half in 100 images

@@ -117,7 +117,7 @@ def test_a_resample_without_a_class_has_no_auc():
 
 
 def test_calibration_error_of_the_worked_example():
-    # Bin 0.9-1: mean 0.95, seen 0.5, 2 images; bin 0.1-0.2: mean 0.15, seen 0, 2 images.
+    # Bin 0.9-1: mean 0.95, observed 0.5, 2 images; bin 0.1-0.2: mean 0.15, observed 0, 2 images.
     columns = np.array([1, 0, 0, 0]), np.array([0.95, 0.95, 0.15, 0.15]), np.ones((1, 4))
     assert ece(*columns)[0] == pytest.approx(0.5 * 0.45 + 0.5 * 0.15)
     assert brier(*columns)[0] == pytest.approx((0.05**2 + 0.95**2 + 2 * 0.15**2) / 4)

@@ -6,7 +6,7 @@ from pneumonia.metrics.prevalence import PREVALENCES, of_thousand, tabulate_prev
 
 @pytest.fixture(scope="module")
 def table():
-    """Of 50 positives of test 45 are found, of 100 negatives 80 cleared; every image is its own group."""
+    """Test has 50 positives, 45 of them found, and 100 negatives, 80 of them cleared; every image is its own group."""
     target = [1] * 50 + [0] * 100
     decision = [1] * 45 + [0] * 5 + [1] * 20 + [0] * 80
     rows = pd.DataFrame(

@@ -10,7 +10,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 1)).astype("uint8
 
 
 def one_step(network):
-    """Return output and gradients of a call as in training; the running figures of the network change."""
+    """Return output and gradients of a training call, which changes the network's running statistics."""
     with tf.GradientTape() as tape:
         output = network(IMAGES, training=True)
         loss = tf.reduce_mean(tf.square(output - 0.3))
@@ -37,7 +37,7 @@ def test_fused_normalisation_learns_the_same(name):
     np.testing.assert_allclose(output, expected, atol=1e-5)
     for ours, theirs in zip(fused_gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(float(tf.reduce_max(tf.abs(theirs))), 1e-3))
-    for ours, theirs in zip(fused.weights, plain.weights, strict=True):  # the running figures have moved
+    for ours, theirs in zip(fused.weights, plain.weights, strict=True):  # the running statistics have moved
         assert ours.path == theirs.path
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6, err_msg=ours.path)
     np.testing.assert_allclose(fused(IMAGES), plain(IMAGES), atol=1e-5)

@@ -30,7 +30,7 @@ WORSENING = {"opposite": True, "monitor": "val_log_loss", "tolerance": 0.0, "lea
 
 @dataclasses.dataclass(frozen=True)
 class InterruptedState(TrainingState):
-    """A state during whose writing Ctrl-C is pressed, after `epochs` epochs."""
+    """A state that Ctrl-C interrupts as soon as `epochs` epochs are written."""
 
     epochs: int = 2
 
@@ -41,7 +41,7 @@ class InterruptedState(TrainingState):
 
 
 class InterruptedStates(TrainingStates):
-    """States during whose writing Ctrl-C is pressed, after so many epochs of a member (None: of the only network)."""
+    """States that Ctrl-C interrupts after a number of epochs of a member (None: of the only network)."""
 
     interrupted = (None, 2)
 
@@ -190,7 +190,7 @@ def without_seconds(history):
 
 
 def assert_same(one, other):
-    """Two trainings ended alike."""
+    """Assert that two trainings ended alike."""
     pd.testing.assert_frame_equal(without_seconds(one.history), without_seconds(other.history))
     for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -377,7 +377,7 @@ def test_the_learning_rate_warms_up_and_falls_to_one_percent(default_parameters)
     schedule = make_schedule(TrainingParameters(**{**default_parameters["training"], **recipe}), 10)
 
     rates = [float(schedule(step)) for step in (0, 10, 20, 60, 100)]
-    # Half of the cosine lies midway between the peak and a hundredth of it.
+    # Halfway, the cosine lies midway between the peak and a hundredth of it.
     assert rates == pytest.approx([0.001, 0.0505, 0.1, 0.0505, 0.001], abs=1e-6)
 
 

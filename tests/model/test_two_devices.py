@@ -1,4 +1,4 @@
-"""Training over two devices, for which TensorFlow takes the two halves of a processor."""
+"""Training on two devices: a processor that TensorFlow treats as two."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def train_on(project, tmp_path):
 
 
 def test_two_devices_take_the_same_steps_as_one(train_on):
-    """A network without dropout and batch normalisation, and whole batches: what is left is the order of sums."""
+    """Without dropout and batch normalisation, and with whole batches, only the order of sums differs."""
     one, two = (train_on(f"{number}", f"--devices={number}", "--images=40", "--plain") for number in (1, 2))
 
     assert len(one["history"]["loss"]) == 3
@@ -35,7 +35,7 @@ def test_two_devices_take_the_same_steps_as_one(train_on):
 
 
 def test_an_interrupted_training_goes_on_bit_for_bit_where_the_last_batch_is_smaller(train_on):
-    """Of 41 images in batches of 8 the last has one, of which one of two devices would get none."""
+    """With 41 images in batches of 8, the last batch has one image, and one of two devices would get none."""
     undisturbed = train_on("undisturbed")
     stopped = train_on("stopped", "--stop-after=2")
     resumed = train_on("stopped")

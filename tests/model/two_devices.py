@@ -1,4 +1,4 @@
-"""Trains a tiny network on a processor that TensorFlow takes for several devices, and prints what came of it.
+"""Trains a tiny network on a processor that TensorFlow treats as several devices, and prints the result.
 
 python -m tests.model.two_devices FOLDER [--devices 2] [--images 41] [--plain] [--stop-after 2]
 """
@@ -38,7 +38,7 @@ TRAINING = {
 
 @network()
 def plain_cnn(image, seeds):
-    """What depends on no other image of the batch, and on nothing random."""
+    """A network whose output for an image depends on no other image of the batch, and on nothing random."""
     import keras
     from keras import layers
 

@@ -10,7 +10,7 @@ import pytest
 from pneumonia.pipeline_registry import register_pipelines
 from pneumonia.pipelines.evaluation import pipeline as evaluation
 
-MOST_STATEMENTS = 3  # of a node of the evaluation, which names a domain function and hands it what it needs
+MOST_STATEMENTS = 3  # in a node of the evaluation, which only hands a domain function what it needs
 
 
 def nodes_of(pipeline):

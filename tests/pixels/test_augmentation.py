@@ -28,7 +28,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture
 def draws() -> np.ndarray:
-    # Drawn column by column, so that those of today's operations stay as they are if one is added.
+    # Drawn column by column, so that adding an operation does not change the draws of the others.
     return np.random.default_rng(11).random((N_DRAWS, 4), dtype=np.float32).T
 
 

@@ -54,7 +54,7 @@ def wide_range(image_range):
 
 @pytest.fixture
 def folder(tmp_path, tiny_images):
-    """Ten of the tiny images, flat and deep, beside files that cannot be used."""
+    """Ten of the tiny images, at the top and in subfolders, beside files that cannot be used."""
     for number, content in enumerate(list(tiny_images.values())[:10]):
         path = tmp_path / "new" / ("deep/er" if number % 2 else ".") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,5 +67,5 @@ def folder(tmp_path, tiny_images):
 
 @pytest.fixture(scope="session")
 def noise():
-    """Twenty images that are no chest at all, uint8 [20, 32, 32, 1]."""
+    """Twenty images that show no chest at all, uint8 [20, 32, 32, 1]."""
     return np.random.default_rng(1).integers(0, 256, (20, 32, 32, 1)).astype(np.uint8)

@@ -16,7 +16,7 @@ from pneumonia.predictor.image_range import (
 
 @pytest.fixture(scope="module")
 def cloud():
-    """Deviations 3, 2, 1, 1, 1, 1 along the axes, around (5, 0, ...), [2000, 6]."""
+    """Points with standard deviations 3, 2, 1, 1, 1, 1 along the axes, around (5, 0, ...), [2000, 6]."""
     rng = np.random.default_rng(0)
     return (rng.normal(size=(2000, 6)) * [3, 2, 1, 1, 1, 1] + [5, 0, 0, 0, 0, 0]).astype(np.float32)
 

@@ -135,7 +135,7 @@ def test_another_decoder_is_refused(network, lineage, decision, wide_range):
 
 @pytest.fixture
 def saved(tmp_path, network, lineage, decision, wide_range):
-    """A root with two models of the same weights, of which one run judged them, and a newer decision of another."""
+    """A root with two models of the same weights, one run's records of these weights, and newer records of others."""
     for version in ("1", "2"):
         path = tmp_path / f"06_models/pneumonia_model.keras/{version}/pneumonia_model.keras"
         path.parent.mkdir(parents=True)

@@ -120,7 +120,7 @@ def test_the_page_of_5000_images_is_small_and_has_each_once():
     page = write_prediction_report(table, maps, LINEAGE, DECISION, CONTEXT)
 
     assert len(page.encode()) < 20e6
-    assert page.count("<details") == 20  # 4,960 usable images, 250 a fold
+    assert page.count("<details") == 20  # 4,960 usable images, 250 per fold
     assert page.count("<details open") == 1
     cells = re.findall(r"<td>(ward/\d+\.jpeg)</td>", page)
     assert sorted(cells) == table["path"].tolist()

@@ -80,7 +80,7 @@ def test_a_manifest_that_breaks_the_contract_is_refused(table, message):
 
 @pytest.fixture
 def catalog(tmp_path, project):
-    """A catalog with the entry as delivered, but for its place."""
+    """A catalog with the entry as delivered, except for its location."""
     import yaml
 
     text = (project / "conf/base/catalog_ingest.yml").read_text().replace("${globals:root}", str(tmp_path))

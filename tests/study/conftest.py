@@ -28,13 +28,13 @@ TINY = {
 
 
 def changed(parameters, changes):
-    """Return parameters in which some of each group are others."""
+    """Return the parameters with changes in some groups."""
     return {**parameters, **{group: {**parameters[group], **values} for group, values in changes.items()}}
 
 
 @pytest.fixture
 def parameters(default_parameters):
-    """Those of conf/base for a tiny network on tiny images: two recipes, seeds and folds."""
+    """The parameters of conf/base, changed for a tiny network on tiny images: two recipes, seeds and folds."""
     register_tiny_network()
     return changed(default_parameters, TINY)
 

@@ -14,7 +14,7 @@ from pneumonia.study.run import run_study
 
 pytestmark = pytest.mark.slow
 
-# How long a training took says nothing of its result.
+# How long a training took says nothing about its result.
 TIMES = ["seconds", "cpu_seconds"]
 
 

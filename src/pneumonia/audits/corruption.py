@@ -12,10 +12,9 @@ import numpy as np
 from numpy.random import Generator
 
 STRENGTHS = (1, 2, 3)
-UNDAMAGED = "none"  # the kind of images that are as they were
+UNDAMAGED = "none"  # the kind of unchanged images
 
-# The amount at strength 1, 2 and 3. Lengths are shares of the image's side, so that a kind means the same at
-# any size.
+# Amounts at strengths 1, 2 and 3. Lengths are shares of the image's side, so that they mean the same at any size.
 AMOUNTS: dict[str, tuple[float, float, float]] = {
     "noise": (6.0, 12.0, 20.0),  # standard deviation, grey levels
     "blur": (0.006, 0.010, 0.016),  # standard deviation, share of the side

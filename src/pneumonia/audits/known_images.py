@@ -13,7 +13,7 @@ from pneumonia.pixels.store import PixelStore
 from pneumonia.predictor.reading import Item, Reading, read_pixels
 
 KNOWN_SPLITS = ("train", "val")
-ROWS_AT_ONCE = 256  # of the comparison of hashes: bounds its memory
+ROWS_AT_ONCE = 256  # hashes that are compared at once: bounds the memory
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
 

@@ -59,7 +59,7 @@ def zoom(factor: float, border: Border = "reflected") -> Framing:
 
 
 UNTOUCHED = Framing()
-# Neck and shoulders; more of them; with a little of the sides and the belly; with a tenth of each side.
+# Cut off: neck and shoulders; more of them; also a little of the sides and the belly; also a tenth of each side.
 CUTS = (cut(0.15, 0.0, 1.0), cut(0.25, 0.0, 1.0), cut(0.15, 0.05, 0.85), cut(0.25, 0.10, 1.0))
 ZOOMS = (zoom(1.25), zoom(0.75), zoom(0.75, "black"))
 
@@ -83,7 +83,7 @@ def reframe(images: npt.NDArray[np.uint8], framing: Framing) -> npt.NDArray[np.u
     left, top, right, bottom = (size * share + margin for share in shares)
     reframed = np.empty_like(images)
     for row, image in enumerate(padded):
-        # Pillow's bilinear filter widens with the step between pixels, which is what keeps it from aliasing.
+        # Pillow's bilinear filter widens with the step between pixels, which prevents aliasing.
         window = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
         reframed[row, ..., 0] = np.asarray(window)
     return reframed

@@ -20,12 +20,12 @@ from pneumonia.pixels.store import PixelStore
 if TYPE_CHECKING:
     from keras import KerasTensor
 
-SIDE = 48  # pixels: edges, letters and shoulders are coarse
+SIDE = 48  # pixels: enough for edges, letters and shoulders
 WIDTHS = (16, 32, 64)  # channels of the convolutions, each of which halves the side
 EPOCHS = 6
 BATCH = 64
 LEARNING_RATE = 2e-3  # the highest, at the first step
-LEAST_IMAGES = 20  # of either class in train: fewer teach a network nothing
+LEAST_IMAGES = 20  # of each class in train; from fewer, a network learns nothing
 SCORE_COLUMNS = ["path", "group", "target", "split", "probability"]
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-# Up to the last @ before the path. A key may hold @ or, after a colon that does not begin a port, even a slash.
+# Up to the last @ before the path. A key may contain @ or, after a colon that does not begin a port, even a slash.
 _USER_INFO = re.compile(r"(?<=://)(?:[^/\s:@]+:(?!\d+/)[^\s'\"]*|[^/\s]+)@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
 HIDDEN = "***"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-# TensorFlow and NumPy take seeds and sizes of 32 bits.
+# TensorFlow and NumPy take 32-bit seeds and sizes.
 MOST = 2**31 - 1
 
 

@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Work on files in threads of this machine.
+# Process files in threads on this machine.
 LOCAL = EngineParameters(address=NONE, pool="threads", workers=1)
 
 # How often processes may be killed before one of them finishes a job.
 ATTEMPTS = 3
-# Jobs that are handed over before they can begin, for each worker: results that nobody has taken yet need memory.
+# Jobs queued ahead for each worker: few, because results that nobody has taken yet need memory.
 AHEAD = 2
 
 
@@ -164,4 +164,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)  # whatever it is doing: nobody waits for it
+        os._exit(1)  # whatever it is doing: nobody needs the result

@@ -48,7 +48,7 @@ class PlainConfigLoader(OmegaConfigLoader):
             if not faults and isinstance(error, YAMLError):
                 faults = [f"The configuration in {self.conf_source} cannot be read: {_first_line(error)}"]
             if not faults and isinstance(error, ValueError):
-                faults = [_first_line(error)]  # a key in two files, which Kedro names
+                faults = [_first_line(error)]  # Kedro names the key that is in two files
             if not faults:
                 raise
             raise UserError(f"{'; '.join(faults)}. Nothing was run.") from error

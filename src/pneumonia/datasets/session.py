@@ -74,7 +74,7 @@ def _refuse_empty(chosen: Pipeline, given: Mapping[str, list[str]]) -> None:
     """Refuse options that together select no node."""
     try:
         chosen.filter(**{("node_namespaces" if key == "namespaces" else key): names for key, names in given.items()})
-    except ValueError as error:  # the only one it raises once the names are known
+    except ValueError as error:  # the only cause left: all names are known
         options = " ".join(f"{_OPTIONS[argument][0]}={','.join(names)}" for argument, names in given.items())
         raise UserError(f"Nothing to run: no node is selected by {options}.") from error
 

@@ -10,7 +10,8 @@ from pandas.api.types import is_object_dtype, is_string_dtype
 from pneumonia.base.checksums import check_as_written, write_with_checksum
 from pneumonia.datasets.errors import plainly
 
-# What makes Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the mark against it.
+# First characters that make Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the
+# apostrophe that prevents it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 
 

@@ -10,10 +10,10 @@ from kedro_datasets.text import TextDataset as _TextDataset
 from pneumonia.base.files import write_whole
 from pneumonia.datasets.errors import plainly
 
-# kedro-viz takes _a_ for emphasis, even in preformatted text; this looks the same.
+# kedro-viz reads _a_ as emphasis, even in preformatted text; this character looks the same.
 LOW_LINE = "\N{MODIFIER LETTER LOW MACRON}"
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-# Drawings need the style sheet, which kedro-viz leaves out; line breaks between tags it would show.
+# kedro-viz leaves out the style sheet that drawings need, and would show line breaks between tags.
 UNSHOWN = re.compile(r"<svg.*?</svg>|(?<=>)\s*(?=<)", re.DOTALL)
 
 

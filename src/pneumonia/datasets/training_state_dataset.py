@@ -40,7 +40,7 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
         raise UserError("training_state is written by the training itself, epoch by epoch, not by a node.")
 
     def _exists(self) -> bool:
-        # The handle always exists; whether a training is unfinished is for the handle to say.
+        # The handle always exists; only the handle knows whether a training is unfinished.
         return True
 
     def _describe(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     named = {pair for path in records for pair in _versions_named(path)}
     is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
     stays = is_named | in_the_making | versions.index.isin(kept.index)
-    # A model and its lineage are of one run, and so of one version.
+    # A model and its lineage come from one run and so have the same version.
     models = set(whole.loc[stays[whole.index] & (whole["dataset"] == "pneumonia_model"), "version"])
     is_lineage = versions["dataset"] == "model_lineage"
     stays |= is_lineage & versions["version"].isin(models)

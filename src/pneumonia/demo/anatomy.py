@@ -20,7 +20,7 @@ class Patient:
     """What stays the same in all images of one child: lengths in body units, prominences 1 on average."""
 
     cage: float  # half the width of the rib cage
-    fat: float  # soft tissue outside of the rib cage
+    fat: float  # soft tissue outside the rib cage
     waist: float  # how much the trunk bulges and narrows, share of its width
     heart: float
     heart_tilt: float  # radians

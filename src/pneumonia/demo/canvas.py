@@ -14,8 +14,8 @@ from PIL import Image
 Floats = NDArray[np.floating[Any]]
 
 WORKING_PIXELS = 216  # longer side of the canvas; small enough for speed, finer than the networks' input
-MARGIN = 12  # pixels at least around the canvas: filters by FFT wrap structures to the other side
-MULTIPLE = 24  # sides of the canvas are multiples of it, which the FFT handles fast
+MARGIN = 12  # pixels around the canvas, at least: FFT filters wrap structures to the other side
+MULTIPLE = 24  # sides of the canvas are multiples of this, for a fast FFT
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Canvas:
     def __init__(self, pose: Pose) -> None:
         """Lay the pose's field, with a margin, over the pixels."""
         self.pose = pose
-        self.scale = pose.height / pose.field  # pixels a body unit
+        self.scale = pose.height / pose.field  # pixels per body unit
         rows, cols = (-(-(side + 2 * MARGIN) // MULTIPLE) * MULTIPLE for side in (pose.height, pose.width))
         self.shape = (rows, cols)
         row = np.arange(rows, dtype=np.float32)[:, None] - (rows - 1) / 2
@@ -52,7 +52,7 @@ class Canvas:
         self.x: Floats = (self._cos * col + self._sin * row) / self.scale + pose.centre[0]
         self.y: Floats = (self._cos * row - self._sin * col) / self.scale + pose.centre[1]
         frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None, :])
-        self._frequency = np.maximum(frequency, 1e-6).astype(np.float32)  # cycles a pixel
+        self._frequency = np.maximum(frequency, 1e-6).astype(np.float32)  # cycles per pixel
 
     def crop(self, layer: Floats) -> Floats:
         """The layer without its margin."""

@@ -30,7 +30,7 @@ MIN_IMAGES = 40
 TEST_SHARE, TEST_NORMAL_SHARE = 0.18, 0.375  # Kaggle: 234 of 624 test images are NORMAL
 TRAIN_NORMAL_SHARE = 0.25
 BACTERIA_SHARE = 0.65
-GROUP_SIZES = {  # images of one patient, and how often
+GROUP_SIZES = {  # numbers of images per patient, and how often
     "NORMAL": ((1, 2, 3), (0.8, 0.15, 0.05)),
     "PNEUMONIA": ((1, 2, 3, 4, 6), (0.5, 0.25, 0.12, 0.08, 0.05)),
 }
@@ -47,7 +47,7 @@ class DemoImage:
     path: str  # below the folder
     patient: int
     number: int  # among the images of the patient
-    etiology: str | None  # bacteria, virus; None: NORMAL
+    etiology: str | None  # bacteria or virus; None for NORMAL
 
 
 def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:

@@ -20,7 +20,7 @@ FINGERS = (
     ((0.13, 0.29), (0.25, -0.21)),
 )
 JOINTS = np.array([0.0, 0.46, 0.72, 0.88, 1.0])  # along a finger, from the wrist to its tip
-SOFT, BONE = 0.35, 0.8  # attenuation of a thickness of one
+SOFT, BONE = 0.35, 0.8  # attenuation at a thickness of 1
 
 
 def draw_hand(seed: int) -> Image.Image:

@@ -28,14 +28,14 @@ class Lesion:
     """A pneumonia: bacteria is a focal consolidation, virus interstitial and in both lungs."""
 
     etiology: str
-    strength: float  # share of the air that is lost at most
+    strength: float  # largest share of the air that is lost
     centre: tuple[float, float]
     radii: tuple[float, float]
-    fissure: float  # y below which the focus does not reach; nan: no such border
+    fissure: float  # the focus does not reach below this y; nan: no such border
     seed: int
 
 
-AIR = 0.95  # contrast of air to soft tissue
+AIR = 0.95  # contrast between air and soft tissue
 FOCI = (  # lobes of bacterial foci: share, centre and radii (body units), fissure
     (0.46, (-0.33, 0.25), (0.21, 0.17), 0.4),
     (0.20, (-0.34, 0.62), (0.19, 0.16), np.nan),

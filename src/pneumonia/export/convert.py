@@ -24,7 +24,7 @@ from pneumonia.predictor.predictor import Predictor
 Files = dict[str, bytes]  # contents by path
 
 ONNX, LITERT, INT8, SAVED_MODEL = "model.onnx", "model.tflite", "model_int8.tflite", "saved_model"
-SAMPLE = 200  # training images from which int8 takes the ranges of what is computed
+SAMPLE = 200  # training images from which int8 takes the ranges of computed values
 NEEDED = ("tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
 
@@ -72,7 +72,7 @@ def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
 
     rounded = keras.Model(graph.input, {name: graph.output[name] for name in ROUNDED if name in graph.output})
     for model in (graph, rounded):
-        model(sample[:1])  # Keras exports what was called once
+        model(sample[:1])  # Keras exports only a model that was called
     with tempfile.TemporaryDirectory() as name, held_back_stderr(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*np.object", category=FutureWarning)  # Keras' patch of tf2onnx
         folder = Path(name)

@@ -21,7 +21,7 @@ IMAGE = "image"
 PROBABILITY, DISTANCE, MAP, ETIOLOGY = "probability", "distance", "map", "etiology"
 OUTPUTS = (PROBABILITY, DISTANCE, MAP, ETIOLOGY)  # in this order; the last two where the network has them
 ROUNDED = (PROBABILITY, ETIOLOGY)  # what survives 8 bits; distances and maps do not
-LEAST = 1e-30  # what a map is divided by where nothing speaks for the positive class
+LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
 
 def complete_graph(model: Model, image_range: dict[str, Any]) -> Model:

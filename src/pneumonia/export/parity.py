@@ -24,12 +24,12 @@ from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, relat
 from pneumonia.predictor.predictor import Predictor
 
 COMPARED = ("val", "test")
-EXACT = (ONNX, LITERT, SAVED_MODEL)  # held to the tolerances, which 8 bits cannot keep
+EXACT = (ONNX, LITERT, SAVED_MODEL)  # held to the tolerances, which 8 bits cannot meet
 TOLERANCE = 1e-4  # of probabilities
 INT8_LOSS = 0.01  # of AUC on test; a file that loses more is left out
-DISTANCE_TOLERANCE = 1e-3  # of distances, as a share of the distance, or of the bound where that is larger
+DISTANCE_TOLERANCE = 1e-3  # of distances, as a share of the distance or the bound, whichever is larger
 BATCH_SIZE = 64
-ALONE = 256  # images, at most, that are also judged one by one
+ALONE = 256  # largest number of images that are also judged one by one
 
 
 class Answers(NamedTuple):

@@ -58,7 +58,7 @@ def _open_onnx(content: bytes, threads: int) -> Judge:
 def _open_litert(content: bytes, threads: int) -> Judge:
     from ai_edge_litert.interpreter import Interpreter
 
-    # It has no operations of TensorFlow: a file that needs them cannot be opened.
+    # This interpreter lacks TensorFlow's operations: a file that needs them cannot be opened.
     with held_back_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads or None)
         runner = interpreter.get_signature_runner()
@@ -79,7 +79,7 @@ def _open_saved_model(files: Files) -> Judge:
     call = loaded.signatures["serving_default"]
 
     def judge(images: Pixels) -> Outputs:
-        # Without `loaded`, its variables would be gone.
+        # The reference to `loaded` keeps its variables alive.
         assert loaded is not None
         return {name: values.numpy() for name, values in call(**{IMAGE: tf.constant(images)}).items()}
 

@@ -14,7 +14,7 @@ from pneumonia.images.patient_key import PatientKey
 
 logger = logging.getLogger(__name__)
 
-# How long to wait for another run that writes, in seconds.
+# How long to wait for another run that is writing, in seconds.
 _PATIENCE = 60
 
 _SCHEMA = f"""
@@ -111,7 +111,7 @@ def _checksum(state: FileState, facts: Sequence[object]) -> int:
 def _checked_connection(path: Path) -> sqlite3.Connection:
     """Connect, after a check that every page of the file is sound."""
     connection = sqlite3.connect(path, timeout=_PATIENCE)
-    # Text that is damaged must come back, to be refused by its checksum.
+    # Damaged text must be returned, so that its checksum can refuse it.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()

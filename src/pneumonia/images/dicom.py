@@ -26,13 +26,13 @@ from PIL import Image
 
 from pneumonia.images.refusal import RefusedError
 
-# Suffixes that are usual for DICOM files; a file is known by its content.
+# Usual suffixes of DICOM files; a file is recognised by its content.
 SUFFIXES = (".dcm", ".dicom", ".dic")
 
 INSTALL = 'pip install -e ".[dicom]"'
 
-# Kinds of modality whose images are projections: computed and digital radiography, fluoroscopy, and what secondary
-# captures and film scanners write.
+# Modalities whose images are projections: computed and digital radiography, fluoroscopy, and what secondary captures
+# and film scanners write.
 _MODALITIES = frozenset(["CR", "DX", "DR", "RG", "RF", "SC", "OT"])
 _CHEST = re.compile(r"CHEST|THORAX|LUNG")
 _FRONTAL = frozenset(["PA", "AP"])
@@ -40,13 +40,13 @@ _VIEWS = frozenset(["PA", "AP", "LL", "RL", "LLD", "RLD", "LLO", "RLO"])
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _AGE_UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
-# The pixels are compressed within the data set, which pydicom would unpack without bound.
+# The data set itself is compressed; pydicom would unpack it without a limit.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-# Where the transfer syntax is, in bytes from the beginning.
+# Bytes at the beginning of a file that contain the transfer syntax.
 _META_BYTES = 65_536
 
 _TAGS = (
-    # What is given away.
+    # What becomes a fact about the image.
     "PatientID", "PatientAge", "PatientSex", "ViewPosition", "Manufacturer", "PhotometricInterpretation", "Rows",
     "Columns",
     # What decides whether the image is used.
@@ -165,7 +165,7 @@ class Dicom:
         values = apply_modality_lut(stored, self._dataset)
         low, high = self._modality_range()
         if self._dataset.get("VOILUTSequence"):
-            # A lookup needs whole numbers; rescaling made floats of them.
+            # A lookup needs integers, but rescaling has made floats.
             values = apply_voi_lut(np.rint(values).astype(np.int64), self._dataset, prefer_lut=True)
             low, high = 0.0, 2.0 ** self._lut_bits(self._dataset.VOILUTSequence) - 1
         elif self._has_window():

@@ -24,7 +24,7 @@ from pneumonia.images import dicom
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_grey
 from pneumonia.images.refusal import RefusedError
 
-# Changes whenever this module finds something else of the same bytes.
+# Must change whenever this module finds something different in the same bytes.
 FACTS_VERSION = f"6-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # The note on an image that shows nothing.
@@ -32,11 +32,11 @@ BLANK = "blank: one grey level"
 
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-# How files of the formats begin.
+# How files of each format begin.
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _JPEG_START_OF_SCAN = b"\xff\xda"
 
-# How libjpeg begins its warnings about data that are not as they were written. It goes on with grey or shifted blocks.
+# How libjpeg's warnings about damaged data begin. It goes on decoding, with grey or shifted blocks.
 _JPEG_TRUNCATION = ("Premature end of JPEG file", "Corrupt JPEG data: premature end")
 _JPEG_DAMAGE = ("Corrupt JPEG data", "Inconsistent progression sequence")
 
@@ -44,7 +44,7 @@ _JPEG_DAMAGE = ("Corrupt JPEG data", "Inconsistent progression sequence")
 SIDE = 32
 # Number of DCT coefficients that are compared, in each direction.
 _FREQUENCIES = 16
-# Smallest width and height, in pixels, that a JPEG is decoded at for comparing.
+# Smallest width and height, in pixels, at which a JPEG is decoded for comparison.
 _DRAFT_SIDE = 2 * SIDE
 
 

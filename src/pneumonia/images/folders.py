@@ -12,7 +12,7 @@ from pneumonia.images.members import Member, name_problem, printable
 # More folders and files than any set of radiographs has: a run on such a folder is a mistake.
 MOST_FOLDERS = 1_000_000
 MOST_FILES = 10_000_000
-# What the kernel makes up: it changes while it is listed, and leads to every other folder of the machine.
+# Folders that the kernel makes up: they change while they are listed, and lead to every other folder of the machine.
 _KERNELS = ("/proc", "/sys")
 
 LISTED_BEFORE = "link to a folder that is listed already"
@@ -56,7 +56,7 @@ class FolderStorage:
 
     def read(self, key: str) -> bytes:
         """Read one file."""
-        # Of each path, pathlib keeps every part for good: memory that grows with the number of images.
+        # pathlib would keep every part of each path for good, so that memory would grow with the number of images.
         with open(f"{self._folder}/{key}", "rb") as file:  # noqa: PTH123
             return file.read()
 

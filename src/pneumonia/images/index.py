@@ -25,7 +25,7 @@ from pneumonia.images.source import ImageSource, LostError, UnreadableError
 logger = logging.getLogger(__name__)
 
 OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
-# A table of labels has no use for the file, which is not read then.
+# The table of labels does not use the file, so it is not read.
 LEFT_OUT = "left out"
 
 COLUMNS = (
@@ -36,7 +36,7 @@ COLUMNS = (
 # Files that a thread examines in one go, and that are sent to a cluster in one go.
 _CHUNK_FILES = 16
 _SENT_FILES = 128
-# Files whose facts are kept at once: what a killed run loses at most.
+# Files whose facts are saved together: the most that a killed run loses.
 _KEPT_AT_ONCE = 512
 # How many pairs or paths an error message shows.
 _SHOWN = 20
@@ -191,9 +191,9 @@ def _examine(
     parts = [states[start : start + size] for start in range(0, len(states), size)]
     chunks = (Chunk(source, tuple(state.path for state in part), limits, patient_key) for part in parts)
     with (
-        # Pillow's remarks on odd files would hide the run's own messages; what counts is in the index.
+        # Pillow's warnings about odd files would hide the run's own messages; what counts is in the index.
         warnings.catch_warnings(action="ignore"),
-        # Without a terminal, no bar.
+        # disable=None: no bar without a terminal.
         tqdm(total=len(states), unit="images", desc="Reading", disable=None) as progress,
         closing(map_all(examine_chunk, chunks, engine)) as examined,
     ):

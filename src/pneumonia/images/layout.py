@@ -179,7 +179,7 @@ def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFi
     """Describe an image file by where it lies."""
     parts = path.split("/", 2)
     split, label = (parts[0], parts[1]) if is_split else (UNSPLIT, parts[0])
-    return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # the same few a million times
+    return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # few names, a million times
 
 
 def _in_class_folder(root: str, name: str, is_split: bool) -> bool:
@@ -224,4 +224,4 @@ def _name(member: Member) -> str:
 
 
 def _looks_like_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - many thousand times
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - pathlib is slow for many thousand names

@@ -17,7 +17,7 @@ from pneumonia.images.members import Member
 SUFFIX = ".npz"
 PARTS = ("train", "val", "test")
 LABELS_FILE = "labels.csv"
-MAX_BYTES = 2**31  # of all arrays, which are held in memory; those of PneumoniaMNIST at 224 px have 0.3 of 2.1 GB
+MAX_BYTES = 2**31  # of all arrays, which are held in memory; PneumoniaMNIST at 224 px takes 0.3 of these 2.1 GB
 
 REMARK = (
     "A file of MedMNIST names no patients: each image is a group of its own, and a leak between patients cannot be "

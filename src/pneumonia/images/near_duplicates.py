@@ -25,15 +25,15 @@ from pneumonia.images.source import ImageSource
 
 COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
 ONE_GROUP = "one group"
-# One of the two is in the published test: all images outside of it that are joined with it are left out.
+# One of the pair is in the published test set: all images outside that set that are joined with it are left out.
 LEFT_OUT = "left out of train"
 REPORTED = "only reported"
 
 _HASH_BITS = 256
-# Hashes that are compared with so many others at once: what is in between stays in a core's cache.
+# Hashes that are compared at once, and with how many others: the intermediate results then fit in a core's cache.
 _ROWS_AT_ONCE = 64
 _OTHERS_AT_ONCE = 4096
-# Of an image's candidates, as many are compared by their pixels. Copies are found through each other.
+# Candidates of each image that are compared by their pixels. Further copies are found through these.
 _CANDIDATES = 8
 _SURROUNDINGS_SIGMA = 2.0
 # Pairs whose pixels are in memory at once.

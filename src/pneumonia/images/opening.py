@@ -16,7 +16,7 @@ from PIL import Image
 from pneumonia.images import dicom
 from pneumonia.images.refusal import RefusedError
 
-# Formats that Pillow decodes, with the suffixes that are usual for them.
+# Formats that Pillow decodes, with their usual suffixes.
 FORMATS = {
     "JPEG": (".jpeg", ".jpg", ".jpe"),
     "PNG": (".png",),

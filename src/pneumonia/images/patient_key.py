@@ -10,7 +10,7 @@ from pathlib import Path
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole
 
-# Takes the place of the file: two machines with the same key give the same groups.
+# Replaces the key file: two machines with the same key give the same groups.
 ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
 _KEY_BYTES = 32
 _DIGITS = 16

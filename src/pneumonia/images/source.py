@@ -12,10 +12,10 @@ from pneumonia.base.errors import UserError
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
 
-# Of a table beside the images, in bytes. That of ChestX-ray14 with its 112,120 images has 8 million.
+# Largest table beside the images, in bytes. The one of ChestX-ray14, with 112,120 images, has 8 million.
 MAX_TABLE_BYTES = 500_000_000
 
-# Errors of a storage that may be gone a moment later, and how long to wait for that, in seconds.
+# Storage errors that may pass within moments, and how long to wait before each further attempt, in seconds.
 TRANSIENT = (errno.EIO, errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNRESET, errno.ESTALE, errno.EINTR)
 PAUSES = (0.1, 1.0)
 

@@ -21,10 +21,10 @@ IMAGE_SUFFIXES = frozenset(
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 
-# Begins the stamp of a storage that lists a checksum of the content.
+# Prefix of the stamps of a storage that lists checksums of the content.
 CRC_STAMP = "crc32:"
 
-# What fsspec file systems report of a file that changes when it is rewritten.
+# What fsspec file systems report that changes when a file is rewritten.
 _STAMP_KEYS = (
     "ETag",
     "etag",

@@ -57,7 +57,7 @@ def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple
         variance = t * (1 - t) / (n_positive * n_negative) * (1 + k * (1 - t) / (2 - t) + k * t / (1 + t))
         return float(abs(t - auc) - Z * np.sqrt(variance))
 
-    # At 0 and 1 the variance is nil: the bound lies where the distance begins to be larger than it.
+    # The variance is 0 at 0 and 1; the bound is where the distance begins to exceed Z standard deviations.
     edge = 1e-9
     low = brentq(excess, edge, auc) if auc > edge and excess(edge) > 0 else 0.0
     high = brentq(excess, auc, 1 - edge) if auc < 1 - edge and excess(1 - edge) > 0 else 1.0

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pneumonia.base.parameters import TrainingParameters
 from pneumonia.model.hardware import Hardware
 
-# The learning rate's share that is left at the end of the cosine.
+# Share of the learning rate that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
 MOST_STEPS_PER_CALL = 8
 PROBABILITY = "probability"  # the output that the metrics judge
@@ -77,7 +77,7 @@ def plain_names(logs: dict[str, float]) -> dict[str, float]:
     return {
         name.removeprefix(f"{PROBABILITY}_"): float(value)
         for name, value in logs.items()
-        if not name.startswith("etiology_")  # the loss once more
+        if not name.startswith("etiology_")  # repeats the loss
     }
 
 

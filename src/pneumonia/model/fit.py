@@ -141,7 +141,7 @@ def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any
         return
     try:
         found = other.read()
-    except UserError as error:  # another training's file: it does not keep this one from starting
+    except UserError as error:  # in another training's file: it must not keep this one from starting
         logger.warning("%s", error.message)
         return
     if found is not None:
@@ -176,7 +176,7 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
 
 def build(recipe: Recipe, size: int) -> keras.Model:
     """Return the network of a recipe, for images of a size, with the weights that it starts from."""
-    # Policy, strategy and seed are set in the thread that trains: Keras keeps them by thread.
+    # Keras keeps policy, strategy and seed per thread, so they are set in the thread that trains.
     seed = recipe.training.seed
     keras.utils.set_random_seed(seed)
     network = make_network(recipe.model.name, size, etiologies=len(recipe.etiologies), seed=seed)
@@ -212,7 +212,7 @@ def _train_input(member: Member, store: PixelStore, progress: Progress, replicas
             recipe.training.batch_size,
             recipe.training.seed,
             first_epoch=progress.next_epoch,
-            whole=replicas > 1,  # of a smaller one, a device could get no image, which ends in an error
+            whole=replicas > 1,  # from a smaller batch, a device could get no image, which is an error
         ),
         memory_limit_mb=recipe.inputs.memory_limit_mb,
         augmentation=Augmentation(change, N_DRAWS),

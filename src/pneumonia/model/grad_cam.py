@@ -48,7 +48,7 @@ def _coarse_map(network: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np
     probe = keras.Model(network.input, [network.get_layer(LAYER).output, last.input])
     with tf.GradientTape() as tape:
         features, pooled = probe(images, training=False)
-        # The log-odds, not the probability: that one's gradient vanishes where the network is sure.
+        # The log-odds, because the gradient of the probability vanishes where the network is sure.
         logit = _log_odds(tf.matmul(pooled, last.kernel) + last.bias)
     weights = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2), keepdims=True)
     maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
     from keras import KerasTensor
 
-# From images to what the last, dense layer takes. The seeds are for weights and dropout, one per layer.
+# From images to the input of the last, dense layer. The seeds are for weights and dropout, one per layer.
 Body = Callable[["KerasTensor", Iterator[int]], "KerasTensor"]
 
 NO_WEIGHTS, IMAGENET = "none", "imagenet"
@@ -30,7 +30,7 @@ LEAST_SIZE = 32  # the networks halve the image five times
 WIDTHS = (32, 64, 128)
 BLOCKS = 2
 HEAD = ("probability", "etiology")  # the last layers, which are also the names of the outputs
-STEM = 4  # pixels a side that the first convolution turns into one cell
+STEM = 4  # side, in pixels, of the square that the first convolution turns into one cell
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _convolved(x: "KerasTensor", width: int, side: int, seeds: Iterator[int], st
 
     weights = keras.initializers.HeNormal(seed=next(seeds))
     x = layers.Conv2D(width, side, strides, padding="same", use_bias=False, kernel_initializer=weights)(x)
-    # 0.97: the running figures must follow within the few hundred steps of a short training.
+    # 0.97, so that the running statistics keep up within the few hundred steps of a short training.
     return layers.BatchNormalization(momentum=0.97)(x)
 
 
@@ -144,7 +144,7 @@ def _standardised(image: "KerasTensor") -> "KerasTensor":
     x = ops.cast(image, "float32")
     mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
     spread = ops.sqrt(ops.mean(ops.square(x - mean), axis=(1, 2, 3), keepdims=True))
-    return (x - mean) / (spread + 1.0)  # one grey level keeps a blank image finite
+    return (x - mean) / (spread + 1.0)  # the added grey level keeps a blank image finite
 
 
 @network(any_size=False)

@@ -16,7 +16,7 @@ from pneumonia.metrics.metrics import Floats
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 PART = 512  # images held in memory at once
-FEATURES = "features"  # the layer with the last maps
+FEATURES = "features"  # the layer of the last feature maps
 # What zipfile and Keras raise on damaged files: tests/datasets/test_fuzzing.py damages some at random.
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
 
@@ -153,7 +153,7 @@ def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Mode
         views.append(View(arguments[0], outputs, inside))
         return outputs if len(outputs) > 1 else outputs[0]
 
-    # Only the first network is exchanged for the one that says more.
+    # Only the first network is replaced, by the one that also returns its inner tensors.
     twin = keras.models.clone_model(
         model, clone_function=lambda layer: joint if layer is network else layer, call_function=call
     )

@@ -9,7 +9,7 @@ from pneumonia.base.parameters import InputsParameters, ModelParameters, Paramet
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.model.networks import LEAST_SIZE, NETWORKS, NO_WEIGHTS, check_name
 
-LEAST_KINDS = 2  # of etiologies that a network can tell apart
+LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
 
 
 @dataclass(frozen=True)

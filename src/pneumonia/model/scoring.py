@@ -87,6 +87,6 @@ def _score(
     outputs = [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
     likeliest: object = UNKNOWN_ETIOLOGY
     if etiologies:
-        likeliest = np.array(etiologies, dtype=object)[outputs[1][:, 1:].argmax(axis=1)]  # the first is the negative
+        likeliest = np.array(etiologies, dtype=object)[outputs[1][:, 1:].argmax(axis=1)]  # column 0 is the negative
     scored = rows[SCORE_COLUMNS].assign(probability=outputs[0][:, 0].astype(np.float64), likeliest_etiology=likeliest)
     return scored.reset_index(drop=True)

@@ -39,12 +39,12 @@ class AveragedCopy:
             batches: Images for the statistics. With none, the network's own running statistics are copied.
         """
         self.network = network
-        # Its first output is the probability; loss and metrics judge that alone.
+        # Loss and metrics judge only the first output, the probability.
         self._judged = keras.Model(network.inputs, network.outputs[0])
         self._judged.compile(loss="binary_crossentropy", metrics=make_metrics(), jit_compile=False)
         self._val_input = val_input
         self._batches = batches
-        # As a graph the forward pass takes half the time; it is built when it first runs.
+        # As a graph, the forward pass takes half the time; the graph is built at the first call.
         self._forward = tf.function(lambda images: network(images, training=True))
         kept = {id(weight) for weight in network.weights}
         self._random_states = [(v, keras.ops.convert_to_numpy(v)) for v in network.variables if id(v) not in kept]
@@ -109,7 +109,7 @@ def measure_statistics(
     momenta = [layer.momentum for layer in layers]
     sums = [[0.0, 0.0] for _ in layers]
     for layer in layers:
-        layer.momentum = 0.0  # so that the running figures are those of the last batch
+        layer.momentum = 0.0  # so that the running statistics are those of the last batch
     for batch in batches:
         forward(batch)
         for total, layer in zip(sums, layers, strict=True):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 NOISE_BANK = 64  # images of Gaussian noise to choose from
-LARGEST = 0.4  # of the side, by which a rectangle is longer than the image at most
+LARGEST = 0.4  # largest share of the side by which a rectangle may exceed the image
 BLUR_RADIUS = 4  # taps on each side; at a standard deviation of 1.6 px it cuts off 0.5%
 DRAWS = {"geometry": 8, "gamma": 1, "contrast": 1, "brightness": 1, "sharpness": 2, "noise": 3, "erase": 6}
 N_DRAWS = sum(DRAWS.values())
@@ -130,8 +130,7 @@ def gamma(images: "tf.Tensor", draws: "tf.Tensor", strength: float) -> "tf.Tenso
     import tensorflow as tf
 
     power = tf.exp((2.0 * draws - 1.0) * strength)[:, :, None, None]
-    # 255 (v / 255)^p as one exponential, which runs vectorised on CPUs where tf.pow does not; log 0 = -inf
-    # comes back as black.
+    # 255 (v / 255)^p as one exponential, which is vectorised on CPUs, unlike tf.pow; log 0 = -inf becomes black.
     return tf.exp(power * tf.math.log(images) + (1.0 - power) * float(np.log(255.0)))
 
 

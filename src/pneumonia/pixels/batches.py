@@ -29,7 +29,7 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 PREFETCH_BATCHES = 4
 # Batches that are made at once: as many as small machines have cores.
 PARALLEL_BATCHES = 2
-# Images that are read from disk at once into memory.
+# Images that are read from disk into memory at once.
 LOADED_AT_ONCE = 512
 
 

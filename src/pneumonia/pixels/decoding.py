@@ -18,12 +18,12 @@ from pneumonia.images.opening import DECODER_ERRORS, open_image, to_grey
 Resize = Literal["pad", "crop", "squeeze"]
 Box = tuple[float, float, float, float]
 
-# Stands for this module's result: raise the number whenever the pixels of any image change. Another release of
+# Identifies this module's results: raise the number whenever the pixels of any image change. Another release of
 # Pillow, or a Pillow built on another machine, may bring another JPEG decoder.
 DECODER = f"decoder1-pillow{PIL.__version__}-jpeg{features.version('libjpeg_turbo') or features.version('jpg')}"
 
-# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where at least this many times the wanted pixels are left.
-# At less, the pixels move by an amount that depends on the original size.
+# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many times the wanted pixels. With
+# fewer, the pixels shift by an amount that depends on the original size.
 OVERSAMPLING = 2
 
 
@@ -51,7 +51,7 @@ def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np
             region, fitted = _geometry(image.size, image_size, resize)
             region = _draft(image, region, fitted)
             small = to_grey(image).resize(fitted, Image.Resampling.BILINEAR, box=region)
-            # Turning the small image is cheaper than turning the large one, and comes to the same. Pillow itself
+            # Turning the small image is cheaper than turning the large one, and gives the same result. Pillow itself
             # turns TIFF files upright when it loads them, and then drops the tag.
             small.info = dict(image.info)
             pixels = np.asarray(ImageOps.exif_transpose(small))

@@ -26,7 +26,7 @@ from pneumonia.pixels.request import PixelRequest, decode_all
 
 logger = logging.getLogger(__name__)
 
-# What a killed run loses at most, in images.
+# The most images that a killed run loses.
 PART_IMAGES = 2048
 
 REBUILD = "kedro run --pipelines=inputs (with the same --env and --params)"
@@ -195,7 +195,7 @@ class PixelStores:
             missing = [sha256 for sha256 in images if sha256 not in stored]
             there = len(images) - len(missing)
             logger.info("Pixel store %s: %d images are stored, %d to decode.", folder, there, len(missing))
-            # Without a terminal, no bar.
+            # disable=None: no bar without a terminal.
             with tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress:
                 for start in range(0, len(missing), PART_IMAGES):
                     chosen = missing[start : start + PART_IMAGES]

@@ -28,14 +28,14 @@ REASONS = {
     FEATURES: "unlike the training images in the network's features",
 }
 OUTSIDE = 0.01  # share of the validation images beyond the bound
-THUMBNAIL = 16  # grey values a side
-# At most so many directions are kept. Features of training images lie closer together than those of any others, and
-# more directions would fit that: with 64, one of sixty test images is out of range, with 16 one of eighty.
+THUMBNAIL = 16  # grey values per side
+# Most directions that are kept. Features of training images lie closer together than those of other images, and more
+# directions would overfit that: with 64, one in sixty test images is out of range; with 16, one in eighty.
 COMPONENTS = {GREY: 64, FEATURES: 16}
-IMAGES_PER_COMPONENT = 10  # at least: fewer fit the chance of the sample
+IMAGES_PER_COMPONENT = 10  # at least; with fewer, the directions fit the sample's noise
 EDGE = 1 / 16  # of the side, for the brightness at top and bottom
 BRIGHT = 250  # grey level
-LEAST_VARIANCE = 1e-6  # of the common variance, in squares of the largest deviation
+LEAST_VARIANCE = 1e-6  # floor of the variances of the scaled values, along a direction and in the rest
 
 
 def describe_grey(images: Pixels) -> Description:
@@ -90,7 +90,7 @@ def fit_distance(training: Description, most: int) -> dict[str, Any]:
     """
     values = training.astype(np.float64)
     mean, scale = values.mean(axis=0), values.std(axis=0)
-    # The features keep their proportions; only what never varied must not be divided by 0.
+    # A floor on the deviations, so that what never varied is not divided by 0.
     scale = np.maximum(scale, 1e-3 * max(scale.max(), 1e-6)) if len(values) else scale
     centred = (values - mean) / scale
     variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))

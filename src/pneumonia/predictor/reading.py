@@ -19,14 +19,14 @@ from pneumonia.images.layout import ImageFile
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.decoding import Resize, decode_image
 
-# What a file may be where nobody says otherwise; as the parameters of ingest have it.
+# Default limits on a file, the same as in the parameters of ingest.
 LIMITS = Limits(min_side=32, max_pixels=50_000_000)
 MAX_FILE_BYTES = 2**27
-# For files that were accepted before: by limits that a user may have set.
+# For files that were accepted before, perhaps under limits that a user set.
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
 NO_MAX_FILE_BYTES = sys.maxsize
 
-CHUNK = 256  # images in memory at once, and as many that are read ahead
+CHUNK = 256  # images in memory at once; as many again are read ahead
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
                 if current:
                     yield [future.result() for future in current]
         finally:
-            # Else an interrupted run would wait until the chunk is read.
+            # Otherwise an interrupted run would wait until the chunk is read.
             pool.shutdown(cancel_futures=True)
 
 
@@ -171,7 +171,7 @@ def _read(item: Item, how: Reading) -> Read:
     try:
         return Read(item.path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
     except UserError as error:
-        problem = examine_image(data, item.path, how.limits).problem  # as ingest would call it
+        problem = examine_image(data, item.path, how.limits).problem  # as ingest would word it
         return Read(item.path, facts.sha256, problem or error.message, None)
 
 

@@ -42,7 +42,7 @@ def list_external_findings(
         findings.append(finding(Level.GOOD, "The images look like the training images", text))
     findings.append(judge_calibration(there, "elsewhere"))
     findings.append(judge_shortcuts(shortcuts, EXTERNAL, "elsewhere"))
-    is_guess = (there["auc"]["low"] or 0) <= CHANCE  # nothing speaks for one
+    is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
 
 

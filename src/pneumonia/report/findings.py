@@ -24,7 +24,7 @@ LARGE_LOSS = 0.05  # of AUC, under medium corruption
 MEDIUM = 2  # the strength of a medium corruption
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
-POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below what the best threshold has there
+POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below that of the best threshold
 
 OUT_OF_DISTRIBUTION = (
     "The network never saw such images in training, so these figures do not measure the information in each region "

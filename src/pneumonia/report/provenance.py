@@ -97,7 +97,7 @@ def shared_by_unit(leak_audit: pd.DataFrame, sides: str | None = None) -> dict[s
         leak_audit: The table of `audit_leaks`.
         sides: One pair of splits, such as "train and test"; every pair if left out.
     """
-    # A number alone joins strangers: it is listed in the table, but is no leak that is known.
+    # A number alone also joins strangers: the table lists it, but it is not a known leak.
     is_counted = (leak_audit["split_by"] == SplitBy.MANIFEST) & (leak_audit["unit"] != Unit.NUMBER)
     rows = leak_audit[is_counted]
     rows = rows if sides is None else rows[rows["sides"] == sides]

@@ -31,7 +31,7 @@ def record_run(
         `images_sha256` and `test_sha256` of the sorted hashes of all images and of the test images, and
         `test_scorings`: how often these test images were scored in this environment, this time included.
     """
-    # Kedro hands over the groups that a node asks for as their typed models, the others as dictionaries.
+    # Kedro passes the groups that a node asks for as typed models, the others as dictionaries.
     parameters = {
         name: hide_all_credentials(group.model_dump(mode="json") if isinstance(group, BaseModel) else group)
         for name, group in parameters.items()

@@ -13,7 +13,7 @@ from pneumonia.report.words import png_uri, say_interval, say_number, say_percen
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# What Markdown takes for markup; a low line between letters is none.
+# What Markdown reads as markup; an underscore between letters is not.
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|&]|(?<!\w)_|_(?!\w)")
 
 

@@ -22,7 +22,7 @@ SPLIT_COLOURS = {"train": "#8a94a0", "val": "#00875f", "test": "#5b3f95"}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
-    # A label with two $ is no formula, and class names may hold anything.
+    # Class names may contain anything, and a label with two $ is not a formula.
     "text.parse_math": False,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",

@@ -94,7 +94,7 @@ def choose_groups(groups: Groups, fraction: float, seed: int, keep: int, part: s
         return group not in chosen and all(left[label] > keep for label in kinds[group].labels)
 
     def gain(group: str, sign: int) -> float:
-        # (e + g)^2 - e^2 = g (g + 2 e), for a group of g images that comes (+) or goes (-).
+        # (e + g)^2 - e^2 = g (g + 2 e), for a group of g images that is added (+) or removed (-).
         return -sum(n * (n + 2 * sign * excess[stratum]) / totals[stratum] for stratum, n in kinds[group].images)
 
     is_settled = False

@@ -82,7 +82,7 @@ def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.
     has_published_test = bool((manifest["source_split"] == "test").any())
     strata = [(ALL, ALL), *((label, ALL) for label in parameters.class_names)]
     pairs = manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
-    # A class of which no etiology is known at all has no strata: they would be the class again.
+    # A class without any known etiology has no strata: they would repeat the class.
     known = pairs.groupby("label")["etiology"].transform(
         lambda names: set(names) - {NO_ETIOLOGY, UNKNOWN_ETIOLOGY} != set()
     )

@@ -24,7 +24,7 @@ from pneumonia.metrics.metrics import Floats
 
 Pixels = npt.NDArray[np.uint8]
 CORRUPTED, EXTERNAL = "corrupted", "external"
-# What is measured by each kind of judge, beside the AUC: the rate of the class that it changes.
+# What each kind of judge measures: the AUC, and the rate of the class that it changes.
 MEASURED: dict[str, tuple[str, ...]] = {
     Kind.UNTOUCHED: ("auc", "specificity", "sensitivity"),
     Kind.NEGATIVES_CUT: ("auc", "specificity"),

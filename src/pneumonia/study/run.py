@@ -60,7 +60,7 @@ def plan_jobs(
     jobs = [Job(task, fold(task.fold), source, external, stores, records, environment) for task in tasks]
     for job in jobs:
         try:
-            job.recipe  # noqa: B018 - made to find out whether it can be
+            job.recipe  # noqa: B018 - a recipe that cannot work raises here
         except UserError as error:
             raise UserError(f"Recipe {job.task.recipe!r}: {error.message}") from error
     return jobs

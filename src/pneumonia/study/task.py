@@ -27,7 +27,7 @@ from pneumonia.study.records import StudyRecords
 
 logger = logging.getLogger(__name__)
 
-# What decides what the judges say: code, and parameters of evaluation.
+# What the judges' results depend on: code, and parameters of evaluation.
 JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py")
 JUDGED_BY = ("framing_images", "robustness", "robustness_images", "seed")
 

@@ -88,7 +88,7 @@ def test_a_run_is_told_from_the_best_by_a_paired_interval(runs):
     by_version = compare(runs).set_index("version")
     worse = by_version.loc[NEW]
     assert worse["behind_low"] < worse["behind_best"] < worse["behind_high"] < 0
-    # Paired on the same images it is narrower than the two intervals together.
+    # Paired on the same images, the interval is narrower than the two intervals together.
     unpaired = np.hypot(*(by_version.loc[v, "val_auc_high"] - by_version.loc[v, "val_auc_low"] for v in (NEW, OLD)))
     assert worse["behind_high"] - worse["behind_low"] < unpaired
     assert by_version.loc[OLD, ["behind_best", "behind_low", "behind_high"]].tolist() == [0, 0, 0]

@@ -96,7 +96,7 @@ def metrics(predictions, decision, parameters):
 
 @pytest.fixture(scope="session")
 def shortcut_features(manifest):
-    """Width that tells the class a little, and noise."""
+    """A width that hints at the class, and noise."""
     from pneumonia.audits.shortcuts import file_features
 
     rng = np.random.default_rng(7)
@@ -108,7 +108,7 @@ def shortcut_features(manifest):
 
 @pytest.fixture(scope="session")
 def rim_scores(scores):
-    """What a network that sees the rim alone may say: a little of the class, and noise."""
+    """Scores as from a network that sees only the rim: a hint of the class, and noise."""
     noise = np.random.default_rng(9).normal(size=len(scores))
     told = 1 / (1 + np.exp(-noise - 0.8 * scores["target"]))
     return scores[["path", "group", "target", "split"]].assign(probability=told)
@@ -131,7 +131,7 @@ def robustness(predictions, decision):
 
 @pytest.fixture(scope="session")
 def framing_audit(predictions, decision):
-    """A table as `measure_framings` makes it, of a network that cut negatives mislead and nothing else does."""
+    """A table as `measure_framings` makes it, of a network that only cut negatives mislead."""
     val = predictions[predictions["split"] == "val"][["path", "group", "target", "probability"]]
     parts = []
     for shown in Shown:
@@ -293,7 +293,7 @@ def _png(figure):
 
 @pytest.fixture(scope="session")
 def pictures(material, predictions, scores, manifest, decision, metrics, parameters):
-    """The figures of the report as PNG. Those of other pipelines are stood in for by one of ours."""
+    """The figures of the report as PNG. One of ours stands in for those of other pipelines."""
     train = manifest[manifest["split"] == "train"].sample(500, random_state=0)
     shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
     target = train["target"].to_numpy()
@@ -362,7 +362,7 @@ def tiny_lineage(tiny_network, tiny_manifest, tiny_store):
 
 @pytest.fixture(scope="session")
 def restate():
-    """Return the record of a run whose `report` parameters state something else."""
+    """Return the record of a run with other `report` parameters."""
 
     def state(run_record, **stated):
         parameters = run_record["parameters"]

@@ -48,7 +48,7 @@ def test_probabilities_that_were_not_calibrated_are_drawn_once(predictions, metr
 
 
 def test_colours_of_the_classes_are_told_apart_by_everybody():
-    # Relative luminance of the two differs, so that they are told apart without colour as well.
+    # The two differ in relative luminance, so that they can be told apart even without colour.
     from matplotlib.colors import to_rgb
 
     from pneumonia.report.style import CLASS_COLOURS

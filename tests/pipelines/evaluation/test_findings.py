@@ -61,7 +61,7 @@ def estimate(value, low, high):
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
         "Probabilities are miscalibrated on test": "caution",
-        "Shortcuts also distinguish the classes": "caution",  # the width was made to tell
+        "Shortcuts also distinguish the classes": "caution",  # the width hints at the class
         "Ahead of the best shortcut where the shortcut is least informative": "good",
         "The network judges by how the image is framed": "bad",  # the table was made so
         "The rim alone is informative": "caution",
@@ -142,7 +142,7 @@ def shortcuts(material, images, best, lead):
         ((0.95, 0.92, 0.97), (0.02, -0.01, 0.05), "Not shown to be better than a shortcut", "bad"),
         ((0.99, 0.98, 0.995), (-0.02, -0.04, -0.01), "Worse than a shortcut", "bad"),
         ((0.80, None, None), (0.17, None, None), "Not shown to be better than a shortcut", "bad"),
-        # The intervals of the two overlap, that of their difference excludes 0.
+        # The two intervals overlap, but that of the difference excludes 0.
         ((0.96, 0.93, 0.99), (0.015, 0.004, 0.03), "Shortcuts also distinguish the classes", "caution"),
         ((0.55, 0.45, 0.65), (0.42, 0.32, 0.52), "Better than the shortcuts that were tried", "good"),
     ],

@@ -6,7 +6,7 @@ from pneumonia.split.summary import FlowStep
 
 @pytest.fixture
 def limits_of(material, restate):
-    """List the limits of a run that states, or whose data are, something else."""
+    """List the limits of a run with other statements or other data."""
 
     def list_them(flow=None, ingest=None, scorings=1, **stated):
         record = restate(material["run_record"], **stated)

@@ -1,4 +1,4 @@
-"""Sentences of the report and the card that are true of some runs only: each is said of those alone."""
+"""Sentences of the report and the card that are true of only some runs, and appear only for those."""
 
 import pandas as pd
 import pytest

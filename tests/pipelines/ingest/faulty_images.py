@@ -1,6 +1,6 @@
-"""Faulty files, made on the fly: a file name, the beginning of the reason it is refused for, and its bytes.
+"""Faulty files, made on the fly: a file name, how the reason for its refusal begins, and its bytes.
 
-The next kind of fault is one more line.
+Another kind of fault takes one more line.
 """
 
 import base64
@@ -53,7 +53,7 @@ def without(marker, data=None):
 
 
 def with_segment(marker, change, data=None):
-    """A JPEG with its segments of this marker, as from the marker on, changed."""
+    """A JPEG whose segments with this marker are changed; `change` gets each from the marker on."""
     data = JPEG if data is None else data
     whole, position = data[:2], 2
     while data[position + 1] != 0xDA:
@@ -65,12 +65,12 @@ def with_segment(marker, change, data=None):
 
 
 def put(data, position, *values):
-    """The bytes with others from this position on."""
+    """The bytes, overwritten from this position on."""
     return data[:position] + bytes(values) + data[position + len(values) :]
 
 
 def frame(position, *values):
-    """A JPEG whose frame header has other bytes from this position on."""
+    """A JPEG whose frame header is overwritten from this position on."""
     return with_segment(0xC0, lambda segment: put(segment, position, *values))
 
 

@@ -1,4 +1,4 @@
-"""Faulty tables beside images: by name and kind, what is said of them, and their bytes. The next is one more line."""
+"""Faulty tables beside images, by name and kind of fault: the message, and the bytes. Another takes one more line."""
 
 import numpy as np
 from tests.pipelines.ingest.faulty_images import JPEG

@@ -1,4 +1,4 @@
-"""Odd files that are used all the same: a file name, the note that stands beside it, and its bytes."""
+"""Odd files that are used all the same: a file name, its note, and its bytes."""
 
 import struct
 from itertools import count
@@ -11,7 +11,7 @@ NUMBERS = count(1)
 
 
 def fresh():
-    """An image that no other file has: copies are not used."""
+    """An image that no other file has, because copies are not used."""
     return draw(next(NUMBERS))
 
 
@@ -22,7 +22,7 @@ def orient(value):
 
 
 def bits(image, depth):
-    """A PNG of one grey channel of so many bits."""
+    """A PNG of one grey channel of `depth` bits."""
     values = np.asarray(image.resize((64, 64))).astype(int) >> (8 - depth)
     packed = np.packbits(np.unpackbits(values.astype(np.uint8)[..., None], axis=-1)[..., -depth:].reshape(64, -1), 1)
     return png(depth=depth, data=b"".join(b"\0" + row.tobytes() for row in packed))
@@ -59,7 +59,7 @@ ACCEPTED = {
     "-dash.jpeg": ("", encode(fresh())),
     "=1+1.jpeg": ("", encode(fresh())),
 }
-# Damage that no decoder tells of, as the module examine and docs/images.md say.
+# Damage that no decoder reports, as the module examine and docs/images.md say.
 UNNOTICED = {
     "half of the data.png": ("", png(data=(b"\0" + bytes(range(64))) * 32)),
     "grey values of noise.jpeg": ("", JPEG[:700] + JPEG[701:702] + JPEG[701:]),

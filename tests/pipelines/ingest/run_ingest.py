@@ -14,7 +14,7 @@ from pneumonia.pipelines.ingest import create_pipeline
 
 
 def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
-    """Return the catalog as delivered, but for its places."""
+    """Return the catalog as delivered, except for its locations."""
     text = (project / "conf/base/catalog_ingest.yml").read_text()
     text = text.replace("${runtime_params:images,${globals:images}}", images).replace("${globals:root}", root)
     catalog = DataCatalog.from_config(yaml.safe_load(text), save_version=generate_timestamp())
@@ -28,7 +28,7 @@ def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
 
 
 def run(project: Path, images: Path, root: Path, begun: Any) -> None:
-    """Run the pipeline, and say by an event when it begins."""
+    """Run the pipeline, and set an event when it begins."""
     catalog = make_catalog(project, str(images), str(root))
     begun.set()
     SequentialRunner().run(create_pipeline(), catalog)

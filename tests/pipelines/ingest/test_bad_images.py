@@ -20,7 +20,7 @@ from pneumonia.pipelines.ingest import nodes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and such names need POSIX")
 
-# What no bytes make: links, pipes, names, places.
+# Faults that are not in a file's bytes: links, pipes, names, places.
 ENTRIES = {
     "train/NORMAL/loop.jpeg": "link or file that cannot be followed",
     "train/NORMAL/loop": "link that leads back to a folder above it",
@@ -60,7 +60,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(corpus, delivered):
-    """The index of the corpus, by path; nothing in the folder is changed by making it."""
+    """The index of the corpus, by path; making it changes nothing in the folder."""
 
     def state():
         return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(corpus.rglob("*"))}

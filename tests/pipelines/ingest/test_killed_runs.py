@@ -48,7 +48,7 @@ def images(tmp_path_factory, make_pixels, encode):
 
 @pytest.fixture(scope="module")
 def whole(project, images, tmp_path_factory):
-    """What a run that nobody kills gives: the tables, and how long it takes in seconds."""
+    """The tables of a run that is not killed, and how many seconds it takes."""
     root = tmp_path_factory.mktemp("whole")
     process = start(project, images, root)
     begin = time.perf_counter()

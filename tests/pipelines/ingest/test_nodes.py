@@ -280,7 +280,7 @@ def test_an_absent_class_is_named(write_folder, split, published, dropped, messa
 
 @pytest.fixture
 def with_copies(published, encode, make_pixels):
-    """Three copies of one radiograph in other bytes: under two numbers in train, and in test."""
+    """Three copies of one radiograph with different bytes: under two numbers in train, and in test."""
     radiograph = make_pixels(99)
     return published | {
         "train/NORMAL/IM-0000-0009.jpeg": encode(radiograph, quality=95),
@@ -521,7 +521,7 @@ GROUPS = st.lists(
 
 
 def population(groups):
-    """An index of made-up groups, every class and split with some of a single image."""
+    """An index of made-up groups; in every class and split, some have a single image."""
     groups = [
         *groups,
         *((split, etiology, 1) for split in ("train", "test") for etiology in ("none", "virus") for _ in range(20)),

@@ -16,7 +16,7 @@ HARMLESS = {"CHEST", "PA", "F", "CR", "MONOCHROME1", "Philips Medical Systems"}
 
 
 def header_values(dataset):
-    """Return every text of a header, down to 4 letters."""
+    """Return every text of 4 characters or more in a header, except numbers and what is harmless."""
     texts = {str(element.value).strip() for element in dataset.iterall() if element.VR not in ("OW", "OB", "SQ")}
     return {text for text in texts if len(text) >= 4 and not text.isdigit()} - HARMLESS
 

@@ -12,7 +12,7 @@ def make_decision(
     scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
     """Fit the calibration and choose the threshold, only on validation; record to which model they belong."""
-    weights = model_lineage.get("weights_sha256", "unknown")  # in the lineage of an older run
+    weights = model_lineage.get("weights_sha256", "unknown")  # missing from lineages of older runs
     return {"weights_sha256": weights, **decisions.make_decision(scores, parameters)}
 
 
