@@ -9,13 +9,12 @@ from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
-from pneumonia.report.levels import CHANCE, Finding, Level, finding
+from pneumonia.report.levels import CHANCE, MANY_OUTSIDE, Finding, Level, finding
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
 from pneumonia.report.words import say_interval, say_number, say_percent
 
 LARGE_FALL = 0.05  # of AUC, against our own test
-MANY_OUTSIDE = 0.05  # share of images out of range
 
 
 def list_external_findings(

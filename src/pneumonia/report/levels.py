@@ -4,6 +4,7 @@ from enum import StrEnum
 
 Finding = dict[str, str]
 CHANCE = 0.5  # AUC
+MANY_OUTSIDE = 0.05  # share of images out of range above which the source itself is in doubt
 
 
 class Level(StrEnum):
