@@ -53,7 +53,7 @@ def store(tmp_path_factory, manifest):
     return PixelStore(path.parent, SIZE, [Part(path, tuple(manifest["sha256"][::-1]), "")])
 
 
-def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=None, **batching):
+def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=Labelling(), **batching):
     chosen = Batching(**{"size": 8, "seed": 3} | batching)
     return make_train_input(
         store, manifest, chosen, memory_limit_mb=memory_limit_mb, augmentation=augmentation, labelling=labelling
