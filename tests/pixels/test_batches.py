@@ -29,6 +29,7 @@ ORDER, DRAWS = [1, 0, 5, 2, 3, 4], [0.1302464, 0.9086311, 0.1975619]
 SIZE = 4
 N = 50
 WEIGHTS = {"NORMAL": 2.0, "PNEUMONIA": 0.5}
+PLAIN = Labelling()
 IN_MEMORY, STREAMED = 1, 0
 
 
@@ -53,7 +54,7 @@ def store(tmp_path_factory, manifest):
     return PixelStore(path.parent, SIZE, [Part(path, tuple(manifest["sha256"][::-1]), "")])
 
 
-def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=Labelling(), **batching):
+def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=PLAIN, **batching):
     chosen = Batching(**{"size": 8, "seed": 3} | batching)
     return make_train_input(
         store, manifest, chosen, memory_limit_mb=memory_limit_mb, augmentation=augmentation, labelling=labelling
