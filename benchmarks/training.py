@@ -4,7 +4,8 @@
 
 Parts:
     step   training steps of the default network on images in memory, images/s: in the precision that
-           `training.precision: auto` chooses, and in float32; the same in PyTorch, where that is installed.
+           `training.precision: auto` chooses, and in float32; with batch normalisation as Keras composes it; and the
+           same network in PyTorch, where that is installed.
     input  augmented training images/s from the input alone, overall and per CPU-second, and how long its iterators
            keep the caller waiting at their end.
     notes  the notes' network at their settings, images/s: fed by our inputs, and by the notes' loop, which decodes each
@@ -81,6 +82,7 @@ def time_steps(arguments) -> dict[str, object]:
     size = round(parameters.training.image_scale * parameters.inputs.image_size)
     chosen = choose_hardware("cpu", "auto").policy
     steps = {f"ours_{policy}": keras_step(parameters, size, policy) for policy in dict.fromkeys((chosen, "float32"))}
+    steps[f"composed_{chosen}"] = keras_step(parameters, size, chosen, composed=True)
     if find_spec("torch"):
         for policy in dict.fromkeys((chosen, "float32")):
             steps[f"torch_{policy}"] = torch_step(parameters.training.batch_size, size, policy)
@@ -92,18 +94,22 @@ def time_steps(arguments) -> dict[str, object]:
             if repeat:  # the first one traces the graph
                 rates[name].append(STEPS * parameters.training.batch_size / (time.perf_counter() - start))
     found: dict[str, object] = {f"{name}_images_per_s": median(values) for name, values in rates.items()}
-    if f"torch_{chosen}" in rates:
-        pairs = zip(rates[f"ours_{chosen}"], rates[f"torch_{chosen}"], strict=True)
-        ratios = [ours / theirs for ours, theirs in pairs]
-        found |= {"ratio": median(ratios), "ratio_lowest": min(ratios), "ratio_highest": max(ratios)}
+    for other in (f"composed_{chosen}", f"torch_{chosen}"):
+        if other in rates:
+            ratios = [ours / theirs for ours, theirs in zip(rates[f"ours_{chosen}"], rates[other], strict=True)]
+            found[f"ours_to_{other}"] = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
     return {**found, "image_size": size, "precision": chosen, "cores": os.cpu_count(), "repeats": arguments.repeats}
 
 
-def keras_step(parameters: Parameters, size: int, policy: str) -> Callable[[int], object]:
-    """Return a function that runs a number of training steps of the default network."""
+def keras_step(parameters: Parameters, size: int, policy: str, *, composed: bool = False) -> Callable[[int], object]:
+    """Return a function that runs a number of training steps of the default network.
+
+    With `composed`, its batch normalisation is what Keras composes from single operations.
+    """
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
-    network = fuse_normalisation(make_network(parameters.model.name, size, etiologies=KINDS))
+    network = make_network(parameters.model.name, size, etiologies=KINDS)
+    network = network if composed else fuse_normalisation(network)
     keras.config.set_dtype_policy(former)
     compile_network(network, parameters.training, 100, Hardware("cpu", (), policy, False, "a benchmark"))
     images = tf.random.stateless_uniform((parameters.training.batch_size, size, size, 1), (0, 0), 0, 256, tf.int32)

@@ -1,8 +1,8 @@
 """Batch normalisation as one TensorFlow operation, for the network in training.
 
-Keras 3 composes it from single operations, in float32 also where the network computes in bfloat16; on two CPU cores
-that takes a third of the default network's training step. The result is the same up to rounding
-(Ioffe & Szegedy 2015, "Batch normalization").
+Keras 3 composes it from single operations on TensorFlow, in float32 even where the network computes in bfloat16, which
+is slower (`benchmarks/training.py`). The result is the same up to rounding (Ioffe & Szegedy 2015, "Batch
+normalization").
 """
 
 from typing import Any
@@ -19,9 +19,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise maps `[n, height, width, channels]` by their means and variances, and keep running ones."""
-        if not (training and self.trainable and len(inputs.shape) == 4 and self.axis in (-1, 3)):
-            return super().call(inputs, training=training, mask=mask)
-        if mask is not None or self.renorm or not (self.scale and self.center):
+        are_maps = len(inputs.shape) == 4 and self.axis in (-1, 3) and mask is None
+        is_plain = self.scale and self.center and not self.renorm
+        if not (training and self.trainable and are_maps and is_plain):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,

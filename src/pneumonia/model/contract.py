@@ -23,7 +23,7 @@ class LineageContract:
         """Return the lineage as it is.
 
         Raises:
-            UserError: If it is no record, or lacks an entry; of which kind is said.
+            UserError: If it is not a record, or lacks entries, which are named.
         """
         missing = [name for name in NEEDED if not isinstance(data, dict) or name not in data]
         if missing:
