@@ -63,13 +63,14 @@ def list_versions(env: str | None) -> None:
 @env_option
 @plainly
 def prune(keep: int, yes: bool, env: str | None) -> None:
-    """Remove what killed runs left, and old versions except those that a remaining version was made from."""
+    """Remove what killed runs left, and old versions except run records and what a remaining version was made from."""
     from pneumonia.base.errors import UserError
     from pneumonia.base.files import find_leftovers
+    from pneumonia.datasets.run_versions import outputs_by_stage
     from pneumonia.datasets.versions import choose_removable, remove, size_of, summarise_versions
 
     found, root = _find(env)
-    old = choose_removable(found, keep)
+    old = choose_removable(found, keep, outputs_by_stage())
     leftovers = [path for path in find_leftovers(root) if path.parent not in set(old["path"])]
     if old.empty and not leftovers:
         click.echo("Nothing to remove.")

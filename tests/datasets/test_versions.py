@@ -17,6 +17,12 @@ CATALOG = {
     "_anchor": "not a dataset",
 }
 
+OUTPUTS = {
+    "ingest": {"split_manifest", "leak_audit"},
+    "imbalance": {"class_weights", "class_counts"},
+    "training": {"pneumonia_model", "model_lineage"},
+}
+
 
 def test_a_folder_is_a_whole_version_too(tmp_path):
     (tmp_path / "data/exported/a/exported/saved_model").mkdir(parents=True)
@@ -79,21 +85,41 @@ def test_the_summary_has_a_row_per_version_and_names_the_main_datasets(saved):
 def test_the_manifest_of_a_kept_model_and_the_model_of_a_kept_record_stay(saved):
     add_model(saved, "e")
 
-    assert choose_removable(find_versions(CATALOG, saved), keep=1).empty
+    assert choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS).empty
 
 
 def test_what_no_kept_version_was_made_from_goes(saved):
     add_model(saved, "e")
     (saved / "data/run_record.json/f").mkdir()
     (saved / "data/run_record.json/f/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": "e"}}))
-    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+    old = choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
-        ("model_lineage", "b"), ("pneumonia_model", "b"), ("run_record", "d"), ("split_manifest", "a"),
+        ("model_lineage", "b"), ("pneumonia_model", "b"), ("split_manifest", "a"),
     ]  # fmt: skip
     remove(old["path"])
-    assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "e", "c"]
+    assert find_versions(CATALOG, saved)["version"].tolist() == ["f", "e", "e", "d", "c"]
     assert (saved / "data/image_index.csv").exists()
+
+
+def test_what_the_stages_made_beside_the_sources_of_a_kept_model_stays(saved):
+    catalog = CATALOG | {
+        name: {"filepath": f"data/{name}.csv", "versioned": True}
+        for name in ("leak_audit", "class_weights", "class_counts")
+    }
+    lineage = saved / "data/model_lineage.json/b/model_lineage.json"
+    lineage.write_text(json.dumps(json.loads(lineage.read_text()) | {"versions": {"class_weights": "a"}}))
+    for name in ("leak_audit", "class_weights", "class_counts"):
+        for version in ("a", "a2", "c"):
+            path = saved / "data" / f"{name}.csv" / version / f"{name}.csv"
+            path.parent.mkdir(parents=True)
+            path.write_text(version)
+
+    old = choose_removable(find_versions(catalog, saved), keep=1, outputs=OUTPUTS)
+
+    assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
+        ("class_counts", "a2"), ("class_weights", "a2"), ("leak_audit", "a2"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("left", [(), ("split_manifest.csv.sha256",)])
@@ -104,7 +130,7 @@ def test_what_a_killed_run_left_is_no_version_and_goes(saved, left):
     litter.mkdir()
     for name in left:
         (litter / name).write_text("")
-    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+    old = choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("model_lineage", "b"), ("pneumonia_model", "b"), ("split_manifest", "a"), ("split_manifest", "b9"),
@@ -115,7 +141,7 @@ def test_a_version_that_may_be_being_written_stays(saved):
     (saved / "data/split_manifest.csv/z").mkdir()
     (saved / "data/pneumonia_model.keras/z").mkdir()
 
-    assert choose_removable(find_versions(CATALOG, saved), keep=1).empty
+    assert choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS).empty
 
 
 def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
@@ -123,24 +149,24 @@ def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
     for version, content in (("b2", b"first"), ("z", b"newest")):
         (folder / version).mkdir()
         (folder / version / "split_manifest.csv").write_bytes(content)
-    old = choose_removable(find_versions(CATALOG, saved), keep=1)
+    old = choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
 
     assert sorted(old["version"]) == ["a", "c"]
 
 
 def test_as_many_versions_as_asked_for_stay(saved):
-    assert choose_removable(find_versions(CATALOG, saved), keep=2).empty
+    assert choose_removable(find_versions(CATALOG, saved), keep=2, outputs=OUTPUTS).empty
 
 
 def test_where_nothing_is_saved_nothing_can_go(tmp_path):
-    assert choose_removable(find_versions(CATALOG, tmp_path), keep=1).empty
+    assert choose_removable(find_versions(CATALOG, tmp_path), keep=1, outputs=OUTPUTS).empty
 
 
 def test_a_damaged_lineage_stops_the_pruning_before_anything_is_removed(saved):
     (saved / "data/model_lineage.json/b/model_lineage.json").write_bytes(b"{cut")
 
     with pytest.raises(UserError, match="Nothing was removed"):
-        choose_removable(find_versions(CATALOG, saved), keep=1)
+        choose_removable(find_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
 
 
 def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path, monkeypatch):

@@ -58,11 +58,7 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
     Raises:
         UserError: If something that the run reads is missing.
     """
-    outputs = {
-        stage: pipelines["__default__"].only_nodes_with_tags(stage).all_outputs()
-        for stage in ("ingest", "imbalance", "training", "evaluation")
-    }
-    companions = find_companions(catalog, outputs, given["pneumonia_model"])
+    companions = find_companions(catalog, outputs_by_stage(), given["pneumonia_model"])
     for name in sorted(pipeline.inputs() & companions.keys() - given.keys()):
         if companions[name] not in files_of(catalog, name):
             raise UserError(
@@ -71,6 +67,12 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
                 f"--load-versions=pneumonia_model:{given['pneumonia_model']},{name}:VERSION."
             )
         pin(catalog.get(name), Version(companions[name], None))
+
+
+def outputs_by_stage() -> dict[str, set[str]]:
+    """Return the names of the datasets that each stage of the default run makes."""
+    stages = ("ingest", "imbalance", "training", "evaluation")
+    return {stage: pipelines["__default__"].only_nodes_with_tags(stage).all_outputs() for stage in stages}
 
 
 def warn_of_the_clock(run_id: str, pipeline: Pipeline, catalog: Any) -> None:

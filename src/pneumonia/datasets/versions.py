@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,19 @@ def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
+def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, set[str]]) -> pd.DataFrame:
     """Choose the versions that can be removed while the newest ones stay usable.
 
-    The newest ``keep`` versions of each dataset stay, and everything that these were made from: the model and the
-    manifest that a run record names, and the manifest that a model was trained with, without which the model could not
-    be evaluated. A folder without its dataset's file does not count as a version: it can be removed once a newer
-    version exists; until then another run may be about to write the file.
+    The newest ``keep`` versions of each dataset stay, and what a kept run record or a kept model was made from: the
+    model, its class weights, the manifest that it was trained with, and everything else that the same stages of these
+    runs made, so that the model can be evaluated again. Run records always stay: they tell how often test images were
+    scored. A folder without its dataset's file does not count as a version: it can be removed once a newer version
+    exists; until then another run may be about to write the file.
 
     Args:
         versions: As `find_versions` gives them.
         keep: How many of each dataset.
+        outputs: Names of the datasets that each stage makes: ingest, imbalance, training.
 
     Returns:
         The rows of ``versions`` that can be removed.
@@ -71,20 +74,17 @@ def choose_removable(versions: pd.DataFrame, keep: int) -> pd.DataFrame:
     newest_whole = versions["dataset"].map(whole.groupby("dataset")["version"].max()).fillna("")
     in_the_making = ~versions["is_whole"].astype(bool) & (versions["version"] > newest_whole)
     kept = whole.groupby("dataset").head(keep)
-    records = kept.loc[kept["dataset"] == "run_record", "path"]
-    named = {pair for path in records for pair in _versions_named(path)}
-    is_named = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(named)
-    stays = is_named | in_the_making | versions.index.isin(kept.index)
-    # A model and its lineage come from one run and so have the same version.
-    models = set(whole.loc[stays[whole.index] & (whole["dataset"] == "pneumonia_model"), "version"])
-    is_lineage = versions["dataset"] == "model_lineage"
-    stays |= is_lineage & versions["version"].isin(models)
-    lineages = whole.loc[stays[whole.index] & (whole["dataset"] == "model_lineage"), "path"]
-    needed = {_manifest_of(path) for path in lineages}
-    manifests = whole.loc[whole["dataset"] == "split_manifest", "path"].map(_digest)
-    needed -= set(manifests[stays[manifests.index]])
-    newest = manifests[manifests.isin(needed)].drop_duplicates()
-    return versions[~stays & ~versions.index.isin(newest.index)]
+    wanted = set(zip(kept["dataset"], kept["version"], strict=True))
+    for path in kept.loc[kept["dataset"] == "run_record", "path"]:
+        wanted |= set(_versions_named(path))
+    models = {version for name, version in wanted if name == "pneumonia_model"}
+    wanted |= set(product(outputs["training"], models))
+    for path in whole.loc[(whole["dataset"] == "model_lineage") & whole["version"].isin(models), "path"]:
+        wanted |= _sources_of(path, whole, wanted)
+    for name, stage in (("split_manifest", "ingest"), ("class_weights", "imbalance")):
+        wanted |= set(product(outputs[stage], {version for named, version in wanted if named == name}))
+    is_wanted = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(wanted)
+    return versions[~(is_wanted | in_the_making | (versions["dataset"] == "run_record"))]
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -111,15 +111,23 @@ def _versions_named(folder: Path) -> list[tuple[str, str]]:
     return list(record["versions"].items())
 
 
-def _manifest_of(folder: Path) -> str:
-    """Return the digest of the manifest that a lineage names."""
+def _sources_of(folder: Path, whole: pd.DataFrame, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the class weights that a lineage names, and a manifest like that of the training if none is wanted yet."""
     try:
-        return json.loads(_file(folder).read_text(encoding="utf-8"))["manifest_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        lineage = json.loads(_file(folder).read_text(encoding="utf-8"))
+        digest, named = lineage["manifest_sha256"], lineage.get("versions", {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder} has no complete lineage ({error}), so the manifest of its model is not known. Nothing was "
             "removed. Remove that folder and prune again."
         ) from error
+    sources = {("class_weights", named["class_weights"])} if "class_weights" in named else set()
+    manifests = whole[whole["dataset"] == "split_manifest"]
+    alike = manifests.loc[manifests["path"].map(_digest) == digest, "version"].tolist()
+    if alike and not any(("split_manifest", version) in wanted for version in alike):
+        own = named.get("split_manifest")
+        sources.add(("split_manifest", own if own in alike else alike[0]))
+    return sources
 
 
 def _digest(folder: Path) -> str:

@@ -121,6 +121,15 @@ def test_a_run_without_predictions_is_left_out_and_said_so(runs, caplog):
     assert f"Run {NEW} is left out" in caplog.text
 
 
+def test_a_record_whose_run_was_pruned_gives_no_warning(runs, caplog):
+    metrics, records, predictions = (
+        {version: lambda part=run[i]: part for version, run in runs.items()} for i in (1, 2, 0)
+    )
+    del metrics[OLD], predictions[OLD]
+    assert OLD not in compare_runs(metrics, records, predictions)["version"].tolist()
+    assert OLD not in caplog.text
+
+
 def test_no_complete_run_is_an_error():
     with pytest.raises(UserError, match="No run of this environment is complete"):
         compare_runs({}, {}, {})

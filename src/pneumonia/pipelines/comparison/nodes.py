@@ -43,7 +43,7 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
         UserError: If no run is complete.
     """
     complete = sorted(set(all_metrics) & set(all_run_records) & set(all_predictions), reverse=True)
-    for version in sorted((set(all_metrics) | set(all_run_records)) - set(complete)):
+    for version in sorted((set(all_metrics) | set(all_predictions)) - set(complete)):
         logger.warning("Run %s is left out: its metrics, record or predictions are missing.", version)
     if not complete:
         raise UserError("No run of this environment is complete. Make one with: kedro run --pipelines=evaluation.")
