@@ -143,6 +143,14 @@ def test_a_rate_in_between_has_the_logit_interval_of_its_binomial_deviation():
     assert (rate["low"], rate["high"]) == pytest.approx(expected, abs=0.004)
 
 
+@pytest.mark.parametrize(("n_groups", "size", "highest"), [(2, 100, 0.01), (5, 50, 0.96)])
+def test_a_single_error_in_few_groups_does_not_make_a_rate_certain(n_groups, size, highest):
+    successes = np.r_[0.0, np.ones(n_groups * size - 1)]
+    rate = estimate_rate(successes, np.arange(len(successes)) // size)
+    assert rate["low"] < highest
+    assert rate["low"] < rate["value"] < rate["high"]
+
+
 def coverage(truths, sizes):
     """Return each metric's exact coverage, over all counts of errors that single images can have.
 

@@ -30,6 +30,16 @@ def test_observed_over_expected_of_the_worked_example():
     assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half_width), 2 * np.exp(half_width)), abs=1e-6)
 
 
+def test_observed_over_expected_without_errors_has_the_binomial_deviation():
+    # Of 40 images half are positive and all were nearly certain: the ratio is known no better than to 1 / 20 x 0.14.
+    target, group = np.array([0, 1] * 20), np.arange(40)
+    found = observed_over_expected(target, np.where(target == 1, 0.9995, 0.0005), group)
+    half_width = 1.959964 * np.sqrt(40 * 0.9995 * 0.0005) / 20
+    assert np.log([found["low"], found["high"]]) == pytest.approx((-half_width, half_width), rel=1e-3)
+    certain = observed_over_expected(target, target.astype(float), group)
+    assert certain == {"value": 1.0, **NONE}
+
+
 def test_probabilities_that_are_all_alike_have_no_slope():
     found = recalibration_slope(np.array([0, 1] * 10), np.full(20, 0.3), np.arange(20))
     assert found == {"value": None, **NONE}

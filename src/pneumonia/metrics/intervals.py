@@ -2,8 +2,9 @@
 
 Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
-* sensitivity, specificity and other rates: on the logit scale, with the deviation over groups (`clusters`); where no
-  error was seen (or nothing else), the bound of Clopper and Pearson for as many groups;
+* sensitivity, specificity and other rates: on the logit scale, with the deviation over groups (`clusters`) and
+  Student's quantile for as many groups; where no error was seen (or nothing else), the bound of Clopper and Pearson
+  for as many groups;
 * what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
   shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
 * AUC: `auc.estimate_auc`;
@@ -73,6 +74,8 @@ def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
     Returns:
         `value`, `low` and `high`; None for all where there is no image, for the bounds with one group.
     """
+    from scipy.stats import t as student
+
     n_groups = len(np.unique(groups))
     if n_groups == 0:
         return dict(UNDEFINED)
@@ -82,7 +85,8 @@ def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
     if value in (0.0, 1.0):
         bound = exact_bound(n_groups)
         return {"value": value, "low": bound, "high": 1.0} if value else {"value": value, "low": 0.0, "high": 1 - bound}
-    low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups))
+    quantile = float(student.ppf(1 - TAIL, n_groups - 1))
+    low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups), quantile=quantile)
     return {"value": value, "low": low, "high": high}
 
 

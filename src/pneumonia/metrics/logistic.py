@@ -97,17 +97,24 @@ def observed_over_expected(target: Targets, probability: Floats, groups: npt.NDA
     """Estimate the number of positives over the sum of the probabilities, its interval on the log scale.
 
     The deviation of the logarithm is that of `(y - p O / E) / O` over groups (after Debray et al., BMJ 356:i6460,
-    2017).
+    2017), but no smaller than the binomial `sqrt(sum(p' (1 - p'))) / O` with `p' = p O / E`: without errors the former
+    is too small.
     """
     observed, expected = float(np.sum(target)), float(np.sum(probability))
     ratio = observed / expected
-    log_ratio = _wald(float(np.log(ratio)), group_sums((target - probability * ratio) / observed, groups), 0.0)
+    scaled = np.minimum(probability * ratio, 1.0)
+    binomial = float(np.sqrt(np.sum(scaled * (1 - scaled)))) / observed
+    log_ratio = _wald(float(np.log(ratio)), group_sums((target - probability * ratio) / observed, groups), binomial)
     return {name: None if bound is None else float(np.exp(bound)) for name, bound in log_ratio.items()}
 
 
 def _wald(value: float, influence: Floats, least: float) -> Estimate:
-    """Return `value -+ 1.96 s` with the deviation over groups, but no smaller than `least`; no bounds for one group."""
-    if len(influence) < 2:
+    """Return `value -+ 1.96 s` with the deviation over groups, but no smaller than `least`.
+
+    There are no bounds for one group, and where nothing varies.
+    """
+    deviation = max(np.sqrt(cluster_variance(influence)), least) if len(influence) > 1 else 0.0
+    if deviation == 0:
         return {**UNDEFINED, "value": value}
-    half_width = Z * max(np.sqrt(cluster_variance(influence)), least)
+    half_width = Z * deviation
     return {"value": value, "low": float(value - half_width), "high": float(value + half_width)}
