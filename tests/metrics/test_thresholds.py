@@ -46,6 +46,15 @@ def test_each_rule_chooses_the_threshold_of_the_worked_example(default_parameter
     assert chosen == {"threshold": pytest.approx(threshold), "rule": rule, "rule_value": value}
 
 
+def test_a_floor_is_met_by_the_rate_that_rounding_puts_just_below_it(default_parameters):
+    # 93 of 100 positives lie above 0.5, and 1 - 7 / 100 is less than 0.93.
+    probability = np.r_[np.full(7, 0.1), np.full(93, 0.9), 0.2]
+    target = np.r_[np.ones(100, int), 0]
+    changes = {"threshold_rule": "sensitivity_floor", "sensitivity_floor": 0.93}
+    parameters = EvaluationParameters(**{**default_parameters["evaluation"], **changes})
+    assert choose_threshold(probability, target, parameters)["threshold"] == pytest.approx(0.55)
+
+
 def test_of_equally_good_thresholds_the_nearest_to_one_half_is_taken(default_parameters):
     parameters = EvaluationParameters(**{**default_parameters["evaluation"], "threshold_rule": "youden"})
     # Below 0.2 and above 0.7 the sum of sensitivity and specificity is the same, 1.5.

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.metrics import Floats
 
+ROUNDING = 1e-12  # rates closer than this are equal: 1 - 7 / 100 is less than 0.93
+
 
 def threshold_candidates(probability: Floats, target: npt.NDArray[np.int64]) -> dict[str, npt.NDArray]:
     """List every threshold that makes a difference, with what it does to the sample.
@@ -60,10 +62,10 @@ def choose_threshold(
     threshold, sensitivity, specificity = (table[k] for k in ("threshold", "sensitivity", "specificity"))
     if rule == "sensitivity_floor":
         value = parameters.sensitivity_floor
-        return {"threshold": float(threshold[sensitivity >= value].max()), "rule": rule, "rule_value": value}
+        return {"threshold": float(threshold[sensitivity >= value - ROUNDING].max()), "rule": rule, "rule_value": value}
     if rule == "specificity_floor":
         value = parameters.specificity_floor
-        return {"threshold": float(threshold[specificity >= value].min()), "rule": rule, "rule_value": value}
+        return {"threshold": float(threshold[specificity >= value - ROUNDING].min()), "rule": rule, "rule_value": value}
     if rule == "youden":
         return {
             "threshold": _nearest_best(threshold, sensitivity + specificity),
@@ -92,6 +94,6 @@ def compare_rules(
 
 
 def _nearest_best(threshold: Floats, gain: Floats) -> float:
-    """Return the threshold of the largest gain; of several, the nearest to 0.5. Gains within 1e-12 are equal."""
-    best = threshold[gain >= gain.max() - 1e-12]
+    """Return the threshold of the largest gain; of several, the nearest to 0.5."""
+    best = threshold[gain >= gain.max() - ROUNDING]
     return float(best[np.abs(best - 0.5).argmin()])
