@@ -5,7 +5,7 @@ import pytest
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.usefulness import RISKS, net_benefit, tabulate_shifts, trace_decision_curve
 
-DECISION = {"calibration": {"method": "none", "prevalence": 0.6}}
+DECISION = {"calibration": {"method": "logistic", "prevalence": 0.6}}
 
 
 @pytest.fixture
@@ -61,3 +61,9 @@ def test_where_the_probabilities_say_what_was_decided_both_lines_are_one(predict
     assert (curve.loc[0.41:, "net_benefit"] == 0).all()
     assert (between["low"] <= between["net_benefit"]).all()
     assert (between["net_benefit"] <= between["high"]).all()
+
+
+def test_without_calibration_only_the_decisions_have_a_net_benefit(predictions, parameters):
+    curve = trace_decision_curve(predictions, {"calibration": {"method": "none", "prevalence": 0.6}}, parameters)
+    assert curve[["net_benefit", "low", "high"]].isna().all(axis=None)
+    assert curve[["as_decided", "treat_all"]].notna().all(axis=None)

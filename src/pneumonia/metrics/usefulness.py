@@ -70,26 +70,28 @@ def trace_decision_curve(
     Returns:
         One row per risk: `risk`, `net_benefit` of calling positive what has at least that probability at the set
         prevalence, `low` and `high` (95% of resamples of the groups), `as_decided` (the decisions as they are), and
-        `treat_all`.
+        `treat_all`. The first three are gaps without calibration: only calibrated probabilities can be moved to a
+        prevalence.
     """
     columns, prevalence = columns_of(predictions, "test"), parameters.prevalence
     target, ones = columns["target"], np.ones((1, len(columns["target"])))
-    moved = at_prevalence(columns["calibrated_probability"], prevalence, decision["calibration"]["prevalence"])
-    called = (moved[:, None] >= RISKS).astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        resamples = [
-            net_benefit(target, called, prevalence, weights)
-            for weights in resample_groups(columns["group"], BAND_RESAMPLES, parameters.seed)
-        ]
-    low, high = np.nanquantile(np.concatenate(resamples), [0.025, 0.975], axis=0)
+    by_probability: dict[str, Any] = dict.fromkeys(("net_benefit", "low", "high"), np.nan)
+    if decision["calibration"]["method"] != "none":
+        moved = at_prevalence(columns["calibrated_probability"], prevalence, decision["calibration"]["prevalence"])
+        called = (moved[:, None] >= RISKS).astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            resamples = [
+                net_benefit(target, called, prevalence, weights)
+                for weights in resample_groups(columns["group"], BAND_RESAMPLES, parameters.seed)
+            ]
+        low, high = np.nanquantile(np.concatenate(resamples), [0.025, 0.975], axis=0)
+        by_probability = {"net_benefit": net_benefit(target, called, prevalence, ones)[0], "low": low, "high": high}
     decided = np.repeat(columns["decision"][:, None], len(RISKS), axis=1).astype(float)
     return pd.DataFrame(
         {
             "risk": RISKS,
-            "net_benefit": net_benefit(target, called, prevalence, ones)[0],
-            "low": low,
-            "high": high,
+            **by_probability,
             "as_decided": net_benefit(target, decided, prevalence, ones)[0],
-            "treat_all": net_benefit(target, np.ones_like(called), prevalence, ones)[0],
+            "treat_all": net_benefit(target, np.ones_like(decided), prevalence, ones)[0],
         }
     )
