@@ -15,11 +15,12 @@ from pneumonia.audits.shortcuts import (
 
 
 def test_a_file_is_described_by_size_aspect_bytes_and_mode():
-    files = pd.DataFrame({"width": [100, 200], "height": [100, 100], "bytes": [1000, 2000], "mode": ["L", "RGB"]})
+    modes = ["L", "RGB", "I;16", "MONOCHROME2", "P"]
+    files = pd.DataFrame({"width": [100, 200, 9, 9, 9], "height": [100, 100, 9, 9, 9], "bytes": 1000, "mode": modes})
     features = file_features(files)
-    np.testing.assert_allclose(features["log_aspect"], [0, np.log(2)])
-    np.testing.assert_allclose(features["log_bytes"], np.log([1000, 2000]))
-    assert features["stored_colour"].tolist() == [0, 1]
+    np.testing.assert_allclose(features["log_aspect"], [0, np.log(2), 0, 0, 0])
+    np.testing.assert_allclose(features["log_bytes"], np.log(1000))
+    assert features["stored_colour"].tolist() == [0, 1, 0, 0, 1]
 
 
 def test_pixels_are_described_by_their_mean_and_borders():

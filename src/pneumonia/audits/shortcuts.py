@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.metrics.strata import is_grey
 from pneumonia.model.predict import stored_parts
 from pneumonia.pixels.store import PixelStore
 
@@ -73,7 +74,7 @@ def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
             "log_height": np.log(height),
             "log_aspect": np.log(width / height),
             "log_bytes": np.log(split_manifest["bytes"]),
-            "stored_colour": (split_manifest["mode"] != "L").astype(float),
+            "stored_colour": (~is_grey(split_manifest["mode"])).astype(float),
         }
     )
 

@@ -30,6 +30,11 @@ FAMILY_LABELS = {
 }
 
 
+def is_grey(modes: pd.Series) -> pd.Series:
+    """Tell which stored modes are grey levels of any depth: Pillow's L and I;16, DICOM's MONOCHROME2."""
+    return (modes == "L") | modes.str.startswith(("I", "MONOCHROME"))
+
+
 def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:
     """Measure the network on parts of test.
 
@@ -53,7 +58,7 @@ def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> p
         for name in known
     ]
     size, aspect = _thirds(test["bytes"]), _thirds(test["width"] / test["height"])
-    mode = np.where(test["mode"] == "L", "grey", "colour")
+    mode = np.where(is_grey(test["mode"]), "grey", "colour")
     for family, strata in ((Family.FILE_SIZE, size), (Family.ASPECT, aspect), (Family.MODE, mode)):
         names = dict.fromkeys((*LEVELS, "grey", "colour"))
         parts += [(family, name, test[strata == name]) for name in names if (strata == name).any()]
