@@ -74,3 +74,8 @@ def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text(page):
     assert "training.epochs=3" in page
     assert "not a medical device" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_only_differences_with_an_interval_are_counted_as_tested(page):
+    assert "1 differences were tested" not in page
+    assert "1 difference was tested" in page

@@ -64,6 +64,15 @@ def test_two_pairs_are_too_few_for_a_verdict():
     assert np.isnan(row["low"])
 
 
+def test_the_same_difference_in_every_pair_is_no_evidence_of_precision():
+    base, other = [[38 / 40] * 3], [[39 / 40] * 3]
+    row = rows_of(summarise_study(results(base=base, other=other)))["other"]
+
+    assert row["difference"] == pytest.approx(1 / 40)
+    assert row["verdict"] == "cannot be told apart"
+    assert np.isnan(row["low"])
+
+
 def test_measures_come_in_the_order_in_which_they_judge():
     table = pd.DataFrame(columns=["both_auc", "external_auc", "untouched_specificity", "untouched_auc", "seconds"])
     assert measures_of(table) == ["untouched_auc", "untouched_specificity", "both_auc", "external_auc"]

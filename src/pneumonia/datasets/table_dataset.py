@@ -22,7 +22,7 @@ class TableDataset(CSVDataset):
     it, and loaded without.
 
     The checksum is in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and ``NA`` in a
-    column are not turned into gaps. Local files only.
+    column are not turned into gaps; ``na_values: [""]`` in ``load_args`` turns empty cells into gaps. Local files only.
 
     Example:
     ```yaml

@@ -10,6 +10,7 @@ from pneumonia.study.judges import MEASURED
 
 BETTER, WORSE, ALIKE, TOO_FEW, BASE = "better", "worse", "cannot be told apart", "too few pairs", "base"
 LEAST_PAIRS = 3
+LEAST_SPREAD = 1e-9  # of the differences: rates of few images are often equal to the last digit, by chance
 
 
 def measures_of(study_results: pd.DataFrame) -> list[str]:
@@ -24,7 +25,7 @@ def summarise_study(study_results: pd.DataFrame) -> pd.DataFrame:
     A difference is taken between trainings of the same seed and fold, and its interval is Student's over such pairs.
     Where there are folds, their training images overlap, and the variance of the mean is `s^2 (1/n + 1/(k - 1))`
     instead of `s^2 / n` (Nadeau and Bengio, Machine Learning 52, 2003). On one split the interval holds for other
-    seeds, not for other images.
+    seeds, not for other images. Where all pairs differ by the same, there is no interval.
 
     Args:
         study_results: One row per training.
@@ -65,6 +66,8 @@ def _compare(differences: pd.Series, folds: int) -> dict[str, Any]:
     mean = float(pairs.mean()) if len(pairs) else np.nan
     if len(pairs) < LEAST_PAIRS:
         return {"difference": mean, "low": np.nan, "high": np.nan, "verdict": TOO_FEW}
+    if pairs.std(ddof=1) < LEAST_SPREAD:
+        return {"difference": mean, "low": np.nan, "high": np.nan, "verdict": ALIKE}
     overlap = 1 / (folds - 1) if folds > 1 else 0.0
     half = float(t.ppf(1 - TAIL, len(pairs) - 1) * np.sqrt(pairs.var(ddof=1) * (1 / len(pairs) + overlap)))
     verdict = BETTER if mean - half > 0 else WORSE if mean + half < 0 else ALIKE
