@@ -30,6 +30,8 @@ OUTCOME_LABELS = {Outcome.RIGHT: "right", Outcome.FALSE_ALARM: "false alarm", Ou
 def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
     """Choose test images to look at: right ones of both classes, false alarms, misses; most confident first.
 
+    Confidence is the probability of the class that the image was called.
+
     Args:
         predictions: One row per image.
         parameters: `gallery_images`, the number of each kind.
@@ -39,8 +41,8 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
         one child only. Half of the right ones are from each class.
     """
     test = predictions[predictions["split"] == "test"]
-    away = (test["probability"] - 0.5).abs()
-    test = test.assign(away=away).sort_values(["away", "path"], ascending=[False, True])
+    confidence = test["probability"].where(test["decision"] == 1, 1 - test["probability"])
+    test = test.assign(confidence=confidence).sort_values(["confidence", "path"], ascending=[False, True])
     is_right, is_alarm = test["decision"] == test["target"], test["target"] == 0
     test = test.assign(kind=np.select([is_right, is_alarm], [Outcome.RIGHT, Outcome.FALSE_ALARM], Outcome.MISS))
     test = test.drop_duplicates(["group", "kind"])
@@ -48,7 +50,7 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
     right = test[test["kind"] == Outcome.RIGHT].groupby("target", group_keys=False).head((n + 1) // 2).head(n + n % 2)
     parts = [right.sort_values("target", kind="stable", ascending=False).head(n)]
     parts += [test[test["kind"] == kind].head(n) for kind in (Outcome.FALSE_ALARM, Outcome.MISS)]
-    return pd.concat(parts, ignore_index=True).drop(columns="away")
+    return pd.concat(parts, ignore_index=True).drop(columns="confidence")
 
 
 def draw_gallery_maps(

@@ -26,6 +26,13 @@ def test_the_gallery_shows_each_kind_most_confident_first(predictions, parameter
     assert alarms["calibrated_probability"].iloc[0] == all_alarms["calibrated_probability"].max()
 
 
+def test_confidence_is_the_probability_of_the_called_class_whatever_the_threshold(predictions, parameters):
+    low = predictions.assign(decision=(predictions["probability"] >= 0.2).astype(int))
+    alarms = choose_gallery(low, parameters).query("kind == 'false_alarm'")
+    assert alarms["probability"].is_monotonic_decreasing
+    assert alarms["probability"].iloc[0] == low.query("split == 'test' and target == 0")["probability"].max()
+
+
 def test_the_gallery_has_both_classes_among_the_right_ones_and_one_image_a_group(predictions, parameters):
     gallery = choose_gallery(predictions, parameters)
     right = gallery[gallery["kind"] == Outcome.RIGHT]
