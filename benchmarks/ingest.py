@@ -161,8 +161,8 @@ def run_stage(folder: Path) -> dict[str, float]:
     manifest = nodes.split_images(index, rejected, near, parameters)
     tables = [
         nodes.tabulate_split(manifest, parameters),
-        nodes.audit_leaks(index, manifest, parameters),
-        nodes.count_data_flow(source, index, near, manifest),
+        nodes.audit_leaks(index, manifest, near, parameters),
+        nodes.count_data_flow(source, index, near, manifest, parameters),
     ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(index) + len(duplicates) + sum(map(len, tables))

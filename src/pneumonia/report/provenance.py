@@ -82,7 +82,12 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     if listed:
         return f"by the groups in {GROUPS_FILE}"
     unit = {"etiology_number": "etiology and number", "number": "number"}[group_by]
-    return f"by the {unit} in the file names"
+    names = f"the {unit} in the file names"
+    if not count_of(data_flow, FlowStep.PATIENT):
+        return f"by {names}"
+    others = count_of(data_flow, FlowStep.USABLE) - count_of(data_flow, FlowStep.PATIENT)
+    patients = "the patient that the table of labels or the DICOM header names"
+    return f"by {patients}" + (f", and {others:,} images by {names} or each on its own" if others else "")
 
 
 def ingest_of(run_record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What a person sees of a split: its shares, its figure, and where every file went."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import product
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import BLANK
-from pneumonia.images.grouping import NO_ETIOLOGY, UNKNOWN_ETIOLOGY
+from pneumonia.images.grouping import GROUPS_FILE, NO_ETIOLOGY, UNKNOWN_ETIOLOGY, group_of
 from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
@@ -43,6 +44,7 @@ class FlowStep(StrEnum):
     TEST_GROUP = "test_group"
     BLANK = "blank"
     UNGROUPED = "ungrouped"
+    PATIENT = "patient"
     NEAR_DUPLICATES = "near_duplicates"
     PART = "part"
     USED = "used"
@@ -62,6 +64,7 @@ FLOW_LABELS = {
     FlowStep.TEST_GROUP: "left out: group is in test",
     FlowStep.BLANK: "blank",
     FlowStep.UNGROUPED: "without a group",
+    FlowStep.PATIENT: "patient known",
     FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
     FlowStep.PART: "in the manifest",
     FlowStep.USED: "in the manifest, together",
@@ -117,9 +120,20 @@ def _shares(
 
 
 def count_data_flow(
-    listing: Listing, index: pd.DataFrame, near_duplicates: pd.DataFrame, manifest: pd.DataFrame
+    listing: Listing,
+    index: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    manifest: pd.DataFrame,
+    patterns: Sequence[str],
 ) -> pd.DataFrame:
     """Account for every file, from the source to the splits.
+
+    Args:
+        listing: What the source holds.
+        index: One row per image file.
+        near_duplicates: Pairs of images that resemble each other.
+        manifest: One row per image that is used.
+        patterns: The patterns of file names that give groups.
 
     Returns:
         Columns step (a `FlowStep`), part (which split, class or kind of junk), images (or files, or pairs, as the step
@@ -130,6 +144,7 @@ def count_data_flow(
     usable = index[index["status"] == OK]
     blank = int(usable["reason"].str.contains(BLANK, regex=False).sum())
     alone = int((usable["group"] == usable["path"]).sum())
+    patients = 0 if GROUPS_FILE in listing.side_files else _count_patients(usable, patterns)
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
     steps: list[tuple[FlowStep, str, int, str]] = [
         (FlowStep.FOUND, "", len(listing.files), "archive junk not among them"),
@@ -145,6 +160,7 @@ def count_data_flow(
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
         (FlowStep.BLANK, "", blank, "of one grey level, and used all the same: look at them" if blank else ""),
         (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),
+        (FlowStep.PATIENT, "", patients, "grouped by the table of labels or the DICOM header" if patients else ""),
         (FlowStep.NEAR_DUPLICATES, "", len(near_duplicates), f"{linked} put in one group, the others only reported"),
     ]
     for split, label in product(SPLITS, sorted(manifest["label"].unique())):
@@ -157,3 +173,9 @@ def count_data_flow(
         (FlowStep.OTHERS, "", len(listing.others), "no images, outside of the class folders"),
     ]
     return pd.DataFrame(steps, columns=["step", "part", "images", "note"])
+
+
+def _count_patients(usable: pd.DataFrame, patterns: Sequence[str]) -> int:
+    """Count the images whose group is neither that of their name nor their own path."""
+    pairs = zip(usable["path"], usable["group"], strict=True)
+    return sum(group not in (path, group_of(path, patterns, None)) for path, group in pairs)

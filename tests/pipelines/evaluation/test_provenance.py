@@ -35,6 +35,23 @@ def test_only_all_624_images_are_called_the_published_test_set():
 
 
 @pytest.mark.parametrize(
+    ("usable", "words"),
+    [
+        (10, "by the patient that the table of labels or the DICOM header names"),
+        (
+            12,
+            "by the patient that the table of labels or the DICOM header names, and 2 images by the etiology and "
+            "number in the file names or each on its own",
+        ),
+    ],
+)
+def test_patients_from_a_table_or_a_header_are_not_said_to_come_from_file_names(usable, words):
+    steps = [FlowStep.SIDE_FILES, FlowStep.USABLE, FlowStep.PATIENT]
+    flow = pd.DataFrame({"step": steps, "note": "", "images": [0, usable, 10]})
+    assert say_grouping({"model": {}, "parameters": {"ingest": {"group_by": "etiology_number"}}}, flow) == words
+
+
+@pytest.mark.parametrize(
     ("group_by", "side_files", "words"),
     [
         ("etiology_number", "", "by the etiology and number in the file names"),
@@ -44,12 +61,12 @@ def test_only_all_624_images_are_called_the_published_test_set():
     ],
 )
 def test_the_split_is_called_by_what_was_kept_together(group_by, side_files, words):
-    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [side_files]})
+    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [side_files], "images": [0]})
     assert say_grouping({"model": {}, "parameters": {"ingest": {"group_by": group_by}}}, flow) == words
 
 
 def test_the_parameters_of_the_models_own_ingest_go_first():
-    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [""]})
+    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [""], "images": [0]})
     lineage = {"ingest": {"group_by": "number"}}
     text = say_grouping({"model": lineage, "parameters": {"ingest": {"group_by": "image"}}}, flow)
     assert text == "by the number in the file names"

@@ -246,7 +246,7 @@ def test_train_images_of_a_group_in_test_are_left_out_and_counted(write_folder, 
         ["train/PNEUMONIA/person60_bacteria_8.jpeg"],
         ["train/PNEUMONIA/person60_bacteria_8.jpeg", "train/PNEUMONIA/person60_virus_9.jpeg"],
     ]
-    flow = nodes.count_data_flow(ImageSource(str(folder)), *by_number).set_index("step")["images"]
+    flow = nodes.count_data_flow(ImageSource(str(folder)), *by_number, delivered()).set_index("step")["images"]
     assert flow[FlowStep.TEST_GROUP] == 2
     assert flow[FlowStep.USED] == flow[FlowStep.USABLE] - 2
 
@@ -422,7 +422,7 @@ def test_the_audit_counts_what_the_published_folders_share(write_folder, split, 
     }
 
 
-def test_every_file_is_accounted_for(write_folder, split, published):
+def test_every_file_is_accounted_for(write_folder, split, published, delivered):
     odd = {
         "train/NORMAL/IM-0001-0009.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"],
         "val/NORMAL/empty.jpeg": b"",
@@ -432,26 +432,37 @@ def test_every_file_is_accounted_for(write_folder, split, published):
     }
     folder = write_folder(published | odd)
 
-    table = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1))
+    table = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1), delivered())
 
     flow = table.set_index("step")["images"]
     fates = [FlowStep.FOUND, FlowStep.USABLE, FlowStep.DUPLICATE, FlowStep.REJECTED, FlowStep.SUM]
     assert flow[fates].tolist() == [38, 36, 1, 1, 38]
     assert flow[[FlowStep.JUNK, FlowStep.SIDE_FILES, FlowStep.OTHERS, FlowStep.USED]].tolist() == [1, 1, 1, 36]
+    assert flow[FlowStep.PATIENT] == 0
     assert table.loc[table["step"] == FlowStep.JUNK, "part"].tolist() == ["AppleDouble (._*)"]
 
 
-def test_an_image_of_one_grey_level_gets_a_note_and_is_counted(write_folder, split, published, encode):
+def test_an_image_of_one_grey_level_gets_a_note_and_is_counted(write_folder, split, published, encode, delivered):
     blank = {"train/NORMAL/IM-0007-0001.jpeg": encode(Image.new("L", (80, 64), 90))}
     folder = write_folder(published | blank)
 
     tables = split(folder)
-    table = nodes.count_data_flow(ImageSource(str(folder)), *tables)
+    table = nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered())
 
     notes = tables[0].set_index("path")["reason"]
     assert notes[notes != ""].to_dict() == {"train/NORMAL/IM-0007-0001.jpeg": "blank: one grey level"}
     flow = table.set_index("step")["images"]
     assert (flow[FlowStep.BLANK], flow[FlowStep.USABLE]) == (1, 36)
+
+
+def test_images_that_a_table_or_a_header_gives_a_patient_are_counted(write_folder, split, published, delivered):
+    folder = write_folder(published)
+    index, near, manifest = split(folder)
+    told = index.assign(group=index["group"].where(index.index > 2, "patient 7"))
+
+    flow = nodes.count_data_flow(ImageSource(str(folder)), told, near, manifest, delivered())
+
+    assert flow.set_index("step")["images"][FlowStep.PATIENT] == 3
 
 
 def write_zip(path, files, odd):
@@ -463,7 +474,7 @@ def write_zip(path, files, odd):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_path, split, published):
+def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_path, split, published, delivered):
     odd = [
         ("train/NORMAL/IM-0001-0001.jpeg", b"a second member of one name"),
         ("train\\NORMAL\\IM-0002-0001.jpeg", b"the same with the other slash"),
@@ -475,7 +486,7 @@ def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_p
     raw = write_zip(tmp_path / "odd.zip", published, odd)
 
     tables = split(tmp_path / "odd.zip", max_rejected=0.2)
-    table = nodes.count_data_flow(ImageSource(str(tmp_path / "odd.zip")), *tables)
+    table = nodes.count_data_flow(ImageSource(str(tmp_path / "odd.zip")), *tables, delivered())
 
     assert tables[0]["path"].is_unique
     assert len(tables[0]) == raw - 2 == 40
@@ -487,12 +498,14 @@ def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_p
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names need POSIX")
-def test_a_name_with_a_line_break_and_one_that_spells_it_are_both_listed_and_counted(write_folder, split, published):
+def test_a_name_with_a_line_break_and_one_that_spells_it_are_both_listed_and_counted(
+    write_folder, split, published, delivered
+):
     odd = {"train/NORMAL/a\nb.jpeg": b"break", "train/NORMAL/a\\nb.jpeg": published["train/NORMAL/IM-0003-0001.jpeg"]}
     folder = write_folder(published | odd)
 
     tables = split(folder, max_rejected=0.1)
-    flow = nodes.count_data_flow(ImageSource(str(folder)), *tables).set_index("step")["images"]
+    flow = nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered()).set_index("step")["images"]
 
     assert flow[FlowStep.FOUND] == len(list(folder.rglob("*.jpeg"))) == 38
     found = tables[0].set_index("path")["status"]
@@ -502,13 +515,13 @@ def test_a_name_with_a_line_break_and_one_that_spells_it_are_both_listed_and_cou
     }
 
 
-def test_files_that_came_after_the_index_are_noticed(write_folder, split, published):
+def test_files_that_came_after_the_index_are_noticed(write_folder, split, published, delivered):
     folder = write_folder(published)
     tables = split(folder)
     write_folder({"train/NORMAL/IM-0999-0001.jpeg": b"new"})
 
     with pytest.raises(UserError, match=r"37 image files are at .* but 36 were indexed"):
-        nodes.count_data_flow(ImageSource(str(folder)), *tables)
+        nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered())
 
 
 GROUPS = st.lists(

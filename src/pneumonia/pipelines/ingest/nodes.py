@@ -128,7 +128,11 @@ def audit_leaks(
 
 
 def count_data_flow(
-    chest_xrays: ImageSource, image_index: pd.DataFrame, near_duplicates: pd.DataFrame, split_manifest: pd.DataFrame
+    chest_xrays: ImageSource,
+    image_index: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    split_manifest: pd.DataFrame,
+    parameters: IngestParameters,
 ) -> pd.DataFrame:
     """Account for every file that was found, from the source to the splits.
 
@@ -141,7 +145,7 @@ def count_data_flow(
             f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
             "files were added or removed in the meantime. Run again: kedro run --pipelines=ingest."
         )
-    return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest)
+    return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest, parameters.group_patterns)
 
 
 def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters) -> None:

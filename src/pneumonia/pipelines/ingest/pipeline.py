@@ -44,7 +44,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.count_data_flow,
-                inputs=["chest_xrays", "image_index", "near_duplicates", "split_manifest"],
+                inputs=["chest_xrays", "image_index", "near_duplicates", "split_manifest", "params:ingest"],
                 outputs="data_flow",
                 name="count_data_flow",
             ),
