@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.report.external import list_external_findings, tabulate_shortcuts
+from pneumonia.report.external import list_external_findings, say_fates, tabulate_shortcuts
 
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
@@ -94,3 +94,11 @@ def test_the_table_of_shortcuts_has_the_best_first_and_the_lead_of_the_network()
         ["File size", 0.8, "0.740 to 0.850", "-0.340", "-0.440 to -0.240"],
         ["The network", 0.46, "0.400 to 0.520", "", ""],
     ]
+
+
+def test_every_fate_of_a_file_is_put_in_words():
+    status = pd.Series(["ok"] * 1200 + ["left out"] * 4 + ["known"] * 3 + ["duplicate"] * 2 + ["rejected"])
+    assert say_fates(status) == (
+        "1,200 used, 4 left out by the table of labels, 3 refused: the model was trained or validated on them, "
+        "2 surplus copies, 1 unusable"
+    )

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits.external import EXTERNAL
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
+from pneumonia.audits.external import EXTERNAL, KNOWN
+from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
+from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
 from pneumonia.report.levels import CHANCE, MANY_OUTSIDE, Finding, Level, finding
@@ -15,6 +16,13 @@ from pneumonia.report.shortcuts import judge_shortcuts, lead_of
 from pneumonia.report.words import say_interval, say_number, say_percent
 
 LARGE_FALL = 0.05  # of AUC, against our own test
+STATUS_LABELS = {
+    OK: "used",
+    KNOWN: "refused: the model was trained or validated on them",
+    DUPLICATE: "surplus copies",
+    LEFT_OUT: "left out by the table of labels",
+    REJECTED: "unusable",
+}
 
 
 def list_external_findings(
@@ -99,10 +107,17 @@ def write_external_report(**material: Any) -> str:
         positive=positive,
         negative=negative,
         findings=list_external_findings(material["external_metrics"], test, shortcuts, positive),
-        statuses=material["external_index"]["status"].value_counts().to_dict(),
+        FOLDS=FOLDS,
+        is_cross_validated=len(shortcuts) > 1,
+        fates=say_fates(material["external_index"]["status"]),
         unused=material["external_index"].query("status != 'ok'"),
         shortcut_table=tabulate_shortcuts(shortcuts),
     )
+
+
+def say_fates(status: pd.Series) -> str:
+    """Say how many of the files were used, and what became of the others."""
+    return ", ".join(f"{count:,} {STATUS_LABELS[name]}" for name, count in status.value_counts().items())
 
 
 def tabulate_shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:

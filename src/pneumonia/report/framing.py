@@ -43,4 +43,4 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         return finding(Level.CAUTION, title, text)
     if clean["auc"] - worst["auc"] > LARGE_LOSS:
         return finding(Level.BAD, "The network judges by how the image is framed", text)
-    return finding(Level.CAUTION, "Framing changes some decisions", text)
+    return finding(Level.CAUTION, "Cutting lowers the AUC", text)

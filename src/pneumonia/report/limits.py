@@ -13,7 +13,7 @@ DEMO_NOTE = (
     "The images of this run are synthetic: drawn by this project's generator, not taken of patients. Its figures show "
     "that the software works; they say nothing about radiographs."
 )
-FEW_POSITIVE = 0.2  # share of positives above which a test is called enriched
+FEW_POSITIVE = 0.2  # share of positives up to which no lower shares are pointed to
 
 
 def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:

@@ -250,7 +250,8 @@ def test_figures_of_groups_and_of_the_whole_folder_stand_beside_those_of_images(
     assert folder["n"] == material["metrics"]["test"]["n"] + 12
     assert f"whole test folder, n = {folder['n']}" in report
     assert f"On the whole test folder, {folder['n']} images including surplus copies" in card
-    assert "Per group (probabilities of a group averaged" in card
+    rows = material["unit_metrics"]["group"]["n"]
+    assert f"Per group (probabilities of a group's images of one class averaged, n = {rows})" in card
 
 
 def test_the_bootstrap_over_groups_is_named_with_its_source(report, card):
