@@ -187,6 +187,12 @@ def test_a_pipeline_whose_input_was_never_made_names_the_command(tmp_path, copy_
     assert message == "There is no split_manifest yet; make it with: kedro run --pipelines=training."
 
 
+def test_a_comparison_before_any_evaluation_names_the_command(tmp_path, copy_project):
+    message = message_of(copy_project(tmp_path / "empty"), "comparison")
+
+    assert message == "There is no all_metrics yet; make it with: kedro run --pipelines=evaluation."
+
+
 def test_a_manifest_that_was_cut_is_refused_by_whatever_reads_it(checkout_of_mine):
     manifest = newest(checkout_of_mine, "split_manifest.csv")
     manifest.write_bytes(manifest.read_bytes()[:-100])

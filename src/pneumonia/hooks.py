@@ -112,7 +112,7 @@ class RunContextHook:
                 folder = catalog.to_config()[0].get(name, {}).get("filepath", "")
                 if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
                     raise UserError(f"{folder} cannot be read. Fix its permissions and run again.")
-                raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
+                raise UserError(f"There is no {name} yet{_how_to_make(name.removeprefix('all_'), run_params)}.")
         if not run_params.get("only_missing_outputs"):
             pin_outputs(pipeline, catalog)
         warn_of_the_clock(run_params["run_id"], pipeline, catalog)
