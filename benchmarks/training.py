@@ -224,7 +224,7 @@ def list_images(folder: Path) -> list[Path]:
 def time_notes(arguments) -> dict[str, float]:
     """Images/s of the notes' network: our inputs against the notes' loop, in turn."""
     if arguments.full_size is None:
-        sys.exit("The part step needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.")
+        sys.exit("The part notes needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.")
     paths = [str(path) for path in list_images(arguments.full_size)]
     paths = (paths * (256 // len(paths) + 1))[:256]
     notes = load_parameters("notes")

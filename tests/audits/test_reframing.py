@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pneumonia.audits.reframing import CUTS, UNTOUCHED, cut, reframe, widen, zoom
+from pneumonia.audits.framing import CUTS
+from pneumonia.audits.reframing import UNTOUCHED, cut, reframe, widen, zoom
 
 
 @pytest.fixture
@@ -70,4 +71,4 @@ def test_an_empty_window_is_refused():
 
 
 def test_every_cut_of_the_audit_can_be_widened_without_reflecting_twice():
-    assert all(max(-w.top, w.bottom - 1, -w.left, w.right - 1) < 1 for w in map(widen, CUTS))
+    assert all(max(-w.top, w.bottom - 1, -w.left, w.right - 1) < 1 for w in map(widen, CUTS.values()))

@@ -22,11 +22,10 @@ from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Ite
 
 EXTERNAL = "external"
 KNOWN = "known"
-ATTRIBUTES = ("sex", "view", "device", "manufacturer")
+ATTRIBUTES = ("sex", "view", "device")
 AGE_EDGES = (0, 1, 6, 18, 40, 65, 200)  # years, the upper end not included
 AGE_BANDS = ("under 1 year", "1 to 5 years", "6 to 17 years", "18 to 39 years", "40 to 64 years", "65 years and over")
 LEAST_SUBGROUP = 10  # images of each class; with fewer, no AUC
-INDEX_COLUMNS = ["path", "group", "label", "sha256", "bytes", "width", "height", "mode", "status", "reason"]
 
 
 def index_external(

@@ -59,9 +59,6 @@ def zoom(factor: float, border: Border = "reflected") -> Framing:
 
 
 UNTOUCHED = Framing()
-# Cut off: neck and shoulders; more of them; also a little of the sides and the belly; also a tenth of each side.
-CUTS = (cut(0.15, 0.0, 1.0), cut(0.25, 0.0, 1.0), cut(0.15, 0.05, 0.85), cut(0.25, 0.10, 1.0))
-ZOOMS = (zoom(1.25), zoom(0.75), zoom(0.75, "black"))
 
 
 def reframe(images: npt.NDArray[np.uint8], framing: Framing) -> npt.NDArray[np.uint8]:

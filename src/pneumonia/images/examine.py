@@ -62,7 +62,8 @@ class Facts(NamedTuple):
         sha256: SHA-256 of the bytes, in hexadecimal.
         width: Width in pixels as stored; 0 if unknown.
         height: Height in pixels as stored; 0 if unknown.
-        mode: Pillow's mode as stored: L for grey, RGB for colour; empty if unknown.
+        mode: As stored: Pillow's (L or I;16 for grey, RGB for colour), or the photometric interpretation of DICOM;
+            empty if unknown.
         problem: Why the image must not be used; empty if it may.
         note: What is unusual about a usable image.
         perceptual_hash: 64 hexadecimal digits; empty for an image without contrast.
