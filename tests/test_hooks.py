@@ -206,9 +206,9 @@ def record_run(tmp_path):
         ]
     )
 
-    def record():
+    def record(**options):
         catalog = DataCatalog({"run_context": RunContextDataset(path=str(tmp_path)), "split_manifest": manifest})
-        given = {"run_id": "now", "env": None}
+        given = {"run_id": "now", "env": None, **options}
         RunContextHook().before_pipeline_run(given, pipeline, catalog)
         return catalog.load("run_context")
 
@@ -222,6 +222,13 @@ def test_a_run_is_recorded_with_what_it_was_made_by(record_run, monkeypatch):
     assert (found["run_id"], found["environment"], found["versions"]) == ("now", "local", {"split_manifest": "now"})
     assert found["command"] == "kedro run '--params=images=a b'"
     assert found["packages"]
+
+
+def test_what_a_run_finds_and_does_not_make_again_is_recorded_with_its_own_version(record_run, tmp_path):
+    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": "now"}
+
+    RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, "earlier")).save({})
+    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": "earlier"}
 
 
 def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_path):

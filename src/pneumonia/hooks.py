@@ -245,6 +245,10 @@ def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
 def _describe_start(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> dict[str, Any]:
     """Return how a run was started, which only a hook is told."""
     made_here = pipeline.all_outputs()
+    if run_params.get("only_missing_outputs"):
+        # Kedro drops the nodes that have all their outputs after the hooks were called.
+        nodes = [node for node in pipeline.nodes if not all(catalog.exists(name) for name in node.outputs)]
+        made_here = {name for node in nodes for name in node.outputs}
     versions = {
         name: run_params["run_id"] if name in made_here else catalog.get(name).resolve_load_version()
         for name in _TRACED_VERSIONS
