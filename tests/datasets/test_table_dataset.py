@@ -2,6 +2,7 @@ import csv
 
 import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.io.core import Version
 
 from pneumonia.base.errors import UserError
@@ -96,3 +97,22 @@ def test_columns_of_mixed_types_are_written_as_they_are(dataset):
     dataset.save(pd.DataFrame({"value": ["=a", 1, None, 0.5]}))
 
     assert dataset.load()["value"].tolist() == ["=a", "1", "", "0.5"]
+
+
+OF_IMAGES = (
+    "image_index", "duplicate_images", "split_manifest", "scores", "train_scores", "predictions", "train_predictions",
+    "shortcut_features", "rim_scores", "hidden_scores", "framing_scores", "gallery",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*OF_IMAGES, "all_predictions"])
+def test_groups_and_classes_that_look_like_numbers_stay_text(project, tmp_path, name):
+    loader = OmegaConfigLoader(conf_source=str(project / "conf"), base_env="base", default_run_env="base")
+    entry = loader["catalog"][name]
+    load_args = entry.get("dataset", entry)["load_args"]
+    table = pd.DataFrame({"group": ["007", "7", "1e2"], "label": ["0", "1", "1"]})
+    dataset = TableDataset(filepath=str(tmp_path / "table.csv"), load_args=load_args)
+
+    dataset.save(table)
+
+    assert dataset.load().to_dict() == table.to_dict()
