@@ -20,3 +20,13 @@ def test_what_was_said_is_passed_on_when_the_start_fails():
     assert done.returncode == 1
     assert done.stderr.startswith("the cause\n")
     assert "no library" in done.stderr
+
+
+def test_threads_that_start_tensorflow_at_once_leave_standard_error_as_it_was():
+    done = run(
+        "import threading; from pneumonia.base.quiet import start_tensorflow\n"
+        "threads = [threading.Thread(target=start_tensorflow) for _ in range(3)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+        "os.write(2, b'after')"
+    )
+    assert (done.returncode, done.stderr) == (0, "after")

@@ -3,8 +3,12 @@
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# Standard error belongs to the process: two threads that hold it back would each restore the other's.
+_starting = threading.Lock()
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def held_back_stderr() -> Iterator[None]:
 
 def start_tensorflow() -> None:
     """Import TensorFlow and let it look for devices, without its messages about missing GPUs."""
-    with held_back_stderr():
+    with _starting, held_back_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
