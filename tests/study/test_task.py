@@ -9,6 +9,7 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.study import task
 from pneumonia.study.run import find_external, run_study
+from pneumonia.study.task import Images
 
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 
@@ -96,6 +97,9 @@ def test_another_places_images_are_judged_as_well(parameters, make_jobs, tmp_pat
     assert 0 <= row["external_auc"] <= 1
     (without,) = make_jobs(changed(parameters, ONE))
     assert job.key != without.key
+    corrected = Images(external.source, external.rows.assign(target=1 - external.rows["target"]))
+    (other,) = make_jobs(changed(parameters, ONE), external=corrected)
+    assert job.key != other.key
 
 
 def test_another_place_may_not_share_images_with_the_manifest(parameters, image_folder, tiny_manifest, tmp_path):

@@ -89,7 +89,7 @@ class Job:
         evaluation = parameters.evaluation
         judged = {
             **{name: getattr(evaluation, name) for name in JUDGED_BY},
-            "external": "" if self.external is None else "".join(self.external.rows["sha256"]),
+            "external": [] if self.external is None else self.external.rows[["sha256", "target"]].to_numpy().tolist(),
             "code of the judges": digest_of_code(*JUDGING_CODE),
         }
         return hashlib.sha256(json.dumps([trained, judged], sort_keys=True, default=str).encode()).hexdigest()[:16]
