@@ -171,6 +171,7 @@ def test_an_unknown_environment_is_named_with_those_there_are(ingested):
             "This run makes split_manifest again, so version 2020 of it cannot be loaded",
         ),
         ("imbalance", "index_cache:2020", "index_cache has no versions"),
+        ("imbalance", "metrics:2020", "This run does not read metrics: leave it out of --load-versions."),
     ],
 )
 def test_a_version_that_cannot_be_loaded_is_refused(ingested, images, pipeline, version, message):

@@ -27,7 +27,7 @@ UNKNOWN = [
     ({"node_names": ("ingest.splitimages",)}, r"--nodes: .*Did you mean ingest\.split_images or .*\?"),
     ({"to_nodes": ["qqq"]}, r"--to-nodes: there is no node qqq in .* Known: .* and \d+ more\."),
     ({"tags": ("training", "evalution")}, r"--tags: there is no tag evalution in .* Did you mean evaluation\?"),
-    ({"from_inputs": ["split_manifst"]}, r"--from-inputs: there is no dataset .* Did you mean split_manifest\?"),
+    ({"from_inputs": ["split_manifst"]}, r"--from-inputs: there is no input .* Did you mean split_manifest\?"),
     ({"to_outputs": ["new_predictions"]}, r"--to-outputs: .* It is in --pipelines=prediction\."),
     (
         {"load_versions": {"pneumonia_modl": "2026"}},
@@ -73,3 +73,7 @@ def test_a_selection_that_leaves_nothing_is_refused_with_its_options(selection, 
 )
 def test_names_that_exist_are_accepted(selection):
     refuse_unknown(selection)
+
+
+def test_a_run_may_start_from_a_parameter():
+    refuse_unknown({"from_inputs": ["params:evaluation"]})

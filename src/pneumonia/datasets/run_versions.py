@@ -35,7 +35,10 @@ def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catal
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset) or dataset.resolve_load_version() is None:
             raise UserError(f"{name} has no versions: leave it out of --load-versions.")
-        if name in pipeline.inputs() and not catalog.exists(name):
+        # A model that is named brings what belongs to it, though the run may not read the model itself.
+        if name not in pipeline.inputs() | {"pneumonia_model"}:
+            raise UserError(f"This run does not read {name}: leave it out of --load-versions.")
+        if not catalog.exists(name):
             known = ", ".join(dataset.list_versions(full_path=False)[:3]) or "none"
             raise UserError(f"There is no version {version} of {name}. The newest: {known}.")
 

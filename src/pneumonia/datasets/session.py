@@ -18,7 +18,7 @@ _OPTIONS = {
     "node_names": ("--nodes", "node"),
     "from_nodes": ("--from-nodes", "node"),
     "to_nodes": ("--to-nodes", "node"),
-    "from_inputs": ("--from-inputs", "dataset"),
+    "from_inputs": ("--from-inputs", "input"),
     "to_outputs": ("--to-outputs", "dataset"),
     "namespaces": ("--namespaces", ""),
 }
@@ -96,6 +96,8 @@ def _names(pipeline: Pipeline, kind: str) -> set[str]:
         return {tag for node in pipeline.nodes for tag in node.tags}
     if kind == "node":
         return {node.name for node in pipeline.nodes}
+    if kind == "input":
+        return pipeline.datasets()
     return {name for name in pipeline.datasets() if not name.startswith("param")}
 
 
