@@ -30,7 +30,7 @@ export function judge(outputs, model) {
 }
 
 export const percent = (value) => `${(100 * value).toFixed(1)}%`;
-const interval = (figure, text) => `${text(figure.value)} (95% interval ${text(figure.low)} to ${text(figure.high)})`;
+const interval = (figure, text) => `${text(figure.value)} (${figure.low == null || figure.high == null ? "no interval" : `95% interval ${text(figure.low)} to ${text(figure.high)}`})`;
 
 /** One sentence on the model's performance on a set of images. */
 export function results(figures, place) {

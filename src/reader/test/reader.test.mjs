@@ -68,6 +68,10 @@ test("calibration follows its method", () => {
   assert.ok(Math.abs(calibrate(0.3, stairs) - 0.3) < 1e-12);
 });
 
+test("a result without bounds is told without an interval", () => {
+  assert.equal(results({ n: 12, auc: { value: 0.9, low: null, high: null } }, "Elsewhere"), "Elsewhere, 12 images: area under the ROC curve 0.900 (no interval).");
+});
+
 test("results are told with their intervals", () => {
   assert.match(results({ n: 1000, auc: { value: 0.9, low: 0.8, high: 0.95 } }, "Elsewhere"), /Elsewhere, 1,000 images: .* 0\.900 \(95% interval 0\.800 to 0\.950\)/);
 });
