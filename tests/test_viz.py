@@ -217,7 +217,7 @@ def test_a_box_opens_to_its_nodes(page):
 
 @pytest.mark.slow
 def test_the_preview_of_a_figure_has_pixels(page):
-    click(page, "training_curves")
+    click(page, "training_curves_figure")
 
     assert width_of_preview(page) > 1000
 
@@ -240,7 +240,7 @@ def test_the_preview_of_a_text_shows_it(page, dataset, text):
 
 @pytest.mark.slow
 def test_nothing_of_our_origin_fails(opened):
-    click(opened.page, "training_curves")
+    click(opened.page, "training_curves_figure")
     width_of_preview(opened.page)
     expand(opened.page, "evaluation", "compute_metrics")
 

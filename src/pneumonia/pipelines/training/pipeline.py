@@ -27,7 +27,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 draw_training_curves,
                 inputs="training_history",
-                outputs="training_curves",
+                outputs="training_curves_figure",
                 name="draw_training_curves",
             ),
         ],

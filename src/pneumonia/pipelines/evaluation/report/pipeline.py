@@ -7,7 +7,7 @@ from pneumonia.pipelines.evaluation.report.nodes import record_run, write_model_
 FIGURES = (
     "class_balance_figure",
     "split_figure",
-    "training_curves",
+    "training_curves_figure",
     "metrics_figure",
     "roc_figure",
     "precision_recall_figure",
