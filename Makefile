@@ -53,7 +53,7 @@ $(READER)/node_modules/.package-lock.json: $(READER)/package-lock.json
 	touch $@
 
 reader: $(READER)/node_modules/.package-lock.json ## Build the reader's page for the newest exported model in build/reader
-	node $(READER)/build.mjs $(MODEL)
+	node $(READER)/build.mjs $(if $(MODEL),"$(MODEL)")
 
 reader-test: $(READER)/node_modules/.package-lock.json ## Run the unit tests of the reader's page
 	cd $(READER) && node --test

@@ -176,7 +176,7 @@ def test_an_address_without_images_is_named_with_the_next_step(address, message)
 
 @pytest.mark.skipif(find_spec("kagglehub") is not None, reason="kagglehub is installed and would download")
 def test_kaggle_without_its_package_is_told_how_to_go_on():
-    with pytest.raises(UserError, match=r'pip install -e "\.\[kaggle\]"\..*--params=images=PATH'):
+    with pytest.raises(UserError, match=r'pip install -c constraints\.txt -e "\.\[kaggle\]"\..*--params=images=PATH'):
         _ = ImageSource("kaggle").listing
 
 

@@ -66,7 +66,7 @@ class IngestParameters(Group):
     """Share of train + val that becomes val. [share]"""
     test_fraction: Share
     """Share of all images that becomes test if the source has no test folder. [share]"""
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     """Seed of the split. [integer]"""
     max_rejected: Annotated[float, Field(ge=0, le=1)]
     """Largest share of unusable image files; above it, the run stops. [share]"""

@@ -195,7 +195,9 @@ def download_from_kaggle() -> str:
         import kagglehub
         from kagglehub import exceptions
     except ImportError as error:
-        raise UserError(f'images=kaggle needs kagglehub: pip install -e ".[kaggle]". {by_hand}') from error
+        raise UserError(
+            f'images=kaggle needs kagglehub: pip install -c constraints.txt -e ".[kaggle]". {by_hand}'
+        ) from error
     refusals = (exceptions.CredentialError, exceptions.UnauthenticatedError, exceptions.BackendError)
     try:
         return str(kagglehub.dataset_download(KAGGLE_DATASET))
