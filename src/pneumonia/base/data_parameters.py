@@ -118,8 +118,8 @@ class LabelsParameters(Group):
     positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """For nih and chexpert: findings that make an image positive. [findings]"""
     negative_findings: Annotated[tuple[str, ...], Field(strict=False)]
-    """For nih and chexpert: findings that make an image negative; images with only other findings are left out.
-    [findings]"""
+    """For nih and chexpert: findings that make an image negative. nih: images with only other findings are left out.
+    chexpert: 0 for each of the positive findings, or what is counted as 0, also makes an image negative. [findings]"""
     uncertain: Policy
     """For chexpert: how -1 (uncertain) is counted. refuse: the run stops and asks."""
     blank: Policy
