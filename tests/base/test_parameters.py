@@ -37,6 +37,7 @@ def test_the_delivered_parameters_are_valid(delivered):
         ({"max_rejected": 1.5}, "max_rejected"),
         ({"seed": "forty-two"}, "seed"),
         ({"rehash": "yes"}, "rehash"),
+        ({"max_pixels": 178_956_971}, "max_pixels"),
         ({"max_pixel": 5}, "max_pixel"),
     ],
 )

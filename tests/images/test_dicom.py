@@ -202,6 +202,23 @@ def test_a_key_is_made_once_and_only_its_owner_may_read_it(tmp_path):
     assert PatientKey(path).group_of("") == ""
 
 
+def test_a_key_that_another_run_makes_after_this_one_found_none_is_used(tmp_path, monkeypatch):
+    path, others, exists = tmp_path / "key", [], Path.exists
+
+    def exists_after_a_moment(self):
+        found = exists(self)
+        if self == path and not found and not others:
+            others.append(PatientKey(path))
+            others[0].make()
+        return found
+
+    monkeypatch.setattr(Path, "exists", exists_after_a_moment)
+
+    group = PatientKey(path).group_of("MRN-00815")
+
+    assert group == others[0].group_of("MRN-00815") == PatientKey(path).group_of("MRN-00815")
+
+
 def test_the_key_may_come_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("PNEUMONIA_PATIENT_KEY", "shared between two machines")
 

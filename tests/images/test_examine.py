@@ -4,7 +4,9 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from tests.pipelines.ingest.faulty_images import png
 
+from pneumonia.base.data_parameters import MOST_PIXELS
 from pneumonia.images.examine import Facts, Limits, examine_image, perceptual_hash
 
 LIMITS = Limits(min_side=32, max_pixels=1_000_000)
@@ -134,6 +136,13 @@ def test_a_limit_is_the_largest_that_is_allowed(image):
         examine_image(data, "a.jpeg", Limits(81, 96 * 80)).problem
         == "too small: 96 x 80 pixels (ingest.min_side is 81)"
     )
+
+
+@pytest.mark.parametrize("most", [MOST_PIXELS, 10**9])
+def test_an_image_that_pillow_does_not_open_is_refused_with_the_limit_of_pillow(most):
+    assert 2 * Image.MAX_IMAGE_PIXELS == MOST_PIXELS
+
+    assert examine_image(png(17_896, 10_000), "a.png", Limits(32, most)).problem == "more than 178,956,970 pixels"
 
 
 def test_the_hash_of_a_cosine_is_the_bit_of_its_frequency():

@@ -107,7 +107,7 @@ def test_nih_findings_patients_and_views_are_read(label):
         ("positive", "leave_out", "PNEUMONIA", "blank finding"),
         ("leave_out", "negative", "uncertain finding", "NORMAL"),
         ("leave_out", "positive", "uncertain finding", "PNEUMONIA"),
-        ("negative", "leave_out", "neither a positive nor a negative finding", "blank finding"),
+        ("negative", "leave_out", "NORMAL", "blank finding"),
     ],
 )
 def test_chexpert_is_read_by_the_policies_that_were_set(label, uncertain, blank, third, fourth):
@@ -116,6 +116,21 @@ def test_chexpert_is_read_by_the_policies_that_were_set(label, uncertain, blank,
     assert list(labels_of(source).values()) == ["PNEUMONIA", "lateral view", "NORMAL", third, fourth]
     row = source.listing.rows[CHEXPERT_FILES[2]]
     assert (row.group, row.age, row.sex, row.view) == ("patient00002", "70", "M", "PA")
+
+
+@pytest.mark.parametrize("blank", ["refuse", "positive", "negative", "leave_out"])
+@pytest.mark.parametrize(
+    ("pneumonia", "consolidation", "expected"),
+    [("0", "0.0", "NORMAL"), ("0.0", "-1.0", "NORMAL"), ("0", "1.0", "PNEUMONIA")],
+)
+def test_chexpert_without_a_blank_is_read_whatever_a_blank_would_mean(label, blank, pneumonia, consolidation, expected):
+    table = (
+        "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Pneumonia,Consolidation\n"
+        f"a.jpg,Male,70,Frontal,PA,,{pneumonia},{consolidation}\n"
+    )
+    changes = {"positive_findings": ["Pneumonia", "Consolidation"], "uncertain": "negative", "blank": blank}
+
+    assert labels_of(label(table, "a.jpg", preset="chexpert", **changes)) == {"a.jpg": expected}
 
 
 @pytest.mark.parametrize(("policy", "asked"), [("uncertain", "blank"), ("blank", "uncertain")])

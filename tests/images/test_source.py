@@ -298,6 +298,15 @@ def test_images_without_labels_are_listed_wherever_they_lie(tmp_path):
     assert {file.label for file in files} == {""}
 
 
+def test_files_without_a_suffix_or_with_a_number_as_suffix_may_be_dicom_and_are_listed(tmp_path):
+    images = ["1.2.840.10008.5.1", "DICOM/IM00001", "DICOM/series.1/CR.1.2.392"]
+    others = [".DS_Store", ".hidden", ".hidden.1", "._IM00001", "Thumbs.db", "desktop.ini", "groups.csv", "labels.csv"]
+    others += ["notes.txt", "__MACOSX/IM00001", ".git/HEAD", "archive.7z"]
+    write(tmp_path, *images, *others)
+
+    assert [file.path for file in ImageSource(str(tmp_path)).unlabelled] == images
+
+
 @pytest.mark.parametrize("prefix", ["", "file://"])
 def test_an_address_may_be_one_image(tmp_path, prefix):
     (tmp_path / "one.png").write_bytes(b"content")

@@ -5,7 +5,7 @@ from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
 from pneumonia.images import examine
 from pneumonia.pixels.decoding import decode_image
-from pneumonia.predictor.reading import LIMITS, Item, Reading, read_in_chunks, read_pixels, reading_of
+from pneumonia.predictor.reading import LIMITS, Item, Reading, items_of, read_in_chunks, read_pixels, reading_of
 
 HOW = Reading(64, "squeeze", LIMITS, 100_000)
 FILES = {name: data for name, (_, data) in (IMAGES | ACCEPTED | UNNOTICED).items() if len(data) <= HOW.max_file_bytes}
@@ -46,3 +46,10 @@ def test_an_image_that_was_accepted_before_is_read_whatever_the_usual_limits_are
     items = [Item("a.png", lambda: small, len(small))]
 
     assert read_pixels(items, reading_of({"image_size": 64, "resize": "squeeze"})).shape == (1, 64, 64, 1)
+
+
+def test_the_only_file_of_a_folder_is_named_below_it_whatever_the_two_are_called(tmp_path):
+    (tmp_path / "patient1").mkdir()
+    (tmp_path / "patient1/1").write_bytes(b"x")
+
+    assert [item.path for item in items_of([tmp_path / "patient1"])] == [f"{tmp_path}/patient1/1"]

@@ -10,6 +10,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 # TensorFlow and NumPy take 32-bit seeds and sizes.
 MOST = 2**31 - 1
+# Pillow opens no larger image.
+MOST_PIXELS = 178_956_970
 
 
 class Group(BaseModel):
@@ -72,8 +74,8 @@ class IngestParameters(Group):
     """Largest share of unusable image files; above it, the run stops. [share]"""
     min_side: Annotated[int, Field(ge=1)]
     """Smallest width and height of an image; smaller images are rejected. [pixels]"""
-    max_pixels: Annotated[int, Field(ge=1)]
-    """Largest number of pixels in an image; larger images are rejected. [pixels]"""
+    max_pixels: Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+    """Largest number of pixels in an image, at most 178,956,970; larger images are rejected. [pixels]"""
     max_file_bytes: Annotated[int, Field(ge=1)]
     """Largest file size; larger files are rejected. [bytes]"""
     near_duplicate_bits: Annotated[int, Field(ge=0, le=256)]
@@ -118,8 +120,8 @@ class LabelsParameters(Group):
     positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """For nih and chexpert: findings that make an image positive. [findings]"""
     negative_findings: Annotated[tuple[str, ...], Field(strict=False)]
-    """For nih and chexpert: findings that make an image negative; images with only other findings are left out.
-    [findings]"""
+    """For nih and chexpert: findings that make an image negative. nih: images with only other findings are left out.
+    chexpert: 0 for each of the positive findings, or what is counted as 0, also makes an image negative. [findings]"""
     uncertain: Policy
     """For chexpert: how -1 (uncertain) is counted. refuse: the run stops and asks."""
     blank: Policy

@@ -28,7 +28,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            logger.info("Another run is filling %s; waiting for it.", folder)
+            logger.info("Waiting for another writer of %s.", folder)
             lock.acquire(timeout=LONGEST_WAIT)
     except Timeout as error:
         raise UserError(

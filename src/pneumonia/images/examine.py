@@ -20,6 +20,7 @@ import PIL
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from pneumonia.base.data_parameters import MOST_PIXELS
 from pneumonia.images import dicom
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_grey
 from pneumonia.images.refusal import RefusedError
@@ -118,7 +119,7 @@ def examine_image(
     except UnidentifiedImageError:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
-        return facts._replace(problem=f"more than {limits.max_pixels:,} pixels")
+        return facts._replace(problem=f"more than {min(limits.max_pixels, MOST_PIXELS):,} pixels")
     except RefusedError as error:
         return facts._replace(problem=str(error))
     except DECODER_ERRORS as error:

@@ -68,7 +68,7 @@ def examine_files(
     with cache.open(source.identity) as kept:
         states = [FileState(file.path, _stamp(file, limits, key_mark)) for file in wanted]
         known = {} if parameters.rehash else {state.path: kept.find(state) for state in states}
-        found = {path: facts for path, facts in known.items() if facts is not None}
+        found = {path: facts for path, facts in known.items() if facts is not None and not _asks_for_a_package(facts)}
         missing = [state for state in states if state.path not in found]
         unsaved: list[tuple[FileState, Facts]] = []
         try:
@@ -229,6 +229,11 @@ def _stamp(file: ImageFile, limits: Limits, key_mark: str) -> str:
     """Return what must be the same for earlier facts to hold; empty if that cannot be told."""
     state = file.member.stamp
     return state and "|".join((FACTS_VERSION, key_mark, *map(str, limits), str(file.member.size), state))
+
+
+def _asks_for_a_package(facts: Facts) -> bool:
+    """Tell whether a file was refused for want of a package, which may be installed by now."""
+    return dicom.INSTALL in facts.problem
 
 
 def _row(

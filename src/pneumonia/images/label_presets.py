@@ -124,9 +124,7 @@ def _judge_chexpert(row: Row, ingest: IngestParameters, labels: LabelsParameters
         values = [_POLICY[policy] if known == value else known for known in values]
         if 1.0 in values:
             return ingest.positive_class, ""
-    return ("", OTHER_FINDINGS) if labels.negative_findings and labels.blank != "negative" else (
-        ingest.negative_class, ""
-    )  # fmt: skip
+    return ingest.negative_class, ""
 
 
 def _read_rsna(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:

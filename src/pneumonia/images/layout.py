@@ -126,10 +126,11 @@ def _is_table(member: Member) -> bool:
 def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
     """List every image file, wherever it is, without a label. Junk is left out.
 
-    A file that its storage refuses is listed with the problem, so that nothing vanishes silently.
+    Files without a suffix, or with a number as suffix, are listed too: DICOM files are often named IM00001 or by their
+    UID. A file that its storage refuses is listed with the problem, so that nothing vanishes silently.
     """
     kept = [member for member in members if not junk_kind(member.name)]
-    files = [member for member in kept if member.problem or _looks_like_image(member.name)]
+    files = [member for member in kept if member.problem or _may_be_image(member.name)]
     listed = (ImageFile(member.name, "", UNSPLIT, member, member.problem) for member in files)
     return tuple(sorted(listed, key=lambda file: file.path))
 
@@ -224,4 +225,13 @@ def _name(member: Member) -> str:
 
 
 def _looks_like_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - pathlib is slow for many thousand names
+    return _suffix(name) in IMAGE_SUFFIXES
+
+
+def _may_be_image(name: str) -> bool:
+    suffix = _suffix(name)
+    return suffix in IMAGE_SUFFIXES or not suffix or suffix[1:].isdecimal()
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - pathlib is slow for many thousand names

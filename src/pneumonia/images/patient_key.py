@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole
+from pneumonia.base.locks import only_writer
 
 # Replaces the key file: two machines with the same key give the same groups.
 ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
@@ -49,11 +50,17 @@ class PatientKey:
             return given.encode()
         try:
             if not self._path.exists():
-                write_whole(self._path, secrets.token_hex(_KEY_BYTES).encode())
-                self._path.chmod(0o600)
+                self._write()
             return self._path.read_bytes()
         except OSError as error:
             raise UserError(
                 f"The key for patients' IDs, {self._path}, cannot be read or written ({error.strerror}). Fix its "
                 f"permissions, or set {ENVIRONMENT_VARIABLE}."
             ) from error
+
+    def _write(self) -> None:
+        """Write a key, unless another thread or run does so first: with two keys, a patient would have two groups."""
+        with only_writer(self._path.parent):
+            if not self._path.exists():
+                write_whole(self._path, secrets.token_hex(_KEY_BYTES).encode())
+                self._path.chmod(0o600)

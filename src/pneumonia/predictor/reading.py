@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,7 +88,7 @@ def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[
             found += [_array_item(array, f"array {number}") for array in _single(one)]
         else:
             source = ImageSource(str(one))
-            is_file = len(source.unlabelled) == 1 and str(one).endswith(source.unlabelled[0].path)
+            is_file = [PurePath(str(one)).name] == [file.path for file in source.unlabelled]
             found += [_file_item(source, file, str(one) if is_file else f"{one}/") for file in source.unlabelled]
     return found
 

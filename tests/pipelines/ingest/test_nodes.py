@@ -1,8 +1,12 @@
 import os
 import random
+import sys
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
+import pydicom.data
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +14,7 @@ from PIL import Image
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.dicom import INSTALL, _pydicom
 from pneumonia.images.index import COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import figures, nodes
@@ -172,6 +177,28 @@ def test_a_changed_limit_is_not_answered_from_the_cache(write_folder, index, pub
     assert set(index(folder)["status"]) == {"ok"}
 
     assert set(index(folder, max_pixels=80 * 64 - 1)["reason"]) == {"more than 5,119 pixels"}
+
+
+def take_pydicom_away(monkeypatch):
+    _pydicom.cache_clear()
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+
+
+def take_the_decoder_away(monkeypatch):
+    monkeypatch.setattr("pydicom.pixels.get_decoder", lambda syntax: SimpleNamespace(is_available=False))
+
+
+@pytest.mark.parametrize("take_away", [take_pydicom_away, take_the_decoder_away])
+def test_a_dicom_file_is_read_once_the_package_that_it_needs_is_there(
+    write_folder, index, published, monkeypatch, take_away
+):
+    scan = Path(pydicom.data.get_testdata_file("RG1_UNCR.dcm", download=False)).read_bytes()
+    folder = write_folder(published | {"train/NORMAL/IM-0099-0001.dcm": scan})
+    with monkeypatch.context() as without:
+        take_away(without)
+        assert sum(INSTALL in reason for reason in index(folder)["reason"]) == 1
+
+    assert set(index(folder)["status"]) == {"ok"}
 
 
 def test_more_rejected_images_than_allowed_stop_the_run_with_the_list(write_folder, split, published):
