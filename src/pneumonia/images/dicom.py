@@ -29,7 +29,7 @@ from pneumonia.images.refusal import RefusedError
 # Usual suffixes of DICOM files; a file is recognised by its content.
 SUFFIXES = (".dcm", ".dicom", ".dic")
 
-INSTALL = 'pip install -e ".[dicom]"'
+INSTALL = "install the extra dicom"
 
 # Modalities whose images are projections: computed and digital radiography, fluoroscopy, and what secondary captures
 # and film scanners write.
