@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
 LESIONS_FILE = "lesions.csv"
-FOCAL = "bacteria"  # the etiology whose consolidation is in one place
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +59,7 @@ def measure_pointing(
     resize: Resize,
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
-    """Measure how often the map's peak lies on a known focal lesion of a test image.
+    """Measure how often the map's peak lies on a known lesion of a positive test image.
 
     Args:
         pneumonia_model: The trained network.
@@ -74,20 +73,20 @@ def measure_pointing(
         `n`, `n_groups`, `hits` (share with interval) and `lesion_share`: the mean share of the image in the boxes,
         which random peaks would hit. Without lesions, `n` is 0 and the rest None.
     """
-    focal = split_manifest[(split_manifest["split"] == "test") & (split_manifest["etiology"] == FOCAL)]
-    focal = focal[focal["path"].isin(lesions["path"])]
+    test = split_manifest[(split_manifest["split"] == "test") & (split_manifest["target"] == 1)]
+    listed = test[test["path"].isin(lesions["path"])]
     boxes = dict(list(lesions.groupby("path")))
     results = []
-    for start in range(0, len(focal), PART):
-        rows = focal.iloc[start : start + PART]
+    for start in range(0, len(listed), PART):
+        rows = listed.iloc[start : start + PART]
         maps = grad_cam(pneumonia_model, pixel_store.read(pixel_store.rows(rows["sha256"])))
         for cam, row in zip(maps, rows.itertuples(), strict=True):
             frame = boxes_in_frame(boxes[row.path], row.width, row.height, resize)
             results.append(point_at(cam, frame))
     hits, shares = np.array(results, dtype=float).reshape(-1, 2).T
-    groups = focal["group"].to_numpy()
+    groups = listed["group"].to_numpy()
     return {
-        "n": len(focal),
+        "n": len(listed),
         "n_groups": len(np.unique(groups)),
         "hits": estimate_rate(hits, groups),
         "lesion_share": float(shares.mean()) if len(shares) else None,

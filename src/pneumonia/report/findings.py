@@ -213,8 +213,8 @@ def _judge_pointing(pointing: Mapping[str, Any]) -> Finding | None:
     hits, share = pointing["hits"], pointing["lesion_share"]
     text = (
         f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
-        f"bacterial images (95% interval {say_percent(hits['low'], 0)} to {say_percent(hits['high'], 0)}); a random "
-        f"peak would in {say_percent(share, 0)}."
+        f"test images with a known lesion (95% interval {say_percent(hits['low'], 0)} to "
+        f"{say_percent(hits['high'], 0)}); a random peak would in {say_percent(share, 0)}."
     )
     if hits["low"] is None or hits["low"] <= share or hits["value"] < 3 * share:
         return finding(Level.CAUTION, "Maps are not shown to peak on the lesions", text)

@@ -107,9 +107,8 @@ def test_a_source_that_is_gone_gives_an_empty_table_and_a_warning(tiny_manifest,
 def test_peaks_are_counted_where_the_lesion_is(tiny_network, tiny_manifest, tiny_store, parameters, top, bottom, value):
     # The band that tells the tiny classes apart is in the upper half.
     test = tiny_manifest.query("split == 'test' and target == 1")
-    focal = tiny_manifest.assign(etiology=tiny_manifest["etiology"].replace("unknown", "bacteria"))
     lesions = pd.DataFrame({"path": test["path"], "left": 0.0, "top": top, "right": 1.0, "bottom": bottom})
-    pointing = measure_pointing(tiny_network, focal, tiny_store, lesions, "squeeze", parameters)
+    pointing = measure_pointing(tiny_network, tiny_manifest, tiny_store, lesions, "squeeze", parameters)
     assert pointing["n"] == pointing["n_groups"] == len(test)
     assert pointing["hits"]["value"] == value
     assert pointing["lesion_share"] == 0.5

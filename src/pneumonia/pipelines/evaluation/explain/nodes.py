@@ -48,6 +48,6 @@ def measure_pointing(
     model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
-    """Measure how often the map's peak lies on a known focal lesion of a test image."""
+    """Measure how often the map's peak lies on a known lesion of a positive test image."""
     store, resize = open_pixels(pixel_store, model_lineage), model_lineage["resize"]
     return pointing.measure_pointing(pneumonia_model, split_manifest, store, lesions, resize, parameters)
