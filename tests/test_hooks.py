@@ -44,6 +44,7 @@ def test_the_parameters_of_every_environment_are_accepted(project, env):
         ({"training": {"epochs": 0}}, r"training\.epochs: Input should be greater than or equal to 1 \(given: 0\)"),
         ({"training": {"epochs": "many"}}, r"training\.epochs: Input should be a valid integer \(given: 'many'\)"),
         ({"inputs": {"resize": "stretch"}}, r"inputs\.resize: Input should be 'pad', 'crop' or 'squeeze'"),
+        ({"model": {"name": "vgg"}}, r"model\.name is 'vgg'; known networks: .*residual_cnn"),
         ({"trainng": {"epochs": 3}}, r"trainng: no such parameter; did you mean training\?"),
         ({"training": 3}, r"training: Input should be a valid dictionary .* \(given: 3\)"),
         ({"images": None}, r"images: must be a path.* \(given: None\)"),

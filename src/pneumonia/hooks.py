@@ -23,6 +23,7 @@ from pneumonia.base.quiet import start_tensorflow
 from pneumonia.datasets.command import this_command
 from pneumonia.datasets.errors import plainly
 from pneumonia.datasets.run_versions import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
+from pneumonia.model.networks import check_name
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ class ParametersHook:
         """Check all parameters as merged from the files and ``--params``.
 
         Raises:
-            UserError: Naming each wrong key, the value given, and the nearest right key; or an environment that
-                does not exist.
+            UserError: Naming each wrong key, the value given, and the nearest right key; or an environment or a network
+                that does not exist.
         """
         try:
             given = context.config_loader["parameters"]
@@ -82,6 +83,7 @@ class ParametersHook:
                 f"These parameters are invalid; nothing was run:\n{problems}\n"
                 "See conf/base/parameters*.yml for the keys, their units and defaults."
             ) from error
+        check_name(parameters.model.name)
         address = context.config_loader.runtime_params.get("images") or context.config_loader["globals"]["images"]
         if parameters.images != str(address):
             raise UserError(
