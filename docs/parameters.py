@@ -1,6 +1,6 @@
 """Write the descriptions of the parameters where people read them: docs/parameters.md and conf/base/parameters*.yml.
 
-They stand below the fields in src/pneumonia/base/parameters.py and src/pneumonia/base/data_parameters.py.
+They stand below the fields in src/pneumonia/base/*parameters.py.
 
     python docs/parameters.py
 """

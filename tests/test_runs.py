@@ -218,7 +218,7 @@ def test_one_image_of_a_class_in_each_split_ends_in_a_report(tmp_path, tiny_chec
     ended = succeed(folder, "run", f"--params={parameters}")
 
     assert "train 2 images of 2 groups, val 2 images of 2 groups, test 2 images of 2 groups" in ended.stderr
-    assert "Against it: No interval." in ended.stderr
+    assert "Against the result: No interval." in ended.stderr
     (report,) = folder.glob("data/08_reporting/report.html/*/report.html")
     page = report.read_text()
     assert "Nothing was cross-validated: one class of train and validation has fewer than 5 groups" in page

@@ -56,10 +56,12 @@ def test_each_result_has_its_interval():
 def test_the_kept_epochs_are_named():
     history = pd.DataFrame({"epoch": [1, 2, 3], "kept": [0, 1, 0], "val_auc": [0.9, 0.98, 0.97]})
     assert say_training(history) == (
-        "Training: 3 epochs, kept 2; validation AUC of that epoch 0.980 (optimistic: used to choose it)."
+        "Training: 3 epochs, kept 2; validation AUC of that epoch, without averaging over views, 0.980 "
+        "(optimistic: used to choose it)."
     )
     assert say_training(history.assign(kept=[0, 1, 1])) == (
-        "Training: 3 epochs, kept 2, 3; validation AUC of those epochs 0.980, 0.970 (optimistic: used to choose them)."
+        "Training: 3 epochs, kept 2, 3; validation AUC of those epochs, without averaging over views, 0.980, 0.970 "
+        "(optimistic: used to choose them)."
     )
     assert say_training(history[1:2].assign(epoch=1)).startswith("Training: 1 epoch, kept 1; ")
 
@@ -70,7 +72,7 @@ def test_only_what_speaks_against_a_result_is_said():
         {"level": "good", "title": "B", "text": "Two."},
         {"level": "caution", "title": "C?", "text": "Three."},
     ]
-    assert say_against(findings) == ["Against it: A. One.", "Against it: C? Three."]
+    assert say_against(findings) == ["Against the result: A. One.", "Against the result: C? Three."]
 
 
 def test_new_images_are_counted():

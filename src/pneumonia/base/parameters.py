@@ -194,8 +194,8 @@ class EvaluationParameters(Group):
     """Largest number of validation images per class that are cut, widened and zoomed to test whether the network judges
     by framing. 0: none. [images]"""
     robustness: bool
-    """Evaluate on corrupted test images: seven or more kinds, such as noise and blur, at three strengths; each costs a
-    pass of the network."""
+    """Evaluate on corrupted test images: nine kinds, such as noise and blur, at three strengths; each costs a pass of
+    the network."""
     robustness_images: Annotated[int, Field(ge=20)]
     """Largest number of test images that are corrupted. [images]"""
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
+from pneumonia.report.messages import PAGES
 
 
 def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
 
 def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
     """Return one row per version, the newest first: MB (10^6 bytes), number of datasets, and the main ones by name."""
-    main = ("split_manifest", "pneumonia_model", "metrics", "report")
+    main = ("split_manifest", "pneumonia_model", "metrics", *PAGES)
     grouped = versions.groupby("version", sort=False)
     return grouped.agg(
         MB=("bytes", lambda sizes: round(sizes.sum() / 1e6, 1)),

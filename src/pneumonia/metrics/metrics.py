@@ -88,14 +88,14 @@ def likelihood_ratio_negative(cells: Cells) -> Floats:
     return (1 - cells.sensitivity) / cells.specificity
 
 
-@metric("precision_at_prevalence", "Precision at the set prevalence", of="decision", interval="mover")
+@metric("precision_at_prevalence", "Precision at the assumed prevalence", of="decision", interval="mover")
 def precision_at_prevalence(cells: Cells) -> Floats:
     """Compute `se p / (se p + (1 - sp)(1 - p))`: Bayes' rule with a prevalence `p` that is set."""
     ill = cells.sensitivity * cells.prevalence
     return ill / (ill + (1 - cells.specificity) * (1 - cells.prevalence))
 
 
-@metric("npv_at_prevalence", "NPV at the set prevalence", of="decision", interval="mover")
+@metric("npv_at_prevalence", "NPV at the assumed prevalence", of="decision", interval="mover")
 def npv_at_prevalence(cells: Cells) -> Floats:
     """Compute `sp (1 - p) / (sp (1 - p) + (1 - se) p)`: Bayes' rule with a prevalence `p` that is set."""
     well = cells.specificity * (1 - cells.prevalence)

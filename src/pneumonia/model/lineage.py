@@ -94,8 +94,8 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
     if made_for != digest:
         raise UserError(
             f"{name} was made for the model with the weights {made_for[:12]}, but pneumonia_model has "
-            f"{digest[:12]} (the first digits of their SHA-256). Name matching versions by "
-            f"--load-versions=pneumonia_model:VERSION,{name}:VERSION."
+            f"{digest[:12]} (the first digits of their SHA-256). Evaluate that model first: kedro run "
+            "--pipelines=evaluation. Or name a model that was evaluated, by --load-versions=pneumonia_model:VERSION."
         )
 
 

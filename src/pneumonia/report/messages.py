@@ -23,6 +23,7 @@ PAGES = {
     "prediction_report": "Report",
     "external_report": "Report",
     "exported_model": "Exported model",
+    "run_comparison": "Comparison",
     "study_report": "Report",
 }
 RESULTS = ("auc", "sensitivity", "specificity")
@@ -100,8 +101,8 @@ def say_training(history: pd.DataFrame) -> str:
     run = history["epoch"].max()
     which, them = ("that epoch", "it") if len(kept) == 1 else ("those epochs", "them")
     return (
-        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC of {which} {aucs} (optimistic: "
-        f"used to choose {them})."
+        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC of {which}, without averaging "
+        f"over views, {aucs} (optimistic: used to choose {them})."
     )
 
 
@@ -117,7 +118,7 @@ def say_metrics(images: str, record: dict[str, Any]) -> str:
 def say_against(findings: list[Finding]) -> list[str]:
     """List points against a result, the gravest first."""
     against = [finding for finding in findings if finding["level"] != Level.GOOD]
-    return [f"Against it: {_sentence(finding['title'])} {finding['text']}" for finding in against]
+    return [f"Against the result: {_sentence(finding['title'])} {finding['text']}" for finding in against]
 
 
 def _sentence(title: str) -> str:

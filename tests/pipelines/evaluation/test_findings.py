@@ -83,7 +83,7 @@ def test_a_run_names_what_speaks_against_it_as_the_report_does(material):
     loaded = {**material, "model_lineage": {"class_names": ["NORMAL", "PNEUMONIA"]}}
     lines = closing_lines({"report"}, loaded.__getitem__)
     against = [f for f in found(material) if f["level"] != "good"]
-    assert lines == [f"Against it: {finding['title']}. {finding['text']}" for finding in against]
+    assert lines == [f"Against the result: {finding['title']}. {finding['text']}" for finding in against]
     assert any("framed" in line for line in lines)
 
 
