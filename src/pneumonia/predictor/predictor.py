@@ -15,9 +15,8 @@ from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.model.lineage import check_weights, weights_digest
+from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
-from pneumonia.pixels.decoding import DECODER
 from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, judge_range
 from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
 
@@ -57,13 +56,7 @@ class Predictor:
         check_weights(lineage, model, "model_lineage")
         check_weights(decision, model, "decision")
         check_weights(image_range, model, "image_range")
-        decoder = f"{lineage['image_size']}-{lineage['resize']}-{DECODER}"
-        if lineage["pixels"] != decoder:
-            raise UserError(
-                f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but images now get "
-                f"{decoder}: its probabilities would not hold. Install the release of Pillow used in training, or "
-                "train again."
-            )
+        check_decoder(lineage)
         self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
         self.class_names = tuple(lineage["class_names"])
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
