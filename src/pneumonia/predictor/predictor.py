@@ -111,7 +111,7 @@ class Predictor:
         """Score images, given in any way that `pneumonia.predictor.reading.items_of` accepts.
 
         Args:
-            images: A path (image, folder, zip, fsspec address), a source, arrays, or a sequence of these.
+            images: A path (image, folder, zip, fsspec address), a source, an array, or a sequence of these.
             batch_size: Images per forward pass.
             limits: Limits for an image; others are listed with the reason.
             max_file_bytes: Larger files are listed, not read.
@@ -119,11 +119,11 @@ class Predictor:
         Returns:
             One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the name
             of a class; empty if the image is out of range or unusable), in_range ("yes", "no", or empty), reason,
-            model_version.
+            model_version. No row for an empty sequence.
         """
         items = items_of(images)
         how = Reading(self.image_size, self.resize, limits, max_file_bytes)
-        parts = []
+        parts = [self._judge([], batch_size)]  # has the columns, whatever follows
         with follow(len(items), "Predicting") as advance:
             for chunk in read_in_chunks(items, how):
                 parts.append(self._judge(chunk, batch_size))
@@ -143,7 +143,9 @@ class Predictor:
                 "reason": [read.problem for read in chunk],
                 "model_version": self.version,
             }
-        ).astype(dict.fromkeys(("decision", "in_range", "reason", "model_version"), object))
+        ).astype(
+            {"path": str, "sha256": str, **dict.fromkeys(("decision", "in_range", "reason", "model_version"), object)}
+        )
         decoded = {row: read.pixels for row, read in enumerate(chunk) if read.pixels is not None}
         if decoded:
             usable, pixels = list(decoded), np.stack(list(decoded.values()))[..., None]
