@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pneumonia.base.checksums import write_with_checksum
 from pneumonia.base.errors import UserError
 from pneumonia.images.source import ImageSource
 from pneumonia.model.predict import predict_stored
@@ -195,6 +196,17 @@ def test_a_model_is_found_in_a_folder_with_what_belongs_to_it(saved, folder, pre
         predictor.predict(folder)["probability"].dropna().tolist(), abs=1e-6
     )
     assert Predictor.from_folder(saved, version="1").version == "1"
+
+
+@pytest.mark.parametrize("name", ["model_lineage", "decision", "image_range"])
+def test_a_model_in_a_folder_with_an_edited_record_is_refused(saved, name):
+    path = saved / f"07_model_output/{name}.json/2/{name}.json"
+    write_with_checksum(path, path.read_bytes())
+    assert Predictor.from_folder(saved).version == "2"
+
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(UserError, match=rf"{name}\.json has changed since it was written"):
+        Predictor.from_folder(saved)
 
 
 def test_a_folder_without_the_model_or_its_decision_is_refused(saved):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.checksums import check_as_written, checksum_path
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
@@ -89,8 +90,8 @@ class Predictor:
             version: Of the model; the newest by default.
 
         Raises:
-            UserError: If there is no such model, its lineage is missing, a record is damaged, or it was never evaluated
-                and so has no decision.
+            UserError: If there is no such model, its lineage is missing, a record is damaged or edited, or it was never
+                evaluated and so has no decision.
         """
         path = _find_model(Path(folder), version)
         model = load_model(path)
@@ -187,13 +188,18 @@ def _find_model(folder: Path, version: str | None) -> Path:
 
 
 def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
-    """Return the newest record of this name that was made with the model's weights."""
+    """Return the newest record of this name that was made with the model's weights.
+
+    One of an older release, which has no checksum, is taken unchecked.
+    """
     for path in sorted(folder.glob(f"*/{name}.json/*/{name}.json"), key=lambda path: path.parent.name, reverse=True):
         try:
             record: Any = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged ({error}). Remove its version folder, or put the file back.") from error
         if isinstance(record, dict) and record.get("weights_sha256") == digest:
+            if checksum_path(path).is_file():
+                check_as_written(path)
             return record
     if name == "model_lineage":
         raise UserError(
