@@ -411,6 +411,25 @@ def test_a_constant_learning_rate_stays(default_parameters):
     assert [float(schedule(step)) for step in (0, 50, 100)] == pytest.approx([0.1, 0.1, 0.1])
 
 
+@pytest.mark.parametrize(
+    ("loss", "activation", "targets"),
+    [
+        (keras.losses.BinaryCrossentropy, tf.sigmoid, [[0.0], [1.0]]),
+        (keras.losses.CategoricalCrossentropy, tf.nn.softmax, [[0.0, 1.0, 0.0]]),
+    ],
+    ids=["two classes", "three"],
+)
+def test_label_smoothing_gives_the_targets_that_its_description_names(loss, activation, targets):
+    logits = tf.Variable(tf.zeros_like(targets))
+    with tf.GradientTape() as tape:
+        value = loss(label_smoothing=0.05, reduction="sum")(tf.constant(targets), activation(logits))
+    # The gradient of cross-entropy is the prediction minus the target.
+    smoothed = np.unique((activation(logits) - tape.gradient(value, logits)).numpy().round(4))
+
+    described = TrainingParameters.model_fields["label_smoothing"].description
+    assert "{:.4g} and {:.4g}".format(*smoothed) in " ".join(described.split())
+
+
 @pytest.mark.parametrize(("steps", "in_one_call"), [(115, 5), (16, 8), (13, 1), (1, 1), (6, 6)])
 def test_an_epoch_is_a_whole_number_of_calls(steps, in_one_call):
     assert steps_per_call(steps) == in_one_call
