@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tests.pipelines.ingest.faulty_images import IMAGES
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole_folder
@@ -156,6 +157,31 @@ def test_the_script_says_what_the_predictor_says(folder, predictor, tiny_images,
         assert [float(row[name]) for row in said[:-1]] == pytest.approx(expected[name].tolist()[:-1], abs=1e-5)
     assert {row["decision"] for row in said} == {"NORMAL", "PNEUMONIA", ""}
     assert said[-2]["reason"].startswith("unlike the training images")
+
+
+def test_the_script_lists_what_it_cannot_read_and_goes_on(folder, tmp_path):
+    ramp = np.arange(-40, 984).reshape(32, 32)
+    for name, values in {
+        "a float": np.float32(ramp / 1000),
+        "b negative": np.int32(ramp),
+        "c deep": np.int32(100 * ramp + 4000),
+        "f whole": np.int32(64 * ramp + 2560),
+    }.items():
+        Image.fromarray(values).save(tmp_path / f"{name}.tiff")
+    (tmp_path / "d bomb.jpeg").write_bytes(IMAGES["frame of 65,535 pixels.jpeg"][1])
+    (tmp_path / "e colourless.png").write_bytes(IMAGES["palette that is missing.png"][1])
+
+    *unread, read = judge(folder, tmp_path)
+    reasons = [row["reason"].removeprefix("cannot be read: ") for row in unread]
+    assert {row["probability"] for row in unread} == {""}
+    assert reasons[:3] == [
+        "mode F, -0.03999999910593033 to 0.9829999804496765: store unsigned values of 8 or 16 bits",
+        "mode I, -40 to 983: store unsigned values of 8 or 16 bits",
+        "mode I, 0 to 102300: store unsigned values of 8 or 16 bits",
+    ]
+    assert "decompression bomb" in reasons[3]
+    assert len(reasons) == 5
+    assert 0 < float(read["probability"]) < 1
 
 
 @pytest.fixture(scope="module")

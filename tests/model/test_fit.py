@@ -315,6 +315,29 @@ def test_restart_ignores_an_unfinished_training(fit_tiny, tmp_path, caplog):
     assert "Resuming" not in caplog.text
 
 
+def test_an_interrupted_restart_is_resumed_without_restart(toy, tmp_path, monkeypatch):
+    state = tmp_path / "state.npz"
+    resumes = r"he same command without training\.restart=true resumes"
+    with pytest.raises(UserError, match=rf"Interrupted after 1 of 3 epochs\. T{resumes} from there"):
+        toy(InterruptedState(state, epochs=1), restart=True)
+
+    def full(self, data):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "train_step", full)
+    with pytest.raises(UserError, match=rf"The disk is full .* Free space; t{resumes}"):
+        toy(restart=True)
+
+
+@pytest.mark.parametrize(("restart", "command"), [(False, ""), (True, r" without training\.restart=true")])
+def test_a_training_that_diverges_late_says_what_resumes_it(default_parameters, tmp_path, restart, command):
+    progress = Progress(TrainingParameters(**{**default_parameters["training"], "restart": restart}), history=[{}])
+    stop = StopWhenDiverged(progress, TrainingState(tmp_path / "state.npz"))
+
+    with pytest.raises(UserError, match=rf"state\.npz; the same command{command} would resume from there\."):
+        stop.on_train_batch_end(0, {"loss": float("nan")})
+
+
 def test_training_stops_when_patience_is_over(toy):
     _, progress = toy(epochs=30, patience=2, **WORSENING)
 
@@ -386,6 +409,25 @@ def test_a_constant_learning_rate_stays(default_parameters):
     schedule = make_schedule(TrainingParameters(**{**default_parameters["training"], **recipe}), 10)
 
     assert [float(schedule(step)) for step in (0, 50, 100)] == pytest.approx([0.1, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "targets"),
+    [
+        (keras.losses.BinaryCrossentropy, tf.sigmoid, [[0.0], [1.0]]),
+        (keras.losses.CategoricalCrossentropy, tf.nn.softmax, [[0.0, 1.0, 0.0]]),
+    ],
+    ids=["two classes", "three"],
+)
+def test_label_smoothing_gives_the_targets_that_its_description_names(loss, activation, targets):
+    logits = tf.Variable(tf.zeros_like(targets))
+    with tf.GradientTape() as tape:
+        value = loss(label_smoothing=0.05, reduction="sum")(tf.constant(targets), activation(logits))
+    # The gradient of cross-entropy is the prediction minus the target.
+    smoothed = np.unique((activation(logits) - tape.gradient(value, logits)).numpy().round(4))
+
+    described = TrainingParameters.model_fields["label_smoothing"].description
+    assert "{:.4g} and {:.4g}".format(*smoothed) in " ".join(described.split())
 
 
 @pytest.mark.parametrize(("steps", "in_one_call"), [(115, 5), (16, 8), (13, 1), (1, 1), (6, 6)])

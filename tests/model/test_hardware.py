@@ -39,6 +39,20 @@ def test_the_weakest_card_decides_the_precision(capabilities, policy):
     assert _gpu_policy([{"compute_capability": capability} for capability in capabilities]) == policy
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "1 GPU (H) in float32 with XLA"), (2, "2 GPU (H, H) in float32 without XLA")]
+)
+def test_only_a_single_gpu_is_used_with_xla(count, said, monkeypatch, caplog):
+    import tensorflow as tf
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"] * count)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "H"})
+
+    assert choose_hardware("auto", "float32").jit_compile == (count == 1)
+    assert caplog.messages == [f"Training on {said}."]
+
+
 def test_one_device_needs_no_mirroring():
     assert make_strategy(choose_hardware("cpu", "auto")).num_replicas_in_sync == 1
 

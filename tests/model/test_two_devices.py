@@ -34,6 +34,14 @@ def test_two_devices_take_the_same_steps_as_one(train_on):
         np.testing.assert_allclose(two["history"][name], one["history"][name], rtol=1e-4)
 
 
+def test_two_gpus_train_without_xla(train_on):
+    """A step that XLA compiles must not touch the variables of another device."""
+    said = train_on("gpus", "--as-gpus")
+
+    assert len(said["history"]["loss"]) == 3
+    assert said["hardware"] == "2 GPU (/device:CPU:0, /device:CPU:1) in float32 without XLA"
+
+
 def test_an_interrupted_training_goes_on_bit_for_bit_where_the_last_batch_is_smaller(train_on):
     """With 41 images in batches of 8, the last batch has one image, and one of two devices would get none."""
     undisturbed = train_on("undisturbed")

@@ -1,6 +1,6 @@
 """Trains a tiny network on a processor that TensorFlow treats as several devices, and prints the result.
 
-python -m tests.model.two_devices FOLDER [--devices 2] [--images 41] [--plain] [--stop-after 2]
+python -m tests.model.two_devices FOLDER [--devices 2] [--images 41] [--plain] [--as-gpus] [--stop-after 2]
 """
 
 import argparse
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 N_VAL = 16
 SIZE = 32
 TRAINING = {
-    "epochs": 3, "batch_size": 8, "image_scale": 1.0, "deterministic": True, "precision": "float32",
+    "epochs": 3, "batch_size": 8, "image_scale": 1.0, "precision": "float32",
     "monitor": "val_log_loss", "tolerance": 0.0,
 }  # fmt: skip
 
@@ -53,28 +53,34 @@ def main():
     parser.add_argument("--devices", type=int, default=2)
     parser.add_argument("--images", type=int, default=41)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--as-gpus", action="store_true")
     parser.add_argument("--stop-after", type=int)
     given = parser.parse_args()
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * given.devices)
+    if given.as_gpus:
+        pass_as_gpus(tf.config.list_logical_devices("CPU"))
     manifest, store = make_images(given.folder, given.images)
     if given.stop_after:
         ReportProgress.on_epoch_end = press_ctrl_c_after(given.stop_after)
+    name = "plain_cnn" if given.plain else register_tiny_network()
     try:
         states = TrainingStates(given.folder / "states", given.folder / "logs")
-        trained = train(manifest, store, make_recipe("plain_cnn" if given.plain else register_tiny_network()), states)
+        # Keras switches XLA off in a deterministic training, so that would hide whether it is asked for.
+        trained = train(manifest, store, make_recipe(name, deterministic=not given.as_gpus), states)
     except UserError as error:
         print(json.dumps({"said": error.message}))
         return
     history = trained.history.drop(columns="seconds").to_dict("list")
-    print(json.dumps({"weights": weights_digest(trained.model), "history": history}))
+    reason = trained.facts["hardware"]["reason"]
+    print(json.dumps({"weights": weights_digest(trained.model), "history": history, "hardware": reason}))
 
 
-def make_recipe(name):
+def make_recipe(name, deterministic):
     loader = OmegaConfigLoader(str(ROOT / "conf"), base_env="base", default_run_env="base")
     given = Parameters.model_validate(loader["parameters"])
     inputs, model = given.inputs.model_copy(update={"image_size": SIZE}), given.model.model_copy(update={"name": name})
-    training = given.training.model_copy(update=TRAINING)
+    training = given.training.model_copy(update={**TRAINING, "deterministic": deterministic})
     return Recipe(inputs, model, training, {"NORMAL": 1.0, "PNEUMONIA": 1.0})
 
 
@@ -102,6 +108,12 @@ def make_images(folder, n_train):
     stores = PixelStores(folder / "pixels")
     stores.fill(PixelRequest(tuple(manifest["path"]), tuple(manifest["sha256"]), SIZE, "squeeze", contents.__getitem__))
     return manifest, stores.open(SIZE, "squeeze")
+
+
+def pass_as_gpus(devices):
+    """Let devices of the processor be taken for GPUs."""
+    tf.config.get_visible_devices = tf.config.list_logical_devices = lambda kind: devices
+    tf.config.experimental.get_device_details = lambda device: {"device_name": device.name}
 
 
 def press_ctrl_c_after(epochs):

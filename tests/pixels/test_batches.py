@@ -61,9 +61,9 @@ def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labellin
     )
 
 
-def epochs_of(dataset, n_epochs, batch_size=8, shard=(1, 0)):
+def epochs_of(dataset, n_epochs):
     """The rows that each epoch's images show, in order."""
-    steps = steps_per_epoch(N, batch_size, shard)
+    steps = steps_per_epoch(N, 8)
     rows = [images[:, 0, 0, 0].numpy() for images, *_ in dataset.take(n_epochs * steps)]
     return [np.concatenate(rows[start * steps : (start + 1) * steps]) for start in range(n_epochs)]
 
@@ -202,17 +202,6 @@ def test_a_batch_larger_than_the_epoch_is_made_whole_too(store, manifest):
     assert sorted(counts) == [2, 3, 3]
 
 
-@pytest.mark.parametrize("count", [2, 3, 7])
-def test_shards_share_each_epoch_without_overlap_or_loss(store, manifest, count):
-    whole = epochs_of(make(store, manifest), 2)
-    shards = [epochs_of(make(store, manifest, shard=(count, index)), 2, shard=(count, index)) for index in range(count)]
-    for epoch in (0, 1):
-        parts = [shard[epoch] for shard in shards]
-        assert sorted(np.concatenate(parts)) == list(range(N))
-        for index, part in enumerate(parts):
-            assert part.tolist() == whole[epoch][index::count].tolist()
-
-
 TWO_REPLICAS = """
     import json, sys
     from pathlib import Path
@@ -341,14 +330,6 @@ def test_evaluation_of_chosen_rows_gives_those(store, manifest):
     data = make_eval_input(store, manifest.iloc[[40, 2, 17]], batch_size=8, memory_limit_mb=1)
 
     assert next(iter(data))[0][:, 0, 0, 0].numpy().tolist() == [40, 2, 17]
-
-
-def test_shards_of_an_evaluation_do_not_overlap_or_lose(store, manifest):
-    shards = [make_eval_input(store, manifest, batch_size=8, memory_limit_mb=1, shard=(3, index)) for index in range(3)]
-    rows = [images[:, 0, 0, 0] for shard in shards for images, _ in shard.as_numpy_iterator()]
-
-    assert [sum(len(part) for part in rows[start : start + 3]) for start in (0, 3, 6)] == [17, 17, 16]
-    assert sorted(np.concatenate(rows)) == list(range(N))
 
 
 def test_pixels_are_the_same_from_the_store_by_streaming_and_alone(tiny_store, tiny_manifest, tiny_images, limit):

@@ -2,9 +2,12 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from pneumonia.base.checksums import write_with_checksum
 from pneumonia.base.errors import UserError
+from pneumonia.images.source import ImageSource
 from pneumonia.model.predict import predict_stored
 from pneumonia.predictor.predictor import COLUMNS, Predictor
 
@@ -79,19 +82,55 @@ def test_arrays_are_judged_as_the_files_that_they_come_from(predictor, tiny_stor
     sha256s = tiny_manifest["sha256"][:3]
     stack = tiny_store.read(tiny_store.rows(sha256s))
 
-    for arrays in (stack, stack[..., 0], list(stack[..., 0]), np.repeat(stack, 3, axis=3)):
+    for arrays in (stack, stack[..., 0], list(stack[..., 0]), np.repeat(stack, 3, axis=3), list(stack)):
         table = predictor.predict(arrays)
-        assert table["path"].tolist() == ["array 0.png", "array 1.png", "array 2.png"] or len(table) == 3
+        assert table["path"].tolist() == ["array 0.png", "array 1.png", "array 2.png"]
         assert table["probability"].to_numpy() == pytest.approx([expected[sha] for sha in sha256s], abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
-    [(np.zeros((4, 4, 4, 4), np.uint8), "shape"), (np.zeros((40, 40), np.float32), "float32 has no defined range")],
+    [
+        (np.zeros((40, 40, 40, 4), np.uint8), "shape .* is not an image"),
+        (np.zeros((40, 40, 4), np.uint8), "shape .* is not an image"),
+        (np.zeros((40, 0), np.uint8), "shape .* is not an image"),
+        (np.zeros(40, np.uint8), "shape .* is not an image"),
+        (np.zeros((40, 40), np.float32), "float32 has no defined range"),
+        (np.zeros((40, 40, 3), np.uint16), "Colours of uint16 are not supported: give them in uint8"),
+    ],
 )
 def test_an_array_that_is_no_image_is_refused(predictor, array, message):
-    with pytest.raises(UserError, match=message):
-        predictor.predict(array)
+    for images in (array, [array]):
+        with pytest.raises(UserError, match=message):
+            predictor.predict(images)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 1), (40, 50, 3)])
+def test_an_array_with_an_axis_of_channels_is_one_image(predictor, shape):
+    assert predictor.predict(np.zeros(shape, np.uint8))["path"].tolist() == ["array 0.png"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_single_grey_image_is_the_same_with_an_axis_of_channels(predictor, dtype):
+    grey = np.arange(40 * 50, dtype=dtype).reshape(40, 50)
+    pd.testing.assert_frame_equal(predictor.predict(grey[..., None]), predictor.predict(grey))
+
+
+def test_image_sources_in_a_sequence_are_judged_as_their_addresses(predictor, folder):
+    places = [str(folder / "deep"), str(folder / "0.png")]
+    table = predictor.predict([ImageSource(place) for place in places])
+
+    pd.testing.assert_frame_equal(table, predictor.predict(places))
+    assert table["path"].iloc[0] == f"{folder}/deep/er/1.png"
+    assert table["path"].iloc[-1] == f"{folder}/0.png"
+
+
+@pytest.mark.parametrize("none", [[], (), np.zeros((0, 32, 32), np.uint8)], ids=["list", "tuple", "stack"])
+def test_no_images_give_a_table_without_rows(predictor, folder, none):
+    table = predictor.predict(none)
+
+    assert len(table) == 0
+    assert table.dtypes.to_dict() == predictor.predict(folder).dtypes.to_dict()
 
 
 def test_an_image_out_of_range_has_a_probability_but_no_decision(network, lineage, decision, image_range, noise):
@@ -157,6 +196,17 @@ def test_a_model_is_found_in_a_folder_with_what_belongs_to_it(saved, folder, pre
         predictor.predict(folder)["probability"].dropna().tolist(), abs=1e-6
     )
     assert Predictor.from_folder(saved, version="1").version == "1"
+
+
+@pytest.mark.parametrize("name", ["model_lineage", "decision", "image_range"])
+def test_a_model_in_a_folder_with_an_edited_record_is_refused(saved, name):
+    path = saved / f"07_model_output/{name}.json/2/{name}.json"
+    write_with_checksum(path, path.read_bytes())
+    assert Predictor.from_folder(saved).version == "2"
+
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(UserError, match=rf"{name}\.json has changed since it was written"):
+        Predictor.from_folder(saved)
 
 
 def test_a_folder_without_the_model_or_its_decision_is_refused(saved):

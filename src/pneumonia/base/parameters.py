@@ -125,7 +125,8 @@ class TrainingParameters(Group):
     warmup_epochs: Annotated[float, Field(ge=0)]
     """Epochs of linearly increasing learning rate. [epochs]"""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    """0.05 turns the targets 0 and 1 into 0.025 and 0.975. [share]"""
+    """0.05 turns the targets 0 and 1 of two classes into 0.025 and 0.975, those of three (with two etiologies) into
+    0.0167 and 0.9667. [share]"""
     weight_averaging: Annotated[float, Field(ge=0, lt=1)]
     """Momentum of the moving average of the weights; the average is what is validated and saved. 0 switches it off.
     [per step]"""

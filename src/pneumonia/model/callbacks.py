@@ -35,8 +35,8 @@ class StopWhenDiverged(keras.callbacks.Callback):
             return
         epochs = self.progress.next_epoch
         kept = (
-            f"The state after {epochs} complete epochs is kept in {self.state.path}; the same command would resume "
-            "from there."
+            f"The state after {epochs} complete epochs is kept in {self.state.path}; {self.progress.resumed_by} would "
+            "resume from there."
             if epochs
             else "No epoch was completed, so nothing is kept."
         )

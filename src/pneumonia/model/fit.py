@@ -279,12 +279,14 @@ def run_epochs(
         )
     except KeyboardInterrupt as interrupt:
         raise UserError(
-            f"Interrupted after {progress}. "
-            "The same command resumes from there; --params=training.restart=true starts over."
+            f"Interrupted after {progress}. {progress.resumed_by.capitalize()} resumes from there; "
+            "--params=training.restart=true starts over."
         ) from interrupt
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # TensorFlow's own files: TensorBoard's logs
-            raise UserError(f"The disk is full ({error.message}). Free space; the same command resumes.") from error
+            raise UserError(
+                f"The disk is full ({error.message}). Free space; {progress.resumed_by} resumes."
+            ) from error
         raise UserError(
             f"Out of memory at batch size {progress.training.batch_size} and image size "
             f"{network.input_shape[1]}. Lower training.batch_size or inputs.image_size."

@@ -24,7 +24,8 @@ class Hardware:
         device: "cpu" or "gpu".
         names: The accelerators' names; empty on CPU.
         policy: Keras dtype policy of the computations. Weights are float32 in each of them.
-        jit_compile: Whether XLA compiles the training step. On CPU it is many times slower for convolutions.
+        jit_compile: Whether XLA compiles the training step: on one GPU only. On CPU it is many times slower for
+            convolutions, and a step that several devices share does not compile.
         reason: Why, for the log and the record.
     """
 
@@ -65,7 +66,9 @@ def choose_hardware(device: str, precision: str) -> Hardware:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         policy = _gpu_policy(details) if precision == "auto" else precision
         names = tuple(str(detail.get("device_name", "GPU")) for detail in details)
-        chosen = Hardware("gpu", names, policy, True, f"{len(gpus)} GPU ({', '.join(names)}) in {policy} with XLA")
+        single = len(gpus) == 1
+        reason = f"{len(gpus)} GPU ({', '.join(names)}) in {policy} {'with' if single else 'without'} XLA"
+        chosen = Hardware("gpu", names, policy, single, reason)
     logger.info("Training on %s.", chosen.reason)
     return chosen
 

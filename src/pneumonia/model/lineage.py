@@ -11,6 +11,7 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.recipe import Recipe
+from pneumonia.pixels.decoding import fingerprint
 from pneumonia.pixels.store import PixelStore
 
 
@@ -96,6 +97,20 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
             f"{name} was made for the model with the weights {made_for[:12]}, but pneumonia_model has "
             f"{digest[:12]} (the first digits of their SHA-256). Evaluate that model first: kedro run "
             "--pipelines=evaluation. Or name a model that was evaluated, by --load-versions=pneumonia_model:VERSION."
+        )
+
+
+def check_decoder(lineage: dict[str, Any]) -> None:
+    """Refuse a model whose images are now decoded differently.
+
+    Raises:
+        UserError: Naming both fingerprints.
+    """
+    now = fingerprint(lineage["image_size"], lineage["resize"])
+    if lineage["pixels"] != now:
+        raise UserError(
+            f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but images now get {now}: "
+            "its probabilities would not hold. Install the release of Pillow used in training, or train again."
         )
 
 

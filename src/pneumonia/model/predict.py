@@ -13,6 +13,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.metrics import Floats
+from pneumonia.model.lineage import check_decoder
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 PART = 512  # images held in memory at once
@@ -27,16 +28,10 @@ def open_pixels(pixel_stores: PixelStores, lineage: dict[str, Any]) -> PixelStor
     """Open the pixels that a model was made for.
 
     Raises:
-        UserError: If they are not stored, or were made by another decoder.
+        UserError: If another decoder would make them, or they are not stored.
     """
-    store = pixel_stores.open(lineage["image_size"], lineage["resize"])
-    if store.fingerprint != lineage["pixels"]:
-        raise UserError(
-            f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but these have "
-            f"{store.fingerprint}: another decoder gives other pixels. Install the release of Pillow used in training, "
-            "or train again."
-        )
-    return store
+    check_decoder(lineage)  # before they are looked for: storing them again would not help
+    return pixel_stores.open(lineage["image_size"], lineage["resize"])
 
 
 def predict(model: Model, images: Pixels, batch_size: int) -> Floats:

@@ -38,6 +38,11 @@ class Progress:
         return len(self.history)
 
     @property
+    def resumed_by(self) -> str:
+        """What resumes the training, for messages."""
+        return "the same command" + (" without training.restart=true" if self.training.restart else "")
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs are done, or the last `patience` of them brought no improvement."""
         waited = self.next_epoch - 1 - self.best_epoch

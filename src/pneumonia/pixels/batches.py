@@ -41,14 +41,12 @@ class Batching:
         size: Images in a batch. The last batch of an epoch holds what is left.
         seed: Of order and draws; not negative.
         first_epoch: The epoch to begin with, counted from 0.
-        shard: `(n, i)`: only the i-th of n parts of each epoch, without overlap or loss.
         whole: Whether an epoch's last batch is filled up with the epoch's first images.
     """
 
     size: int
     seed: int
     first_epoch: int = 0
-    shard: tuple[int, int] = (1, 0)
     whole: bool = False
 
 
@@ -78,10 +76,9 @@ class Labelling:
     etiologies: Sequence[str] = ()
 
 
-def steps_per_epoch(n_images: int, batch_size: int, shard: tuple[int, int] = (1, 0)) -> int:
-    """Return the number of batches in which every image (of a shard) comes once; the last may be smaller."""
-    count, index = shard
-    return math.ceil(len(range(index, n_images, count)) / batch_size)
+def steps_per_epoch(n_images: int, batch_size: int) -> int:
+    """Return the number of batches in which every image comes once; the last may be smaller."""
+    return math.ceil(n_images / batch_size)
 
 
 def plan_epoch(n_images: int, seed: int, epoch: int | tf.Tensor, n_draws: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -137,12 +134,10 @@ def make_train_input(
     targets, kinds = _targets(manifest), _kinds(manifest, labelling.etiologies)
     class_weights = labelling.class_weights or dict.fromkeys(manifest["label"], 1.0)
     weights = _on_cpu(manifest["label"].map(class_weights), np.float32)
-    count, index = batching.shard
 
     def plan(epoch: tf.Tensor) -> tf.data.Dataset:
         n_draws = augmentation.n_draws if augmentation else 0
-        order, draws = plan_epoch(len(manifest), batching.seed, epoch, n_draws)
-        rows = order[index::count]
+        rows, draws = plan_epoch(len(manifest), batching.seed, epoch, n_draws)
         if batching.whole:
             rows = _filled_up(rows, batching.size)
         return tf.data.Dataset.from_tensor_slices((rows, tf.gather(draws, rows))).batch(batching.size)
@@ -163,12 +158,7 @@ def make_train_input(
 
 
 def make_eval_input(
-    store: PixelStore,
-    manifest: pd.DataFrame,
-    *,
-    batch_size: int,
-    memory_limit_mb: int,
-    shard: tuple[int, int] = (1, 0),
+    store: PixelStore, manifest: pd.DataFrame, *, batch_size: int, memory_limit_mb: int
 ) -> tf.data.Dataset:
     """Make the input of an evaluation: the manifest's order, nothing random, once through.
 
@@ -177,15 +167,13 @@ def make_eval_input(
         manifest: One row per image, with sha256 and target.
         batch_size: Images in a batch.
         memory_limit_mb: As in `make_train_input`.
-        shard: `(n, i)`: only rows i, i + n, i + 2n and so on.
 
     Returns:
         Images uint8 `[b, size, size, 1]` and targets float32 `[b, 1]`.
     """
     read = _make_reader(store, manifest, memory_limit_mb)
     targets = _targets(manifest)
-    count, index = shard
-    rows = tf.data.Dataset.range(index, len(manifest), count).batch(batch_size)
+    rows = tf.data.Dataset.range(len(manifest)).batch(batch_size)
     batches = rows.map(
         lambda rows: (read(rows), tf.gather(targets, rows)),
         num_parallel_calls=PARALLEL_BATCHES,

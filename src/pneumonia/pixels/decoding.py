@@ -27,6 +27,11 @@ DECODER = f"decoder1-pillow{PIL.__version__}-jpeg{features.version('libjpeg_turb
 OVERSAMPLING = 2
 
 
+def fingerprint(image_size: int, resize: Resize) -> str:
+    """Return what, together with an image's hash, determines every pixel: size, resize method and decoder."""
+    return f"{image_size}-{resize}-{DECODER}"
+
+
 def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np.uint8]:
     """Decode an image to one channel at a fixed size.
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file, whole_file, write_whole
 from pneumonia.base.locks import only_writer
-from pneumonia.pixels.decoding import DECODER, Resize
+from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.request import PixelRequest, decode_all
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class PixelStore:
 
     @property
     def fingerprint(self) -> str:
-        """What, together with the images' hashes, determines every pixel: size, resize method and decoder."""
+        """What determines every pixel of an image: see `pneumonia.pixels.decoding.fingerprint`."""
         return self.folder.name
 
     @property
@@ -162,7 +162,7 @@ class PixelStores:
 
     def folder_of(self, image_size: int, resize: Resize) -> Path:
         """Return where the store for these parameters is."""
-        return self.folder / f"{image_size}-{resize}-{DECODER}"
+        return self.folder / fingerprint(image_size, resize)
 
     def open(self, image_size: int, resize: Resize) -> PixelStore:
         """Open the store for these parameters, after checking every byte that this handle has not checked before.

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.checksums import check_as_written, checksum_path
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.model.lineage import check_weights, weights_digest
+from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
-from pneumonia.pixels.decoding import DECODER
 from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, judge_range
 from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
 
@@ -57,13 +57,7 @@ class Predictor:
         check_weights(lineage, model, "model_lineage")
         check_weights(decision, model, "decision")
         check_weights(image_range, model, "image_range")
-        decoder = f"{lineage['image_size']}-{lineage['resize']}-{DECODER}"
-        if lineage["pixels"] != decoder:
-            raise UserError(
-                f"The model was trained on pixels with the fingerprint {lineage['pixels']}, but images now get "
-                f"{decoder}: its probabilities would not hold. Install the release of Pillow used in training, or "
-                "train again."
-            )
+        check_decoder(lineage)
         self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
         self.class_names = tuple(lineage["class_names"])
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
@@ -96,8 +90,8 @@ class Predictor:
             version: Of the model; the newest by default.
 
         Raises:
-            UserError: If there is no such model, its lineage is missing, a record is damaged, or it was never evaluated
-                and so has no decision.
+            UserError: If there is no such model, its lineage is missing, a record is damaged or edited, or it was never
+                evaluated and so has no decision.
         """
         path = _find_model(Path(folder), version)
         model = load_model(path)
@@ -118,7 +112,7 @@ class Predictor:
         """Score images, given in any way that `pneumonia.predictor.reading.items_of` accepts.
 
         Args:
-            images: A path (image, folder, zip, fsspec address), a source, arrays, or a sequence of these.
+            images: A path (image, folder, zip, fsspec address), a source, an array, or a sequence of these.
             batch_size: Images per forward pass.
             limits: Limits for an image; others are listed with the reason.
             max_file_bytes: Larger files are listed, not read.
@@ -126,11 +120,11 @@ class Predictor:
         Returns:
             One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the name
             of a class; empty if the image is out of range or unusable), in_range ("yes", "no", or empty), reason,
-            model_version.
+            model_version. No row for an empty sequence.
         """
         items = items_of(images)
         how = Reading(self.image_size, self.resize, limits, max_file_bytes)
-        parts = []
+        parts = [self._judge([], batch_size)]  # has the columns, whatever follows
         with follow(len(items), "Predicting") as advance:
             for chunk in read_in_chunks(items, how):
                 parts.append(self._judge(chunk, batch_size))
@@ -150,7 +144,9 @@ class Predictor:
                 "reason": [read.problem for read in chunk],
                 "model_version": self.version,
             }
-        ).astype(dict.fromkeys(("decision", "in_range", "reason", "model_version"), object))
+        ).astype(
+            {"path": str, "sha256": str, **dict.fromkeys(("decision", "in_range", "reason", "model_version"), object)}
+        )
         decoded = {row: read.pixels for row, read in enumerate(chunk) if read.pixels is not None}
         if decoded:
             usable, pixels = list(decoded), np.stack(list(decoded.values()))[..., None]
@@ -192,13 +188,18 @@ def _find_model(folder: Path, version: str | None) -> Path:
 
 
 def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
-    """Return the newest record of this name that was made with the model's weights."""
+    """Return the newest record of this name that was made with the model's weights.
+
+    One of an older release, which has no checksum, is taken unchecked.
+    """
     for path in sorted(folder.glob(f"*/{name}.json/*/{name}.json"), key=lambda path: path.parent.name, reverse=True):
         try:
             record: Any = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged ({error}). Remove its version folder, or put the file back.") from error
         if isinstance(record, dict) and record.get("weights_sha256") == digest:
+            if checksum_path(path).is_file():
+                check_as_written(path)
             return record
     if name == "model_lineage":
         raise UserError(

@@ -26,6 +26,9 @@ MAX_FILE_BYTES = 2**27
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
 NO_MAX_FILE_BYTES = sys.maxsize
 
+MOST_CHANNELS = (
+    4  # the last of three axes is that of channels, not of columns, if it is no longer: no image is so narrow
+)
 CHUNK = 256  # images in memory at once; as many again are read ahead
 
 
@@ -68,18 +71,18 @@ def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[
     """List images, given in any way.
 
     Args:
-        images: A path (image, folder, zip, fsspec address), an image source, an array of grey values `[h, w]` or
-            colours `[h, w, 3]`, a stack of grey images `[n, h, w]` or `[n, h, w, 1]`, or several of these or of items.
+        images: A path (image, folder, zip, fsspec address), an image source, an array, or a sequence of these or of
+            items. An array is an image, grey `[h, w]` or `[h, w, 1]` or colour `[h, w, 3]`, or a stack of them,
+            `[n, h, w]`, `[n, h, w, 1]` or `[n, h, w, 3]`; grey values are uint8 or uint16, colours uint8.
 
     Raises:
-        UserError: If there is no image at a path, or an array has another shape.
+        UserError: If there is no image at a path, or an array has another shape or type.
     """
-    if isinstance(images, ImageSource):
-        return [_file_item(images, file, "") for file in images.unlabelled]
     if isinstance(images, np.ndarray):
         return [_array_item(array, f"array {number}") for number, array in enumerate(_single(images))]
-    if isinstance(images, str | Path):
-        return items_of(ImageSource(str(images)))
+    if isinstance(images, str | Path | ImageSource):
+        source = _source(images)
+        return [_file_item(source, file, "") for file in source.unlabelled]
     found: list[Item] = []
     for number, one in enumerate(images):
         if isinstance(one, Item):
@@ -87,10 +90,15 @@ def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[
         elif isinstance(one, np.ndarray):
             found += [_array_item(array, f"array {number}") for array in _single(one)]
         else:
-            source = ImageSource(str(one))
-            is_file = [PurePath(str(one)).name] == [file.path for file in source.unlabelled]
-            found += [_file_item(source, file, str(one) if is_file else f"{one}/") for file in source.unlabelled]
+            source = _source(one)
+            is_file = [PurePath(source.address).name] == [file.path for file in source.unlabelled]
+            prefix = source.address if is_file else f"{source.address}/"
+            found += [_file_item(source, file, prefix) for file in source.unlabelled]
     return found
+
+
+def _source(images: str | Path | ImageSource) -> ImageSource:
+    return images if isinstance(images, ImageSource) else ImageSource(str(images))
 
 
 def _file_item(source: ImageSource, file: ImageFile, prefix: str) -> Item:
@@ -99,14 +107,16 @@ def _file_item(source: ImageSource, file: ImageFile, prefix: str) -> Item:
 
 
 def _single(array: npt.NDArray) -> list[npt.NDArray]:
-    """Take a stack of images apart."""
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3):
-        return [array]
-    if array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3)):
-        return list(array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array)
+    """Take a stack of images apart, into `[h, w]` and `[h, w, 3]`."""
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS)
+    stack = array[None] if is_image else array
+    if stack.ndim == 4 and stack.shape[-1] == 1:
+        stack = stack[..., 0]
+    if (stack.ndim == 3 or (stack.ndim == 4 and stack.shape[-1] == 3)) and 0 not in stack.shape[1:]:
+        return list(stack)
     raise UserError(
-        f"An array of shape {array.shape} is not an image: give [height, width], [height, width, 3] or "
-        "[n, height, width]."
+        f"An array of shape {array.shape} is not an image: give [height, width], [height, width, 1], "
+        "[height, width, 3] or a stack [n, height, width], [n, height, width, 1], [n, height, width, 3]."
     )
 
 
@@ -114,6 +124,8 @@ def _array_item(array: npt.NDArray, name: str) -> Item:
     """Write an array as PNG without compression, so that it goes the way of every file."""
     if array.dtype not in (np.uint8, np.uint16):
         raise UserError(f"An array of {array.dtype} has no defined range: give uint8 (0 to 255) or uint16.")
+    if array.ndim == 3 and array.dtype != np.uint8:
+        raise UserError(f"Colours of {array.dtype} are not supported: give them in uint8, or grey values.")
 
     def read() -> bytes:
         content = io.BytesIO()

@@ -10,6 +10,8 @@ from pneumonia.metrics.registry import METRICS
 from pneumonia.metrics.subgroups import measure_subgroups
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
+from pneumonia.pixels.decoding import fingerprint
+from pneumonia.pixels.store import PixelStores
 
 
 def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
@@ -18,18 +20,21 @@ def test_a_model_is_refused_with_a_manifest_that_is_not_its_own(tiny_network, ti
         check_model(tiny_network, tiny_lineage, other, tiny_stores)
 
 
-@pytest.mark.parametrize("changes", [{"image_size": 64}, {"resize": "pad"}])
-def test_a_model_is_refused_with_pixels_of_another_size_or_decoding(
-    tiny_network, tiny_lineage, tiny_manifest, tiny_stores, changes
+@pytest.mark.parametrize(("image_size", "resize"), [(64, "squeeze"), (32, "pad")])
+def test_a_model_whose_size_or_decoding_is_not_stored_is_refused(
+    tiny_network, tiny_lineage, tiny_manifest, tiny_stores, image_size, resize
 ):
+    other = {"image_size": image_size, "resize": resize, "pixels": fingerprint(image_size, resize)}
     with pytest.raises(UserError, match="There are no pixels in"):
-        check_model(tiny_network, tiny_lineage | changes, tiny_manifest, tiny_stores)
+        check_model(tiny_network, tiny_lineage | other, tiny_manifest, tiny_stores)
 
 
-def test_a_model_is_refused_with_pixels_of_another_decoder(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):
+def test_a_model_of_another_decoder_is_refused_before_its_pixels_are_missed(
+    tiny_network, tiny_lineage, tiny_manifest, tmp_path
+):
     other = tiny_lineage | {"pixels": "32-squeeze-decoder0"}
-    with pytest.raises(UserError, match="fingerprint 32-squeeze-decoder0, but these have 32-squeeze-decoder1"):
-        check_model(tiny_network, other, tiny_manifest, tiny_stores)
+    with pytest.raises(UserError, match="fingerprint 32-squeeze-decoder0, but images now get 32-squeeze-decoder1"):
+        check_model(tiny_network, other, tiny_manifest, PixelStores(tmp_path))
 
 
 def test_a_model_with_its_own_manifest_and_pixels_is_accepted(tiny_network, tiny_lineage, tiny_manifest, tiny_stores):

@@ -30,8 +30,12 @@ def to_grey(image: Image.Image) -> Image.Image:
     """Return the luminance in 8 bits; transparency becomes black, 10 to 16 bits are scaled."""
     if image.mode[0] in "IF":
         values, depths = np.asarray(image), (10, 12, 14, 16) if image.mode[0] == "I" else ()
-        most = next((2**bits - 1 for bits in depths if 0 <= values.min() <= values.max() < 2**bits), np.nan)
-        return Image.fromarray(np.rint(values * np.float32(255 / most)).astype(np.uint8))
+        bits = next((bits for bits in depths if 0 <= values.min() <= values.max() < 2**bits), 0)
+        if not bits:
+            raise ValueError(
+                f"mode {image.mode}, {values.min()} to {values.max()}: store unsigned values of 8 or 16 bits"
+            )
+        return Image.fromarray(np.rint(values * np.float32(255 / (2**bits - 1))).astype(np.uint8))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA"))
     return image.convert("L")
@@ -44,15 +48,14 @@ table.writerow(["path", "probability", "calibrated_probability", "decision", "re
 for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rglob("*.*")) if one.is_dir() else [one])]:
     try:
         pixels = read_image(path, model["image_size"], model["resize"])
-    except (OSError, ValueError, SyntaxError) as error:
+    except (AssertionError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         table.writerow([path, "", "", "", f"cannot be read: {error}"])
         continue
     probability, distance = (output[0] for output in session.run(["probability", "distance"], {"image": pixels}))
-    scores = {"probability": float(probability[0])}
-    kept = min(max(scores["probability"], 1e-7), 1 - 1e-7)
+    kept = min(max(float(probability[0]), 1e-7), 1 - 1e-7)
     log_odds = how.get("slope", 1) * np.log(kept / (1 - kept)) + how.get("intercept", 0)
-    stairs = np.interp(kept, how["x"], how["y"]) if how["method"] == "isotonic" else None
-    scores["calibrated_probability"] = float(1 / (1 + np.exp(-log_odds)) if stairs is None else stairs)
+    calibrated = np.interp(kept, how["x"], how["y"]) if how["method"] == "isotonic" else 1 / (1 + np.exp(-log_odds))
+    scores = {"probability": float(probability[0]), "calibrated_probability": float(calibrated)}
     reason = model["range"]["reasons"][model["range"]["kinds"][distance.argmax()]] if distance.max() > 1 else ""
     answer = "" if reason else model["class_names"][int(scores[model["scale"]] >= model["threshold"])]
     table.writerow([path, *scores.values(), answer, reason])
