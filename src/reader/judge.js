@@ -22,9 +22,8 @@ export function judge(outputs, model) {
   }
   const probability = outputs.probability[0];
   const calibrated = calibrate(probability, model.calibration);
-  const score = model.scale === "calibrated_probability" ? calibrated : probability;
-  const decision = model.class_names[score >= model.threshold ? 1 : 0];
-  const side = score >= model.threshold ? "at or above" : "below";
+  const decision = model.class_names[probability >= model.threshold ? 1 : 0];
+  const side = probability >= model.threshold ? "at or above" : "below";
   const sentence = `The network's decision is ${decision}: the score is ${side} its threshold of ${model.threshold.toFixed(2)}.`;
   return { status: "scored", probability, calibrated, decision, sentence };
 }

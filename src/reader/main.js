@@ -44,8 +44,6 @@ async function examine(network, file) {
   return row;
 }
 
-const shown = (row) => (row.status === "scored" ? row[model.scale === "calibrated_probability" ? "calibrated" : "probability"] : null);
-
 function addLine(row) {
   const line = at("rows").insertRow();
   const name = line.insertCell();
@@ -55,7 +53,7 @@ function addLine(row) {
     button.addEventListener("click", () => open(row, line, true));
     name.append(button);
   }
-  line.insertCell().textContent = row.status === "scored" ? percent(shown(row)) : "none";
+  line.insertCell().textContent = row.status === "scored" ? percent(row.probability) : "none";
   line.insertCell().textContent = row.status === "scored" ? row.decision : row.sentence;
   return line;
 }
@@ -75,18 +73,18 @@ async function open(row, line, focus) {
   line.setAttribute("aria-current", "true");
   at("view").hidden = false;
   at("view-title").textContent = row.name;
-  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(shown(row))}` : "Out of range";
-  at("sentence").textContent = row.status === "scored" ? `${row.sentence} ${limits()}` : row.sentence;
+  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(row.probability)}` : "Out of range";
+  at("sentence").textContent = row.status === "scored" ? `${row.sentence} ${limits(row)}` : row.sentence;
   at("canvas").setAttribute("aria-label", `Radiograph ${row.name}, ${image.width} by ${image.height} pixels. ${at("verdict").textContent}`);
   at("map").disabled = !row.map;
   viewer.show(image, row.map, model);
   if (focus) at("view-title").focus();
 }
 
-function limits() {
-  const scale = model.scale === "calibrated_probability" ? "The probability is calibrated" : "The probability is the network's own score";
+function limits(row) {
   const share = model.calibration.prevalence;
-  return `${scale}${share ? `, for a set of images of which ${percent(share)} show the finding` : ""}; at other shares it differs. A low value does not exclude disease.`;
+  const calibrated = model.calibration.method === "none" ? "" : `Calibrated for a set of images of which ${percent(share)} show the finding, it is ${percent(row.calibrated)}; at other shares it differs. `;
+  return `The percentage is the network's own score. ${calibrated}A low value does not exclude disease.`;
 }
 
 async function take(files, network) {

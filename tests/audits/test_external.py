@@ -19,7 +19,6 @@ from pneumonia.predictor.reading import Reading, read_pixels
 
 DECISION = {
     "threshold": 0.5,
-    "scale": "probability",
     "calibration": {"method": "none"},
 }
 

@@ -71,7 +71,6 @@ def predictor_of(tiny_manifest, tiny_store):
         decision = {
             "weights_sha256": digest,
             "threshold": 0.5,
-            "scale": "probability",
             "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.1},
         }
         return Predictor(model, lineage, decision, fit_image_range(model, tiny_manifest, tiny_store, 16), "v1")

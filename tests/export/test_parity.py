@@ -9,7 +9,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.export.convert import ONNX, convert_model
 from pneumonia.export.parity import Answers, check_parity, compare, list_failures, measure_int8, measure_parity
 
-DECISION = {"scale": "probability", "threshold": 0.5}
+THRESHOLD = 0.5
 
 
 def answers(*probabilities, distance=0.5):
@@ -70,30 +70,30 @@ def test_files_that_were_not_compared_are_refused(parity, files):
 
 
 def test_a_difference_is_the_largest_of_either_sign():
-    record = compare(answers(0.2, 0.8), answers(0.2, 0.75), DECISION)
+    record = compare(answers(0.2, 0.8), answers(0.2, 0.75), THRESHOLD)
 
     assert record["largest_difference"] == pytest.approx(0.05)
     assert record["decision_flips"] == 0
 
 
 def test_a_decision_that_flips_shuts_the_gate_however_small_the_difference():
-    record = compare(answers(0.5), answers(0.49999), DECISION)
+    record = compare(answers(0.5), answers(0.49999), THRESHOLD)
 
     assert record["decision_flips"] == 1
     assert list_failures({"model.onnx": {"batch_1": record}}) == ["model.onnx, batch size 1: 1 of 1 decisions flip"]
 
 
 def test_what_is_not_finite_shuts_the_gate():
-    record = compare(answers(0.7), answers(np.nan), DECISION)
+    record = compare(answers(0.7), answers(np.nan), THRESHOLD)
 
     assert record["largest_difference"] is None
     assert "probabilities differ by None" in list_failures({"model.onnx": {"batch_1": record}})[0]
 
 
 def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counted():
-    same = compare(answers(0.7, distance=1.0), answers(0.7, distance=1.0001), DECISION)
-    far = compare(answers(0.7, distance=100.0), answers(0.7, distance=100.05), DECISION)
-    wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), DECISION)
+    same = compare(answers(0.7, distance=1.0), answers(0.7, distance=1.0001), THRESHOLD)
+    far = compare(answers(0.7, distance=100.0), answers(0.7, distance=100.05), THRESHOLD)
+    wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), THRESHOLD)
 
     assert same["range_flips"] == 1
     assert list_failures({"a": {"batch_1": same}}) == []
@@ -107,12 +107,12 @@ def test_eight_bits_that_lose_too_much_or_say_nothing_are_left_out_with_the_reas
     swapped = exact.copy()
     swapped[:4] = swapped[[1, 0, 3, 2]]
 
-    same = measure_int8(exact + 0.001, exact, test, DECISION)
+    same = measure_int8(exact + 0.001, exact, test, THRESHOLD)
     assert same["written"]
     assert same["loss"]["value"] == 0
-    assert measure_int8(swapped, exact, test, DECISION)["reason"] == "it loses more than 0.01 of AUC"
-    assert measure_int8(exact * np.nan, exact, test, DECISION)["reason"] == "its probabilities are not finite"
-    assert measure_int8(None, exact, test, DECISION)["reason"] == "LiteRT cannot compute it"
+    assert measure_int8(swapped, exact, test, THRESHOLD)["reason"] == "it loses more than 0.01 of AUC"
+    assert measure_int8(exact * np.nan, exact, test, THRESHOLD)["reason"] == "its probabilities are not finite"
+    assert measure_int8(None, exact, test, THRESHOLD)["reason"] == "LiteRT cannot compute it"
 
 
 @pytest.mark.slow

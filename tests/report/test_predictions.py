@@ -13,7 +13,6 @@ from pneumonia.report.predictions import (
 )
 
 DECISION = {
-    "scale": "probability",
     "threshold": 0.5,
     "rule": "fixed",
     "calibration": {"method": "logistic"},

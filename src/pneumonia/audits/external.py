@@ -112,11 +112,10 @@ def predict_external(
     if (said["probability"].isna()).any():
         first = said[said["probability"].isna()].iloc[0]
         raise UserError(f"{first['path']} changed since it was indexed ({first['reason']}). Run again.")
-    score = said[predictor.decision["scale"]]
     extra = [name for name in ("age", *ATTRIBUTES) if name in rows.columns]
     keys = rows[["path", "group", "label", "sha256", *extra]].assign(target=(rows["label"] == positive).astype(int))
     values = said[["probability", "calibrated_probability", "in_range", "reason", "model_version"]]
-    return keys.join(values).assign(decision=(score >= predictor.decision["threshold"]).astype(np.int64))
+    return keys.join(values).assign(decision=(said["probability"] >= predictor.decision["threshold"]).astype(np.int64))
 
 
 def measure_external(

@@ -135,7 +135,7 @@ def _describe_image(predictor: Predictor) -> dict[str, Any]:
 def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str, Any]:
     return {
         "class_names": list(predictor.class_names),
-        **{name: predictor.decision[name] for name in ("calibration", "scale", "threshold")},
+        **{name: predictor.decision[name] for name in ("calibration", "threshold")},
         "range": {"kinds": list(KINDS), "reasons": REASONS, "outside": OUTSIDE},
         "etiologies": etiologies or None,
     }

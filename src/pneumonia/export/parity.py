@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.errors import UserError
@@ -15,7 +14,6 @@ from pneumonia.export.graph import DISTANCE, PROBABILITY
 from pneumonia.export.range_graph import KINDS
 from pneumonia.export.running import Judge, judge_all, open_exported
 from pneumonia.metrics.auc import auc_difference, estimate_auc
-from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.predict import forward, stored_parts, with_features
@@ -56,6 +54,7 @@ def measure_parity(
         check passed.
     """
     rows = split_manifest[split_manifest["split"].isin(COMPARED)].reset_index(drop=True)
+    threshold = predictor.decision["threshold"]
     alone = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, ALONE).astype(np.int64))]
     with follow((2 + len(EXACT)) * len(rows) + len(EXACT) * len(alone), "Comparing") as advance:
         expected = _ask_keras(predictor, store, rows["sha256"])
@@ -67,11 +66,11 @@ def measure_parity(
             for batch_size, chosen in ((BATCH_SIZE, rows), (1, alone)):
                 found = _ask(judge, store, chosen["sha256"], batch_size)
                 same = Answers(*(values[chosen.index] for values in expected))
-                formats[name][f"batch_{batch_size}"] = compare(same, found, predictor.decision)
+                formats[name][f"batch_{batch_size}"] = compare(same, found, threshold)
                 advance(len(chosen))
         test = rows[rows["split"] == "test"]
         exact = expected.probability[test.index]
-        int8 = measure_int8(_ask_int8(files, store, test["sha256"]), exact, test, predictor.decision)
+        int8 = measure_int8(_ask_int8(files, store, test["sha256"]), exact, test, threshold)
     return {
         "weights_sha256": weights_digest(predictor.model),
         "sha256": digests(files),
@@ -89,15 +88,15 @@ def digests(files: Files) -> dict[str, str]:
     return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
 
 
-def compare(expected: Answers, found: Answers, decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare two sets of outputs for the same images.
+def compare(expected: Answers, found: Answers, threshold: float) -> dict[str, Any]:
+    """Compare two sets of outputs for the same images, and the decisions by a threshold on the probability.
 
     Returns:
         `n`, `largest_difference` of probabilities, `decision_flips`, `largest_distance_difference` (as a share, see
         `DISTANCE_TOLERANCE`) and `range_flips`; None for a difference if an output is not finite.
     """
     scale = np.maximum(np.abs(expected.distance), 1.0)
-    flips = _decide(expected.probability, decision) != _decide(found.probability, decision)
+    flips = (expected.probability >= threshold) != (found.probability >= threshold)
     moves = (expected.distance.max(axis=1) > 1) != (found.distance.max(axis=1) > 1)
     return {
         "n": len(flips),
@@ -127,16 +126,14 @@ def list_failures(formats: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return failures
 
 
-def measure_int8(
-    found: Floats | None, exact: Floats, test: pd.DataFrame, decision: Mapping[str, Any]
-) -> dict[str, Any]:
+def measure_int8(found: Floats | None, exact: Floats, test: pd.DataFrame, threshold: float) -> dict[str, Any]:
     """Measure what 8 bits cost on the test images.
 
     Args:
         found: Probabilities in 8 bits, `[n]`; None if LiteRT cannot compute the file.
         exact: Those of the Keras model, `[n]`.
         test: Has `target` and `group`.
-        decision: The record by which probabilities become decisions.
+        threshold: On the probability.
 
     Returns:
         `written` and `reason`: whether the file may be written, or why not; `n`, `n_groups`, `float_auc`; and, if there
@@ -156,7 +153,7 @@ def measure_int8(
         "auc": estimate_auc(target, found, group),
         "loss": loss,
         "largest_difference": _largest(found - exact),
-        "decision_flips": int((_decide(exact, decision) != _decide(found, decision)).sum()),
+        "decision_flips": int(((exact >= threshold) != (found >= threshold)).sum()),
     }
 
 
@@ -201,13 +198,6 @@ def _ask_int8(files: Files, store: PixelStore, sha256s: pd.Series) -> Floats | N
         return None
     parts = [judge_all(judge, pixels, BATCH_SIZE) for pixels in stored_parts(store, sha256s)]
     return np.concatenate([part[PROBABILITY] for part in parts])[:, 0].astype(np.float64)
-
-
-def _decide(probability: Floats, decision: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
-    scaled = (
-        probability if decision["scale"] == PROBABILITY else apply_calibration(probability, decision["calibration"])
-    )
-    return scaled >= decision["threshold"]
 
 
 def _largest(differences: Floats) -> float | None:

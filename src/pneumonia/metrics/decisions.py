@@ -19,7 +19,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
-        `threshold` on the network's probability, `rule`, `rule_value`, `scale`, `calibration`, `fitted_on`, and
+        `threshold` on the network's probability, `rule`, `rule_value`, `calibration`, `fitted_on`, and
         `rules`: what every rule would have chosen.
 
     Raises:
@@ -37,7 +37,6 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
     fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
     return {
         **chosen,
-        "scale": "probability",
         "calibration": calibration,
         "fitted_on": fitted_on,
         "rules": compare_rules(probability, target, parameters),

@@ -162,16 +162,13 @@ class Predictor:
         """
         outputs, features = forward(self._with_features, pixels, batch_size)
         probability = outputs[:, 0].astype(np.float64)
-        scales = {
-            "probability": probability,
-            "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
-        }
-        positive = scales[self.decision["scale"]] >= self.decision["threshold"]
+        positive = probability >= self.decision["threshold"]
         distance, reasons = judge_range({GREY: describe_grey(pixels), FEATURES: features}, self.image_range)
         inside = distance <= 1
         names = np.array(self.class_names, dtype=object)
         return {
-            **scales,
+            "probability": probability,
+            "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
             "decision": np.where(inside, names[positive.astype(np.int64)], ""),
             "in_range": np.where(inside, YES, NO).astype(object),
             "reason": np.array(reasons, dtype=object),

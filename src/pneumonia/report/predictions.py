@@ -89,7 +89,7 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any
             "images in range too."
         )
     limits.append(
-        f"An image is called {positive} at a {decision['scale'].replace('_', ' ')} of {decision['threshold']:.3f} or "
+        f"An image is called {positive} at a probability of {decision['threshold']:.3f} or "
         f"more; {_say_fitted(decision)}."
     )
     limits.append("A map shows what raised the network's probability, not where a finding is.")

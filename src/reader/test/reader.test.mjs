@@ -7,7 +7,7 @@ import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
 
 const MODEL = {
-  scale: "probability", threshold: 0.5, class_names: ["NORMAL", "PNEUMONIA"],
+  threshold: 0.5, class_names: ["NORMAL", "PNEUMONIA"],
   calibration: { method: "logistic", slope: 2, intercept: 0 }, range: { kinds: ["grey", "features"], reasons: { grey: "odd grey", features: "odd features" } },
 };
 
@@ -56,7 +56,7 @@ test("out of range there is no probability", () => {
   assert.equal(judge({ probability: [0.9], distance: [Number.NaN, 0.1] }, MODEL).status, "out of range");
 });
 
-test("in range the decision is that of the scale and its threshold", () => {
+test("in range the decision is that of the probability and its threshold", () => {
   assert.equal(judge({ probability: [0.5], distance: [0.1, 1] }, MODEL).decision, "PNEUMONIA");
   assert.equal(judge({ probability: [0.49], distance: [0.1, 0.2] }, MODEL).decision, "NORMAL");
 });

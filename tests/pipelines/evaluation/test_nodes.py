@@ -107,7 +107,6 @@ def test_the_decision_says_what_it_was_fitted_on(scores, decision):
     val = scores[scores["split"] == "val"]
     assert decision["fitted_on"] == {"split": "val", "n": len(val), "n_groups": val["group"].nunique()}
     assert decision["threshold"] == 0.5
-    assert decision["scale"] == "probability"
 
 
 def test_validation_images_of_one_class_are_refused(scores, parameters):

@@ -32,9 +32,7 @@ def to_grey(image: Image.Image) -> Image.Image:
         values, depths = np.asarray(image), (10, 12, 14, 16) if image.mode[0] == "I" else ()
         bits = next((bits for bits in depths if 0 <= values.min() <= values.max() < 2**bits), 0)
         if not bits:
-            raise ValueError(
-                f"mode {image.mode}, {values.min()} to {values.max()}: store unsigned values of 8 or 16 bits"
-            )
+            raise ValueError(f"mode {image.mode}, {values.min()} to {values.max()}: store 8 or 16 bits, unsigned")
         return Image.fromarray(np.rint(values * np.float32(255 / (2**bits - 1))).astype(np.uint8))
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA"))
@@ -51,11 +49,11 @@ for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rgl
     except (AssertionError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         table.writerow([path, "", "", "", f"cannot be read: {error}"])
         continue
-    probability, distance = (output[0] for output in session.run(["probability", "distance"], {"image": pixels}))
-    kept = min(max(float(probability[0]), 1e-7), 1 - 1e-7)
+    (probability,), (distance,) = session.run(["probability", "distance"], {"image": pixels})
+    said = float(probability[0])
+    kept = min(max(said, 1e-7), 1 - 1e-7)
     log_odds = how.get("slope", 1) * np.log(kept / (1 - kept)) + how.get("intercept", 0)
     calibrated = np.interp(kept, how["x"], how["y"]) if how["method"] == "isotonic" else 1 / (1 + np.exp(-log_odds))
-    scores = {"probability": float(probability[0]), "calibrated_probability": float(calibrated)}
     reason = model["range"]["reasons"][model["range"]["kinds"][distance.argmax()]] if distance.max() > 1 else ""
-    answer = "" if reason else model["class_names"][int(scores[model["scale"]] >= model["threshold"])]
-    table.writerow([path, *scores.values(), answer, reason])
+    answer = "" if reason else model["class_names"][int(said >= model["threshold"])]
+    table.writerow([path, said, float(calibrated), answer, reason])
