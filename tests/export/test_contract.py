@@ -175,9 +175,9 @@ def test_the_script_lists_what_it_cannot_read_and_goes_on(folder, tmp_path):
     reasons = [row["reason"].removeprefix("cannot be read: ") for row in unread]
     assert {row["probability"] for row in unread} == {""}
     assert reasons[:3] == [
-        "mode F, -0.03999999910593033 to 0.9829999804496765: store unsigned values of 8 or 16 bits",
-        "mode I, -40 to 983: store unsigned values of 8 or 16 bits",
-        "mode I, 0 to 102300: store unsigned values of 8 or 16 bits",
+        "mode F, -0.03999999910593033 to 0.9829999804496765: store 8 or 16 bits, unsigned",
+        "mode I, -40 to 983: store 8 or 16 bits, unsigned",
+        "mode I, 0 to 102300: store 8 or 16 bits, unsigned",
     ]
     assert "decompression bomb" in reasons[3]
     assert len(reasons) == 5
