@@ -40,16 +40,23 @@ def test_the_weakest_card_decides_the_precision(capabilities, policy):
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(1, "1 GPU (H) in float32 with XLA"), (2, "2 GPU (H, H) in float32 without XLA")]
+    ("count", "deterministic", "said"),
+    [
+        (1, False, "1 GPU (H) in float32 with XLA"),
+        (1, True, "1 GPU (H) in float32 without XLA"),
+        (2, False, "2 GPU (H, H) in float32 without XLA"),
+    ],
 )
-def test_only_a_single_gpu_is_used_with_xla(count, said, monkeypatch, caplog):
+def test_only_a_single_gpu_is_used_with_xla(count, deterministic, said, monkeypatch, caplog):
     import tensorflow as tf
 
     caplog.set_level("INFO")
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"] * count)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "H"})
 
-    assert choose_hardware("auto", "float32").jit_compile == (count == 1)
+    hardware = choose_hardware("auto", "float32", deterministic=deterministic)
+
+    assert hardware.jit_compile == (" with XLA" in said)
     assert caplog.messages == [f"Training on {said}."]
 
 

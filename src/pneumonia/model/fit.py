@@ -88,8 +88,9 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
     """
-    hardware = choose_hardware(recipe.training.device, recipe.training.precision)
-    if recipe.training.deterministic:
+    training = recipe.training
+    hardware = choose_hardware(training.device, training.precision, deterministic=training.deterministic)
+    if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     description = describe_training(recipe, manifest_digest(split_manifest), store.fingerprint, hardware.policy)
     key = key_of(description)

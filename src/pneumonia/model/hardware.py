@@ -40,12 +40,13 @@ class Hardware:
         return asdict(self)
 
 
-def choose_hardware(device: str, precision: str) -> Hardware:
+def choose_hardware(device: str, precision: str, *, deterministic: bool = False) -> Hardware:
     """Choose device and precision, and say so in one log line.
 
     Args:
         device: "auto", "cpu" or "gpu".
         precision: "auto", or a Keras dtype policy: "float32", "mixed_float16", "mixed_bfloat16".
+        deterministic: Whether every operation must be; Keras then compiles nothing by XLA.
 
     Raises:
         UserError: If a GPU is requested and TensorFlow sees none.
@@ -66,9 +67,9 @@ def choose_hardware(device: str, precision: str) -> Hardware:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         policy = _gpu_policy(details) if precision == "auto" else precision
         names = tuple(str(detail.get("device_name", "GPU")) for detail in details)
-        single = len(gpus) == 1
-        reason = f"{len(gpus)} GPU ({', '.join(names)}) in {policy} {'with' if single else 'without'} XLA"
-        chosen = Hardware("gpu", names, policy, single, reason)
+        compiles = len(gpus) == 1 and not deterministic
+        reason = f"{len(gpus)} GPU ({', '.join(names)}) in {policy} {'with' if compiles else 'without'} XLA"
+        chosen = Hardware("gpu", names, policy, compiles, reason)
     logger.info("Training on %s.", chosen.reason)
     return chosen
 
