@@ -26,9 +26,7 @@ MAX_FILE_BYTES = 2**27
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
 NO_MAX_FILE_BYTES = sys.maxsize
 
-MOST_CHANNELS = (
-    4  # the last of three axes is that of channels, not of columns, if it is no longer: no image is so narrow
-)
+MOST_CHANNELS = 4  # a last axis no longer than this holds channels, not columns: no image is so narrow
 CHUNK = 256  # images in memory at once; as many again are read ahead
 
 
