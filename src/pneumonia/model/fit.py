@@ -88,9 +88,8 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
     """
-    training = recipe.training
-    hardware = choose_hardware(training.device, training.precision, deterministic=training.deterministic)
-    if training.deterministic:
+    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    if recipe.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     description = describe_training(recipe, manifest_digest(split_manifest), store.fingerprint, hardware.policy)
     key = key_of(description)

@@ -40,7 +40,7 @@ class Hardware:
         return asdict(self)
 
 
-def choose_hardware(device: str, precision: str, *, deterministic: bool = False) -> Hardware:
+def choose_hardware(device: str, precision: str, deterministic: bool = False) -> Hardware:
     """Choose device and precision, and say so in one log line.
 
     Args:
