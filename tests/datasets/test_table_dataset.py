@@ -101,7 +101,7 @@ def test_columns_of_mixed_types_are_written_as_they_are(dataset):
 
 OF_IMAGES = (
     "image_index", "duplicate_images", "split_manifest", "scores", "train_scores", "predictions", "train_predictions",
-    "shortcut_features", "rim_scores", "hidden_scores", "framing_scores", "gallery",
+    "shortcut_features", "rim_scores", "hidden_scores", "damaged_scores", "framing_scores", "gallery",
 )  # fmt: skip
 
 

@@ -80,8 +80,9 @@ def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, se
         wanted |= set(_versions_named(path))
     models = {version for name, version in wanted if name == "pneumonia_model"}
     wanted |= set(product(outputs["training"], models))
+    manifests = whole[whole["dataset"] == "split_manifest"].set_index("version")["path"].map(_digest)
     for path in whole.loc[(whole["dataset"] == "model_lineage") & whole["version"].isin(models), "path"]:
-        wanted |= _sources_of(path, whole, wanted)
+        wanted |= _sources_of(path, manifests, wanted)
     for name, stage in (("split_manifest", "ingest"), ("class_weights", "imbalance")):
         wanted |= set(product(outputs[stage], {version for named, version in wanted if named == name}))
     is_wanted = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(wanted)
@@ -112,8 +113,11 @@ def _versions_named(folder: Path) -> list[tuple[str, str]]:
     return list(record["versions"].items())
 
 
-def _sources_of(folder: Path, whole: pd.DataFrame, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the class weights that a lineage names, and a manifest like that of the training if none is wanted yet."""
+def _sources_of(folder: Path, manifests: pd.Series, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the class weights that a lineage names, and a manifest like that of the training if none is wanted yet.
+
+    `manifests` has the digest of each, by version, the newest first.
+    """
     try:
         lineage = json.loads(_file(folder).read_text(encoding="utf-8"))
         digest, named = lineage["manifest_sha256"], lineage.get("versions", {})
@@ -123,8 +127,7 @@ def _sources_of(folder: Path, whole: pd.DataFrame, wanted: Collection[tuple[str,
             "removed. Remove that folder and prune again."
         ) from error
     sources = {("class_weights", named["class_weights"])} if "class_weights" in named else set()
-    manifests = whole[whole["dataset"] == "split_manifest"]
-    alike = manifests.loc[manifests["path"].map(_digest) == digest, "version"].tolist()
+    alike = manifests.index[manifests == digest].tolist()
     if alike and not any(("split_manifest", version) in wanted for version in alike):
         own = named.get("split_manifest")
         sources.add(("split_manifest", own if own in alike else alike[0]))

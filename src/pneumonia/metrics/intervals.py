@@ -3,8 +3,8 @@
 Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
 * sensitivity, specificity and other rates: on the logit scale, with the deviation over groups (`clusters`) and
-  Student's quantile for as many groups; where no error was seen (or nothing else), the bound of Clopper and Pearson
-  for as many groups;
+  Student's quantile for that number of groups; where no error was seen (or nothing else), the bound of Clopper and
+  Pearson for that number;
 * what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
   shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
 * AUC: `auc.estimate_auc`;

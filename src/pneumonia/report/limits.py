@@ -13,7 +13,7 @@ DEMO_NOTE = (
     "The images of this run are synthetic: drawn by this project's generator, not taken of patients. Its figures show "
     "that the software works; they say nothing about radiographs."
 )
-FEW_POSITIVE = 0.2  # share of positives up to which no lower shares are pointed to
+FEW_POSITIVE = 0.2  # up to this share of positives, lower shares are not mentioned
 
 
 def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:

@@ -64,7 +64,7 @@ FLOW_LABELS = {
     FlowStep.TEST_GROUP: "left out: group is in test",
     FlowStep.BLANK: "blank",
     FlowStep.UNGROUPED: "without a group",
-    FlowStep.PATIENT: "patient known",
+    FlowStep.PATIENT: "patient named by a table or a DICOM header",
     FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
     FlowStep.PART: "in the manifest",
     FlowStep.USED: "in the manifest, together",
@@ -160,7 +160,7 @@ def count_data_flow(
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
         (FlowStep.BLANK, "", blank, "of one grey level, and used all the same: look at them" if blank else ""),
         (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),
-        (FlowStep.PATIENT, "", patients, "grouped by the table of labels or the DICOM header" if patients else ""),
+        (FlowStep.PATIENT, "", patients, "grouped by it" if patients else ""),
         (FlowStep.NEAR_DUPLICATES, "", len(near_duplicates), f"{linked} put in one group, the others only reported"),
     ]
     for split, label in product(SPLITS, sorted(manifest["label"].unique())):
