@@ -45,14 +45,32 @@ def pixels(tiny_store):
 def make(pixels):
     """Make a model: `make("residual_cnn", 2, mirror=True)` averages two networks and mirror images."""
 
-    def make(name, members=1, *, etiologies=0, mirror=False, zooms=(1.0,)):
+    def make(name, members=1, *, etiologies=0, mirror=False):
         networks = [make_network(name, SIZE, etiologies=etiologies, seed=seed) for seed in range(members)]
         for number, network in enumerate(networks):
             network.name = f"{name}_{number}"
             spread_out(network, pixels)
-        return average_networks(networks, mirror=mirror, zooms=zooms)
+        return average_networks(networks, mirror=mirror)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def zoomed(tmp_path_factory):
+    """Average a network over central crops, saved and loaded, as earlier versions of this project did."""
+
+    def zoomed(network, *, whole):
+        import keras
+
+        image = keras.Input((SIZE, SIZE, 1), name="image")
+        inner = keras.ops.image.resize(keras.ops.cast(image[:, 4:-4, 4:-4], "float32"), (SIZE, SIZE))
+        answers = zip(*(network(view) for view in ([inner, image] if whole else [inner])), strict=True)
+        means = [keras.layers.Average()(list(of_one)) if whole else of_one[0] for of_one in answers]
+        path = tmp_path_factory.mktemp("zoomed") / "zoomed.keras"
+        keras.Model(image, means, name="average").save(path)
+        return keras.models.load_model(path)
+
+    return zoomed
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,10 @@ def test_probability_and_etiology_are_the_models_own(predictor, pixels):
     assert probability.max() > 0.6
 
 
-@pytest.mark.parametrize("zooms", [(1.0,), (0.75, 1.0)])
-def test_the_distances_are_those_of_the_predictor(make, predictor_of, pixels, zooms):
-    predictor = predictor_of(make("residual_cnn", 2, zooms=zooms))
+@pytest.mark.parametrize("is_zoomed", [False, True])
+def test_the_distances_are_those_of_the_predictor(make, zoomed, predictor_of, pixels, is_zoomed):
+    network = make("residual_cnn", etiologies=2)
+    predictor = predictor_of(zoomed(network, whole=True) if is_zoomed else make("residual_cnn", 2))
     _, features = forward(with_features(predictor.model), pixels, 64)
     parts = relative_distances({GREY: describe_grey(pixels), FEATURES: features}, predictor.image_range["parts"])
     expected = np.column_stack([parts[GREY], parts[FEATURES]]) / predictor.image_range["bound"]
@@ -46,18 +47,19 @@ def test_the_grey_values_are_described_as_outside_of_the_graph(size):
     assert described == pytest.approx(describe_grey(images), abs=2e-5)
 
 
-@pytest.mark.parametrize("etiologies", [0, 2])
-@pytest.mark.parametrize("zooms", [(1.0,), (0.75, 1.0)])
-def test_the_map_is_that_of_grad_cam_on_the_whole_image(make, predictor_of, pixels, etiologies, zooms):
-    predictor = predictor_of(make("residual_cnn", etiologies=etiologies, mirror=True, zooms=zooms))
+@pytest.mark.parametrize(("etiologies", "is_zoomed"), [(0, False), (2, False), (2, True)])
+def test_the_map_is_that_of_grad_cam_on_the_whole_image(make, zoomed, predictor_of, pixels, etiologies, is_zoomed):
+    network = make("residual_cnn", etiologies=etiologies, mirror=not is_zoomed)
+    predictor = predictor_of(zoomed(network, whole=True) if is_zoomed else network)
     expected = _coarse_map(first_network(predictor.model), pixels)
 
     assert expected.max() == 1
     assert ask(predictor, pixels)["map"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_where_no_view_is_the_whole_image_there_is_no_map(make, predictor_of, pixels):
-    assert set(ask(predictor_of(make("residual_cnn", zooms=(0.75,))), pixels)) == {"probability", "distance"}
+def test_where_no_view_is_the_whole_image_there_is_no_map(make, zoomed, predictor_of, pixels):
+    predictor = predictor_of(zoomed(make("residual_cnn", etiologies=2), whole=False))
+    assert set(ask(predictor, pixels)) == {"probability", "distance", "etiology"}
 
 
 def test_a_network_that_flattens_its_maps_has_no_map(make, predictor_of, pixels):

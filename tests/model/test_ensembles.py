@@ -76,20 +76,17 @@ def test_an_averaged_model_survives_saving_and_loading(tmp_path):
     np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
 
 
-def test_views_and_etiologies_are_averaged(tmp_path):
+def test_mirror_images_and_etiologies_are_averaged(tmp_path):
     import keras
 
     from pneumonia.model.ensembles import average_networks
     from pneumonia.model.networks import make_network
 
     network = make_network("residual_cnn", 32, etiologies=2)
-    model = average_networks([network], mirror=True, zooms=(1.0, 0.5))
+    model = average_networks([network], mirror=True)
     image = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), dtype=np.uint8)
-    centre = keras.ops.image.resize(image[:, 8:24, 8:24].astype(np.float32), (32, 32), interpolation="bilinear").numpy()
-    views = [image, centre, image[:, :, ::-1], centre[:, :, ::-1]]
-    expected = [
-        np.mean(parts, axis=0) for parts in zip(*(network.predict(view, verbose=0) for view in views), strict=True)
-    ]
+    both = (network.predict(view, verbose=0) for view in (image, image[:, :, ::-1]))
+    expected = [np.mean(parts, axis=0) for parts in zip(*both, strict=True)]
 
     model.save(tmp_path / "views.keras")
     probability, etiology = keras.models.load_model(tmp_path / "views.keras").predict(image, verbose=0)

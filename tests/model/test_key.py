@@ -23,7 +23,7 @@ def description(default_parameters):
         ("training", {"seed": 1}),
         ("training", {"epochs": 3}),
         ("inputs", {"image_size": 96}),
-        ("model", {"zooms": [0.5]}),
+        ("model", {"weights": "imagenet"}),
     ],
 )
 def test_what_changes_the_result_changes_the_key(description, group, changes):

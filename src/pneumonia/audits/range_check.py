@@ -9,8 +9,6 @@ from PIL import Image
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.demo.other_parts import draw_hand, draw_knee
-from pneumonia.demo.photograph import draw_photograph
 from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 from pneumonia.model.predict import Pixels, feature_model, stored_parts
@@ -29,9 +27,6 @@ KIND_LABELS = {
     "half_cut": "one half cut away",
     "noise": "noise, fine to coarse",
     "blank": "one grey value, with and without grain",
-    "photograph": "colour photographs of landscapes (drawn)",
-    "hand": "radiographs of hands (drawn)",
-    "knee": "radiographs of knees (drawn)",
 }
 
 
@@ -113,25 +108,10 @@ def draw_blank(size: int, seed: int) -> np.ndarray:
     return (rng.integers(0, 256) + grain).clip(0, 255).astype(np.uint8)
 
 
-def _shrunk(draw: Callable[[int], Image.Image]) -> Callable[[int, int], np.ndarray]:
-    """Turn a drawing of a full-size picture into one of the size that the network takes."""
-
-    def drawn(size: int, seed: int) -> np.ndarray:
-        return np.asarray(draw(seed).convert("L").resize((size, size), Image.Resampling.BILINEAR))
-
-    return drawn
-
-
 CHANGED: dict[str, Callable[[Pixels], Pixels]] = {
     "inverted": lambda pixels: 255 - pixels,
     "rotated": lambda pixels: np.rot90(pixels, axes=(1, 2)),
     "upside_down": lambda pixels: pixels[:, ::-1],
     "half_cut": cut_half,
 }
-DRAWN: dict[str, Callable[[int, int], np.ndarray]] = {
-    "noise": draw_noise,
-    "blank": draw_blank,
-    "photograph": _shrunk(draw_photograph),
-    "hand": _shrunk(draw_hand),
-    "knee": _shrunk(draw_knee),
-}
+DRAWN: dict[str, Callable[[int, int], np.ndarray]] = {"noise": draw_noise, "blank": draw_blank}

@@ -87,9 +87,6 @@ class ModelParameters(Group):
     weights: Annotated[str, Field(min_length=1)]
     """Initial weights of networks from `keras.applications`. none: random weights. imagenet: downloaded once. Otherwise
     the path of a weights file. [none, imagenet, or a path]"""
-    zooms: Annotated[tuple[Annotated[float, Field(ge=0.25, le=1)], ...], Field(strict=False, min_length=1)]
-    """Views of an image over which a model averages probabilities: sides of central crops; 1 is the whole image.
-    [shares of the side]"""
 
 
 class TrainingParameters(Group):

@@ -9,11 +9,8 @@ from pathlib import Path
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import Member, name_problem, printable
 
-# More folders and files than any set of radiographs has: a run on such a folder is a mistake.
-MOST_FOLDERS = 1_000_000
-MOST_FILES = 10_000_000
-# Folders that the kernel makes up: they change while they are listed, and lead to every other folder of the machine.
-_KERNELS = ("/proc", "/sys")
+# More than any set of radiographs has: a run on such a folder, such as the root of the machine, is a mistake.
+MOST_FILES = 5_000_000
 
 LISTED_BEFORE = "link to a folder that is listed already"
 MET_BEFORE = "folder that is listed already"
@@ -33,8 +30,7 @@ class FolderStorage:
         """List every file below the folder.
 
         Raises:
-            UserError: If a folder cannot be read, there are more than `MOST_FOLDERS` or `MOST_FILES`, or a folder is
-                the kernel's: images would be missing.
+            UserError: If a folder cannot be read, so that images would be missing, or there are more than `MOST_FILES`.
         """
         for number, member in enumerate(self._members()):
             if number == MOST_FILES:
@@ -62,23 +58,14 @@ class FolderStorage:
 
     def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
         """List a folder and those below it; put links to folders off."""
-        waiting, kernels = [top], _kernel_devices()
+        waiting = [top]
         while waiting:
             prefix = waiting.pop()
             status, entries = self._scan(prefix)
-            if status.st_dev in kernels:
-                raise UserError(
-                    f"{self._folder / prefix} has no images: it shows the state of the machine. Name the folder of the "
-                    "images, or remove the link that leads there."
-                )
             if (status.st_dev, status.st_ino) in seen:
                 yield Member(printable(prefix), prefix, problem=MET_BEFORE)
                 continue
             seen.add((status.st_dev, status.st_ino))
-            if len(seen) + len(links) > MOST_FOLDERS:
-                raise UserError(
-                    f"There are more than {MOST_FOLDERS:,} folders below {self._folder}. Name the folder of the images."
-                )
             for entry in entries:
                 key = f"{prefix}/{entry.name}" if prefix else entry.name
                 try:
@@ -126,11 +113,6 @@ class FileStorage:
     def read(self, key: str) -> bytes:
         """Read it."""
         return self._path.read_bytes()
-
-
-def _kernel_devices() -> set[int]:
-    """Return the devices of the file systems that the kernel makes up, where there are any."""
-    return {Path(path).stat().st_dev for path in _KERNELS if Path(path).is_mount()}
 
 
 def _describe(key: str, status: os.stat_result) -> Member:

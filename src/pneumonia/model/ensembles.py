@@ -36,27 +36,23 @@ def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[
     return grouped_folds(train, members, seed, "training.members")
 
 
-def average_networks(
-    networks: Sequence["keras.Model"], *, mirror: bool, zooms: Sequence[float] = (1.0,)
-) -> "keras.Model":
-    """Return one model that averages the outputs over several networks, several views of an image, or both.
+def average_networks(networks: Sequence["keras.Model"], *, mirror: bool) -> "keras.Model":
+    """Return one model that averages the outputs over several networks, an image and its mirror image, or both.
 
     Args:
         networks: With the same input, float32, each with its own name.
         mirror: Whether each also scores the image mirrored left to right. Only networks trained on mirrored images
             should.
-        zooms: Sides of the central crops that are scored, enlarged, as shares of the image's side; 1: the whole image.
 
     Returns:
         The model; of one network and one view, that network itself.
     """
     import keras
 
-    if len(networks) == 1 and not mirror and tuple(zooms) == (1.0,):
+    if len(networks) == 1 and not mirror:
         return networks[0]
     image = keras.Input(networks[0].input_shape[1:], name="image")
-    views = [_zoomed(image, zoom) for zoom in zooms]
-    views += [keras.ops.flip(view, axis=2) for view in views] if mirror else []
+    views = [image, keras.ops.flip(image, axis=2)] if mirror else [image]
     answers = [network(view) for network in networks for view in views]
     if len(networks[0].outputs) == 1:
         return keras.Model(image, _mean(answers, "probability"), name="average")
@@ -71,15 +67,3 @@ def _mean(answers: Sequence["KerasTensor"], name: str) -> "KerasTensor":
     if len(answers) == 1:
         return keras.layers.Activation("linear", name=name)(answers[0])
     return keras.layers.Average(name=name)(list(answers))
-
-
-def _zoomed(image: "KerasTensor", zoom: float) -> "KerasTensor":
-    """Cut out the centre and enlarge it to the image's size."""
-    from keras import ops
-
-    side = image.shape[1]
-    rim = round(side * (1 - zoom) / 2)
-    if not rim:
-        return image
-    cut = ops.cast(image[:, rim : side - rim, rim : side - rim], "float32")
-    return ops.image.resize(cut, (side, side), interpolation="bilinear")

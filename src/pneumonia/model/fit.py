@@ -98,7 +98,7 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
         members = _plan(split_manifest, recipe, states, description)
         fitted = [fit_member(member, store, hardware) for member in members]
     mirror = recipe.inputs.augmentation.flip > 0
-    model = average_networks([network for network, _ in fitted], mirror=mirror, zooms=recipe.model.zooms)
+    model = average_networks([network for network, _ in fitted], mirror=mirror)
     histories = [progress.table().assign(member=number) for number, (_, progress) in enumerate(fitted, 1)]
     facts = {
         "training_key": key,

@@ -31,7 +31,7 @@ OUTSIDE = 0.01  # share of the validation images beyond the bound
 THUMBNAIL = 16  # grey values per side
 # Most directions that are kept. Features of training images lie closer together than those of other images, and more
 # directions would overfit that: with 64, one in sixty test images is out of range; with 16, one in eighty. Of the grey
-# values, 64 directions find fewer drawn knees than 32.
+# values, 64 directions found fewer drawn knees than 32.
 COMPONENTS = {GREY: 32, FEATURES: 16}
 IMAGES_PER_COMPONENT = 10  # at least; with fewer, the directions fit the sample's noise
 EDGE = 1 / 16  # of the side, for the brightness at top and bottom
