@@ -10,6 +10,13 @@ from pandas.api.types import is_object_dtype, is_string_dtype
 from pneumonia.base.checksums import check_as_written, write_with_checksum
 from pneumonia.datasets.errors import plainly
 
+# Columns whose values are text whatever they look like: a group may be called 447, a class 0 or NA.
+TEXT_COLUMNS = (
+    "path", "path_a", "path_b", "group", "group_a", "group_b", "label", "label_a", "label_b", "etiology", "split",
+    "source_split", "split_by", "sides", "sha256", "perceptual_hash", "mode", "status", "kind", "reason", "note",
+    "part", "rule", "step", "treatment", "unit", "age", "sex", "view", "device", "in_range", "model_version", "recipe",
+)  # fmt: skip
+
 # First characters that make Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the
 # apostrophe that prevents it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
@@ -22,7 +29,8 @@ class TableDataset(CSVDataset):
     it, and loaded without.
 
     The checksum is in ``<file>.sha256``, as ``sha256sum --check`` reads it. Text is text: ``None`` and ``NA`` in a
-    column are not turned into gaps; ``na_values: [""]`` in ``load_args`` turns empty cells into gaps. Local files only.
+    column are not turned into gaps, and ``007`` in one of `TEXT_COLUMNS` is no number; ``dtype`` in ``load_args`` names
+    further ones. An empty cell is empty text in a text column, and a gap in any other. Local files only.
 
     Example:
     ```yaml
@@ -52,7 +60,9 @@ class TableDataset(CSVDataset):
         path = Path(self._get_load_path())
         if path.is_file():
             check_as_written(path)
-        return _as_written(pd.read_csv(path, **self._load_args))
+        dtype = {**dict.fromkeys(TEXT_COLUMNS, "str"), **self._load_args.get("dtype", {})}
+        gaps = {name: [""] for name in pd.read_csv(path, nrows=0).columns if dtype.get(name) != "str"}
+        return _as_written(pd.read_csv(path, **{"na_values": gaps, **self._load_args, "dtype": dtype}))
 
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,8 @@ def make_catalog(project: Path, images: str, root: str) -> DataCatalog:
     """Return the catalog as delivered, except for its locations."""
     text = (project / "conf/base/catalog_ingest.yml").read_text()
     text = text.replace("${runtime_params:images,${globals:images}}", images).replace("${globals:root}", root)
-    catalog = DataCatalog.from_config(yaml.safe_load(text), save_version=generate_timestamp())
+    entries = {name: entry for name, entry in yaml.safe_load(text).items() if not name.startswith("_")}
+    catalog = DataCatalog.from_config(entries, save_version=generate_timestamp())
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
     parameters = Parameters.model_validate(loader["parameters"])
     for name in create_pipeline().inputs():
