@@ -258,8 +258,8 @@ def _pydicom() -> ModuleType:
     try:
         import pydicom
         import pydicom.config
-        import pydicom.errors
-        import pydicom.pixels
+        import pydicom.errors  # noqa: F401 - an attribute of pydicom from here on
+        import pydicom.pixels  # noqa: F401
     except ImportError as error:
         raise RefusedError(f"DICOM file, which needs another package: {INSTALL}") from error
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

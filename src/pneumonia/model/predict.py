@@ -181,7 +181,7 @@ def load_model(path: Path) -> Model:
     import keras
 
     try:
-        return keras.models.load_model(path, safe_mode=True)
+        return keras.models.load_model(path, safe_mode=True)  # noqa: TID251 - the one place
     except DAMAGED as error:
         raise UserError(
             f"{path} is not a complete model of this project ({error}). Remove its version folder, or name another "
