@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from pneumonia.export.convert import INT8, LITERT, ONNX, SAVED_MODEL
+from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL
 from pneumonia.export.running import open_exported
 from pneumonia.predictor.predictor import Predictor
 
@@ -80,7 +80,7 @@ def model_file(data: Path, version: str) -> Path:
 def make_judges(predictor: Predictor, files: dict[str, bytes]) -> dict[str, Callable[[Any], Any]]:
     """Return what is timed, by name: one forward pass of each format on one thread."""
     judges: dict[str, Callable[[Any], Any]] = {KERAS: predictor.model.predict_on_batch}
-    for name in (SAVED_MODEL, ONNX, LITERT, INT8):
+    for name in (SAVED_MODEL, ONNX, LITERT):
         if any(path.startswith(name) for path in files):
             judges[name] = open_exported(name, files, threads=1)
     return judges

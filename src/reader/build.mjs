@@ -41,6 +41,12 @@ if (!folder || !existsSync(join(folder, "model.onnx"))) {
   console.error("There is no exported model. Run the export pipeline first, or name the folder of one.");
   process.exit(1);
 }
+const contract = JSON.parse(read(join(folder, "model.json")));
+const shape = contract.map?.shape;
+if (contract.format !== 2 || (shape && !shape.every(Number.isInteger))) {
+  console.error(`The model of ${folder} was exported by another release. Export it again: kedro run --pipelines=export.`);
+  process.exit(1);
+}
 const css = read(join(here, "page.css"));
 const js = await script();
 const parts = {

@@ -103,6 +103,6 @@ def predictor(make, predictor_of):
 
 
 @pytest.fixture(scope="session")
-def files(predictor, tiny_manifest, tiny_store):
+def files(predictor):
     """The exported files of the predictor."""
-    return convert_model(predictor, tiny_manifest, tiny_store)
+    return convert_model(predictor)

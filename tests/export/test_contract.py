@@ -15,7 +15,7 @@ from tests.pipelines.ingest.faulty_images import IMAGES
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole_folder
 from pneumonia.export.contract import complete, find_external
-from pneumonia.export.convert import INT8, ONNX
+from pneumonia.export.convert import ONNX
 from pneumonia.export.parity import measure_parity
 from pneumonia.model.lineage import weights_digest
 from pneumonia.pixels.decoding import decode_image
@@ -61,6 +61,8 @@ def test_the_contract_says_what_goes_in_and_comes_out(contract):
     assert contract["input"] == {"name": "image", "shape": [None, 32, 32, 1], "type": "uint8"}
     assert {name: value["shape"] for name, value in contract["outputs"].items()} == {
         "probability": [None, 1],
+        "calibrated_probability": [None, 1],
+        "answer": [None, 1],
         "distance": [None, 2],
         "map": [None, 2, 2],
         "etiology": [None, 3],
@@ -68,7 +70,12 @@ def test_the_contract_says_what_goes_in_and_comes_out(contract):
     assert contract["map"] == {"shape": [2, 2]}
     assert contract["etiologies"] == ["bacteria", "virus"]
     assert contract["range"]["kinds"] == ["grey", "features"]
-    assert set(contract["range"]["reasons"]) == {"grey", "features"}
+    assert contract["answers"] == [
+        {"decision": "NORMAL", "reason": ""},
+        {"decision": "PNEUMONIA", "reason": ""},
+        {"decision": "", "reason": "unlike the training images in its grey values"},
+        {"decision": "", "reason": "unlike the training images in the network's features"},
+    ]
 
 
 def test_the_contract_says_how_to_decide_and_how_well_it_did(contract):
@@ -95,15 +102,6 @@ def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(cont
 def test_every_file_stands_in_the_contract_with_its_checksum(contract, exported, parity):
     assert set(contract["sha256"]) == set(exported) - {"model.json", "predict.py"}
     assert contract["sha256"][ONNX] == parity["sha256"][ONNX]
-
-
-def test_eight_bits_that_lose_too_much_are_left_out(files, parity, predictor, run_record):
-    refused = {**parity, "int8": {**parity["int8"], "written": False, "reason": "it loses"}}
-    kept = complete(files, refused, predictor, {"test": METRICS, "external": METRICS}, run_record)
-
-    assert INT8 not in kept
-    assert INT8 not in json.loads(kept["model.json"])["sha256"]
-    assert json.loads(kept["model.json"])["results"]["external"]["n"] == 8
 
 
 def test_nothing_is_completed_behind_a_gate_that_is_shut(files, parity, predictor, run_record):

@@ -1,15 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
-from pneumonia.export.graph import complete_graph
-from pneumonia.export.range_graph import grey_description
+from pneumonia.export.graph import OUTPUTS, calibrate, complete_graph, find_answer
+from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.grad_cam import _coarse_map
-from pneumonia.model.predict import first_network, forward, with_features
-from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, relative_distances
+from pneumonia.model.predict import first_network, forward
+from pneumonia.predictor.image_range import describe_grey, describe_values
+from pneumonia.predictor.predictor import answers
+
+CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/cases.yml").read_text(encoding="utf-8"))
 
 
 def ask(predictor, pixels):
-    return complete_graph(predictor.model, predictor.image_range).predict_on_batch(pixels)
+    return complete_graph(predictor.model, predictor.decision, predictor.image_range).predict_on_batch(pixels)
 
 
 def test_probability_and_etiology_are_the_models_own(predictor, pixels):
@@ -26,25 +32,43 @@ def test_probability_and_etiology_are_the_models_own(predictor, pixels):
 def test_the_distances_are_those_of_the_predictor(make, zoomed, predictor_of, pixels, is_zoomed):
     network = make("residual_cnn", etiologies=2)
     predictor = predictor_of(zoomed(network, whole=True) if is_zoomed else make("residual_cnn", 2))
-    _, features = forward(with_features(predictor.model), pixels, 64)
-    parts = relative_distances({GREY: describe_grey(pixels), FEATURES: features}, predictor.image_range["parts"])
-    expected = np.column_stack([parts[GREY], parts[FEATURES]]) / predictor.image_range["bound"]
+    expected = predictor.measure(pixels, 64)[1]
 
     assert ask(predictor, pixels)["distance"] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("size", [32, 50, 130])
 def test_the_grey_values_are_described_as_outside_of_the_graph(size):
-    import keras
+    from keras import ops
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (6, size, size, 1)).astype(np.uint8)
     images[0] = 7  # blank
     images[1, : size // 2] = 255
-    image = keras.Input((size, size, 1))
-    described = keras.Model(image, grey_description(image)).predict_on_batch(images.astype(np.float32))
+    described = describe_values(ops.cast(images[..., 0], "float32"), ops)
 
-    assert described == pytest.approx(describe_grey(images), abs=2e-5)
+    assert np.asarray(described) == pytest.approx(describe_grey(images), abs=2e-5)
+
+
+@pytest.mark.parametrize(("record", "expected"), CASES["calibration"].values(), ids=CASES["calibration"])
+def test_the_graph_calibrates_as_the_project_does(record, expected):
+    before, after = np.array(list(expected)), list(expected.values())
+
+    assert apply_calibration(before, record) == pytest.approx(after, abs=1e-6)
+    graph = calibrate(np.float32(before)[:, None], record)
+    assert np.asarray(graph)[:, 0] == pytest.approx(after, abs=1e-6)
+
+
+@pytest.mark.parametrize(("threshold", "probability", "grey", "features", "said"), CASES["answers"])
+def test_the_graph_answers_as_the_predictor_does(predictor, monkeypatch, threshold, probability, grey, features, said):
+    monkeypatch.setitem(predictor.decision, "threshold", threshold)
+    probability, distance = np.float32([probability]), np.float32([[grey, features]])
+
+    judged = predictor.judge(probability.astype(np.float64), distance.astype(np.float64))
+    place = int(find_answer(probability[:, None], distance, threshold)[0, 0])
+
+    assert answers(["NORMAL", "PNEUMONIA"])[place] == (judged["decision"][0], judged["reason"][0])
+    assert "".join(answers(["NORMAL", "PNEUMONIA"])[place]).endswith(said)
 
 
 @pytest.mark.parametrize(("etiologies", "is_zoomed"), [(0, False), (2, False), (2, True)])
@@ -59,8 +83,8 @@ def test_the_map_is_that_of_grad_cam_on_the_whole_image(make, zoomed, predictor_
 
 def test_where_no_view_is_the_whole_image_there_is_no_map(make, zoomed, predictor_of, pixels):
     predictor = predictor_of(zoomed(make("residual_cnn", etiologies=2), whole=False))
-    assert set(ask(predictor, pixels)) == {"probability", "distance", "etiology"}
+    assert set(ask(predictor, pixels)) == {*OUTPUTS[:4], "etiology"}
 
 
 def test_a_network_that_flattens_its_maps_has_no_map(make, predictor_of, pixels):
-    assert set(ask(predictor_of(make("separable_cnn")), pixels)) == {"probability", "distance"}
+    assert set(ask(predictor_of(make("separable_cnn")), pixels)) == set(OUTPUTS[:4])

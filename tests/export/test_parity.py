@@ -2,18 +2,21 @@ import json
 
 import numpy as np
 import onnx
-import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.export.convert import ONNX, convert_model
-from pneumonia.export.parity import Answers, check_parity, compare, list_failures, measure_int8, measure_parity
-
-THRESHOLD = 0.5
+from pneumonia.export.parity import check_parity, compare, follow_rules, list_failures, measure_parity
 
 
-def answers(*probabilities, distance=0.5):
-    return Answers(np.array(probabilities, float), np.full((len(probabilities), 2), distance))
+@pytest.fixture
+def answers(predictor):
+    """Outputs that keep to the rules: `answers(0.2, 0.8, distance=2)`."""
+
+    def answers(*probabilities, distance=0.5):
+        return follow_rules(predictor, np.array(probabilities, float), np.full((len(probabilities), 2), distance))
+
+    return answers
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +34,6 @@ def test_what_was_converted_passes(parity, files):
             assert record["largest_difference"] < 1e-4
             assert record["decision_flips"] == 0
     check_parity(parity, files)
-
-
-def test_the_cost_of_eight_bits_stands_in_the_record_with_its_interval(parity):
-    assert set(parity["int8"]["loss"]) == {"value", "low", "high"}
-    assert parity["int8"]["n"] == 8
-    assert parity["int8"]["largest_difference"] > 0
 
 
 def test_the_record_can_be_written_as_json(parity):
@@ -69,31 +66,31 @@ def test_files_that_were_not_compared_are_refused(parity, files):
         check_parity(parity, {**files, ONNX: break_weights(files[ONNX], 1.01)})
 
 
-def test_a_difference_is_the_largest_of_either_sign():
-    record = compare(answers(0.2, 0.8), answers(0.2, 0.75), THRESHOLD)
+def test_a_difference_is_the_largest_of_either_sign(answers, predictor):
+    record = compare(answers(0.2, 0.8), answers(0.2, 0.75), predictor)
 
     assert record["largest_difference"] == pytest.approx(0.05)
     assert record["decision_flips"] == 0
 
 
-def test_a_decision_that_flips_shuts_the_gate_however_small_the_difference():
-    record = compare(answers(0.5), answers(0.49999), THRESHOLD)
+def test_a_decision_that_flips_shuts_the_gate_however_small_the_difference(answers, predictor):
+    record = compare(answers(0.5), answers(0.49999), predictor)
 
     assert record["decision_flips"] == 1
     assert list_failures({"model.onnx": {"batch_1": record}}) == ["model.onnx, batch size 1: 1 of 1 decisions flip"]
 
 
-def test_what_is_not_finite_shuts_the_gate():
-    record = compare(answers(0.7), answers(np.nan), THRESHOLD)
+def test_what_is_not_finite_shuts_the_gate(answers, predictor):
+    record = compare(answers(0.7), answers(np.nan), predictor)
 
     assert record["largest_difference"] is None
     assert "probabilities differ by None" in list_failures({"model.onnx": {"batch_1": record}})[0]
 
 
-def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counted():
-    same = compare(answers(0.7, distance=1.0), answers(0.7, distance=1.0001), THRESHOLD)
-    far = compare(answers(0.7, distance=100.0), answers(0.7, distance=100.05), THRESHOLD)
-    wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), THRESHOLD)
+def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counted(answers, predictor):
+    same = compare(answers(0.7, distance=1.0), answers(0.7, distance=1.0001), predictor)
+    far = compare(answers(0.7, distance=100.0), answers(0.7, distance=100.05), predictor)
+    wrong = compare(answers(0.7, distance=0.2), answers(0.7, distance=0.3), predictor)
 
     assert same["range_flips"] == 1
     assert list_failures({"a": {"batch_1": same}}) == []
@@ -101,18 +98,16 @@ def test_distances_are_compared_as_shares_and_flips_at_the_bound_are_only_counte
     assert list_failures({"a": {"batch_1": wrong}})[0].startswith("a, batch size 1: distances differ by 0.0")
 
 
-def test_eight_bits_that_lose_too_much_or_say_nothing_are_left_out_with_the_reason():
-    test = pd.DataFrame({"target": [0, 1] * 50, "group": range(100)})
-    exact = np.tile([0.2, 0.8], 50) + np.linspace(0, 0.1, 100)
-    swapped = exact.copy()
-    swapped[:4] = swapped[[1, 0, 3, 2]]
+def test_calibration_and_answers_that_do_not_follow_from_the_rest_shut_the_gate(answers, predictor):
+    said = answers(0.2, 0.8)
+    moved = compare(said, said._replace(calibrated=said.calibrated + np.array([0, 0.001])), predictor)
+    swapped = compare(said, said._replace(answer=said.answer[::-1]), predictor)
 
-    same = measure_int8(exact + 0.001, exact, test, THRESHOLD)
-    assert same["written"]
-    assert same["loss"]["value"] == 0
-    assert measure_int8(swapped, exact, test, THRESHOLD)["reason"] == "it loses more than 0.01 of AUC"
-    assert measure_int8(exact * np.nan, exact, test, THRESHOLD)["reason"] == "its probabilities are not finite"
-    assert measure_int8(None, exact, test, THRESHOLD)["reason"] == "LiteRT cannot compute it"
+    assert list_failures({"a": {"batch_1": moved}}) == [
+        f"a, batch size 1: calibrated probabilities are off by {moved['largest_calibration_difference']}"
+    ]
+    assert moved["largest_calibration_difference"] == pytest.approx(0.001)
+    assert list_failures({"a": {"batch_1": swapped}}) == ["a, batch size 1: 2 of 2 answers break the rules"]
 
 
 @pytest.mark.slow
@@ -127,6 +122,6 @@ def test_eight_bits_that_lose_too_much_or_say_nothing_are_left_out_with_the_reas
 )
 def test_every_kind_of_model_passes(make, predictor_of, tiny_manifest, tiny_store, name, how):
     predictor = predictor_of(make(name, **how))
-    files = convert_model(predictor, tiny_manifest, tiny_store)
+    files = convert_model(predictor)
 
     assert measure_parity(files, predictor, tiny_manifest, tiny_store)["failures"] == []

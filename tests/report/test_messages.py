@@ -110,19 +110,12 @@ def test_a_run_says_how_often_its_test_images_were_scored(times, line):
     assert said.startswith(line)
 
 
-def test_an_export_says_how_close_it_is_and_what_eight_bits_cost():
+def test_an_export_says_how_close_it_is():
     near, far = {"n": 9, "largest_difference": 1e-7}, {"n": 1200, "largest_difference": 8.2e-6}
-    record = {
-        "failures": [],
-        "formats": {"model.onnx": {"batch_64": far, "batch_1": near}},
-        "int8": {"written": True, "loss": {"value": 0.0001, "low": -0.003, "high": 0.0035}},
-    }
+    record = {"failures": [], "formats": {"model.onnx": {"batch_64": far, "batch_1": near}}}
     assert say_export(record) == (
         "Export: probabilities differ from Keras by at most 8e-06 on 1,200 validation and test images, and no "
-        "decision changes. 8 bits cost 0.0001 of AUC on test (-0.0030 to 0.0035)."
-    )
-    assert say_export({**record, "int8": {"written": False, "reason": "LiteRT cannot compute it"}}).endswith(
-        "changes. No 8-bit file was written: LiteRT cannot compute it."
+        "decision changes."
     )
     assert closing_lines({"export_parity"}, lambda _: {**record, "failures": ["a", "b"]}) == [
         "Export: the files do not match the Keras model: a; b."

@@ -6,17 +6,20 @@ from importlib import metadata
 from importlib.resources import files as package_files
 from typing import Any
 
-from pneumonia.export.convert import INT8, ONNX, Files
-from pneumonia.export.graph import DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY, ROUNDED
+import numpy as np
+import numpy.typing as npt
+
+from pneumonia.export.convert import ONNX, Files
+from pneumonia.export.graph import ANSWER, CALIBRATED, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
 from pneumonia.export.parity import check_parity
-from pneumonia.export.range_graph import KINDS
+from pneumonia.export.running import open_exported
 from pneumonia.model.lineage import check_weights
-from pneumonia.predictor.image_range import OUTSIDE, REASONS
-from pneumonia.predictor.predictor import Predictor
+from pneumonia.predictor.image_range import KINDS, OUTSIDE
+from pneumonia.predictor.predictor import Predictor, answers
 from pneumonia.report.provenance import Source, say_population, source_of
 
 CONTRACT, SCRIPT = "model.json", "predict.py"  # the script is src/pneumonia/export/templates/predict.py
-FORMAT = 1
+FORMAT = 2
 RESULTS = ("auc", "sensitivity", "specificity")
 PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow")
 TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
@@ -29,6 +32,8 @@ ORIGINS = {
 }
 MEANINGS = {
     PROBABILITY: "of the positive class, before calibration; the mean of all networks and views of the model",
+    CALIBRATED: "the same after calibration",
+    ANSWER: "the place in answers of what to say: the decision, or, out of range, none and the reason",
     DISTANCE: "from the training images by range.kinds, divided by the bound; above 1 in either: out of range",
     MAP: "what supports the positive class, in the first network's view of the whole image, from 0 to its peak at 1",
     ETIOLOGY: "probabilities of the negative class and of each of etiologies; they add up to 1",
@@ -70,24 +75,21 @@ def complete(
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
     check_weights(run_record["model"], predictor.model, "run_record")
-    kept = {path: content for path, content in files.items() if path != INT8 or export_parity["int8"]["written"]}
-    tensors = _describe_tensors(files[ONNX])
     contract = {
         "format": FORMAT,
-        **tensors,
+        **_describe_tensors(files, predictor.image_size),
         **_describe_image(predictor),
         **_describe_decision(predictor, run_record["model"]["etiologies"]),
         "results": {name: _result(record) for name, record in results.items()},
-        "int8": {"outputs": [name for name in ROUNDED if name in tensors["outputs"]], **export_parity["int8"]},
         "trained_on": say_training_images(run_record),
         "lineage": {name: run_record["model"][name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
-        "sha256": {path: digest for path, digest in export_parity["sha256"].items() if path in kept},
+        "sha256": export_parity["sha256"],
         "licence": metadata.metadata("pneumonia")["License-Expression"],
         "notice": NOTICE,
     }
     script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
-    return {**kept, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+    return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
 
 
 def say_training_images(run_record: Mapping[str, Any]) -> str:
@@ -108,22 +110,17 @@ def find_external(external_records: Mapping[str, Any], model_version: str) -> Ma
     return external_records[max(versions)]["external"] if versions else None
 
 
-def _describe_tensors(content: bytes) -> dict[str, Any]:
-    """Describe input and outputs as the ONNX file has them; `map` is None where it has none."""
-    import onnx
-
-    graph = onnx.load_from_string(content).graph
-    outputs = {value.name: {**_tensor(value), "meaning": MEANINGS[value.name]} for value in graph.output}
+def _describe_tensors(files: Files, size: int) -> dict[str, Any]:
+    """Describe input and outputs as a run of the ONNX file has them; `map` is None where it has none."""
+    image = np.zeros((1, size, size, 1), np.uint8)
+    said = open_exported(ONNX, files)(image)
+    outputs = {name: {**_tensor(values), "meaning": MEANINGS[name]} for name, values in said.items()}
     shown = {"shape": outputs[MAP]["shape"][1:]} if MAP in outputs else None
-    return {"input": {"name": IMAGE, **_tensor(graph.input[0])}, "outputs": outputs, "map": shown}
+    return {"input": {"name": IMAGE, **_tensor(image)}, "outputs": outputs, "map": shown}
 
 
-def _tensor(value: Any) -> dict[str, Any]:
-    from onnx.helper import tensor_dtype_to_np_dtype
-
-    tensor = value.type.tensor_type
-    shape = [None if axis.dim_param else axis.dim_value for axis in tensor.shape.dim]
-    return {"shape": shape, "type": tensor_dtype_to_np_dtype(tensor.elem_type).name}
+def _tensor(values: npt.NDArray) -> dict[str, Any]:
+    return {"shape": [None, *values.shape[1:]], "type": values.dtype.name}
 
 
 def _describe_image(predictor: Predictor) -> dict[str, Any]:
@@ -136,7 +133,8 @@ def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str,
     return {
         "class_names": list(predictor.class_names),
         **{name: predictor.decision[name] for name in ("calibration", "threshold")},
-        "range": {"kinds": list(KINDS), "reasons": REASONS, "outside": OUTSIDE},
+        "answers": [{"decision": decision, "reason": reason} for decision, reason in answers(predictor.class_names)],
+        "range": {"kinds": list(KINDS), "outside": OUTSIDE},
         "etiologies": etiologies or None,
     }
 

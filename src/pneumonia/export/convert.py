@@ -5,26 +5,19 @@ ONNX goes through tf2onnx, which `keras.Model.export` patches for NumPy 2; LiteR
 
 import tempfile
 import warnings
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.quiet import held_back_stderr
-from pneumonia.export.graph import IMAGE, OUTPUTS, ROUNDED, complete_graph
-from pneumonia.pixels.store import PixelStore
+from pneumonia.export.graph import IMAGE, OUTPUTS, complete_graph
 from pneumonia.predictor.predictor import Predictor
 
 Files = dict[str, bytes]  # contents by path
 
-ONNX, LITERT, INT8, SAVED_MODEL = "model.onnx", "model.tflite", "model_int8.tflite", "saved_model"
-SAMPLE = 200  # training images from which int8 takes the ranges of computed values
+ONNX, LITERT, SAVED_MODEL = "model.onnx", "model.tflite", "saved_model"
 NEEDED = ("tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
 
@@ -41,70 +34,32 @@ def check_extra() -> None:
         )
 
 
-def convert_model(predictor: Predictor, split_manifest: pd.DataFrame, store: PixelStore) -> Files:
-    """Convert a model, with its range and its map inside, to every format.
-
-    Args:
-        predictor: The model with its range.
-        split_manifest: One row per image; a sample of train calibrates the ranges of int8.
-        store: Has their pixels.
-    """
-    train = split_manifest.loc[split_manifest["split"] == "train", "sha256"]
-    chosen = train.iloc[np.unique(np.linspace(0, len(train) - 1, SAMPLE).astype(np.int64))]
-    graph = complete_graph(predictor.model, predictor.image_range)
-    return convert(graph, store.read(store.rows(chosen)))
-
-
-def convert(graph: Model, sample: npt.NDArray[np.uint8]) -> Files:
-    """Convert a graph to every format.
-
-    Args:
-        graph: Made by `graph.complete_graph`.
-        sample: Images that calibrate the ranges of int8, uint8 `[n, size, size, 1]`.
+def convert_model(predictor: Predictor) -> Files:
+    """Convert a model, with its decision, range and map inside, to every format.
 
     Returns:
-        The files: `model.onnx`, `model.tflite`, `model_int8.tflite`, and those of `saved_model/`.
+        The files: `model.onnx`, `model.tflite`, and those of `saved_model/`.
 
     Raises:
         UserError: If the network has layers that tf2onnx does not convert.
     """
-    import keras
+    import tensorflow as tf
 
-    rounded = keras.Model(graph.input, {name: graph.output[name] for name in ROUNDED if name in graph.output})
-    for model in (graph, rounded):
-        model(sample[:1])  # Keras exports only a model that was called
+    graph = complete_graph(predictor.model, predictor.decision, predictor.image_range)
+    graph(np.zeros((1, *graph.input_shape[1:]), np.uint8))  # Keras exports only a model that was called
+    built_in = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # operations of LiteRT, none that need TensorFlow
     with tempfile.TemporaryDirectory() as name, held_back_stderr(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*np.object", category=FutureWarning)  # Keras' patch of tf2onnx
         folder = Path(name)
         graph.export(folder / ONNX, format="onnx", verbose=False)
         graph.export(folder / SAVED_MODEL, format="tf_saved_model", verbose=False)
-        graph.export(folder / LITERT, format="litert", verbose=False, **_litert_options())
-        rounded.export(folder / INT8, format="litert", verbose=False, **_litert_options(sample))
+        graph.export(folder / LITERT, format="litert", verbose=False, target_spec=built_in)
         files = {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
     return {**files, ONNX: _in_order(files[ONNX])}
-
-
-def _litert_options(sample: npt.NDArray[np.uint8] | None = None) -> dict[str, Any]:
-    """Return what the converter is told: operations of LiteRT alone, none that need TensorFlow; 8 bits for a sample."""
-    import tensorflow as tf
-
-    sets = tf.lite.OpsSet
-    if sample is None:
-        return {"target_spec": {"supported_ops": [sets.TFLITE_BUILTINS]}}
-
-    def images() -> Iterator[list[npt.NDArray[np.uint8]]]:
-        for image in sample:
-            yield [image[None]]
-
-    return {
-        "target_spec": {"supported_ops": [sets.TFLITE_BUILTINS_INT8, sets.TFLITE_BUILTINS]},
-        "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": images,
-    }
 
 
 def _in_order(content: bytes) -> bytes:

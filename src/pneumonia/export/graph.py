@@ -1,7 +1,7 @@
 """One Keras graph with all outputs for an image, from which every format is converted.
 
-Probability, distance from the training images and the map of where the network looks are computed inside, so that
-programs that use an exported model need not implement them.
+Probability, calibration, decision, distance from the training images and the map of where the network looks are
+computed inside, so that programs that use an exported model need not implement them.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,29 +10,32 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.annotations import Model
-from pneumonia.export.range_graph import measure_distances
+from pneumonia.metrics.logistic import CLIP
 from pneumonia.model.predict import FEATURES as LAST_MAPS
 from pneumonia.model.predict import View, first_network, pooled_features, with_inner
+from pneumonia.predictor.image_range import FEATURES, GREY, describe_values, range_distances
 
 if TYPE_CHECKING:
     from keras import KerasTensor
 
 IMAGE = "image"
-PROBABILITY, DISTANCE, MAP, ETIOLOGY = "probability", "distance", "map", "etiology"
-OUTPUTS = (PROBABILITY, DISTANCE, MAP, ETIOLOGY)  # in this order; the last two where the network has them
-ROUNDED = (PROBABILITY, ETIOLOGY)  # what survives 8 bits; distances and maps do not
+PROBABILITY, CALIBRATED, ANSWER, DISTANCE = "probability", "calibrated_probability", "answer", "distance"
+MAP, ETIOLOGY = "map", "etiology"
+OUTPUTS = (PROBABILITY, CALIBRATED, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where the network has them
 LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
 
-def complete_graph(model: Model, image_range: dict[str, Any]) -> Model:
+def complete_graph(model: Model, decision: dict[str, Any], image_range: dict[str, Any]) -> Model:
     """Return the graph that is exported.
 
     Args:
         model: The trained network, or an average of networks or views.
+        decision: Calibration and threshold that belong to it.
         image_range: The record of `image_range.fit_range` that belongs to it.
 
     Returns:
-        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` `[n, 1]`; `distance`
+        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` and
+        `calibrated_probability` `[n, 1]`; `answer`, int32 `[n, 1]`, a place in `predictor.answers`; `distance`
         `[n, 2]`, from the training images by `KINDS`, in bounds; `map` `[n, h, w]` of the first network's whole view,
         its peak at 1, if that has a class activation map; `etiology` `[n, 1 + k]` if the model distinguishes
         etiologies.
@@ -49,8 +52,43 @@ def complete_graph(model: Model, image_range: dict[str, Any]) -> Model:
     image = keras.Input(model.input_shape[1:], dtype="uint8", name=IMAGE)
     values = keras.ops.cast(image, "float32")
     outputs = keras.Model(twin.inputs, tensors)(values)
-    outputs[DISTANCE] = measure_distances(values, outputs.pop("features"), image_range)
+    described = {GREY: describe_values(values[..., 0], keras.ops), FEATURES: outputs.pop("features")}
+    outputs[DISTANCE] = range_distances(described, image_range, keras.ops)
+    outputs[CALIBRATED] = calibrate(outputs[PROBABILITY], decision["calibration"])
+    outputs[ANSWER] = find_answer(outputs[PROBABILITY], outputs[DISTANCE], decision["threshold"])
     return keras.Model(image, {name: outputs[name] for name in OUTPUTS if name in outputs}, name="exported")
+
+
+def calibrate(probability: "KerasTensor", calibration: dict[str, Any]) -> "KerasTensor":
+    """Calibrate as `metrics.calibration.apply_calibration` does, in float32 without loss near 0 and 1."""
+    from keras import ops
+
+    if calibration["method"] == "logistic":
+        log_odds = ops.log(ops.maximum(probability, CLIP)) - ops.log(ops.maximum(1.0 - probability, CLIP))
+        return ops.sigmoid(calibration["slope"] * log_odds + calibration["intercept"])
+    if calibration["method"] == "isotonic":
+        x, y = (np.array(calibration[name], np.float32) for name in ("x", "y"))
+        shares = ops.clip((probability - x[:-1]) / np.diff(x), 0.0, 1.0)
+        return y[0] + ops.sum(shares * np.diff(y), axis=1, keepdims=True)
+    return ops.copy(probability)
+
+
+def find_answer(probability: "KerasTensor", distance: "KerasTensor", threshold: float) -> "KerasTensor":
+    """Return the place of each image's answer in `predictor.answers`, int32 `[n, 1]`.
+
+    Args:
+        probability: Of the positive class, `[n, 1]`.
+        distance: From the training images by `KINDS`, in bounds, `[n, 2]`.
+        threshold: On the probability, compared as float64 would: by the next float32 that is no smaller.
+    """
+    from keras import ops
+
+    least = np.float32(threshold)
+    least = least if float(least) >= threshold else np.nextafter(least, np.float32(2))
+    is_positive = ops.cast(ops.greater_equal(probability, least), "int32")
+    by_features = ops.cast(ops.greater(distance[:, 1:], distance[:, :1]), "int32")
+    is_inside = ops.less_equal(ops.max(distance, axis=1, keepdims=True), 1.0)
+    return ops.where(is_inside, is_positive, 2 + by_features)
 
 
 def _dense_on_pooled(model: Model) -> Any:

@@ -12,17 +12,15 @@ the two is the image's distance, and the 99th percentile of that on validation i
 """
 
 import base64
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.metrics.metrics import Floats
-
 Pixels = npt.NDArray[np.uint8]
 Description = npt.NDArray[np.float32]
 
-GREY, FEATURES = "grey", "features"
+GREY, FEATURES = KINDS = ("grey", "features")
 REASONS = {
     GREY: "unlike the training images in its grey values",
     FEATURES: "unlike the training images in the network's features",
@@ -41,42 +39,37 @@ LEAST_VARIANCE = 1e-6  # floor of the variances of the scaled values, along a di
 
 def describe_grey(images: Pixels) -> Description:
     """Describe images, uint8 `[n, size, size, 1]`, by their grey values, `[n, 263]`."""
-    values = images[..., 0].astype(np.float32)
-    thumbnails = _shrink(values).reshape(len(values), -1)
-    spread = values.std(axis=(1, 2))
-    thumbnails = (thumbnails - thumbnails.mean(axis=1, keepdims=True)) / (thumbnails.std(axis=1, keepdims=True) + 1)
-    edges = np.log1p(np.abs(np.diff(values, axis=2)).mean(axis=(1, 2)))
-    margin = rim_height(values.shape[1])
-    rim = (values[:, :margin].mean(axis=(1, 2)) + values[:, -margin:].mean(axis=(1, 2))) / 2
-    darkest = (values == values.min(axis=(1, 2), keepdims=True)).mean(axis=(1, 2))
-    figures = [
-        edges,
-        np.log1p(spread),
-        edges - np.log1p(spread),
-        values.mean(axis=(1, 2)) / 255,
-        rim / 255,
-        np.sqrt(darkest),
-        np.sqrt((values >= BRIGHT).mean(axis=(1, 2))),
-    ]
-    return np.column_stack([thumbnails, *figures]).astype(np.float32)
+    described: npt.NDArray = describe_values(images[..., 0].astype(np.float32), np)
+    return described.astype(np.float32)
 
 
-def cell_starts(size: int) -> npt.NDArray[np.int64]:
-    """Return where the cells of the thumbnail begin in an image of this side, pixels, `[16]`."""
-    return np.linspace(0, size, THUMBNAIL, endpoint=False).astype(np.int64)
+def describe_values(grey: Any, xp: Any) -> Any:
+    """Describe grey values, float32 `[n, size, size]`, `[n, 263]`, by NumPy (`xp`) or, in a graph, by `keras.ops`."""
+    size = grey.shape[1]
+    cells = _cell_means(size)
+    thumbnails = xp.transpose(xp.matmul(xp.transpose(xp.matmul(grey, cells), (0, 2, 1)), cells), (0, 2, 1))
+    thumbnails = xp.reshape(thumbnails, (-1, THUMBNAIL**2))
+    thumbnails = thumbnails - xp.mean(thumbnails, axis=1, keepdims=True)
+    deviation = xp.sqrt(xp.mean(xp.square(thumbnails), axis=1, keepdims=True))
+
+    def mean(values: Any) -> Any:
+        return xp.mean(values, axis=(1, 2), keepdims=True)[:, :, 0]
+
+    margin = max(1, round(EDGE * size))  # height of the strips at top and bottom
+    edges = xp.log(1 + mean(xp.abs(grey[:, :, 1:] - grey[:, :, :-1])))
+    spread = xp.log(1 + xp.sqrt(mean(xp.square(grey - mean(grey)[:, :, None]))))
+    rim = (mean(grey[:, :margin]) + mean(grey[:, size - margin :])) / 2
+    darkest = xp.equal(grey, xp.min(grey, axis=(1, 2), keepdims=True))
+    shares = [xp.sqrt(mean(xp.where(found, 1.0, 0.0))) for found in (darkest, xp.greater_equal(grey, BRIGHT))]
+    figures = [edges, spread, edges - spread, mean(grey) / 255, rim / 255, *shares]
+    return xp.concatenate([thumbnails / (deviation + 1), *figures], axis=1)
 
 
-def rim_height(size: int) -> int:
-    """Return the height of the strips at top and bottom of an image of this side, pixels."""
-    return max(1, round(EDGE * size))
-
-
-def _shrink(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the mean grey values of 16 x 16 cells, `[n, 16, 16]`."""
-    starts = cell_starts(values.shape[1])
-    counts = np.diff(np.append(starts, values.shape[1])).astype(np.float32)
-    sums = np.add.reduceat(np.add.reduceat(values, starts, axis=1), starts, axis=2)
-    return sums / (counts[:, None] * counts)
+def _cell_means(size: int) -> npt.NDArray[np.float32]:
+    """Return the matrix that takes a row of pixels to the means of its cells, `[size, 16]`."""
+    starts = np.linspace(0, size, THUMBNAIL, endpoint=False).astype(np.int64)
+    widths = np.diff(np.append(starts, size))
+    return np.repeat(np.diag(1 / widths), widths, axis=0).astype(np.float32)
 
 
 def fit_distance(training: Description, most: int) -> dict[str, Any]:
@@ -107,31 +100,23 @@ def fit_distance(training: Description, most: int) -> dict[str, Any]:
     }
 
 
-class Distance(NamedTuple):
-    """A fitted distance as arrays: `mean` and `scale` `[k]`, `components` `[q, k]`, `variances` `[q]`, `noise`."""
+def distances(description: Any, record: dict[str, Any], xp: Any = np) -> Any:
+    """Return the squared Mahalanobis distance of each image, `[n]`, from those of `fit_distance`.
 
-    mean: Floats
-    scale: Floats
-    components: Floats
-    variances: Floats
-    noise: float
-
-
-def unpack_distance(record: dict[str, Any]) -> Distance:
-    """Return the arrays that a record of `fit_distance` holds."""
-    mean, scale, variances = (_unpack(record[name]) for name in ("mean", "scale", "variances"))
-    components = _unpack(record["components"]).reshape(len(variances), len(mean))
-    return Distance(mean, scale, components, variances, record["noise"])
-
-
-def distances(description: Description, record: dict[str, Any]) -> Floats:
-    """Return the squared Mahalanobis distance of each image, `[n]`, from those of `fit_distance`."""
-    fitted = unpack_distance(record)
-    centred = (description.astype(np.float64) - fitted.mean) / fitted.scale
-    along = centred @ fitted.components.T
-    rest = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-    squared: Floats = (along**2 / fitted.variances).sum(axis=1) + rest / fitted.noise
-    return squared
+    Args:
+        description: Of images, `[n, k]`.
+        record: Of `fit_distance`.
+        xp: NumPy, which computes in float64, or, in a graph, `keras.ops`, in float32.
+    """
+    precision = np.float64 if xp is np else np.float32
+    packed = (record[name] for name in ("mean", "scale", "variances", "components"))
+    mean, scale, variances, components = (_unpack(text).astype(precision) for text in packed)
+    components = components.reshape(len(variances), len(mean))
+    centred = (description - mean) / scale
+    along = xp.matmul(centred, components.T)
+    # The rest is what is left without the components, not a difference of sums: that would be lost in float32.
+    rest = centred - xp.matmul(along, components)
+    return xp.sum(xp.square(along) / variances, axis=1) + xp.sum(xp.square(rest), axis=1) / record["noise"]
 
 
 def fit_range(training: dict[str, Description], validation: dict[str, Description]) -> dict[str, Any]:
@@ -149,33 +134,22 @@ def fit_range(training: dict[str, Description], validation: dict[str, Descriptio
         record = fit_distance(description, COMPONENTS[kind])
         unit = float(np.quantile(distances(validation[kind], record), 1 - OUTSIDE))
         parts[kind] = {**record, "unit": unit}
-    largest = np.max(list(relative_distances(validation, parts).values()), axis=0)
+    largest = range_distances(validation, {"parts": parts, "bound": 1.0}).max(axis=1)
     counts = {"train": len(next(iter(training.values()))), "val": len(largest)}
     return {"parts": parts, "bound": float(np.quantile(largest, 1 - OUTSIDE)), "outside": OUTSIDE, "fitted_on": counts}
 
 
-def judge_range(descriptions: dict[str, Description], image_range: dict[str, Any]) -> tuple[Floats, list[str]]:
-    """Tell which images are unlike the training images.
+def range_distances(descriptions: dict[str, Any], image_range: dict[str, Any], xp: Any = np) -> Any:
+    """Return the distances of images by kind, in bounds, `[n, kinds]`: above 1 in any, an image is out of range.
 
     Args:
         descriptions: By kind (`grey`, `features`), `[n, k]` each.
         image_range: The record of `fit_range`.
-
-    Returns:
-        The distance of each image, in bounds (above 1: out of range), `[n]`, and the reason: empty if in range.
+        xp: NumPy, or, in a graph, `keras.ops`.
     """
-    relative = relative_distances(descriptions, image_range["parts"])
-    kinds = list(relative)
-    stacked = np.stack([relative[kind] for kind in kinds])
-    distance = stacked.max(axis=0) / image_range["bound"]
-    largest = stacked.argmax(axis=0)
-    reasons = [REASONS[kinds[kind]] if beyond else "" for kind, beyond in zip(largest, distance > 1, strict=True)]
-    return distance, reasons
-
-
-def relative_distances(descriptions: dict[str, Description], parts: dict[str, Any]) -> dict[str, Floats]:
-    """Return the distances of each image by kind, in units of that kind, `[n]` each; the bound is one for all kinds."""
-    return {kind: distances(descriptions[kind], part) / part["unit"] for kind, part in parts.items()}
+    parts = {kind: image_range["parts"][kind] for kind in KINDS if kind in descriptions}
+    found = [distances(descriptions[kind], part, xp) / part["unit"] for kind, part in parts.items()]
+    return xp.stack(found, axis=1) / image_range["bound"]
 
 
 def _pack(values: npt.NDArray) -> str:
@@ -183,5 +157,5 @@ def _pack(values: npt.NDArray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
 
 
-def _unpack(text: str) -> Floats:
-    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float64)
+def _unpack(text: str) -> npt.NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), "<f4")

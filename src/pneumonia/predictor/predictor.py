@@ -16,9 +16,10 @@ from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
+from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
-from pneumonia.predictor.image_range import FEATURES, GREY, describe_grey, judge_range
+from pneumonia.predictor.image_range import FEATURES, GREY, KINDS, REASONS, describe_grey, range_distances
 from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
 
 COLUMNS = (
@@ -158,21 +159,35 @@ class Predictor:
         """Score decoded images, uint8 `[n, size, size, 1]`.
 
         Returns:
-            probability, calibrated_probability, decision, in_range and reason, `[n]` each.
+            probability, calibrated_probability, decision, in_range, reason and answer, `[n]` each.
         """
+        return self.judge(*self.measure(pixels, batch_size))
+
+    def measure(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> tuple[Floats, Floats]:
+        """Return the probability of decoded images, `[n]`, and their distances by `KINDS`, in bounds, `[n, 2]`."""
         outputs, features = forward(self._with_features, pixels, batch_size)
-        probability = outputs[:, 0].astype(np.float64)
-        positive = probability >= self.decision["threshold"]
-        distance, reasons = judge_range({GREY: describe_grey(pixels), FEATURES: features}, self.image_range)
-        inside = distance <= 1
-        names = np.array(self.class_names, dtype=object)
+        described = {GREY: describe_grey(pixels), FEATURES: features}
+        return outputs[:, 0].astype(np.float64), range_distances(described, self.image_range)
+
+    def judge(self, probability: Floats, distance: Floats) -> dict[str, npt.NDArray]:
+        """Calibrate and decide what `measure` found, as `judge_pixels` does; `answer` is the place in `answers`."""
+        positive = (probability >= self.decision["threshold"]).astype(np.int64)
+        inside = distance.max(axis=1) <= 1
+        answer = np.where(inside, positive, 2 + distance.argmax(axis=1))
+        decisions, reasons = (np.array(of_one, dtype=object) for of_one in zip(*answers(self.class_names), strict=True))
         return {
             "probability": probability,
             "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
-            "decision": np.where(inside, names[positive.astype(np.int64)], ""),
+            "decision": decisions[answer],
             "in_range": np.where(inside, YES, NO).astype(object),
-            "reason": np.array(reasons, dtype=object),
+            "reason": reasons[answer],
+            "answer": answer,
         }
+
+
+def answers(class_names: Sequence[str]) -> list[tuple[str, str]]:
+    """List what may be said of an image: a decision, or, out of range, no decision and the reason."""
+    return [*((name, "") for name in class_names), *(("", REASONS[kind]) for kind in KINDS)]
 
 
 def _find_model(folder: Path, version: str | None) -> Path:

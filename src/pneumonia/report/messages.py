@@ -144,20 +144,15 @@ def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: L
 
 
 def say_export(export_parity: dict[str, Any]) -> str:
-    """Say how far exported files are from the Keras model, and what 8 bits cost."""
+    """Say how far exported files are from the Keras model."""
     if failures := export_parity["failures"]:
         return f"Export: the files do not match the Keras model: {'; '.join(failures)}."
     records = [record for by_batch in export_parity["formats"].values() for record in by_batch.values()]
     largest = max(record["largest_difference"] for record in records)
-    n, int8 = max(record["n"] for record in records), export_parity["int8"]
-    cost = (
-        f"8 bits cost {say_number(int8['loss']['value'], 4)} of AUC on test ({say_interval(int8['loss'], 4)})."
-        if int8["written"]
-        else f"No 8-bit file was written: {int8['reason']}."
-    )
+    n = max(record["n"] for record in records)
     return (
         f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} validation and test images, and "
-        f"no decision changes. {cost}"
+        "no decision changes."
     )
 
 

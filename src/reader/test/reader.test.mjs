@@ -2,14 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { readDicom, windowing } from "../dicom.js";
 import { kind, refuseSize, sides } from "../files.js";
-import { calibrate, judge, results } from "../judge.js";
+import { judge, results } from "../judge.js";
 import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
 
-const MODEL = {
-  threshold: 0.5, class_names: ["NORMAL", "PNEUMONIA"],
-  calibration: { method: "logistic", slope: 2, intercept: 0 }, range: { kinds: ["grey", "features"], reasons: { grey: "odd grey", features: "odd features" } },
-};
+const MODEL = { threshold: 0.5, class_names: ["NORMAL", "PNEUMONIA"], answers: [{ decision: "NORMAL", reason: "" }, { decision: "PNEUMONIA", reason: "" }, { decision: "", reason: "odd" }] };
 
 test("resizing gives what Pillow gives", () => {
   const image = { grey: Uint8Array.from({ length: 7 * 5 }, (_, at) => (at * 37) % 256), width: 7, height: 5 };
@@ -49,23 +46,17 @@ test("the size of a JPEG is found behind other segments, and a cut one is damage
 });
 
 test("out of range there is no probability", () => {
-  const said = judge({ probability: [0.9], distance: [0.5, 1.2] }, MODEL);
+  const said = judge({ probability: [0.9], calibrated_probability: [0.8], answer: [2] }, MODEL);
   assert.equal(said.status, "out of range");
   assert.equal(said.probability, undefined);
-  assert.match(said.sentence, /odd features/);
-  assert.equal(judge({ probability: [0.9], distance: [Number.NaN, 0.1] }, MODEL).status, "out of range");
+  assert.match(said.sentence, /the image is odd/);
 });
 
-test("in range the decision is that of the probability and its threshold", () => {
-  assert.equal(judge({ probability: [0.5], distance: [0.1, 1] }, MODEL).decision, "PNEUMONIA");
-  assert.equal(judge({ probability: [0.49], distance: [0.1, 0.2] }, MODEL).decision, "NORMAL");
-});
-
-test("calibration follows its method", () => {
-  assert.ok(Math.abs(calibrate(0.8, { slope: 2, intercept: 0 }) - 16 / 17) < 1e-12);
-  const stairs = { method: "isotonic", x: [0.2, 0.4], y: [0.1, 0.5] };
-  assert.deepEqual([0.1, 0.9].map((value) => calibrate(value, stairs)), [0.1, 0.5]);
-  assert.ok(Math.abs(calibrate(0.3, stairs) - 0.3) < 1e-12);
+test("in range the decision and both probabilities are those of the graph", () => {
+  const said = judge({ probability: [0.5], calibrated_probability: [0.25], answer: [1] }, MODEL);
+  assert.deepEqual([said.decision, said.probability, said.calibrated], ["PNEUMONIA", 0.5, 0.25]);
+  assert.match(said.sentence, /own score is at or above the threshold of 0.50/);
+  assert.match(judge({ probability: [0.4], calibrated_probability: [0.2], answer: [0] }, MODEL).sentence, /NORMAL: its own score is below/);
 });
 
 test("a result without bounds is told without an interval", () => {

@@ -41,7 +41,7 @@ def to_grey(image: Image.Image) -> Image.Image:
 
 folder, table = Path(__file__).parent, csv.writer(sys.stdout)
 model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-session, how = onnxruntime.InferenceSession(folder / "model.onnx"), model["calibration"]
+session = onnxruntime.InferenceSession(folder / "model.onnx")
 table.writerow(["path", "probability", "calibrated_probability", "decision", "reason"])
 for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rglob("*.*")) if one.is_dir() else [one])]:
     try:
@@ -49,11 +49,7 @@ for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rgl
     except (AssertionError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         table.writerow([path, "", "", "", f"cannot be read: {error}"])
         continue
-    (probability,), (distance,) = session.run(["probability", "distance"], {"image": pixels})
-    said = float(probability[0])
-    kept = min(max(said, 1e-7), 1 - 1e-7)
-    log_odds = how.get("slope", 1) * np.log(kept / (1 - kept)) + how.get("intercept", 0)
-    calibrated = np.interp(kept, how["x"], how["y"]) if how["method"] == "isotonic" else 1 / (1 + np.exp(-log_odds))
-    reason = model["range"]["reasons"][model["range"]["kinds"][distance.argmax()]] if distance.max() > 1 else ""
-    answer = "" if reason else model["class_names"][int(said >= model["threshold"])]
-    table.writerow([path, said, float(calibrated), answer, reason])
+    outputs = session.run(["probability", "calibrated_probability", "answer"], {"image": pixels})
+    probability, calibrated, answer = (values.item() for values in outputs)
+    said = model["answers"][answer]
+    table.writerow([path, probability, calibrated, said["decision"], said["reason"]])

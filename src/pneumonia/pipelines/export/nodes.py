@@ -11,11 +11,10 @@ from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.predictor import Predictor
 
 
-def convert_model(split_manifest: pd.DataFrame, pixel_store: PixelStores, **trained: Any) -> dict[str, bytes]:
-    """Convert the model, with its range and its map inside, to every format: contents by path."""
+def convert_model(**trained: Any) -> dict[str, bytes]:
+    """Convert the model, with its decision, range and map inside, to every format: contents by path."""
     convert.check_extra()
-    store = open_pixels(pixel_store, trained["model_lineage"])
-    return convert.convert_model(Predictor.from_run(**trained), split_manifest, store)
+    return convert.convert_model(Predictor.from_run(**trained))
 
 
 def measure_parity(

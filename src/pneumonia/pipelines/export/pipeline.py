@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=convert_model,
-                inputs={name: name for name in ("split_manifest", "pixel_store", *TRAINED)},
+                inputs={name: name for name in TRAINED},
                 outputs="export_candidate",
                 name="convert_model",
             ),
