@@ -32,6 +32,8 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
+from pneumonia.split.leak_audit import audit_leaks
+from pneumonia.split.summary import count_data_flow, tabulate_split
 
 PROJECT = Path(__file__).parents[1]
 FILES = 2000
@@ -160,9 +162,9 @@ def run_stage(folder: Path) -> dict[str, float]:
     near_seconds = time.perf_counter() - near_begin
     manifest = nodes.split_images(index, rejected, near, parameters)
     tables = [
-        nodes.tabulate_split(manifest, parameters),
-        nodes.audit_leaks(index, manifest, near, parameters),
-        nodes.count_data_flow(source, index, near, manifest, parameters),
+        tabulate_split(manifest, parameters),
+        audit_leaks(index, manifest, near, parameters),
+        count_data_flow(source, index, near, manifest, parameters),
     ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = len(index) + len(duplicates) + sum(map(len, tables))

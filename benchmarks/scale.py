@@ -41,6 +41,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
+from pneumonia.split.leak_audit import audit_leaks
 
 PROJECT = Path(__file__).parents[1]
 COUNTS = (10_000, 100_000, 1_000_000)
@@ -101,7 +102,7 @@ def measure_here(folder: Path, count: int, near: bool) -> dict[str, Any]:
 
     def split() -> pd.DataFrame:
         manifest = nodes.split_images(index, rejected, nothing, ingest)
-        nodes.audit_leaks(index, manifest, nothing, ingest)
+        audit_leaks(index, manifest, nothing, ingest)
         return manifest
 
     manifest = timed("split", split)

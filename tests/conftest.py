@@ -216,6 +216,80 @@ def tiny_store(tiny_stores):
 
 
 @pytest.fixture(scope="session")
+def network():
+    """A small network of one convolution, for images of 32 px."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    image = keras.Input((32, 32, 1), name="image")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.Conv2D(8, 5, 4, activation="relu", name="features")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(1, activation="sigmoid", name="probability")(x))
+
+
+@pytest.fixture(scope="session")
+def lineage(network, tiny_store, tiny_manifest):
+    """What the small network was made from: the tiny images."""
+    from pneumonia.model.lineage import manifest_digest, weights_digest
+
+    return {
+        "manifest_sha256": manifest_digest(tiny_manifest),
+        "pixels": tiny_store.fingerprint,
+        "image_size": 32,
+        "resize": "squeeze",
+        "class_names": ["NORMAL", "PNEUMONIA"],
+        "weights_sha256": weights_digest(network),
+    }
+
+
+@pytest.fixture(scope="session")
+def decision(network):
+    """A threshold and a calibration that halves the log-odds."""
+    from pneumonia.model.lineage import weights_digest
+
+    return {
+        "weights_sha256": weights_digest(network),
+        "threshold": 0.5,
+        "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.0},
+        "fitted_on": {"split": "val", "n": 8, "n_groups": 8},
+    }
+
+
+@pytest.fixture(scope="session")
+def image_range(network, tiny_manifest, tiny_store):
+    """What the tiny images look like to the small network."""
+    from pneumonia.predictor.describing import fit_image_range
+
+    return fit_image_range(network, tiny_manifest, tiny_store, 16)
+
+
+@pytest.fixture(scope="session")
+def wide_range(image_range):
+    """A range that every image lies in."""
+    return {**image_range, "bound": 1e12}
+
+
+@pytest.fixture(scope="session")
+def trained_model(network, lineage, decision, wide_range):
+    """The small network with what belongs to it, as nodes take it."""
+    return {
+        "pneumonia_model": network,
+        "model_lineage": lineage,
+        "decision": decision,
+        "image_range": wide_range,
+        "run_context": {
+            "run_id": "R",
+            "environment": "local",
+            "command": "kedro run",
+            "versions": {"pneumonia_model": "V"},
+            "commit": None,
+            "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
 def copy_project(project):
     """Make a copy of the project without data, in which a test may run `kedro`."""
 

@@ -5,17 +5,21 @@ from PIL import Image
 
 from pneumonia.audits.external import (
     index_external,
-    mark_known,
     measure_attributes,
     measure_external,
     predict_external,
     recalibrate,
 )
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
+from pneumonia.base.parameters import (
+    EvaluationParameters,
+    ExternalParameters,
+    IngestParameters,
+    LabelsParameters,
+    PredictionParameters,
+)
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
-from pneumonia.predictor.reading import Reading, read_pixels
 
 DECISION = {
     "threshold": 0.5,
@@ -51,33 +55,27 @@ def predictions():
     )
 
 
-class OnlyReader:
-    """A predictor that reads images, and gives each a probability of one half."""
-
-    decision = DECISION
-
-    def predict(self, items, *, batch_size, limits, max_file_bytes):
-        read = read_pixels(items, Reading(32, "squeeze", limits, max_file_bytes))
-        said = {
-            "probability": 0.5,
-            "calibrated_probability": 0.5,
-            "in_range": "yes",
-            "reason": "",
-            "model_version": "V",
-        }
-        return pd.DataFrame([said] * len(read))
-
-
-def test_images_of_an_unusual_size_that_were_indexed_are_judged(tmp_path, default_parameters):
+def test_images_of_an_unusual_size_that_were_indexed_are_judged(tmp_path, default_parameters, trained_model):
     for label in ("NORMAL", "PNEUMONIA"):
         (tmp_path / label).mkdir()
         Image.effect_noise((28, 28), 50).save(tmp_path / label / "a.png")
+    ingest, labels, given = groups(default_parameters, min_side=28)
     source = ImageSource(str(tmp_path))
-    ingest = IngestParameters(**{**default_parameters["ingest"], "min_side": 28})
-    index = index_external(source, IndexCache(tmp_path / "cache"), ingest, external(default_parameters))
+    index = index_external(source, IndexCache(tmp_path / "cache"), ingest, labels, given)
 
-    judged = predict_external(OnlyReader(), source, index, "PNEUMONIA", 64)
-    assert judged[["label", "target", "decision"]].to_numpy().tolist() == [["NORMAL", 0, 1], ["PNEUMONIA", 1, 1]]
+    prediction = PredictionParameters(**default_parameters["prediction"])
+    judged = predict_external(source, index, ingest, prediction, **trained_model)
+    assert judged[["label", "target", "in_range"]].to_numpy().tolist() == [
+        ["NORMAL", 0, "yes"],
+        ["PNEUMONIA", 1, "yes"],
+    ]
+    assert judged["decision"].tolist() == (judged["probability"] >= 0.5).astype(int).tolist()
+
+
+def groups(default_parameters, **changes):
+    """The groups of parameters by which images are indexed."""
+    ingest = IngestParameters(**{**default_parameters["ingest"], **changes})
+    return ingest, LabelsParameters(**default_parameters["labels"]), external(default_parameters)
 
 
 def external(default_parameters, **changes):
@@ -138,36 +136,15 @@ def test_a_source_that_names_nothing_gives_an_empty_table(predictions, parameter
     assert measure_attributes(predictions.drop(columns=["sex", "age"]), DECISION, parameters).empty
 
 
-def index_of(labels, statuses):
-    return pd.DataFrame({"path": list("abcd"), "label": labels, "status": statuses, "reason": ""})
-
-
-def test_what_the_model_knows_is_taken_out_with_its_image():
-    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
-    known = pd.DataFrame({"path": ["a"], "known": ["train/x.jpeg"]})
-
-    marked = mark_known(index, known)
-    assert marked["status"].tolist() == ["known", "ok", "ok", "rejected"]
-    assert marked["reason"].tolist() == ["the model was trained or validated on it: train/x.jpeg", "", "", ""]
-
-
-def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():
-    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
-    with pytest.raises(UserError, match="needs usable images of both classes"):
-        mark_known(index, pd.DataFrame({"path": ["c"], "known": ["train/x.jpeg"]}))
-
-
 def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_path, tiny_images, default_parameters):
     contents = list(tiny_images.values())
     for number, name in enumerate(("NORMAL/00001281_000", "NORMAL/00001281_001", "PNEUMONIA/00001299_000")):
         path = tmp_path / "other" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(contents[number])
-    ingest = IngestParameters(**default_parameters["ingest"])
+    source, cache = ImageSource(str(tmp_path / "other")), IndexCache(tmp_path / "cache")
 
-    index = index_external(
-        ImageSource(str(tmp_path / "other")), IndexCache(tmp_path / "cache"), ingest, external(default_parameters)
-    )
+    index = index_external(source, cache, *groups(default_parameters))
 
     assert index["group"].tolist() == ["00001281", "00001281", "00001299"]
     assert index["label"].tolist() == ["NORMAL", "NORMAL", "PNEUMONIA"]
@@ -176,6 +153,5 @@ def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_p
 def test_images_without_labels_are_refused(tmp_path, tiny_images, default_parameters):
     (tmp_path / "some").mkdir()
     (tmp_path / "some/a.png").write_bytes(next(iter(tiny_images.values())))
-    ingest = IngestParameters(**default_parameters["ingest"])
     with pytest.raises(UserError, match="an external test needs labels"):
-        index_external(ImageSource(str(tmp_path)), IndexCache(tmp_path / "c"), ingest, external(default_parameters))
+        index_external(ImageSource(str(tmp_path)), IndexCache(tmp_path / "c"), *groups(default_parameters))

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.known_images import find_known, near_pairs
+from pneumonia.audits.known_images import find_known, mark_known, near_pairs
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import examine_image
 from pneumonia.pixels.request import PixelRequest
@@ -72,3 +73,22 @@ def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_pa
     assert found["known"].to_dict() == {"same.png": "train/0.png", "altered.png": "train/1.png"}
     assert found["same_bytes"].to_dict() == {"same.png": True, "altered.png": False}
     assert found.loc["altered.png", "correlation"] > 0.94
+
+
+def index_of(labels, statuses):
+    return pd.DataFrame({"path": list("abcd"), "label": labels, "status": statuses, "reason": ""})
+
+
+def test_what_the_model_knows_is_taken_out_with_its_image():
+    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
+    known = pd.DataFrame({"path": ["a"], "known": ["train/x.jpeg"]})
+
+    marked = mark_known(index, known)
+    assert marked["status"].tolist() == ["known", "ok", "ok", "rejected"]
+    assert marked["reason"].tolist() == ["the model was trained or validated on it: train/x.jpeg", "", "", ""]
+
+
+def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():
+    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
+    with pytest.raises(UserError, match="needs usable images of both classes"):
+        mark_known(index, pd.DataFrame({"path": ["c"], "known": ["train/x.jpeg"]}))

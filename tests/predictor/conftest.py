@@ -1,54 +1,7 @@
-"""A small network with the records that belong to it, made from the tiny images."""
+"""Images for a small network."""
 
 import numpy as np
 import pytest
-
-from pneumonia.model.lineage import weights_digest
-from pneumonia.predictor.describing import fit_image_range
-
-
-@pytest.fixture(scope="session")
-def network():
-    import keras
-
-    keras.utils.set_random_seed(3)
-    image = keras.Input((32, 32, 1), name="image")
-    x = keras.layers.Rescaling(1 / 255)(image)
-    x = keras.layers.Conv2D(8, 5, 4, activation="relu", name="features")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(image, keras.layers.Dense(1, activation="sigmoid", name="probability")(x))
-
-
-@pytest.fixture(scope="session")
-def lineage(network, tiny_store):
-    return {
-        "pixels": tiny_store.fingerprint,
-        "image_size": 32,
-        "resize": "squeeze",
-        "class_names": ["NORMAL", "PNEUMONIA"],
-        "weights_sha256": weights_digest(network),
-    }
-
-
-@pytest.fixture(scope="session")
-def decision(network):
-    return {
-        "weights_sha256": weights_digest(network),
-        "threshold": 0.5,
-        "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.0},
-        "fitted_on": {"split": "val", "n": 8, "n_groups": 8},
-    }
-
-
-@pytest.fixture(scope="session")
-def image_range(network, tiny_manifest, tiny_store):
-    return fit_image_range(network, tiny_manifest, tiny_store, 16)
-
-
-@pytest.fixture(scope="session")
-def wide_range(image_range):
-    """A range that every image lies in."""
-    return {**image_range, "bound": 1e12}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A trained model on labelled images from elsewhere: nothing is fitted there, everything is measured."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,24 @@ from pneumonia.audits import shortcuts
 from pneumonia.audits.rows import auc_row
 from pneumonia.audits.shortcut_audit import shortcut_row
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import EvaluationParameters, ExternalParameters, IngestParameters
+from pneumonia.base.parameters import (
+    EvaluationParameters,
+    ExternalParameters,
+    IngestParameters,
+    LabelsParameters,
+    PredictionParameters,
+)
 from pneumonia.images import index as image_index
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.metrics.thresholds import threshold_candidates
-from pneumonia.predictor.predictor import NO, YES, Predictor
-from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, Reading, read_pixels
+from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
+from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
 
 EXTERNAL = "external"
-KNOWN = "known"
 ATTRIBUTES = ("sex", "view", "device")
 AGE_EDGES = (0, 1, 6, 18, 40, 65, 200)  # years, the upper end not included
 AGE_BANDS = ("under 1 year", "1 to 5 years", "6 to 17 years", "18 to 39 years", "40 to 64 years", "65 years and over")
@@ -29,9 +35,13 @@ LEAST_SUBGROUP = 10  # images of each class; with fewer, no AUC
 
 
 def index_external(
-    source: ImageSource, cache: IndexCache, ingest: IngestParameters, external: ExternalParameters
+    external_images: ImageSource,
+    index_cache: IndexCache,
+    ingest: IngestParameters,
+    labels: LabelsParameters,
+    external: ExternalParameters,
 ) -> pd.DataFrame:
-    """Read every labelled image completely, as ingest does; surplus copies are marked.
+    """Read every image labelled by its folder or by a table completely, as ingest does; surplus copies are marked.
 
     Returns:
         The columns of the image index. Groups are read from file names by `external.group_patterns`, then by those
@@ -40,16 +50,16 @@ def index_external(
     Raises:
         UserError: If no image is in a folder of either class.
     """
+    source = with_labels(external_images, ingest, labels)
     patterns = (*external.group_patterns, *ingest.group_patterns)
     parameters = ingest.model_copy(update={"group_patterns": patterns})
-    labels = {file.label for file in source.listing.files}
-    if labels.isdisjoint(ingest.class_names):
+    if {file.label for file in source.listing.files}.isdisjoint(ingest.class_names):
         raise UserError(
             f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}: an external test "
             "needs labels. Without labels use kedro run --pipelines=prediction; other class names are set by "
             "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
         )
-    facts = image_index.examine_files(source, cache, parameters)
+    facts = image_index.examine_files(source, index_cache, parameters)
     return image_index.mark_duplicates(image_index.make_index(source, facts, parameters))
 
 
@@ -61,39 +71,12 @@ def list_items(source: ImageSource) -> dict[str, Item]:
     }
 
 
-def mark_known(index: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Exclude from the test the images that the model was trained or validated on.
-
-    Args:
-        index: The index of the images.
-        known: As `known_images.find_known` gives them.
-
-    Returns:
-        The index, with the status "known" and the model's image as the reason.
-
-    Raises:
-        UserError: If nothing else is left.
-    """
-    by_path = dict(zip(known["path"], known["known"], strict=True))
-    is_known = index["path"].isin(by_path.keys())
-    marked = index.copy()
-    marked.loc[is_known, "status"] = KNOWN
-    marked.loc[is_known, "reason"] = [
-        f"the model was trained or validated on it: {by_path[path]}" for path in index.loc[is_known, "path"]
-    ]
-    usable = marked[marked["status"] == image_index.OK]
-    if usable["label"].nunique() < 2:
-        counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
-        raise UserError(
-            f"An external test needs usable images of both classes; of {len(marked):,} files these remain: "
-            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
-            "validated on cannot test it."
-        )
-    return marked
-
-
 def predict_external(
-    predictor: Predictor, source: ImageSource, index: pd.DataFrame, positive: str, batch_size: int
+    external_images: ImageSource,
+    external_index: pd.DataFrame,
+    ingest: IngestParameters,
+    prediction: PredictionParameters,
+    **trained: Unpack[TrainedModel],
 ) -> pd.DataFrame:
     """Score the usable images with the frozen model, calibration and threshold.
 
@@ -101,11 +84,12 @@ def predict_external(
         path, group, label, target, sha256, probability, calibrated_probability, decision (1: positive, whether or
         not the image is in range), in_range, reason, model_version, and what else is known of an image.
     """
-    rows = index[index["status"] == image_index.OK].reset_index(drop=True)
-    items = list_items(source)
+    predictor = Predictor.from_run(**trained)
+    rows = external_index[external_index["status"] == image_index.OK].reset_index(drop=True)
+    items = list_items(external_images)
     said = predictor.predict(
         [items[path] for path in rows["path"]],
-        batch_size=batch_size,
+        batch_size=prediction.batch_size,
         limits=NO_LIMITS,
         max_file_bytes=NO_MAX_FILE_BYTES,
     )
@@ -113,13 +97,18 @@ def predict_external(
         first = said[said["probability"].isna()].iloc[0]
         raise UserError(f"{first['path']} changed since it was indexed ({first['reason']}). Run again.")
     extra = [name for name in ("age", *ATTRIBUTES) if name in rows.columns]
-    keys = rows[["path", "group", "label", "sha256", *extra]].assign(target=(rows["label"] == positive).astype(int))
+    keys = rows[["path", "group", "label", "sha256", *extra]].assign(
+        target=(rows["label"] == ingest.positive_class).astype(int)
+    )
     values = said[["probability", "calibrated_probability", "in_range", "reason", "model_version"]]
     return keys.join(values).assign(decision=(said["probability"] >= predictor.decision["threshold"]).astype(np.int64))
 
 
 def measure_external(
-    predictions: pd.DataFrame, decision: dict[str, Any], evaluation: EvaluationParameters, external: ExternalParameters
+    external_predictions: pd.DataFrame,
+    decision: dict[str, Any],
+    evaluation: EvaluationParameters,
+    external: ExternalParameters,
 ) -> dict[str, Any]:
     """Measure every metric of the evaluation with its interval, on all images and on those in range.
 
@@ -127,13 +116,13 @@ def measure_external(
         "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
         where a class is missing); "model_version"; "out_of_range" (share); "recalibrated" (None unless asked for).
     """
-    inside = predictions[predictions["in_range"] == YES]
+    inside = external_predictions[external_predictions["in_range"] == YES]
     return {
-        EXTERNAL: _measured(predictions, decision, evaluation),
+        EXTERNAL: _measured(external_predictions, decision, evaluation),
         "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
-        "model_version": str(predictions["model_version"].iloc[0]),
-        "out_of_range": float((predictions["in_range"] == NO).mean()),
-        "recalibrated": recalibrate(predictions, decision, evaluation) if external.recalibrate else None,
+        "model_version": str(external_predictions["model_version"].iloc[0]),
+        "out_of_range": float((external_predictions["in_range"] == NO).mean()),
+        "recalibrated": recalibrate(external_predictions, decision, evaluation) if external.recalibrate else None,
     }
 
 
@@ -174,7 +163,7 @@ def recalibrate(
 
 
 def measure_attributes(
-    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+    external_predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> pd.DataFrame:
     """Measure age bands, sexes, views and devices separately, if the source names them.
 
@@ -183,8 +172,8 @@ def measure_attributes(
         fewer than ten images of a class.
     """
     rows = []
-    for attribute, values in _attributes(predictions).items():
-        for value, part in predictions.groupby(values, sort=True, observed=True):
+    for attribute, values in _attributes(external_predictions).items():
+        for value, part in external_predictions.groupby(values, sort=True, observed=True):
             row: dict[str, Any] = {"attribute": attribute, "value": value}
             row |= dict.fromkeys(("auc", "auc_low", "auc_high", "sensitivity", "specificity"))
             if part["target"].value_counts().reindex([0, 1], fill_value=0).min() >= LEAST_SUBGROUP:
@@ -206,10 +195,10 @@ def _attributes(predictions: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def audit_external(
-    predictions: pd.DataFrame,
-    index: pd.DataFrame,
-    source: ImageSource,
-    how: Reading,
+    external_predictions: pd.DataFrame,
+    external_index: pd.DataFrame,
+    external_images: ImageSource,
+    model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Measure how well properties of files and borders alone distinguish the classes, compared with the network.
@@ -219,19 +208,19 @@ def audit_external(
         the network's, with paired bounds. Properties are scored by cross-validation over groups; none is where a class
         has fewer groups than folds.
     """
-    rows = [auc_row(shortcuts.Predictor.NETWORK, EXTERNAL, predictions, predictions["probability"].to_numpy())]
-    if not shortcuts.can_be_crossed(predictions):
+    said = external_predictions
+    rows = [auc_row(shortcuts.Predictor.NETWORK, EXTERNAL, said, said["probability"].to_numpy())]
+    if not shortcuts.can_be_crossed(said):
         return pd.DataFrame(rows)
-    items = list_items(source)
-    paths = predictions["path"]
+    items, paths, how = list_items(external_images), said["path"], reading_of(model_lineage)
     parts = [
         shortcuts.pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
         for start in range(0, len(paths), CHUNK)
     ]
-    files = shortcuts.file_features(index.set_index("path").loc[predictions["path"]]).reset_index(drop=True)
-    keys = predictions[["path", "target", "group"]].reset_index(drop=True)
+    files = shortcuts.file_features(external_index.set_index("path").loc[paths]).reset_index(drop=True)
+    keys = said[["path", "target", "group"]].reset_index(drop=True)
     features = pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
     for name in shortcuts.FEATURE_SETS:
         scores = shortcuts.cross_validated_scores(name, features, parameters.seed)
-        rows.append(shortcut_row(name, EXTERNAL, keys.assign(probability=scores), predictions))
+        rows.append(shortcut_row(name, EXTERNAL, keys.assign(probability=scores), said))
     return pd.DataFrame(rows)

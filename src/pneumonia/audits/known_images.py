@@ -1,20 +1,70 @@
 """Images that a model knows: those that it was trained or validated on, found again elsewhere."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pneumonia.audits.external import list_items
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import SIDE
+from pneumonia.images.index import OK
 from pneumonia.images.near_duplicates import correlate_details
-from pneumonia.model.predict import Pixels
-from pneumonia.pixels.store import PixelStore
-from pneumonia.predictor.reading import Item, Reading, read_pixels
+from pneumonia.images.source import ImageSource
+from pneumonia.model.lineage import check_lineage
+from pneumonia.model.predict import Pixels, open_pixels
+from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.predictor.reading import Item, Reading, read_pixels, reading_of
 
 KNOWN_SPLITS = ("train", "val")
 ROWS_AT_ONCE = 256  # hashes that are compared at once: bounds the memory
+KNOWN = "known"
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
+
+
+def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
+    """List the images that the model was trained, validated and tested on.
+
+    Returns:
+        path, sha256, split and perceptual_hash (empty where it is not known).
+
+    Raises:
+        UserError: If the manifest is not the model's.
+    """
+    check_lineage(model_lineage, split_manifest)
+    hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
+    known = split_manifest[["path", "sha256", "split"]]
+    return known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
+
+
+def refuse_known(
+    external_files: pd.DataFrame,
+    external_images: ImageSource,
+    known_images: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: IngestParameters,
+) -> pd.DataFrame:
+    """Take out of the test what the model was trained or validated on, found by bytes and by pixels.
+
+    Args:
+        external_files: The index of the images.
+        external_images: Where they are.
+        known_images: As `list_known` gives them.
+        pixel_store: Has the pixels of these.
+        model_lineage: How the pixels were decoded.
+        parameters: When two images are the same.
+
+    Raises:
+        UserError: If nothing else is left.
+    """
+    usable = external_files[external_files["status"] == OK]
+    store, how = open_pixels(pixel_store, model_lineage), reading_of(model_lineage)
+    found = find_known(usable, list_items(external_images), known_images, store, how, parameters)
+    return mark_known(external_files, found)
 
 
 def find_known(
@@ -82,6 +132,37 @@ def near_pairs(hashes: pd.Series, others: pd.Series, most_bits: int) -> npt.NDAr
 
 def _words(hashes: pd.Series) -> npt.NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), 4)
+
+
+def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Exclude from the test the images that the model was trained or validated on.
+
+    Args:
+        external_files: The index of the images.
+        found: As `find_known` gives them.
+
+    Returns:
+        The index, with the status "known" and the model's image as the reason.
+
+    Raises:
+        UserError: If nothing else is left.
+    """
+    by_path = dict(zip(found["path"], found["known"], strict=True))
+    is_known = external_files["path"].isin(by_path.keys())
+    marked = external_files.copy()
+    marked.loc[is_known, "status"] = KNOWN
+    marked.loc[is_known, "reason"] = [
+        f"the model was trained or validated on it: {by_path[path]}" for path in external_files.loc[is_known, "path"]
+    ]
+    usable = marked[marked["status"] == OK]
+    if usable["label"].nunique() < 2:
+        counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
+        raise UserError(
+            f"An external test needs usable images of both classes; of {len(marked):,} files these remain: "
+            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
+            "validated on cannot test it."
+        )
+    return marked
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.checksums import check_as_written, checksum_path
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
 from pneumonia.images.source import ImageSource
@@ -26,6 +27,16 @@ COLUMNS = (
     "path", "sha256", "probability", "calibrated_probability", "decision", "in_range", "reason", "model_version",
 )  # fmt: skip
 YES, NO = "yes", "no"
+
+
+class TrainedModel(TypedDict):
+    """A model and what belongs to it, as the catalog names them: what nodes that use a trained model are given."""
+
+    pneumonia_model: Model
+    model_lineage: dict[str, Any]
+    decision: dict[str, Any]
+    image_range: dict[str, Any]
+    run_context: dict[str, Any]
 
 
 class Predictor:
@@ -71,16 +82,11 @@ class Predictor:
         return cls(*(catalog.load(name) for name in names))
 
     @classmethod
-    def from_run(
-        cls,
-        pneumonia_model: Model,
-        model_lineage: dict[str, Any],
-        decision: dict[str, Any],
-        image_range: dict[str, Any],
-        run_context: dict[str, Any],
-    ) -> Self:
-        """Take the datasets of these names that a run gives to a node."""
-        return cls(pneumonia_model, model_lineage, decision, image_range, run_context["versions"]["pneumonia_model"])
+    def from_run(cls, **trained: Unpack[TrainedModel]) -> Self:
+        """Take what a run gives to a node."""
+        version = trained["run_context"]["versions"]["pneumonia_model"]
+        parts = (trained["model_lineage"], trained["decision"], trained["image_range"])
+        return cls(trained["pneumonia_model"], *parts, version)
 
     @classmethod
     def from_folder(cls, folder: str | Path = "data", version: str | None = None) -> Self:
@@ -188,6 +194,31 @@ class Predictor:
 def answers(class_names: Sequence[str]) -> list[tuple[str, str]]:
     """List what may be said of an image: a decision, or, out of range, no decision and the reason."""
     return [*((name, "") for name in class_names), *(("", REASONS[kind]) for kind in KINDS)]
+
+
+def predict_images(
+    new_images: ImageSource, ingest: IngestParameters, prediction: PredictionParameters, **trained: Unpack[TrainedModel]
+) -> pd.DataFrame:
+    """Score every image at an address; list unusable ones with the reason.
+
+    Args:
+        new_images: The images.
+        ingest: What an image may be.
+        prediction: The size of a batch.
+        trained: The model and what belongs to it.
+
+    Returns:
+        One row per image file, by path, with the columns `COLUMNS`.
+
+    Raises:
+        UserError: If there are no images, or lineage, decision or range belong to another model.
+    """
+    return Predictor.from_run(**trained).predict(
+        new_images,
+        batch_size=prediction.batch_size,
+        limits=Limits(ingest.min_side, ingest.max_pixels),
+        max_file_bytes=ingest.max_file_bytes,
+    )
 
 
 def _find_model(folder: Path, version: str | None) -> Path:

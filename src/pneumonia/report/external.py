@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits.external import EXTERNAL, KNOWN
+from pneumonia.audits.external import EXTERNAL
+from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference

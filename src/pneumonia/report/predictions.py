@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import PredictionParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.predictor.predictor import NO, YES
@@ -36,28 +37,32 @@ def choose_shown(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def draw_new_maps(
-    source: ImageSource, model: Model, lineage: Mapping[str, Any], predictions: pd.DataFrame, most: int
+    new_images: ImageSource,
+    pneumonia_model: Model,
+    model_lineage: Mapping[str, Any],
+    new_predictions: pd.DataFrame,
+    parameters: PredictionParameters,
 ) -> list[dict[str, Any]]:
     """Draw the chosen images; beside those in range, the map of what supports the positive class.
 
     Args:
-        source: Where the images are; they are read again.
-        model: The trained network.
-        lineage: Size and decoding of its images.
-        predictions: The predictions, one row per image.
-        most: How many to show.
+        new_images: Where the images are; they are read again.
+        pneumonia_model: The trained network.
+        model_lineage: Size and decoding of its images.
+        new_predictions: One row per image.
+        parameters: How many to show.
 
     Returns:
         The chosen rows as records, with `image` and `overlay` as data URIs; `overlay` is empty out of range.
     """
-    shown = choose_shown(predictions, most)
-    how = reading_of(lineage)
-    items = {item.path: item for item in items_of(source)}
+    shown = choose_shown(new_predictions, parameters.shown_images)
+    how = reading_of(model_lineage)
+    items = {item.path: item for item in items_of(new_images)}
     records = []
     for start in range(0, len(shown), MAPS_AT_ONCE):
         rows = shown.iloc[start : start + MAPS_AT_ONCE]
         pixels = read_pixels([items[path] for path in rows["path"]], how)
-        maps = grad_cam(model, pixels)
+        maps = grad_cam(pneumonia_model, pixels)
         for record, image, cam in zip(rows.to_dict("records"), pixels[..., 0], maps, strict=True):
             is_judged = record["in_range"] == YES
             drawn = {"image": webp_uri(image), "overlay": webp_uri(overlay(image, cam)) if is_judged else ""}

@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import BLANK
 from pneumonia.images.grouping import GROUPS_FILE, NO_ETIOLOGY, UNKNOWN_ETIOLOGY, group_of
 from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
+from pneumonia.images.source import ImageSource
 
 ALL = "all"
 GIVEN = "as given"
@@ -74,7 +76,7 @@ FLOW_LABELS = {
 }
 
 
-def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
+def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """Set the share of every split, class and etiology against the demanded one.
 
     Returns:
@@ -82,9 +84,9 @@ def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.
         of both, for test all images. `points_off` is their difference in percentage points. A published test is
         what it is: its demanded share is its share.
     """
-    has_published_test = bool((manifest["source_split"] == "test").any())
+    has_published_test = bool((split_manifest["source_split"] == "test").any())
     strata = [(ALL, ALL), *((label, ALL) for label in parameters.class_names)]
-    pairs = manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
+    pairs = split_manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
     # A class without any known etiology has no strata: they would repeat the class.
     known = pairs.groupby("label")["etiology"].transform(
         lambda names: set(names) - {NO_ETIOLOGY, UNKNOWN_ETIOLOGY} != set()
@@ -92,7 +94,7 @@ def summarize_split(manifest: pd.DataFrame, parameters: IngestParameters) -> pd.
     strata += [(row.label, row.etiology) for row in pairs[known].itertuples() if row.etiology != NO_ETIOLOGY]
     rows: list[dict[str, Any]] = []
     for label, etiology in strata:
-        images = manifest[manifest["label"].isin([label]) | (label == ALL)]
+        images = split_manifest[split_manifest["label"].isin([label]) | (label == ALL)]
         images = images[images["etiology"].isin([etiology]) | (etiology == ALL)]
         rows.extend(_shares(images, label, etiology, has_published_test, parameters))
     table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
@@ -120,38 +122,39 @@ def _shares(
 
 
 def count_data_flow(
-    listing: Listing,
-    index: pd.DataFrame,
+    chest_xrays: ImageSource,
+    image_index: pd.DataFrame,
     near_duplicates: pd.DataFrame,
-    manifest: pd.DataFrame,
-    patterns: Sequence[str],
+    split_manifest: pd.DataFrame,
+    parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Account for every file, from the source to the splits.
+    """Account for every file that was found, from the source to the splits.
 
     Args:
-        listing: What the source holds.
-        index: One row per image file.
+        chest_xrays: The source.
+        image_index: One row per image file.
         near_duplicates: Pairs of images that resemble each other.
-        manifest: One row per image that is used.
-        patterns: The patterns of file names that give groups.
+        split_manifest: One row per image that is used.
+        parameters: The patterns of file names that give groups.
 
     Returns:
         Columns step (a `FlowStep`), part (which split, class or kind of junk), images (or files, or pairs, as the step
-        says) and note. The three fates of the files found add up
-        to them; what the manifest holds and what was left out of it add up to the usable ones.
+        says) and note. The fates of the files found add up to them; what the manifest holds and what was left out of
+        it add up to the usable ones.
+
+    Raises:
+        UserError: If the files at the source have changed since they were indexed.
     """
+    index, manifest, listing = image_index, split_manifest, _indexed_listing(chest_xrays, image_index)
     fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED, LEFT_OUT)}
-    usable = index[index["status"] == OK]
+    usable, found_in = index[index["status"] == OK], index["source_split"].value_counts().sort_index()
     blank = int(usable["reason"].str.contains(BLANK, regex=False).sum())
     alone = int((usable["group"] == usable["path"]).sum())
-    patients = 0 if GROUPS_FILE in listing.side_files else _count_patients(usable, patterns)
+    patients = _count_patients(usable, listing, parameters.group_patterns)
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
     steps: list[tuple[FlowStep, str, int, str]] = [
         (FlowStep.FOUND, "", len(listing.files), "archive junk not among them"),
-        *(
-            (FlowStep.FOUND_IN, str(name), count, "")
-            for name, count in index["source_split"].value_counts().sort_index().items()
-        ),
+        *((FlowStep.FOUND_IN, str(name), count, "") for name, count in found_in.items()),
         (FlowStep.USABLE, "", fates[OK], ""),
         (FlowStep.DUPLICATE, "", fates[DUPLICATE], "surplus copies, byte for byte"),
         (FlowStep.REJECTED, "", fates[REJECTED], "each with its reason in the list"),
@@ -175,7 +178,19 @@ def count_data_flow(
     return pd.DataFrame(steps, columns=["step", "part", "images", "note"])
 
 
-def _count_patients(usable: pd.DataFrame, patterns: Sequence[str]) -> int:
-    """Count the images whose group is neither that of their name nor their own path."""
+def _indexed_listing(source: ImageSource, index: pd.DataFrame) -> Listing:
+    listing = source.listing
+    if len(listing.files) != len(index):
+        raise UserError(
+            f"{len(listing.files):,} image files are at {source.address}, but {len(index):,} were indexed: "
+            "files were added or removed in the meantime. Run again: kedro run --pipelines=ingest."
+        )
+    return listing
+
+
+def _count_patients(usable: pd.DataFrame, listing: Listing, patterns: Sequence[str]) -> int:
+    """Count the images whose group is neither that of their name nor their own path, nor from a file of groups."""
+    if GROUPS_FILE in listing.side_files:
+        return 0
     pairs = zip(usable["path"], usable["group"], strict=True)
     return sum(group not in (path, group_of(path, patterns, None)) for path, group in pairs)

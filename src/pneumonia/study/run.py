@@ -15,7 +15,6 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.base.study_parameters import NONE
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import OK
-from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest
@@ -76,8 +75,8 @@ def find_external(
     """
     if address == NONE:
         return None
-    source = with_labels(ImageSource(address), parameters.ingest, parameters.labels)
-    index = index_external(source, cache, parameters.ingest, parameters.external)
+    source = ImageSource(address)
+    index = index_external(source, cache, parameters.ingest, parameters.labels, parameters.external)
     rows = index[index["status"] == OK]
     shared = rows[rows["sha256"].isin(split_manifest["sha256"])]
     if len(shared):

@@ -3,7 +3,7 @@ import pytest
 
 from pneumonia.base.parameters import ImbalanceParameters
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
-from pneumonia.pipelines.imbalance.nodes import count_classes, weigh_classes
+from pneumonia.split.classes import count_classes, weigh_classes
 
 # Train: 4 NORMAL of 3 groups, 12 PNEUMONIA of 2 groups. Val: 1 and 3. Test: 2 and 2.
 MANIFEST = pd.DataFrame(

@@ -19,8 +19,8 @@ from pneumonia.images.index import COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import figures, nodes
 from pneumonia.split.contract import ManifestContract
-from pneumonia.split.leak_audit import SplitBy
-from pneumonia.split.summary import FlowStep
+from pneumonia.split.leak_audit import SplitBy, audit_leaks
+from pneumonia.split.summary import FlowStep, count_data_flow, tabulate_split
 
 
 def csv(table):
@@ -273,7 +273,7 @@ def test_train_images_of_a_group_in_test_are_left_out_and_counted(write_folder, 
         ["train/PNEUMONIA/person60_bacteria_8.jpeg"],
         ["train/PNEUMONIA/person60_bacteria_8.jpeg", "train/PNEUMONIA/person60_virus_9.jpeg"],
     ]
-    flow = nodes.count_data_flow(ImageSource(str(folder)), *by_number, delivered()).set_index("step")["images"]
+    flow = count_data_flow(ImageSource(str(folder)), *by_number, delivered()).set_index("step")["images"]
     assert flow[FlowStep.TEST_GROUP] == 2
     assert flow[FlowStep.USED] == flow[FlowStep.USABLE] - 2
 
@@ -339,7 +339,7 @@ def test_every_group_with_a_near_duplicate_of_a_test_image_is_left_out(write_fol
 
     left_out = set(table["path"]) - set(manifest["path"])
     assert left_out == {f"train/NORMAL/IM-000{n}-000{k}.jpeg" for n in (0, 7) for k in (1, 2, 9)}
-    audit = nodes.audit_leaks(table, manifest, near, delivered()).set_index(["split_by", "sides", "unit"])
+    audit = audit_leaks(table, manifest, near, delivered()).set_index(["split_by", "sides", "unit"])
     assert audit.loc[(SplitBy.MANIFEST, "train and test", "near"), "on_both_sides"] == 0
     assert audit.loc[(SplitBy.FOLDERS, "train and test", "near"), ["on_both_sides", "images"]].tolist() == [2, 1]
 
@@ -369,7 +369,7 @@ def test_by_image_near_duplicates_are_only_reported(write_folder, split, with_co
 
 
 def test_the_table_sets_shares_against_demands(write_folder, split, published, delivered):
-    table = nodes.tabulate_split(split(write_folder(published))[2], delivered())
+    table = tabulate_split(split(write_folder(published))[2], delivered())
 
     assert table.iloc[0].to_dict() == {
         "split": "train", "label": "all", "etiology": "all", "images": 26, "groups": 14, "of_images": 34,
@@ -380,7 +380,7 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
 
 
 def test_the_figure_names_every_split_and_stratum(write_folder, split, published, delivered):
-    figure = figures.draw_split(nodes.tabulate_split(split(write_folder(published))[2], delivered()))
+    figure = figures.draw_split(tabulate_split(split(write_folder(published))[2], delivered()))
 
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["train", "val", "test"]
@@ -400,7 +400,7 @@ def test_the_figure_names_every_split_and_stratum(write_folder, split, published
 
 def audit_of(split, folder, delivered, **changes):
     table, near, manifest = split(folder, **changes)
-    audit = nodes.audit_leaks(table, manifest, near, delivered(**changes))
+    audit = audit_leaks(table, manifest, near, delivered(**changes))
     return audit.set_index(["split_by", "sides", "unit"]).sort_index()
 
 
@@ -459,7 +459,7 @@ def test_every_file_is_accounted_for(write_folder, split, published, delivered):
     }
     folder = write_folder(published | odd)
 
-    table = nodes.count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1), delivered())
+    table = count_data_flow(ImageSource(str(folder)), *split(folder, max_rejected=0.1), delivered())
 
     flow = table.set_index("step")["images"]
     fates = [FlowStep.FOUND, FlowStep.USABLE, FlowStep.DUPLICATE, FlowStep.REJECTED, FlowStep.SUM]
@@ -474,7 +474,7 @@ def test_an_image_of_one_grey_level_gets_a_note_and_is_counted(write_folder, spl
     folder = write_folder(published | blank)
 
     tables = split(folder)
-    table = nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered())
+    table = count_data_flow(ImageSource(str(folder)), *tables, delivered())
 
     notes = tables[0].set_index("path")["reason"]
     assert notes[notes != ""].to_dict() == {"train/NORMAL/IM-0007-0001.jpeg": "blank: one grey level"}
@@ -487,7 +487,7 @@ def test_images_that_a_table_or_a_header_gives_a_patient_are_counted(write_folde
     index, near, manifest = split(folder)
     told = index.assign(group=index["group"].where(index.index > 2, "patient 7"))
 
-    flow = nodes.count_data_flow(ImageSource(str(folder)), told, near, manifest, delivered())
+    flow = count_data_flow(ImageSource(str(folder)), told, near, manifest, delivered())
 
     assert flow.set_index("step")["images"][FlowStep.PATIENT] == 3
 
@@ -513,7 +513,7 @@ def test_every_member_of_a_zip_with_confusable_names_is_listed_and_counted(tmp_p
     raw = write_zip(tmp_path / "odd.zip", published, odd)
 
     tables = split(tmp_path / "odd.zip", max_rejected=0.2)
-    table = nodes.count_data_flow(ImageSource(str(tmp_path / "odd.zip")), *tables, delivered())
+    table = count_data_flow(ImageSource(str(tmp_path / "odd.zip")), *tables, delivered())
 
     assert tables[0]["path"].is_unique
     assert len(tables[0]) == raw - 2 == 40
@@ -532,7 +532,7 @@ def test_a_name_with_a_line_break_and_one_that_spells_it_are_both_listed_and_cou
     folder = write_folder(published | odd)
 
     tables = split(folder, max_rejected=0.1)
-    flow = nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered()).set_index("step")["images"]
+    flow = count_data_flow(ImageSource(str(folder)), *tables, delivered()).set_index("step")["images"]
 
     assert flow[FlowStep.FOUND] == len(list(folder.rglob("*.jpeg"))) == 38
     found = tables[0].set_index("path")["status"]
@@ -548,7 +548,7 @@ def test_files_that_came_after_the_index_are_noticed(write_folder, split, publis
     write_folder({"train/NORMAL/IM-0999-0001.jpeg": b"new"})
 
     with pytest.raises(UserError, match=r"37 image files are at .* but 36 were indexed"):
-        nodes.count_data_flow(ImageSource(str(folder)), *tables, delivered())
+        count_data_flow(ImageSource(str(folder)), *tables, delivered())
 
 
 GROUPS = st.lists(

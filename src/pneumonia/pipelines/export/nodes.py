@@ -1,6 +1,6 @@
 """Nodes that convert a model, compare the files with it, and write those that passed."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -8,17 +8,20 @@ from pneumonia.export import contract, convert, parity
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.store import PixelStores
-from pneumonia.predictor.predictor import Predictor
+from pneumonia.predictor.predictor import Predictor, TrainedModel
 
 
-def convert_model(**trained: Any) -> dict[str, bytes]:
+def convert_model(**trained: Unpack[TrainedModel]) -> dict[str, bytes]:
     """Convert the model, with its decision, range and map inside, to every format: contents by path."""
     convert.check_extra()
     return convert.convert_model(Predictor.from_run(**trained))
 
 
 def measure_parity(
-    export_candidate: dict[str, bytes], split_manifest: pd.DataFrame, pixel_store: PixelStores, **trained: Any
+    export_candidate: dict[str, bytes],
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    **trained: Unpack[TrainedModel],
 ) -> dict[str, Any]:
     """Compare the files with the Keras model on all validation and test images."""
     check_lineage(trained["model_lineage"], split_manifest)
@@ -32,7 +35,7 @@ def complete_export(
     metrics: dict[str, Any],
     run_record: dict[str, Any],
     external_records: dict[str, Any],
-    **trained: Any,
+    **trained: Unpack[TrainedModel],
 ) -> dict[str, bytes]:
     """Add contract and script to files that passed the parity check.
 

@@ -3,8 +3,9 @@
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.export.nodes import complete_export, convert_model, measure_parity
+from pneumonia.predictor.predictor import TrainedModel
 
-TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
+TRAINED = tuple(TrainedModel.__annotations__)
 COMPLETED_BY = ("export_candidate", "export_parity", "metrics", "run_record", "external_records")
 
 

@@ -2,19 +2,18 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
-from pneumonia.pipelines.external.nodes import (
+from pneumonia.audits.external import (
     audit_external,
     index_external,
-    list_known,
     measure_attributes,
     measure_external,
     predict_external,
-    refuse_known,
-    write_external_report,
 )
+from pneumonia.audits.known_images import list_known, refuse_known
+from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
+from pneumonia.predictor.predictor import TrainedModel
+from pneumonia.report.external import write_external_report
 
-TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
 REPORTED = (
     "external_index",
     "external_predictions",
@@ -68,7 +67,7 @@ def create_pipeline() -> Pipeline:
                     "external_index": "external_index",
                     "ingest": "params:ingest",
                     "prediction": "params:prediction",
-                    **{name: name for name in TRAINED},
+                    **{name: name for name in TrainedModel.__annotations__},
                 },
                 outputs="external_predictions",
                 name="predict_external",

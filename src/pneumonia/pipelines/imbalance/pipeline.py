@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
-from pneumonia.pipelines.imbalance.nodes import count_classes, weigh_classes
+from pneumonia.split.classes import count_classes, weigh_classes
 
 
 def create_pipeline() -> Pipeline:

@@ -11,7 +11,7 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
     """Draw the images of every split, and how far val is from its target share.
 
     Args:
-        split_table: As `summarize_split` returns it.
+        split_table: As `tabulate_split` returns it.
     """
     from pneumonia.report.style import SERIES, SPLIT_COLOURS, new_figure, row_axes
 

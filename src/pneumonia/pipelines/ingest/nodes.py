@@ -1,4 +1,4 @@
-"""Nodes of the ingest pipeline."""
+"""Nodes of the ingest pipeline that are more than one function of the domain."""
 
 import logging
 
@@ -12,7 +12,7 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
 from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, with_labels
 from pneumonia.images.source import ImageSource
-from pneumonia.split import leak_audit, manifest, summary
+from pneumonia.split.manifest import make_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -109,43 +109,7 @@ def split_images(
         UserError: If more than `max_rejected` of all images were rejected, or the demands cannot be met.
     """
     refuse_too_many_rejected(rejected_images, len(image_index), parameters)
-    return manifest.make_manifest(image_index, near_duplicates, parameters)
-
-
-def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
-    """Count images and groups of each split, class and etiology, and their deviation from the target share."""
-    return summary.summarize_split(split_manifest, parameters)
-
-
-def audit_leaks(
-    image_index: pd.DataFrame,
-    split_manifest: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
-    parameters: IngestParameters,
-) -> pd.DataFrame:
-    """Count groups and images on both sides of this split, of a split by images, and of the published folders."""
-    return leak_audit.audit_leaks(image_index, split_manifest, near_duplicates, parameters)
-
-
-def count_data_flow(
-    chest_xrays: ImageSource,
-    image_index: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
-    split_manifest: pd.DataFrame,
-    parameters: IngestParameters,
-) -> pd.DataFrame:
-    """Account for every file that was found, from the source to the splits.
-
-    Raises:
-        UserError: If the files at the source have changed since they were indexed.
-    """
-    listing = chest_xrays.listing
-    if len(listing.files) != len(image_index):
-        raise UserError(
-            f"{len(listing.files):,} image files are at {chest_xrays.address}, but {len(image_index):,} were indexed: "
-            "files were added or removed in the meantime. Run again: kedro run --pipelines=ingest."
-        )
-    return summary.count_data_flow(listing, image_index, near_duplicates, split_manifest, parameters.group_patterns)
+    return make_manifest(image_index, near_duplicates, parameters)
 
 
 def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters) -> None:

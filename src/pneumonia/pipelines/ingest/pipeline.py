@@ -3,6 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.ingest import figures, nodes
+from pneumonia.split.leak_audit import audit_leaks
+from pneumonia.split.summary import count_data_flow, tabulate_split
 
 
 def create_pipeline() -> Pipeline:
@@ -30,20 +32,20 @@ def create_pipeline() -> Pipeline:
                 name="split_images",
             ),
             Node(
-                nodes.tabulate_split,
+                tabulate_split,
                 inputs=["split_manifest", "params:ingest"],
                 outputs="split_table",
                 name="tabulate_split",
             ),
             Node(figures.draw_split, inputs="split_table", outputs="split_figure", name="draw_split"),
             Node(
-                nodes.audit_leaks,
+                audit_leaks,
                 inputs=["image_index", "split_manifest", "near_duplicates", "params:ingest"],
                 outputs="leak_audit",
                 name="audit_leaks",
             ),
             Node(
-                nodes.count_data_flow,
+                count_data_flow,
                 inputs=["chest_xrays", "image_index", "near_duplicates", "split_manifest", "params:ingest"],
                 outputs="data_flow",
                 name="count_data_flow",

@@ -2,9 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from pneumonia.pipelines.prediction.nodes import draw_new_maps, predict_images, write_prediction_report
-
-TRAINED = ("pneumonia_model", "model_lineage", "decision", "image_range", "run_context")
+from pneumonia.predictor.predictor import TrainedModel, predict_images
+from pneumonia.report.predictions import draw_new_maps, write_prediction_report
 
 
 def create_pipeline() -> Pipeline:
@@ -17,7 +16,7 @@ def create_pipeline() -> Pipeline:
                     "new_images": "new_images",
                     "ingest": "params:ingest",
                     "prediction": "params:prediction",
-                    **{name: name for name in TRAINED},
+                    **{name: name for name in TrainedModel.__annotations__},
                 },
                 outputs="new_predictions",
                 name="predict_images",
