@@ -114,8 +114,11 @@ def test_an_address_whose_package_is_missing_names_the_package(ingested):
     [
         ("--pipelines=trainig", "Error: There is no pipeline trainig. Did you mean training?"),
         ("--pipeline=trainig", "Error: There is no pipeline trainig. Did you mean training?"),
-        ("--tags=trainig", "Error: --tags: there is no tag trainig in the default run. Did you mean"),
-        ("--load-versions=split:2026", "Error: There is no dataset split to load a version of. Did you mean split"),
+        ("--tags=trainig", "Error: --tags: there is no trainig in the default run. Did you mean"),
+        (
+            "--load-versions=split:2026",
+            "Error: --load-versions: there is no split in the default run. Did you mean",
+        ),
     ],
 )
 def test_a_misspelt_name_ends_a_run_in_a_sentence(project, option, message):
@@ -134,7 +137,7 @@ def test_a_broken_parameters_file_ends_a_run_in_a_sentence(tmp_path, copy_projec
     ended = kedro(folder, "run", "--pipelines=ingest")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith(
-        f"Error: {folder}/conf/local/parameters.yml is not YAML at line 2: "
+        f"Error: {folder}/conf/local/parameters.yml cannot be read at line 2: "
     )
     assert "Traceback" not in ended.stdout + ended.stderr
 

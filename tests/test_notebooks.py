@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kedro.framework.cli.jupyter import jupyter as kedro_jupyter
-from tests.conftest import kedro
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 # What the last line of a cell begins with if the cell shows a picture.
@@ -59,27 +57,6 @@ def test_a_notebook_asks_for_no_kernel_of_one_machine(path):
 def test_a_notebook_says_that_this_is_no_medical_device(path):
     first = "".join(json.loads(path.read_text())["cells"][0]["source"])
     assert "research software, not a medical device" in " ".join(first.split())
-
-
-@pytest.mark.parametrize(
-    ("command", "package"), [("lab", "jupyterlab"), ("notebook", "notebook"), ("setup", "ipykernel")]
-)
-def test_jupyter_without_its_package_ends_in_a_sentence(project, monkeypatch, command, package):
-    monkeypatch.setattr("pneumonia.cli.find_spec", lambda name: None)
-
-    ended = kedro(project, "jupyter", command, "--env=demo")
-
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"Error: kedro jupyter {command} needs {package}, which is not installed. Install")
-    assert 'pip install -c constraints.txt -e ".[notebooks]"' in ended.stderr
-    assert "None" not in ended.stdout + ended.stderr
-
-
-def test_jupyter_with_its_package_is_left_to_kedro(project, monkeypatch):
-    monkeypatch.setattr("pneumonia.cli.find_spec", lambda name: name)
-    monkeypatch.setattr(kedro_jupyter.commands["lab"], "callback", lambda *args, **kwargs: print("opened"))
-
-    assert kedro(project, "jupyter", "lab").stdout == "opened\n"
 
 
 @pytest.mark.slow

@@ -3,17 +3,20 @@
 import contextlib
 import os
 import sys
-import tarfile
 
-from kedro.config import MissingConfigException, OmegaConfigLoader
+from click import ClickException
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run
 from kedro.framework.project import LOGGING, configure_project
 
-from pneumonia.datasets.command import INSTALLED
+from pneumonia.runs.configuration import PlainConfigLoader
+from pneumonia.runs.errors import INSTALLED
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what `kedro run` would run, without a checkout.
+    """Run what `kedro run` would run, without a checkout, and log as logging.yml of the configuration says.
+
+    Kedro itself seeks that file in `conf` of the current folder alone.
 
     Args:
         arguments: Options of `kedro run`; if None, those of the command line.
@@ -22,18 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
     configure_project("pneumonia")
     conf_source = run.make_context(INSTALLED, [*given], resilient_parsing=True).params["conf_source"]
     if conf_source and "KEDRO_LOGGING_CONFIG" not in os.environ:
-        _log_as_configured(conf_source)
+        with contextlib.suppress(MissingConfigException, ClickException):  # the run itself reports a damaged archive
+            LOGGING.configure(PlainConfigLoader(conf_source, config_patterns={"logging": ["logging.yml"]})["logging"])
     run.main(given, prog_name=INSTALLED)
-
-
-def _log_as_configured(conf_source: str) -> None:
-    """Log as logging.yml of the configuration says, which Kedro seeks in `conf` of the current folder alone."""
-    try:
-        loader = OmegaConfigLoader(conf_source, config_patterns={"logging": ["logging.yml"]})
-    except (tarfile.TarError, EOFError, OSError) as error:
-        sys.exit(f"Error: {conf_source} cannot be read ({error}). Copy the archive of the configuration again.")
-    with contextlib.suppress(MissingConfigException):
-        LOGGING.configure(loader["logging"])
 
 
 if __name__ == "__main__":

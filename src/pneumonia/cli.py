@@ -1,40 +1,20 @@
 """Commands of this project besides Kedro's own: `kedro versions list` and `kedro versions prune`."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.jupyter import jupyter as kedro_jupyter
 from kedro.framework.cli.utils import env_option
 
-from pneumonia.datasets.errors import plainly
+from pneumonia.runs.errors import plainly
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# What each of Kedro's commands for notebooks imports.
-_OF_JUPYTER = {"lab": "jupyterlab", "notebook": "notebook", "setup": "ipykernel"}
 
 
 @click.group(name="pneumonia")
 def cli() -> None:
     """Commands of this project."""
-
-
-@cli.group(commands=kedro_jupyter.commands, help=kedro_jupyter.help)
-@click.pass_context
-@plainly
-def jupyter(context: click.Context) -> None:
-    """Refuse Kedro's commands for notebooks without their packages: Kedro itself would say no more than `None`."""
-    from pneumonia.base.errors import UserError
-
-    package = _OF_JUPYTER.get(context.invoked_subcommand or "")
-    if package and find_spec(package) is None:
-        raise UserError(
-            f"kedro jupyter {context.invoked_subcommand} needs {package}, which is not installed. Install JupyterLab: "
-            'pip install -c constraints.txt -e ".[notebooks]", and start kedro jupyter lab.'
-        )
 
 
 @cli.group()
@@ -47,7 +27,7 @@ def versions() -> None:
 @plainly
 def list_versions(env: str | None) -> None:
     """Show each saved version with its size, the newest first."""
-    from pneumonia.datasets.versions import summarise_versions
+    from pneumonia.runs.pruning import summarise_versions
 
     found, _ = _find(env)
     if found.empty:
@@ -66,8 +46,8 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
     """Remove what killed runs left, and old versions except run records and what a remaining version was made from."""
     from pneumonia.base.errors import UserError
     from pneumonia.base.files import find_leftovers
-    from pneumonia.datasets.run_versions import outputs_by_stage
-    from pneumonia.datasets.versions import choose_removable, remove, size_of, summarise_versions
+    from pneumonia.runs.pinning import outputs_by_stage
+    from pneumonia.runs.pruning import choose_removable, remove, size_of, summarise_versions
 
     found, root = _find(env)
     old = choose_removable(found, keep, outputs_by_stage())
@@ -98,7 +78,7 @@ def _find(env: str | None) -> "tuple[pd.DataFrame, Path]":
     from kedro.io import CatalogConfigResolver
     from kedro.utils import find_kedro_project
 
-    from pneumonia.datasets.versions import find_versions
+    from pneumonia.runs.pruning import find_versions
 
     project = find_kedro_project(Path.cwd())
     bootstrap_project(project)

@@ -1,29 +1,24 @@
 """What happens around every run: parameters are checked, the run is recorded, errors are stated plainly."""
 
-import difflib
 import errno
 import logging
 import os
+import shlex
 import sys
-import tarfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
-from pydantic import ValidationError
 
-from pneumonia.base.addresses import hide_credentials
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
-from pneumonia.base.quiet import start_tensorflow
-from pneumonia.datasets.command import this_command
-from pneumonia.datasets.errors import plainly
-from pneumonia.datasets.run_versions import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
-from pneumonia.model.networks import check_name
+from pneumonia.base.startup import start_tensorflow
+from pneumonia.runs.errors import command_to_run, plainly
+from pneumonia.runs.parameter_check import check_parameters
+from pneumonia.runs.pinning import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
 
 logger = logging.getLogger(__name__)
 
@@ -56,41 +51,8 @@ class ParametersHook:
     @hook_impl
     @plainly
     def after_context_created(self, context: Any) -> None:
-        """Check all parameters as merged from the files and ``--params``.
-
-        Raises:
-            UserError: Naming each wrong key, the value given, and the nearest right key; or an environment or a network
-                that does not exist.
-        """
-        try:
-            given = context.config_loader["parameters"]
-        except MissingConfigException as error:
-            conf = Path(context.config_loader.conf_source)
-            known = _environments(conf)
-            advice = (
-                f"Known: {', '.join(known)}."
-                if "base" in known
-                else "Name the folder or archive of the configuration by --conf-source=PATH."
-            )
-            raise UserError(
-                f"There is no environment {context.config_loader.env or 'local'} in {conf}. {advice}"
-            ) from error
-        try:
-            parameters = Parameters.model_validate(given)
-        except ValidationError as error:
-            problems = "\n".join(f"  {_explain(problem, given)}" for problem in error.errors())
-            raise UserError(
-                f"These parameters are invalid; nothing was run:\n{problems}\n"
-                "See conf/base/parameters*.yml for the keys, their units and defaults."
-            ) from error
-        check_name(parameters.model.name)
-        address = context.config_loader.runtime_params.get("images") or context.config_loader["globals"]["images"]
-        if parameters.images != str(address):
-            raise UserError(
-                f"The parameter images is {hide_credentials(parameters.images)!r}, but the images are read from "
-                f"{hide_credentials(str(address))!r}. "
-                "Set it by --params=images=PATH, or in conf/local/globals.yml, not in a parameters file."
-            )
+        """Check all parameters as merged from the files and ``--params``."""
+        check_parameters(context.config_loader)
 
 
 class RunContextHook:
@@ -200,41 +162,6 @@ def _is_of_no_user_error(_: logging.LogRecord) -> bool:
     return not any(isinstance(cause, UserError) for cause in _causes(sys.exc_info()[1]))
 
 
-def _environments(conf: Path) -> list[str]:
-    """Name the environments of a configuration, which is a folder or the archive that `kedro package` makes."""
-    if conf.is_dir():
-        return sorted(folder.name for folder in conf.iterdir() if folder.is_dir())
-    if not conf.is_file() or not tarfile.is_tarfile(conf):
-        return []
-    with tarfile.open(conf) as archive:
-        folders = [PurePosixPath(member.name) for member in archive if member.isdir()]
-    return sorted(folder.name for folder in folders if len(folder.parts) == 2)
-
-
-def _explain(problem: Any, given: dict[str, Any]) -> str:
-    """Put one problem that pydantic found in words: key, what is wrong, what was given."""
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    if key == "images":
-        return f"images: must be a path; a number is written as ./2024 (given: {problem['input']!r})"
-    if problem["type"] == "extra_forbidden":
-        siblings = _keys_of(location[:-1])
-        nearest = difflib.get_close_matches(location[-1], siblings, n=1)
-        hint = f"did you mean {'.'.join([*location[:-1], nearest[0]])}?" if nearest else f"known: {siblings}"
-        return f"{key}: no such parameter; {hint}"
-    if problem["type"] == "missing":
-        return f"{key}: missing"
-    return f"{key}: {problem['msg']} (given: {problem['input']!r})"
-
-
-def _keys_of(location: list[str]) -> list[str]:
-    """Return the keys that a group of parameters has."""
-    group: Any = Parameters
-    for part in location:
-        group = group.model_fields[part].annotation
-    return sorted(getattr(group, "model_fields", {}))
-
-
 def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
     """Name the command that makes a dataset, if a registered pipeline does."""
     for pipeline_name in ("training", "evaluation"):
@@ -259,6 +186,6 @@ def _describe_start(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
     return {
         "run_id": run_params["run_id"],
         "environment": run_params.get("env") or "local",
-        "command": hide_credentials(this_command()),
+        "command": hide_credentials(shlex.join([*command_to_run().removesuffix(" run").split(), *sys.argv[1:]])),
         "versions": versions,
     }

@@ -4,10 +4,10 @@ import os
 import sys
 import warnings
 
-from pneumonia.base.file_names import tell_encoding_problem
-from pneumonia.datasets.configuration import PlainConfigLoader
-from pneumonia.datasets.session import PlainSession
+from pneumonia.base.startup import tell_encoding_problem
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
+from pneumonia.runs.configuration import PlainConfigLoader
+from pneumonia.runs.selection import PlainSession
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
 if problem := tell_encoding_problem():

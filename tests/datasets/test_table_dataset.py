@@ -64,7 +64,7 @@ def test_a_save_that_is_killed_between_checksum_and_table_leaves_the_former_vers
         else:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("pneumonia.base.checksums.write_whole", killed)
+    monkeypatch.setattr("pneumonia.base.files.write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v2")).save(TABLE)
 

@@ -360,7 +360,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 
 
 def test_a_lock_that_nobody_gives_back_is_not_waited_for_without_end(stores, monkeypatch):
-    monkeypatch.setattr("pneumonia.base.locks.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("pneumonia.base.files.LONGEST_WAIT", 0.1)
     folder = stores.folder_of(SIZE, "squeeze")
     folder.mkdir(parents=True)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.base.checksums import write_with_checksum
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import write_with_checksum
 from pneumonia.images.source import ImageSource
 from pneumonia.model.predict import predict_stored
 from pneumonia.predictor.predictor import COLUMNS, Predictor

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, their checksums, and folders with one writer at a time."""
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -10,12 +11,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from pneumonia.base.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 # Prefix of unfinished files and folders. A killed process leaves them behind; no reader takes them for finished ones.
 PART = ".pneumonia-part-"
 # Seconds without a change after which no process can still be writing them.
 ABANDONED_AFTER = 3600.0
+# How long to wait for another run, in seconds: on a file system without locks, a killed run leaves its lock behind.
+LONGEST_WAIT = 3600.0
 
 
 @contextmanager
@@ -112,6 +119,67 @@ def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksum_path(path: Path) -> Path:
+    """Return the path of a file's checksum."""
+    return path.with_name(path.name + ".sha256")
+
+
+def write_with_checksum(path: Path, content: bytes) -> None:
+    """Write the checksum, as `sha256sum --check` reads it, then the file, so that no newest file lacks its checksum."""
+    write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+    write_whole(path, content)
+
+
+def check_as_written(path: Path) -> None:
+    """Refuse a file that has changed since it was written.
+
+    Raises:
+        UserError: If the checksum is missing or is not that of the file.
+    """
+    beside = checksum_path(path)
+    if not beside.is_file():
+        raise UserError(
+            f"{path} has no checksum, so it cannot be checked for damage. If you trust it: "
+            f"sha256sum {path.name} > {beside.name} (in its folder)."
+        )
+    said = beside.read_bytes().split()[:1]
+    if said != [sha256_of_file(path).encode()]:
+        raise UserError(
+            f"{path} has changed since it was written: it was truncated or edited. Remove its version folder and run "
+            f"again, or, if you edited it on purpose: sha256sum {path.name} > {beside.name}."
+        )
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, after waiting for it; the folder is made.
+
+    Raises:
+        UserError: If it is held for too long, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("Waiting for another writer of %s.", folder)
+            lock.acquire(timeout=LONGEST_WAIT)
+    except Timeout as error:
+        raise UserError(
+            f"Another run has kept {folder} locked for over {LONGEST_WAIT / 60:.0f} minutes. Wait until it ends; if no "
+            f"run is active, remove {lock.lock_file} and run again."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"Could not write to {folder}: {error.strerror or error}. Fix the permissions and run again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _sync_folder(folder: Path) -> None:

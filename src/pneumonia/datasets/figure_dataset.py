@@ -9,7 +9,7 @@ from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import ImagePreview
 
 from pneumonia.base.files import write_whole
-from pneumonia.datasets.errors import plainly
+from pneumonia.runs.errors import plainly
 
 
 class FigureDataset(AbstractVersionedDataset[Any, bytes]):

@@ -7,7 +7,7 @@ from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
 from pneumonia.base.files import write_whole_folder
-from pneumonia.datasets.errors import plainly
+from pneumonia.runs.errors import plainly
 
 
 class FolderDataset(AbstractVersionedDataset[dict[str, bytes], Path]):

@@ -6,8 +6,8 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 
 from pneumonia.base.files import whole_file
-from pneumonia.datasets.errors import plainly
 from pneumonia.model.predict import load_model
+from pneumonia.runs.errors import plainly
 
 
 class ModelDataset(AbstractVersionedDataset[Any, Any]):

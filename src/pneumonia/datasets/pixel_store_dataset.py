@@ -6,9 +6,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.errors import plainly
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PART_IMAGES, PixelStores
+from pneumonia.runs.errors import plainly
 
 
 class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):

@@ -6,9 +6,9 @@ from typing import Any
 
 from kedro_datasets.json import JSONDataset
 
-from pneumonia.base.checksums import check_as_written, checksum_path, write_with_checksum
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.errors import plainly
+from pneumonia.base.files import check_as_written, checksum_path, write_with_checksum
+from pneumonia.runs.errors import plainly
 
 
 class RecordDataset(JSONDataset):

@@ -6,7 +6,7 @@ from kedro.io import AbstractDataset
 from kedro.utils import load_obj
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.errors import plainly
+from pneumonia.runs.errors import plainly
 
 
 class ServiceDataset(AbstractDataset[NoReturn, Any]):

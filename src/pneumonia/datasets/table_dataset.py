@@ -7,8 +7,8 @@ import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 from pandas.api.types import is_object_dtype, is_string_dtype
 
-from pneumonia.base.checksums import check_as_written, write_with_checksum
-from pneumonia.datasets.errors import plainly
+from pneumonia.base.files import check_as_written, write_with_checksum
+from pneumonia.runs.errors import plainly
 
 # Columns whose values are text whatever they look like: a group may be called 447, a class 0 or NA.
 TEXT_COLUMNS = (

@@ -8,7 +8,7 @@ from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
 from pneumonia.base.files import write_whole
-from pneumonia.datasets.errors import plainly
+from pneumonia.runs.errors import plainly
 
 # kedro-viz reads _a_ as emphasis, even in preformatted text; this character looks the same.
 LOW_LINE = "\N{MODIFIER LETTER LOW MACRON}"

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.errors import plainly
 from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.runs.errors import plainly
 
 
 class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.quiet import held_back_stderr
+from pneumonia.base.startup import held_back_stderr
 from pneumonia.export.graph import IMAGE, OUTPUTS, complete_graph
 from pneumonia.predictor.predictor import Predictor
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.base.quiet import held_back_stderr
+from pneumonia.base.startup import held_back_stderr
 from pneumonia.export.convert import ONNX, SAVED_MODEL, Files
 from pneumonia.export.graph import IMAGE
 

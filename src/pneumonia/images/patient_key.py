@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import write_whole
-from pneumonia.base.locks import only_writer
+from pneumonia.base.files import only_writer, write_whole
 
 # Replaces the key file: two machines with the same key give the same groups.
 ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"

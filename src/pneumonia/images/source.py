@@ -7,8 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from uuid import uuid4
 
-from pneumonia.base.addresses import hide_credentials
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
 

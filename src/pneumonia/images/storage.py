@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Protocol
 
-from pneumonia.base.addresses import hide_credentials
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images import medmnist
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import Member, name_problem, printable

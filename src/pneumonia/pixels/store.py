@@ -19,8 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import sha256_of_file, whole_file, write_whole
-from pneumonia.base.locks import only_writer
+from pneumonia.base.files import only_writer, sha256_of_file, whole_file, write_whole
 from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.request import PixelRequest, decode_all
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Model
-from pneumonia.base.checksums import check_as_written, checksum_path
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import check_as_written, checksum_path
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from pneumonia.base.addresses import hide_all_credentials
+from pneumonia.base.errors import hide_all_credentials
 from pneumonia.model.lineage import class_names, manifest_digest
 
 

@@ -111,7 +111,7 @@ def run_task(job: Job) -> dict[str, Any]:
 
 
 def _train_and_judge(job: Job) -> dict[str, Any]:
-    from pneumonia.base.quiet import start_tensorflow
+    from pneumonia.base.startup import start_tensorflow
     from pneumonia.model.hardware import prepare_devices
 
     start_tensorflow()

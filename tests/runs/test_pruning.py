@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART
-from pneumonia.datasets.versions import choose_removable, find_versions, remove, summarise_versions
+from pneumonia.runs.pruning import choose_removable, find_versions, remove, summarise_versions
 
 CATALOG = {
     "split_manifest": {"filepath": "data/split_manifest.csv", "versioned": True},
@@ -186,7 +186,7 @@ def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path
 
 def test_what_cannot_be_removed_is_named(saved, monkeypatch):
     from pneumonia import cli
-    from pneumonia.datasets import versions
+    from pneumonia.runs import pruning
 
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
@@ -194,7 +194,7 @@ def test_what_cannot_be_removed_is_named(saved, monkeypatch):
     add_model(saved, "e")
     (saved / "data/run_record.json/d/run_record.json").write_text(json.dumps({"versions": {}}))
     monkeypatch.setattr(cli, "_find", lambda env: (find_versions(CATALOG, saved), saved))
-    monkeypatch.setattr(versions.shutil, "rmtree", refuse)
+    monkeypatch.setattr(pruning.shutil, "rmtree", refuse)
     result = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
 
     assert result.exit_code == 1

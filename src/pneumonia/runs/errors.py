@@ -1,14 +1,17 @@
 """The error that a user can act on, as Kedro and its command line understand it."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TypeVar
 
 from click import ClickException
 from kedro.io import DatasetError
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.command import as_started
+
+INSTALLED = "python -m pneumonia"
 
 Result = TypeVar("Result")
 
@@ -22,7 +25,7 @@ class PlainError(UserError, ClickException, DatasetError):  # type: ignore[misc]
 
 
 def plainly(call: Callable[..., Result]) -> Callable[..., Result]:
-    """Let a function that Kedro calls raise each `UserError` as a `PlainError`."""
+    """Let a function that Kedro calls raise each `UserError` as a `PlainError`, with the command that was used."""
 
     @wraps(call)
     def called(*args: object, **kwargs: object) -> Result:
@@ -31,6 +34,11 @@ def plainly(call: Callable[..., Result]) -> Callable[..., Result]:
         except PlainError:
             raise
         except UserError as error:
-            raise PlainError(as_started(error.message)) from error.__cause__
+            raise PlainError(error.message.replace("kedro run", command_to_run())) from error.__cause__
 
     return called
+
+
+def command_to_run() -> str:
+    """Return what starts runs here: `kedro run` in a checkout, `python -m pneumonia` where the package is installed."""
+    return INSTALLED if Path(sys.argv[0]).parts[-2:] == ("pneumonia", "__main__.py") else "kedro run"

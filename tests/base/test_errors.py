@@ -1,6 +1,6 @@
 import pytest
 
-from pneumonia.base.addresses import hide_all_credentials, hide_credentials
+from pneumonia.base.errors import hide_all_credentials, hide_credentials
 
 
 @pytest.mark.parametrize(
