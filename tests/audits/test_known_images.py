@@ -9,9 +9,10 @@ from pneumonia.audits.known_images import find_known, mark_known, near_pairs
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import examine_image
+from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Reading
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
-from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Item, Reading
+from pneumonia.predictor.reading import Item
 
 
 def test_all_pairs_within_the_bits_are_found_and_no_other():

@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-import runpy
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.images.test_dicom import make as make_dicom
 from tests.pipelines.ingest.faulty_images import IMAGES
 
 from pneumonia.base.errors import UserError
@@ -18,7 +18,7 @@ from pneumonia.export.contract import complete, find_external
 from pneumonia.export.convert import ONNX
 from pneumonia.export.parity import measure_parity
 from pneumonia.model.lineage import weights_digest
-from pneumonia.pixels.decoding import decode_image
+from pneumonia.predictor.reading import Item
 
 RATE = {"value": 0.9, "low": 0.8, "high": 0.95}
 METRICS = {"auc": RATE, "sensitivity": RATE, "specificity": RATE, "accuracy": RATE, "n": 8, "n_groups": 7}
@@ -100,7 +100,7 @@ def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(cont
 
 
 def test_every_file_stands_in_the_contract_with_its_checksum(contract, exported, parity):
-    assert set(contract["sha256"]) == set(exported) - {"model.json", "predict.py"}
+    assert set(contract["sha256"]) == set(exported) - {"model.json"}
     assert contract["sha256"][ONNX] == parity["sha256"][ONNX]
 
 
@@ -127,99 +127,89 @@ def test_the_newest_test_of_this_model_elsewhere_is_found():
     assert find_external(records, "c") is None
 
 
-def judge(folder, *paths):
+def run_script(folder, *paths, cwd="/"):
     """Run the script in a process of its own, in another folder."""
     command = [sys.executable, folder / "predict.py", *paths]
-    done = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=True)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def judge(folder, *paths):
+    done = run_script(folder, *paths)
+    assert done.returncode == 0, done.stderr
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
-def test_the_script_has_fewer_than_sixty_lines(exported):
-    assert exported["predict.py"].decode().count("\n") < 60
-
-
-def test_the_script_says_what_the_predictor_says(folder, predictor, tiny_images, tmp_path):
-    for number, content in enumerate(tiny_images.values()):
-        (tmp_path / f"{number:02}.png").write_bytes(content)
-    Image.fromarray(np.tile(np.uint8([0, 255]), (32, 16))).save(tmp_path / "stripes.png")
-    (tmp_path / "text.jpeg").write_bytes(b"no image")
-
-    said = judge(folder, tmp_path)
-    expected = predictor.predict(tmp_path)
-
-    assert [row["path"] for row in said] == [str(tmp_path / path) for path in expected["path"]]
-    assert [row["decision"] for row in said] == expected["decision"].tolist()
-    assert [row["reason"] for row in said][:-1] == expected["reason"].tolist()[:-1]
-    assert said[-1]["reason"].startswith("cannot be read: ")
-    for name in ("probability", "calibrated_probability"):
-        assert [float(row[name]) for row in said[:-1]] == pytest.approx(expected[name].tolist()[:-1], abs=1e-5)
-    assert {row["decision"] for row in said} == {"NORMAL", "PNEUMONIA", ""}
-    assert said[-2]["reason"].startswith("unlike the training images")
-
-
-def test_the_script_lists_what_it_cannot_read_and_goes_on(folder, tmp_path):
-    ramp = np.arange(-40, 984).reshape(32, 32)
-    for name, values in {
-        "a float": np.float32(ramp / 1000),
-        "b negative": np.int32(ramp),
-        "c deep": np.int32(100 * ramp + 4000),
-        "f whole": np.int32(64 * ramp + 2560),
-    }.items():
-        Image.fromarray(values).save(tmp_path / f"{name}.tiff")
-    (tmp_path / "d bomb.jpeg").write_bytes(IMAGES["frame of 65,535 pixels.jpeg"][1])
-    (tmp_path / "e colourless.png").write_bytes(IMAGES["palette that is missing.png"][1])
-
-    *unread, read = judge(folder, tmp_path)
-    reasons = [row["reason"].removeprefix("cannot be read: ") for row in unread]
-    assert {row["probability"] for row in unread} == {""}
-    assert reasons[:3] == [
-        "mode F, -0.03999999910593033 to 0.9829999804496765: store 8 or 16 bits, unsigned",
-        "mode I, -40 to 983: store 8 or 16 bits, unsigned",
-        "mode I, 0 to 102300: store 8 or 16 bits, unsigned",
-    ]
-    assert "decompression bomb" in reasons[3]
-    assert len(reasons) == 5
-    assert 0 < float(read["probability"]) < 1
-
-
 @pytest.fixture(scope="module")
-def read_image(folder):
-    """The script's own function; without images on its command line it judges none."""
-    return runpy.run_path(str(folder / "predict.py"))["read_image"]
+def odd_files(tiny_images, tmp_path_factory):
+    """Images, DICOM files without a suffix, and whatever else lies in a folder."""
+    folder = tmp_path_factory.mktemp("odd")
+    files = {f"{number:02}.png": content for number, content in enumerate(list(tiny_images.values())[:10])}
+    stripes = io.BytesIO()
+    Image.fromarray(np.tile(np.uint8([0, 255]), (32, 16))).save(stripes, "PNG")
+    files |= {"stripes.png": stripes.getvalue(), "IM00001": make_dicom(), "deep/1.2.3.4": make_dicom(Modality="CT")}
+    files |= {"DICOMDIR": b"\0" * 400, ".hidden": b"", "notes.txt": b"text", "=1+1.png": files["00.png"]}
+    for name, content in (files | {name: data for name, (_, data) in IMAGES.items()}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
 
 
-def photograph(mode, size, form, **how):
-    values = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 4)).astype(np.uint8)
-    image = (
-        Image.fromarray(values, "RGBA") if mode != "I;16" else Image.fromarray(values[..., 0].astype(np.uint16) * 15)
-    )
-    content = io.BytesIO()
-    (image if mode == "I;16" else image.convert(mode)).save(content, form, **how)
-    return content.getvalue()
+def test_the_script_says_of_every_file_what_the_predictor_says(folder, predictor, odd_files):
+    paths = sorted(path for path in odd_files.rglob("*") if path.is_file())
+    expected = predictor.predict([Item(str(path), path.read_bytes) for path in paths])
+
+    said = judge(folder, odd_files)
+
+    assert [row["path"] for row in said] == [str(path) for path in paths]
+    for name in ("sha256", "decision", "reason"):
+        assert [row[name] for row in said] == expected[name].tolist()
+    for name in ("probability", "calibrated_probability"):
+        scored = expected[name].dropna()
+        assert [float(said[row][name]) for row in scored.index] == pytest.approx(scored.tolist(), abs=1e-5)
+        assert len(scored) == sum(row[name] != "" for row in said)
+    assert {row["decision"] for row in said} == {"NORMAL", "PNEUMONIA", ""}
+    assert {row["path"].removeprefix(f"{odd_files}/") for row in said} >= {
+        "IM00001",
+        "deep/1.2.3.4",
+        "DICOMDIR",
+        ".hidden",
+    }
+    assert "not a radiograph: other modality" in {row["reason"] for row in said}
+    assert not list(folder.rglob("__pycache__"))
 
 
-def turned(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
+def test_no_cell_of_the_scripts_table_is_a_formula(folder, odd_files, tmp_path):
+    (tmp_path / "-1.png").write_bytes((odd_files / "00.png").read_bytes())
+    done = run_script(folder, "-1.png", cwd=tmp_path)
+    assert done.stdout.splitlines()[1].startswith("'-1.png,")
 
 
-@pytest.mark.parametrize("resize", ["squeeze", "pad", "crop"])
+def test_the_script_gives_a_missing_file_a_row(folder, tmp_path):
+    (row,) = judge(folder, tmp_path / "nowhere.png")
+    assert row["reason"] == "cannot be read: No such file or directory"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("name", "content", "said"),
     [
-        photograph("L", (301, 203), "JPEG"),
-        photograph("RGB", (517, 1033), "JPEG"),
-        photograph("L", (200, 90), "JPEG", exif=turned(6)),
-        photograph("RGBA", (47, 61), "PNG"),
-        photograph("LA", (47, 61), "PNG"),
-        photograph("I;16", (90, 40), "PNG"),
-        photograph("P", (64, 33), "PNG"),
+        ("model.onnx", b"other", "is not the file that model.json describes. Export it again."),
+        ("model.onnx", None, "cannot be read ("),
+        ("model.json", b"{", "cannot be read ("),
+        ("model.json", b"[]", "cannot be read ("),
+        ("pneumonia/base/formulas.py", None, "The package pneumonia.base.formulas is missing."),
     ],
-    ids=["grey JPEG", "colour JPEG", "turned JPEG", "transparent", "transparent grey", "12 bits", "palette"],
 )
-def test_the_script_decodes_as_the_pixel_store_does(read_image, tmp_path, content, resize):
-    path = tmp_path / "image"
-    path.write_bytes(content)
+def test_the_script_says_what_is_wrong_with_its_model(exported, odd_files, tmp_path, name, content, said):
+    write_whole_folder(tmp_path / "exported", exported)
+    path = tmp_path / "exported" / name
+    path.write_bytes(content) if content is not None else path.unlink()
 
-    np.testing.assert_array_equal(read_image(path, 32, resize)[0, ..., 0], decode_image(content, 32, resize))
+    done = run_script(tmp_path / "exported", odd_files)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_script_says_how_to_call_it(folder):
+    assert run_script(folder).stderr.startswith("Name images or folders: python predict.py")

@@ -16,8 +16,9 @@ from pneumonia.images.near_duplicates import correlate_details
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import Pixels, open_pixels
+from pneumonia.pixels.one_image import Reading
 from pneumonia.pixels.store import PixelStore, PixelStores
-from pneumonia.predictor.reading import Item, Reading, read_pixels, reading_of
+from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
 KNOWN_SPLITS = ("train", "val")
 ROWS_AT_ONCE = 256  # hashes that are compared at once: bounds the memory

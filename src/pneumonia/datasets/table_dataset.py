@@ -8,6 +8,7 @@ from kedro_datasets.pandas import CSVDataset
 from pandas.api.types import is_object_dtype, is_string_dtype
 
 from pneumonia.base.files import check_as_written, write_with_checksum
+from pneumonia.base.formulas import FORMULA_STARTS
 from pneumonia.runs.errors import plainly
 
 # Columns whose values are text whatever they look like: a group may be called 447, a class 0 or NA.
@@ -16,10 +17,6 @@ TEXT_COLUMNS = (
     "source_split", "split_by", "sides", "sha256", "perceptual_hash", "mode", "status", "kind", "reason", "note",
     "part", "rule", "step", "treatment", "unit", "age", "sex", "view", "device", "in_range", "model_version", "recipe",
 )  # fmt: skip
-
-# First characters that make Excel, LibreOffice and Google Sheets compute a cell (OWASP, "CSV injection"), and the
-# apostrophe that prevents it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 
 
 class TableDataset(CSVDataset):

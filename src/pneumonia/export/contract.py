@@ -1,9 +1,10 @@
 """What a program must know to use an exported model: the file `model.json` beside it."""
 
+import ast
 import json
 from collections.abc import Mapping
 from importlib import metadata
-from importlib.resources import files as package_files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ import numpy.typing as npt
 
 from pneumonia.export.convert import ONNX, Files
 from pneumonia.export.graph import ANSWER, CALIBRATED, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
-from pneumonia.export.parity import check_parity
+from pneumonia.export.parity import check_parity, digests
 from pneumonia.export.running import open_exported
 from pneumonia.model.lineage import check_weights
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
 from pneumonia.report.provenance import Source, say_population, source_of
 
-CONTRACT, SCRIPT = "model.json", "predict.py"  # the script is src/pneumonia/export/templates/predict.py
+CONTRACT, SCRIPT = "model.json", "predict.py"
+PACKAGE = Path(__file__).parents[1]
 FORMAT = 2
 RESULTS = ("auc", "sensitivity", "specificity")
 PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow")
@@ -75,6 +77,7 @@ def complete(
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
     check_weights(run_record["model"], predictor.model, "run_record")
+    script = script_files()
     contract = {
         "format": FORMAT,
         **_describe_tensors(files, predictor.image_size),
@@ -84,12 +87,36 @@ def complete(
         "trained_on": say_training_images(run_record),
         "lineage": {name: run_record["model"][name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
-        "sha256": export_parity["sha256"],
+        "sha256": {**export_parity["sha256"], **digests(script)},
         "licence": metadata.metadata("pneumonia")["License-Expression"],
         "notice": NOTICE,
     }
-    script = package_files("pneumonia.export").joinpath("templates", SCRIPT).read_bytes()
-    return {**files, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode(), SCRIPT: script}
+    return {**files, **script, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode()}
+
+
+def script_files() -> Files:
+    """Return the script, and beside it those modules of this project that it imports, with the data of their packages.
+
+    So the script reads images by the project's own rules.
+    """
+    found: Files = {}
+    _add_module(Path("__init__.py"), found)
+    _add_module(Path("export/templates", SCRIPT), found)
+    return {SCRIPT if path.endswith(SCRIPT) else f"pneumonia/{path}": content for path, content in found.items()}
+
+
+def _add_module(path: Path, found: Files) -> None:
+    """Add a module, the data beside it, and what it imports, by their paths below the package."""
+    if path.as_posix() in found or not (PACKAGE / path).is_file():
+        return
+    found[path.as_posix()] = (PACKAGE / path).read_bytes()
+    found.update(
+        {(path.parent / data.name).as_posix(): data.read_bytes() for data in (PACKAGE / path.parent).glob("*.json")}
+    )
+    for node in ast.walk(ast.parse(found[path.as_posix()])):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("pneumonia."):
+            for name in (str(node.module), *(f"{node.module}.{imported.name}" for imported in node.names)):
+                _add_module(Path(*name.split(".")[1:]).with_suffix(".py"), found)
 
 
 def say_training_images(run_record: Mapping[str, Any]) -> str:

@@ -20,13 +20,15 @@ import PIL
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pneumonia.base.data_parameters import MOST_PIXELS
 from pneumonia.images import dicom
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_grey
 from pneumonia.images.refusal import RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
 FACTS_VERSION = f"6-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+
+# Pillow decodes no larger image.
+_MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 
 # The note on an image that shows nothing.
 BLANK = "blank: one grey level"
@@ -119,7 +121,7 @@ def examine_image(
     except UnidentifiedImageError:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
-        return facts._replace(problem=f"more than {min(limits.max_pixels, MOST_PIXELS):,} pixels")
+        return facts._replace(problem=f"more than {min(limits.max_pixels, _MOST_PIXELS):,} pixels")
     except RefusedError as error:
         return facts._replace(problem=str(error))
     except DECODER_ERRORS as error:
@@ -185,9 +187,9 @@ def perceptual_hash(grey: npt.NDArray[np.float64]) -> str:
 @cache
 def _dct_matrix() -> npt.NDArray[np.float64]:
     """Return the first rows of the orthonormal DCT-II, `[16, 32]`."""
-    from scipy.fft import dct
-
-    matrix: npt.NDArray[np.float64] = dct(np.eye(SIDE), axis=0, norm="ortho")[:_FREQUENCIES]
+    frequency, place = np.arange(_FREQUENCIES)[:, None], np.arange(SIDE)
+    matrix: npt.NDArray[np.float64] = np.cos(np.pi * frequency * (2 * place + 1) / (2 * SIDE)) * np.sqrt(2 / SIDE)
+    matrix[0] /= np.sqrt(2)
     return matrix
 
 

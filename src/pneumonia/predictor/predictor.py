@@ -20,8 +20,9 @@ from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
+from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, Reading
 from pneumonia.predictor.image_range import FEATURES, GREY, KINDS, REASONS, describe_grey, range_distances
-from pneumonia.predictor.reading import LIMITS, MAX_FILE_BYTES, Read, Reading, items_of, read_in_chunks
+from pneumonia.predictor.reading import items_of, read_in_chunks
 
 COLUMNS = (
     "path", "sha256", "probability", "calibrated_probability", "decision", "in_range", "reason", "model_version",

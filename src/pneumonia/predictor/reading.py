@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,11 @@ from PIL import Image
 
 from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
-from pneumonia.images.examine import Limits, examine_image
+from pneumonia.images.examine import Limits
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.source import ImageSource
-from pneumonia.pixels.decoding import Resize, decode_image
+from pneumonia.pixels.one_image import Read, Reading, read_image
 
-# Default limits on a file, the same as in the parameters of ingest.
-LIMITS = Limits(min_side=32, max_pixels=50_000_000)
-MAX_FILE_BYTES = 2**27
 # For files that were accepted before, perhaps under limits that a user set.
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
 NO_MAX_FILE_BYTES = sys.maxsize
@@ -45,24 +42,6 @@ class Item:
     read: Callable[[], bytes]
     size: int = 0
     problem: str = ""
-
-
-class Reading(NamedTuple):
-    """How images are read: the square that the network takes, and the limits for a file."""
-
-    image_size: int
-    resize: Resize
-    limits: Limits
-    max_file_bytes: int
-
-
-class Read(NamedTuple):
-    """An image that was read, or the problem that it has."""
-
-    path: str
-    sha256: str
-    problem: str
-    pixels: npt.NDArray[np.uint8] | None
 
 
 def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[Item]:
@@ -175,14 +154,7 @@ def _read(item: Item, how: Reading) -> Read:
         data = item.read()
     except UserError as error:
         return Read(item.path, "", error.message, None)
-    facts = examine_image(data, item.path, how.limits, compare=False)
-    if facts.problem:
-        return Read(item.path, facts.sha256, facts.problem, None)
-    try:
-        return Read(item.path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
-    except UserError as error:
-        problem = examine_image(data, item.path, how.limits).problem  # as ingest would word it
-        return Read(item.path, facts.sha256, problem or error.message, None)
+    return read_image(data, item.path, how)
 
 
 def reading_of(lineage: Mapping[str, Any]) -> Reading:

@@ -1,55 +1,77 @@
-"""Score radiographs: python predict.py IMAGE_OR_FOLDER ... > table.csv. Research software, not a medical device."""
+"""Score radiographs: python predict.py IMAGE_OR_FOLDER ... > table.csv. Research software, not a medical device.
+
+How an image is read is in the folder pneumonia; what its probability means, and whether it is in range, in model.onnx.
+"""
 
 import csv
+import hashlib
+import io
 import json
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+sys.dont_write_bytecode = True  # the folder stays as it was exported
+try:
+    import onnxruntime
+
+    from pneumonia.base.formulas import disarm
+    from pneumonia.pixels.decoding import fingerprint
+    from pneumonia.pixels.one_image import Read, Reading, read_image
+except ModuleNotFoundError as error:
+    sys.exit(f"The package {error.name} is missing. Install: pip install numpy onnxruntime pillow simplejpeg pydicom")
+
+COLUMNS = ("path", "sha256", "probability", "calibrated_probability", "decision", "reason")
+OUTPUTS = ("probability", "calibrated_probability", "answer")
 
 
-def read_image(path: Path, size: int, resize: str) -> np.ndarray:
-    """Decode an image as model.json describes it, uint8 `[1, size, size, 1]`."""
-    with Image.open(path) as image:
-        sides = np.array(image.size)
-        used = np.full(2, sides.min()) if resize == "crop" else sides
-        fitted = np.maximum(1, np.rint(sides * (size / sides.max()))) if resize == "pad" else np.full(2, size)
-        drafted = image.draft("L", tuple(np.ceil(sides * 2 * fitted / used).astype(int).tolist()))
-        rim, scale = (sides - used) / 2, drafted[1][2] / sides[0] if drafted else 1.0
-        box = (np.concatenate([rim, rim + used]) * scale).tolist()
-        small = to_grey(image).resize(tuple(fitted.astype(int).tolist()), Image.Resampling.BILINEAR, box=tuple(box))
-        small.info = dict(image.info)
-        upright, square = ImageOps.exif_transpose(small), Image.new("L", (size, size))
-    square.paste(upright, ((size - upright.width) // 2, (size - upright.height) // 2))
-    return np.asarray(square)[None, ..., None]
-
-
-def to_grey(image: Image.Image) -> Image.Image:
-    """Return the luminance in 8 bits; transparency becomes black, 10 to 16 bits are scaled."""
-    if image.mode[0] in "IF":
-        values, depths = np.asarray(image), (10, 12, 14, 16) if image.mode[0] == "I" else ()
-        bits = next((bits for bits in depths if 0 <= values.min() <= values.max() < 2**bits), 0)
-        if not bits:
-            raise ValueError(f"mode {image.mode}, {values.min()} to {values.max()}: store 8 or 16 bits, unsigned")
-        return Image.fromarray(np.rint(values * np.float32(255 / (2**bits - 1))).astype(np.uint8))
-    if image.has_transparency_data:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image.convert("RGBA"))
-    return image.convert("L")
-
-
-folder, table = Path(__file__).parent, csv.writer(sys.stdout)
-model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-session = onnxruntime.InferenceSession(folder / "model.onnx")
-table.writerow(["path", "probability", "calibrated_probability", "decision", "reason"])
-for path in [file for one in map(Path, sys.argv[1:]) for file in (sorted(one.rglob("*.*")) if one.is_dir() else [one])]:
+def open_model(folder: Path) -> tuple[dict, onnxruntime.InferenceSession]:
+    """Open a model, and refuse one that is not as it was exported."""
     try:
-        pixels = read_image(path, model["image_size"], model["resize"])
-    except (AssertionError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
-        table.writerow([path, "", "", "", f"cannot be read: {error}"])
-        continue
-    outputs = session.run(["probability", "calibrated_probability", "answer"], {"image": pixels})
-    probability, calibrated, answer = (values.item() for values in outputs)
-    said = model["answers"][answer]
-    table.writerow([path, probability, calibrated, said["decision"], said["reason"]])
+        model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        content = (folder / "model.onnx").read_bytes()
+        is_whole = hashlib.sha256(content).hexdigest() == model["sha256"]["model.onnx"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        sys.exit(f"The model in {folder} cannot be read ({error}). Export it again.")
+    if not is_whole:
+        sys.exit(f"{folder / 'model.onnx'} is not the file that model.json describes. Export it again.")
+    return model, onnxruntime.InferenceSession(content)
+
+
+def list_files(given: Path) -> list[Path]:
+    """List a file, or all files below a folder, whatever their names."""
+    below = sorted(path for path in given.rglob("*") if path.is_file() or path.is_symlink())
+    return below or [given]
+
+
+def read_file(path: Path, how: Reading) -> Read:
+    """Read and decode a file."""
+    try:
+        return read_image(path.read_bytes(), path.name, how)
+    except OSError as error:
+        return Read(str(path), "", f"cannot be read: {error.strerror}", None)
+
+
+def main() -> None:
+    """Write one row per file."""
+    if len(sys.argv) < 2:
+        sys.exit("Name images or folders: python predict.py IMAGE_OR_FOLDER ... > table.csv")
+    model, session = open_model(Path(__file__).parent)
+    how = Reading(model["image_size"], model["resize"])
+    if fingerprint(*how[:2]) != model["lineage"]["pixels"]:
+        sys.stderr.write("Pillow is not the one of the model's training: pixels of JPEG files may differ a little.\n")
+    # Names may hold bytes that are no text.
+    out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
+    table = csv.writer(out)
+    table.writerow(COLUMNS)
+    for path in (path for given in sys.argv[1:] for path in list_files(Path(given))):
+        read = read_file(path, how)
+        cells = ["", "", "", read.problem]
+        if read.pixels is not None:
+            probability, calibrated, answer = session.run(OUTPUTS, {"image": read.pixels[None, ..., None]})
+            said = model["answers"][answer.item()]
+            cells = [probability.item(), calibrated.item(), said["decision"], said["reason"]]
+        table.writerow([disarm(cell) if isinstance(cell, str) else cell for cell in (str(path), read.sha256, *cells)])
+
+
+if __name__ == "__main__":
+    main()
