@@ -280,17 +280,17 @@ def test_tensorboard_logs_are_complete_across_an_interruption(fit_tiny, tmp_path
         fit_tiny(states_in(tmp_path, InterruptedStates), tensorboard=True)
     history = fit_tiny(states_in(tmp_path), tensorboard=True).history
 
-    for part, column in (("train", "auc"), ("val", "val_auc")):
+    for part, column in (("train", "auc"), ("validation", "val_auc")):
         (folder,) = (tmp_path / "tensorboard").glob(f"{tiny_cnn}-*/{part}")
         events = EventAccumulator(str(folder)).Reload()
         logged = {event.step: float(tf.make_ndarray(event.tensor_proto))
-                  for event in events.Tensors("auc")}  # fmt: skip
-        assert list(logged) == [1, 2, 3]
+                  for event in events.Tensors("epoch_auc")}  # fmt: skip
+        assert list(logged) == [0, 1, 2]
         assert list(logged.values()) == pytest.approx(history[column].tolist(), rel=1e-6)
 
 
 def test_tensorboard_logs_without_tensorboard_are_refused_before_training(fit_tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("pneumonia.model.callbacks.find_spec", lambda name: None)
 
     with pytest.raises(UserError, match=r"TensorBoard is not installed.*\.\[tensorboard\]"):
         fit_tiny(states_in(tmp_path), tensorboard=True)

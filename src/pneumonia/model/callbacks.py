@@ -2,7 +2,10 @@
 
 import logging
 import math
+import shutil
 import time
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +14,6 @@ import numpy as np
 from pneumonia.base.errors import UserError
 from pneumonia.model.checkpoint import TrainingState
 from pneumonia.model.compiling import plain_names
-from pneumonia.model.event_log import EventLog
 from pneumonia.model.progress import Progress
 from pneumonia.model.weight_average import AveragedCopy
 
@@ -59,10 +61,13 @@ class JudgeEpoch(keras.callbacks.Callback):
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Judge the epoch."""
+        """Judge the epoch. The callbacks after this one see its validation in `logs`."""
         progress = self.progress
         self.copy.follow(self.model)
-        row = {"epoch": epoch + 1, **plain_names(logs or {}), **self.copy.validate()}
+        logs = {} if logs is None else logs
+        found = {**plain_names(logs), **self.copy.validate()}
+        logs.update(found)
+        row = {"epoch": epoch + 1, **found}
         progress.history.append({**row, "seconds": round(time.perf_counter() - self._started, 3)})
         if progress.is_kept(row):
             progress.best_epoch, progress.best_weights = epoch, self.copy.network.get_weights()
@@ -87,22 +92,20 @@ class SaveState(keras.callbacks.Callback):
         )
 
 
-class LogEvents(keras.callbacks.Callback):
-    """Logs each epoch for TensorBoard, those before an interruption as well."""
+def log_for_tensorboard(folder: Path, progress: Progress) -> keras.callbacks.Callback:
+    """Return the callback that logs each epoch in a folder for TensorBoard; a resumed training goes on there.
 
-    def __init__(self, progress: Progress, log: EventLog) -> None:
-        """Take what is logged, and where."""
-        super().__init__()
-        self.progress, self.log = progress, log
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        """Log what was there before."""
-        for row in self.progress.history:
-            self.log.write(row)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Log the epoch."""
-        self.log.write(self.progress.history[-1])
+    Raises:
+        UserError: If TensorBoard, which TensorFlow needs to write such logs, is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise UserError(
+            "training.tensorboard is true, but TensorBoard is not installed. Install the extra with "
+            "`pip install -c constraints.txt -e '.[tensorboard]'`, or set training.tensorboard=false."
+        )
+    if not progress.history and folder.is_dir():
+        shutil.rmtree(folder)
+    return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
 class ReportProgress(keras.callbacks.Callback):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -17,11 +18,10 @@ import tensorflow as tf
 
 from pneumonia.base.errors import UserError
 from pneumonia.model.batch_normalization import fuse_normalisation
-from pneumonia.model.callbacks import JudgeEpoch, LogEvents, ReportProgress, SaveState, StopWhenDiverged
+from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged, log_for_tensorboard
 from pneumonia.model.checkpoint import TrainingState, TrainingStates
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks, plan_members
-from pneumonia.model.event_log import EventLog
 from pneumonia.model.hardware import Hardware, choose_hardware, make_strategy
 from pneumonia.model.key import describe_training, key_of, tell_difference
 from pneumonia.model.lineage import manifest_digest
@@ -69,7 +69,7 @@ class Member:
         recipe: With a seed of its own.
         state: Where it is saved while unfinished.
         description: Everything that its result depends on.
-        log: For TensorBoard, if that is on.
+        log: The folder for TensorBoard, if that is on.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Member:
     recipe: Recipe
     state: TrainingState
     description: dict[str, Any]
-    log: EventLog | None
+    log: Path | None
 
 
 def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, states: TrainingStates) -> Trained:
@@ -128,7 +128,7 @@ def _plan(
                 recipe=recipe.of_member(number - 1),
                 state=states.of(key, None if single else number),
                 description=description,
-                log=EventLog(states.logs / f"{name}-{key[:8]}") if training.tensorboard else None,
+                log=states.logs / f"{name}-{key[:8]}" if training.tensorboard else None,
             )
         )
     return members
@@ -225,8 +225,8 @@ def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[k
     return [
         StopWhenDiverged(progress, member.state),
         JudgeEpoch(progress, copy),
+        *([log_for_tensorboard(member.log, progress)] if member.log else []),
         SaveState(progress, member.state, member.description),
-        *([LogEvents(progress, member.log)] if member.log else []),
         ReportProgress(progress),
     ]
 
