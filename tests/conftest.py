@@ -127,6 +127,14 @@ def default_parameters(project):
 
 
 @pytest.fixture(scope="session")
+def evaluation_parameters(default_parameters):
+    """The default parameters of the evaluation."""
+    from pneumonia.base.parameters import EvaluationParameters
+
+    return EvaluationParameters(**default_parameters["evaluation"])
+
+
+@pytest.fixture(scope="session")
 def catalog_entries(project):
     """The catalog entry of each dataset that a pipeline names, in conf/base; None where there is none."""
     from kedro.config import OmegaConfigLoader
@@ -216,6 +224,12 @@ def tiny_store(tiny_stores):
 
 
 @pytest.fixture(scope="session")
+def tiny_pixels(tiny_stores, tiny_store):
+    """What a node opens the tiny images with: the stores, and the lineage of a model that was made for them."""
+    return tiny_stores, {"pixels": tiny_store.fingerprint, "image_size": 32, "resize": "squeeze", "etiologies": []}
+
+
+@pytest.fixture(scope="session")
 def network():
     """A small network of one convolution, for images of 32 px."""
     import keras
@@ -229,15 +243,13 @@ def network():
 
 
 @pytest.fixture(scope="session")
-def lineage(network, tiny_store, tiny_manifest):
+def lineage(network, tiny_pixels, tiny_manifest):
     """What the small network was made from: the tiny images."""
     from pneumonia.model.lineage import manifest_digest, weights_digest
 
     return {
+        **tiny_pixels[1],
         "manifest_sha256": manifest_digest(tiny_manifest),
-        "pixels": tiny_store.fingerprint,
-        "image_size": 32,
-        "resize": "squeeze",
         "class_names": ["NORMAL", "PNEUMONIA"],
         "weights_sha256": weights_digest(network),
     }
@@ -257,11 +269,11 @@ def decision(network):
 
 
 @pytest.fixture(scope="session")
-def image_range(network, tiny_manifest, tiny_store):
+def image_range(network, tiny_manifest, tiny_pixels, evaluation_parameters):
     """What the tiny images look like to the small network."""
     from pneumonia.predictor.describing import fit_image_range
 
-    return fit_image_range(network, tiny_manifest, tiny_store, 16)
+    return fit_image_range(network, tiny_manifest, *tiny_pixels, evaluation_parameters)
 
 
 @pytest.fixture(scope="session")

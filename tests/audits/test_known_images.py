@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.known_images import find_known, mark_known, near_pairs
+from pneumonia.audits.known_images import find_known, mark_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import examine_image
@@ -13,20 +13,6 @@ from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Reading
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.reading import Item
-
-
-def test_all_pairs_within_the_bits_are_found_and_no_other():
-    rng = np.random.default_rng(0)
-    octets = rng.integers(0, 256, (600, 32)).astype(np.uint8)
-    others = octets[::2].copy()
-    others[:, 0] ^= 0b111  # three bits
-    others[0, 1] ^= 0b1  # a fourth one
-    one, other = (pd.Series([row.tobytes().hex() for row in rows]) for rows in (octets, others))
-
-    pairs = near_pairs(one, other, 3)
-
-    assert pairs.tolist() == [[2 * place, place, 3] for place in range(1, 300)]
-    assert near_pairs(one, other[:0], 3).shape == (0, 3)
 
 
 def png(pixels):

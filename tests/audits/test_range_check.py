@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from pneumonia.audits.range_check import CHANGED, DRAWN, KIND_LABELS, UNTOUCHED, check_range, cut_half
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.predictor.describing import fit_image_range
 
 
@@ -17,11 +16,10 @@ def network():
     return keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
 
 
-def test_every_kind_is_measured_beside_the_untouched_images(network, tiny_manifest, tiny_store, default_parameters):
-    parameters = EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 200})
-    image_range = fit_image_range(network, tiny_manifest, tiny_store, 16)
+def test_every_kind_is_measured_beside_the_untouched_images(network, tiny_manifest, tiny_pixels, evaluation_parameters):
+    image_range = fit_image_range(network, tiny_manifest, *tiny_pixels, evaluation_parameters)
 
-    table = check_range(network, image_range, tiny_manifest, tiny_store, parameters).set_index("kind")
+    table = check_range(network, image_range, tiny_manifest, *tiny_pixels, evaluation_parameters).set_index("kind")
 
     assert table.index.tolist() == list(KIND_LABELS) == [UNTOUCHED, *CHANGED, *DRAWN]
     assert np.isnan(table.loc[UNTOUCHED, "auc"])

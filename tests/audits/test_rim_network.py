@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from pneumonia.audits.rim_network import SCORE_COLUMNS, score_rims, shrink, train_rim_network
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.predict import predict
 
 
@@ -14,11 +13,6 @@ def framed():
     images = rng.integers(60, 160, (160, 48, 48, 1), np.uint8)
     images[target == 1, :6] += 60
     return images, target
-
-
-@pytest.fixture
-def tried(default_parameters):
-    return EvaluationParameters(**default_parameters["evaluation"])
 
 
 def test_what_the_rim_tells_is_learned(framed):
@@ -45,29 +39,34 @@ def test_images_are_shrunk_to_means_of_areas():
     assert shrink(images).shape == (1, 48, 48, 1)
 
 
-def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_store, tried):
-    table = score_rims(tiny_manifest, tiny_store, tried)  # 12 train images per class
+def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_pixels, evaluation_parameters):
+    table = score_rims(tiny_manifest, *tiny_pixels, evaluation_parameters)  # 12 train images per class
     assert table.empty
     assert list(table) == SCORE_COLUMNS
 
 
-def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_store, tried, monkeypatch):
+def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
     monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
-    table = score_rims(tiny_manifest, tiny_store, tried)
+    table = score_rims(tiny_manifest, *tiny_pixels, evaluation_parameters)
     judged = tiny_manifest[tiny_manifest["split"] != "train"]
     assert table["path"].tolist() == judged["path"].tolist()
     assert table["probability"].between(0, 1).all()
-    assert score_rims(tiny_manifest, tiny_store, tried.model_copy(update={"rim_network": False})).empty
+    assert score_rims(
+        tiny_manifest, *tiny_pixels, evaluation_parameters.model_copy(update={"rim_network": False})
+    ).empty
 
 
-def test_the_centre_has_no_say(tiny_manifest, tried, monkeypatch):
+def test_the_centre_has_no_say(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
     """Stores that differ only in the hidden square get the same scores."""
     monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(tiny_manifest), 48, 48, 1), np.uint8)
     other = images.copy()
     other[:, 10:38, 10:38] = 255 - other[:, 10:38, 10:38]
-    one, same = (score_rims(tiny_manifest, Stored(tiny_manifest, pixels), tried) for pixels in (images, other))
+    one, same = (
+        score_rims(tiny_manifest, Stored(tiny_manifest, pixels), tiny_pixels[1], evaluation_parameters)
+        for pixels in (images, other)
+    )
     np.testing.assert_array_equal(one["probability"], same["probability"])
 
 
@@ -77,6 +76,9 @@ class Stored:
     def __init__(self, manifest, images):
         self._row = dict(zip(manifest["sha256"], range(len(images)), strict=True))
         self._images = images
+
+    def open(self, image_size, resize):
+        return self
 
     def rows(self, sha256s):
         return np.array([self._row[sha256] for sha256 in sha256s])

@@ -74,24 +74,19 @@ def zoomed(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def predictor_of(tiny_manifest, tiny_store):
+def predictor_of(tiny_manifest, tiny_pixels, evaluation_parameters):
     """Put a model together with a range and a decision of its own."""
 
     def predictor_of(model):
         digest = weights_digest(model)
-        lineage = {
-            "pixels": tiny_store.fingerprint,
-            "image_size": SIZE,
-            "resize": "squeeze",
-            "class_names": ["NORMAL", "PNEUMONIA"],
-            "weights_sha256": digest,
-        }
+        lineage = {**tiny_pixels[1], "class_names": ["NORMAL", "PNEUMONIA"], "weights_sha256": digest}
         decision = {
             "weights_sha256": digest,
             "threshold": 0.5,
             "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.1},
         }
-        return Predictor(model, lineage, decision, fit_image_range(model, tiny_manifest, tiny_store, 16), "v1")
+        image_range = fit_image_range(model, tiny_manifest, *tiny_pixels, evaluation_parameters)
+        return Predictor(model, lineage, decision, image_range, "v1")
 
     return predictor_of
 

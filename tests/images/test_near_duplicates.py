@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.images.near_duplicates import candidate_pairs, correlate_details
+from pneumonia.images.near_duplicates import candidate_pairs, correlate_details, near_pairs
 
 
 def to_hex(bits):
@@ -78,3 +78,14 @@ def test_an_image_without_details_correlates_with_nothing():
     flat = np.full((1, 32, 32), 9, np.uint8)
 
     assert correlate_details(flat, flat).tolist() == [0.0]
+
+
+def test_all_pairs_of_two_samples_within_the_bits_are_found_and_no_other(hashes):
+    others = hashes[::2].copy()
+    others[:, :3] ^= 1
+    others[0, 3] ^= 1  # a fourth bit
+
+    pairs = near_pairs(to_hex(hashes), to_hex(others), 3)
+
+    assert pairs.tolist() == [[2 * place, place, 3] for place in range(1, 100)]
+    assert near_pairs(to_hex(hashes), [], 3).shape == (0, 3)

@@ -11,7 +11,6 @@ from pneumonia.metrics.intervals import (
     estimate_decisions,
     estimate_metrics,
     estimate_rate,
-    rate_difference,
     rates_function,
 )
 from pneumonia.metrics.metrics import RATE_METRICS
@@ -228,15 +227,6 @@ def test_the_deviation_of_a_rate_over_groups_is_that_of_rao_and_scott():
     # Three groups of two, all right, all right, all wrong: sums of (x - 2/3) / 6 are 1/9, 1/9, -2/9.
     deviation = rate_deviation(np.array([1.0, 1, 1, 1, 0, 0]), np.repeat([0, 1, 2], 2))
     assert deviation == pytest.approx(np.sqrt(3 / 2 * (1 + 1 + 4) / 81))
-
-
-def test_the_paired_difference_of_rates_counts_the_images_that_changed():
-    first = np.repeat([1, 1, 0, 0], [80, 10, 2, 8])
-    second = np.repeat([1, 0, 1, 0], [80, 10, 2, 8])
-    found = rate_difference(first, second, np.arange(100))
-    assert found["value"] == pytest.approx(0.08)
-    assert 0 < found["low"] < 0.03  # Newcombe's paired method 10 has 0.0087 for these counts, unpaired it is below 0
-    assert rate_difference(first, first, np.arange(100)) == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 @pytest.mark.slow

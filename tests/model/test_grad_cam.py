@@ -1,9 +1,8 @@
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 
-from pneumonia.model.grad_cam import boxes_in_frame, grad_cam, point_at
+from pneumonia.model.grad_cam import grad_cam
 
 SIZE = 32
 
@@ -67,34 +66,3 @@ def test_both_networks_of_the_project_have_maps(name):
     maps = grad_cam(make_network(name, 64, seed=0), images)
     assert maps.shape == (2, 64, 64)
     assert np.isfinite(maps).all()
-
-
-def boxes(*values):
-    return pd.DataFrame([values], columns=["left", "top", "right", "bottom"])
-
-
-@pytest.mark.parametrize(
-    ("resize", "expected"),
-    [
-        ("squeeze", [0.5, 0.25, 1.0, 0.5]),
-        ("pad", [0.5, 0.25, 0.75, 0.5]),  # 50 pixels of black on either side of 100
-        ("crop", [0.5, 0.0, 1.0, 0.5]),  # 50 pixels of 200 cut off above and below
-    ],
-)
-def test_boxes_follow_the_image_into_the_square(resize, expected):
-    np.testing.assert_allclose(boxes_in_frame(boxes(0.5, 0.25, 1.0, 0.5), 100, 200, resize), [expected])
-
-
-@pytest.mark.parametrize(("row", "column", "hit"), [(2, 7, True), (2, 4, False), (5, 7, False)])
-def test_a_peak_hits_where_it_lies_in_a_box(row, column, hit):
-    cam = np.zeros((10, 10))
-    cam[row, column] = 1
-    assert point_at(cam, np.array([[0.5, 0.0, 1.0, 0.5]])) == (hit, 0.25)
-
-
-def test_an_empty_map_hits_nothing():
-    assert point_at(np.zeros((4, 4)), np.array([[0.0, 0.0, 1.0, 1.0]])) == (False, 1.0)
-
-
-def test_boxes_that_overlap_count_once():
-    assert point_at(np.ones((10, 10)), np.array([[0, 0, 0.5, 1], [0, 0, 0.5, 1]]))[1] == 0.5

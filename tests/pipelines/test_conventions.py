@@ -2,29 +2,31 @@
 
 import ast
 import inspect
-import textwrap
 from types import ModuleType
 
 import pytest
 
 from pneumonia.pipeline_registry import register_pipelines
-from pneumonia.pipelines.evaluation import pipeline as evaluation
 
-MOST_STATEMENTS = 3  # in a node of the evaluation, which only hands a domain function what it needs
+MOST_ARGUMENTS = 6
 
 
-def nodes_of(pipeline):
-    return sorted({node.func for node in pipeline.nodes}, key=lambda func: func.__qualname__)
+def functions_of(pipeline):
+    return sorted({node.func for node in register_pipelines()[pipeline].nodes}, key=lambda func: func.__qualname__)
+
+
+def path_of(func):
+    return f"{func.__module__}.{func.__name__}"
 
 
 @pytest.fixture(scope="module")
 def every_node():
-    return nodes_of(register_pipelines()["__default__"])
+    return functions_of("__default__")
 
 
 def test_no_parameter_of_a_node_shadows_a_module(every_node):
     shadowing = {
-        f"{func.__module__}.{func.__name__}: {name}"
+        f"{path_of(func)}: {name}"
         for func in every_node
         for name in inspect.signature(func).parameters
         if isinstance(func.__globals__.get(name), ModuleType)
@@ -33,25 +35,20 @@ def test_no_parameter_of_a_node_shadows_a_module(every_node):
 
 
 def test_no_node_of_the_evaluation_takes_more_than_six_arguments():
-    assert [
-        f.__name__ for f in nodes_of(evaluation.create_pipeline()) if len(inspect.signature(f).parameters) > 6
-    ] == []
+    taken = {path_of(func): len(inspect.signature(func).parameters) for func in functions_of("evaluation")}
+    assert {path: n for path, n in taken.items() if n > MOST_ARGUMENTS} == {}
 
 
-def statements(func):
-    """Return the statements of a function without its docstring."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(func))).body[0].body
-    return body[1:] if isinstance(body[0], ast.Expr) else body
+def called(code):
+    """Return what a test module imports from the package and calls, by dotted path."""
+    tree, names = ast.parse(code), {}
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.ImportFrom):
+            names |= {one.asname or one.name: f"{statement.module}.{one.name}" for one in statement.names}
+    calls = {tuple(ast.unparse(call.func).split(".")) for call in ast.walk(tree) if isinstance(call, ast.Call)}
+    return {".".join([names[first], *rest]) for first, *rest in calls if first in names}
 
 
-def test_a_node_of_the_evaluation_names_what_it_does_and_leaves_it_to_the_domain():
-    nodes = [func for func in nodes_of(evaluation.create_pipeline()) if func.__module__.endswith("nodes")]
-    assert len(nodes) > 15
-    assert [func.__name__ for func in nodes if len(statements(func)) > MOST_STATEMENTS] == []
-
-
-def test_the_evaluation_is_cut_into_pipelines_that_can_be_read_at_once():
-    parts = ("score", "decide", "measure", "usefulness", "audit", "explain", "range", "report")
-    cut = [getattr(evaluation, name).create_pipeline() for name in parts]
-    assert sum(len(part.nodes) for part in cut) == len(evaluation.create_pipeline().nodes)
-    assert max(len(part.nodes) for part in cut) <= 16
+def test_every_node_is_called_by_a_unit_test(project):
+    by_tests = set().union(*(called(path.read_text(encoding="utf-8")) for path in project.glob("tests/**/test_*.py")))
+    assert {path_of(func) for func in functions_of("evaluation")} - by_tests == set()

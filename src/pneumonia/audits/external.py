@@ -22,8 +22,8 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
+from pneumonia.metrics.decisions import threshold_candidates
 from pneumonia.metrics.summary import split_metrics
-from pneumonia.metrics.thresholds import threshold_candidates
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
 

@@ -7,17 +7,23 @@ positives, or both (`reframing`), and lets the network rank them against the oth
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
+from pneumonia.audits.rows import auc_row
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
+from pneumonia.metrics.decisions import decide
 from pneumonia.metrics.metrics import Floats, ranking_metrics
+from pneumonia.model.predict import Pixels, open_pixels, predict
+from pneumonia.pixels.store import PixelStores
 
-Pixels = npt.NDArray[np.uint8]
 Predict = Callable[[Pixels], Floats]
 
 
@@ -114,6 +120,63 @@ JUDGES = (
     *(Judge(Kind.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
 )
 SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
+AUDIT_COLUMNS = ["kind", "negatives", "positives", "auc", "low", "high", "sensitivity", "specificity", "n", "n_groups"]
+
+
+def reframe_images(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
+    """Predict the validation images under each framing.
+
+    Args:
+        pneumonia_model: The trained network.
+        split_manifest: One row per image.
+        pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
+        parameters: `framing_images` (0: no framing is tried), `batch_size`.
+
+    Returns:
+        The table of `score_framings`, without a row where no framing is tried.
+    """
+    if not parameters.framing_images:
+        return pd.DataFrame(columns=SCORE_COLUMNS)
+    val = split_manifest[split_manifest["split"] == "val"]
+    store = open_pixels(pixel_store, model_lineage)
+    images = store.read(store.rows(val["sha256"]))
+    ask = partial(predict, pneumonia_model, batch_size=parameters.batch_size)
+    return score_framings(ask, images, val, parameters.framing_images)
+
+
+def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+    """Measure the network on validation images as each judge shows them.
+
+    Args:
+        framing_scores: The table of `reframe_images`.
+        decision: The record by which probabilities become decisions.
+
+    Returns:
+        kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, sensitivity, specificity, n,
+        n_groups: one row per judge.
+    """
+    if framing_scores.empty:
+        return pd.DataFrame(columns=AUDIT_COLUMNS)
+    rows = []
+    for judge in JUDGES:
+        images = decide(images_of(judge, framing_scores), decision)
+        right = images["decision"] == images["target"]
+        rows.append(
+            {
+                **auc_row(judge.kind, "val", images, images["probability"].to_numpy()),
+                **judge._asdict(),
+                "sensitivity": float(right[images["target"] == 1].mean()),
+                "specificity": float(right[images["target"] == 0].mean()),
+            }
+        )
+    return pd.DataFrame(rows)[AUDIT_COLUMNS]
 
 
 def score_framings(

@@ -12,7 +12,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import SIDE
 from pneumonia.images.index import OK
-from pneumonia.images.near_duplicates import correlate_details
+from pneumonia.images.near_duplicates import correlate_details, near_pairs
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import Pixels, open_pixels
@@ -21,7 +21,6 @@ from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
 KNOWN_SPLITS = ("train", "val")
-ROWS_AT_ONCE = 256  # hashes that are compared at once: bounds the memory
 KNOWN = "known"
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
@@ -95,7 +94,8 @@ def find_known(
     rows = [(path, path_of[sha256], True, 0, 1.0) for path, sha256 in same[["path", "sha256"]].itertuples(index=False)]
     rest = images[~images["sha256"].isin(path_of.keys()) & (images["perceptual_hash"] != "")].reset_index(drop=True)
     hashed = known[known["perceptual_hash"] != ""].reset_index(drop=True)
-    pairs = near_pairs(rest["perceptual_hash"], hashed["perceptual_hash"], parameters.near_duplicate_bits)
+    hashes, others = rest["perceptual_hash"].tolist(), hashed["perceptual_hash"].tolist()
+    pairs = near_pairs(hashes, others, parameters.near_duplicate_bits)
     if len(pairs):
         one = read_pixels([items[path] for path in rest.loc[pairs[:, 0], "path"]], how)
         other = pixel_store.read(pixel_store.rows(hashed.loc[pairs[:, 1], "sha256"]))
@@ -105,34 +105,6 @@ def find_known(
                 rows.append((rest["path"][row], hashed["path"][place], False, int(bits), round(float(value), 4)))
     found = pd.DataFrame(rows, columns=COLUMNS).sort_values(["path", "correlation"], ascending=[True, False])
     return found.drop_duplicates("path", ignore_index=True)
-
-
-def near_pairs(hashes: pd.Series, others: pd.Series, most_bits: int) -> npt.NDArray[np.int64]:
-    """List all pairs of hashes, one of each sample, that differ in few bits.
-
-    Args:
-        hashes: 64 hexadecimal digits each, `n` of them.
-        others: The same, `m` of them.
-        most_bits: Largest number of bits in which a pair may differ.
-
-    Returns:
-        Row, row of the others and number of bits, `[pairs, 3]`.
-    """
-    one, other = _words(hashes), _words(others)
-    parts = []
-    for start in range(0, len(one), ROWS_AT_ONCE):
-        chunk = one[start : start + ROWS_AT_ONCE]
-        bits = sum(
-            np.bitwise_count(chunk[:, word, None] ^ other[None, :, word]).astype(np.int64)
-            for word in range(one.shape[1])
-        )
-        rows, places = np.nonzero(bits <= most_bits)
-        parts.append(np.column_stack([rows + start, places, np.asarray(bits)[rows, places]]))
-    return np.concatenate([np.empty((0, 3), np.int64), *parts])
-
-
-def _words(hashes: pd.Series) -> npt.NDArray[np.uint64]:
-    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), 4)
 
 
 def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:

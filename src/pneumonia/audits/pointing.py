@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Model
@@ -12,16 +13,18 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.intervals import estimate_rate
-from pneumonia.model.grad_cam import boxes_in_frame, grad_cam, point_at
-from pneumonia.model.predict import PART
+from pneumonia.metrics.registry import Floats
+from pneumonia.model.grad_cam import grad_cam
+from pneumonia.model.predict import PART, open_pixels
 from pneumonia.pixels.decoding import Resize
-from pneumonia.pixels.store import PixelStore
+from pneumonia.pixels.store import PixelStores
 
 logger = logging.getLogger(__name__)
 
 BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
 LESIONS_FILE = "lesions.csv"
+Boxes = npt.NDArray[np.float64]
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -54,9 +57,9 @@ def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.D
 def measure_pointing(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
-    pixel_store: PixelStore,
+    pixel_store: PixelStores,
     lesions: pd.DataFrame,
-    resize: Resize,
+    model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Measure how often the map's peak lies on a known lesion of a positive test image.
@@ -64,24 +67,25 @@ def measure_pointing(
     Args:
         pneumonia_model: The trained network.
         split_manifest: One row per image.
-        pixel_store: Decoded images.
+        pixel_store: Has their pixels.
         lesions: Boxes of lesions, none for most sources.
-        resize: How files became squares.
+        model_lineage: What the model was made from; its `resize` made the files square.
         parameters: `resamples`, `seed`.
 
     Returns:
         `n`, `n_groups`, `hits` (share with interval) and `lesion_share`: the mean share of the image in the boxes,
         which random peaks would hit. Without lesions, `n` is 0 and the rest None.
     """
+    store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[(split_manifest["split"] == "test") & (split_manifest["target"] == 1)]
     listed = test[test["path"].isin(lesions["path"])]
     boxes = dict(list(lesions.groupby("path")))
     results = []
     for start in range(0, len(listed), PART):
         rows = listed.iloc[start : start + PART]
-        maps = grad_cam(pneumonia_model, pixel_store.read(pixel_store.rows(rows["sha256"])))
+        maps = grad_cam(pneumonia_model, store.read(store.rows(rows["sha256"])))
         for cam, row in zip(maps, rows.itertuples(), strict=True):
-            frame = boxes_in_frame(boxes[row.path], row.width, row.height, resize)
+            frame = boxes_in_frame(boxes[row.path], row.width, row.height, model_lineage["resize"])
             results.append(point_at(cam, frame))
     hits, shares = np.array(results, dtype=float).reshape(-1, 2).T
     groups = listed["group"].to_numpy()
@@ -91,3 +95,44 @@ def measure_pointing(
         "hits": estimate_rate(hits, groups),
         "lesion_share": float(shares.mean()) if len(shares) else None,
     }
+
+
+def boxes_in_frame(lesions: pd.DataFrame, width: int, height: int, resize: Resize) -> Boxes:
+    """Move boxes from the image file to the decoded square.
+
+    Args:
+        lesions: Columns left, top, right, bottom as shares of the file's width and height.
+        width: Width of the file in pixels.
+        height: Height of the file in pixels.
+        resize: How the image was made square.
+
+    Returns:
+        Left, top, right, bottom as shares of the square, `[n, 4]`, cut at its edges. A box of 0.5 to 1.0 from
+        the left in a file of 100 x 200 is at 0.5 to 0.75 after padding.
+    """
+    boxes = lesions[BOX_COLUMNS].to_numpy(dtype=float)
+    if resize == "squeeze":
+        return boxes
+    side = max(width, height) if resize == "pad" else min(width, height)
+    scale = np.array([width, height, width, height]) / side
+    return np.clip(0.5 + (boxes - 0.5) * scale, 0, 1)
+
+
+def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
+    """Tell whether the peak of a map lies in one of the boxes.
+
+    Args:
+        cam: The map, `[size, size]`.
+        boxes: Left, top, right, bottom as shares of the square, `[n, 4]`.
+
+    Returns:
+        Whether it does (never for a map that is 0 everywhere), and the share of the square in the boxes: how often a
+        random peak would.
+    """
+    size = len(cam)
+    centres = (np.arange(size) + 0.5) / size
+    across = (centres >= boxes[:, :1]) & (centres < boxes[:, 2:3])
+    down = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
+    inside: npt.NDArray[np.bool_] = np.any(down[:, :, None] & across[:, None, :], axis=0)
+    peak = np.unravel_index(cam.argmax(), cam.shape)
+    return bool(cam.max() > 0 and inside[peak]), float(inside.mean())

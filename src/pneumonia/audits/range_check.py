@@ -11,8 +11,8 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.metrics import Floats, ranking_metrics
-from pneumonia.model.predict import Pixels, feature_model, stored_parts
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import Pixels, feature_model, open_pixels, stored_parts
+from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.describing import describe
 from pneumonia.predictor.image_range import range_distances
 
@@ -31,36 +31,39 @@ KIND_LABELS = {
 
 
 def check_range(
-    model: Model,
+    pneumonia_model: Model,
     image_range: dict[str, Any],
     split_manifest: pd.DataFrame,
-    pixel_store: PixelStore,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Measure how many artificial images of each kind, and how many unmodified test images, are found out of range.
 
     Args:
-        model: The trained network.
+        pneumonia_model: The trained network.
         image_range: Its range.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
         parameters: `batch_size`, `seed`.
 
     Returns:
         kind, outside (share found out of range), low, high, auc (of the distance, against all unmodified test images),
         n, n_groups. The first row is that of the unmodified images.
     """
-    features = feature_model(model)
+    store = open_pixels(pixel_store, model_lineage)
+    features = feature_model(pneumonia_model)
 
     def distance(pixels: Pixels) -> Floats:
         found: Floats = range_distances(describe(pixels, features, parameters.batch_size), image_range).max(axis=1)
         return found
 
     test = split_manifest[split_manifest["split"] == "test"]
-    untouched = np.concatenate([distance(part) for part in stored_parts(pixel_store, test["sha256"])])
+    untouched = np.concatenate([distance(part) for part in stored_parts(store, test["sha256"])])
     rows = [_row(UNTOUCHED, untouched, untouched, test["group"].to_numpy())]
     sample = test.sample(min(MADE, len(test)), random_state=parameters.seed).sort_index()
-    pixels = np.concatenate(list(stored_parts(pixel_store, sample["sha256"])))
+    pixels = np.concatenate(list(stored_parts(store, sample["sha256"])))
     for kind, change in CHANGED.items():
         rows.append(_row(kind, distance(change(pixels)), untouched, sample["group"].to_numpy()))
     for kind, draw in DRAWN.items():

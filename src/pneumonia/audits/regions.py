@@ -1,6 +1,7 @@
 """Whether the network needs the part of the image that shows heart and lungs."""
 
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,8 @@ import pandas as pd
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.model.predict import Pixels, predict_stored
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.pixels.store import PixelStores
 
 
 class View(StrEnum):
@@ -30,8 +31,12 @@ HIDING_VIEWS = (View.CENTRE_HIDDEN, View.BORDER_HIDDEN)
 SCORE_COLUMNS = ["path", "group", "target", "view", "probability"]
 
 
-def score_hidden(
-    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
+def hide_regions(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict the test images with the centre hidden, and with all but the centre hidden.
 
@@ -39,11 +44,13 @@ def score_hidden(
         pneumonia_model: The trained network.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
         parameters: `hidden_side`, `batch_size`.
 
     Returns:
         path, group, target, view (a `View`), probability: one row per image and view.
     """
+    store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[split_manifest["split"] == "test"]
     parts = []
     for view in HIDING_VIEWS:
@@ -51,7 +58,7 @@ def score_hidden(
         def change(images: Pixels, _: int, view: View = view) -> Pixels:
             return hide(images, parameters.hidden_side, view)
 
-        probability = predict_stored(pneumonia_model, pixel_store, test["sha256"], parameters.batch_size, change)
+        probability = predict_stored(pneumonia_model, store, test["sha256"], parameters.batch_size, change)
         parts.append(test.assign(view=view, probability=probability)[SCORE_COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
@@ -60,7 +67,7 @@ def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.Dat
     """Measure the network's AUC on test for each view of the images.
 
     Args:
-        hidden_scores: The table of `score_hidden`.
+        hidden_scores: The table of `hide_regions`.
         scores: Probabilities of the whole images.
 
     Returns:

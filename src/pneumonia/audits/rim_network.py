@@ -5,7 +5,7 @@ whole images (`regions`), has seen such images.
 """
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from pneumonia.audits.regions import View, hide
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
-from pneumonia.model.predict import Pixels, predict, stored_parts
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import Pixels, open_pixels, predict, stored_parts
+from pneumonia.pixels.store import PixelStore, PixelStores
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -31,12 +31,18 @@ SCORE_COLUMNS = ["path", "group", "target", "split", "probability"]
 logger = logging.getLogger(__name__)
 
 
-def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters) -> pd.DataFrame:
+def score_rims(
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> pd.DataFrame:
     """Train on the rims of the train images; predict those of validation and test, which do not affect training.
 
     Args:
         split_manifest: One row per image.
         pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
         parameters: `rim_network`, `hidden_side`, `batch_size`, `seed`.
 
     Returns:
@@ -48,16 +54,17 @@ def score_rims(split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters
     if not parameters.rim_network or fewest < LEAST_IMAGES:
         return pd.DataFrame(columns=SCORE_COLUMNS)
     logger.info("Training a small network on the rims of %s images, as a shortcut to compare with.", f"{len(train):,}")
-    images = _read_rims(pixel_store, train["sha256"], parameters.hidden_side)
+    store = open_pixels(pixel_store, model_lineage)
+    images = _read_rims(store, train["sha256"], parameters.hidden_side)
     network = train_rim_network(images, train["target"].to_numpy(), parameters.seed)
     judged = split_manifest[split_manifest["split"] != "train"]
-    rims = _read_rims(pixel_store, judged["sha256"], parameters.hidden_side)
+    rims = _read_rims(store, judged["sha256"], parameters.hidden_side)
     return judged.assign(probability=predict(network, rims, parameters.batch_size))[SCORE_COLUMNS]
 
 
-def _read_rims(pixel_store: PixelStore, sha256s: pd.Series, side: float) -> Pixels:
+def _read_rims(store: PixelStore, sha256s: pd.Series, side: float) -> Pixels:
     """Return stored images at 48 pixels a side, the central square hidden, uint8 `[n, 48, 48, 1]`."""
-    return np.concatenate([hide(shrink(part), side, View.CENTRE_HIDDEN) for part in stored_parts(pixel_store, sha256s)])
+    return np.concatenate([hide(shrink(part), side, View.CENTRE_HIDDEN) for part in stored_parts(store, sha256s)])
 
 
 def shrink(images: Pixels) -> Pixels:

@@ -10,9 +10,9 @@ from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.metrics.decisions import apply_decision
-from pneumonia.model.predict import Pixels, predict_stored
-from pneumonia.pixels.store import PixelStore
+from pneumonia.metrics.decisions import decide
+from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.pixels.store import PixelStores
 
 SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
 COLUMNS = [
@@ -21,8 +21,12 @@ COLUMNS = [
 ]
 
 
-def score_damaged(
-    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, parameters: EvaluationParameters
+def damage_images(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict a sample of the test images, corrupted in each way.
 
@@ -30,6 +34,7 @@ def score_damaged(
         pneumonia_model: The trained network.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
         parameters: `robustness`, `robustness_images`, `batch_size`, `seed`.
 
     Returns:
@@ -38,6 +43,7 @@ def score_damaged(
     """
     if not parameters.robustness:
         return pd.DataFrame(columns=SCORE_COLUMNS)
+    store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[split_manifest["split"] == "test"]
     sample = test.sample(min(parameters.robustness_images, len(test)), random_state=parameters.seed).sort_index()
     ways, parts = list(product(KINDS, STRENGTHS)), []
@@ -47,7 +53,7 @@ def score_damaged(
             def change(images: Pixels, first: int, kind: str = kind, strength: int = strength) -> Pixels:
                 return corrupt(images[..., 0], kind, strength, parameters.seed, first)[..., None]
 
-            probability = predict_stored(pneumonia_model, pixel_store, sample["sha256"], parameters.batch_size, change)
+            probability = predict_stored(pneumonia_model, store, sample["sha256"], parameters.batch_size, change)
             parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])
             advance(len(sample))
     return pd.concat(parts, ignore_index=True)
@@ -59,7 +65,7 @@ def measure_robustness(
     """Measure the network on corrupted test images and on the same images unmodified.
 
     Args:
-        damaged_scores: The table of `score_damaged`.
+        damaged_scores: The table of `damage_images`.
         predictions: The network's predictions for the unmodified images.
         decision: The record by which probabilities become decisions.
 
@@ -79,7 +85,7 @@ def measure_robustness(
 
 def damage_row(kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
     """Measure the network on images corrupted in one way, with the threshold for unmodified images."""
-    decided = apply_decision(damaged, decision)
+    decided = decide(damaged, decision)
     right = decided["decision"] == decided["target"]
     return {
         **auc_row(kind, "test", damaged, damaged["probability"].to_numpy()),

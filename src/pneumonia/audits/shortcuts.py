@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Floats, Targets
-from pneumonia.metrics.strata import is_grey
-from pneumonia.model.predict import stored_parts
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import open_pixels, stored_parts
+from pneumonia.pixels.store import PixelStores
 
 BORDER = 0.06  # of the image's side: where collimators, letters and padding are
 PERCENTS = (1, 5, 25, 50, 75, 95, 99)
@@ -112,17 +112,21 @@ def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return around - 4 * pixels[:, 1:-1, 1:-1]
 
 
-def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStore) -> pd.DataFrame:
+def describe_shortcuts(
+    split_manifest: pd.DataFrame, pixel_store: PixelStores, model_lineage: dict[str, Any]
+) -> pd.DataFrame:
     """Describe each image by its file, its grey levels, its borders and its sharpness.
 
     Args:
         split_manifest: One row per image.
-        pixel_store: Decoded images.
+        pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
 
     Returns:
         path, group, target, split and the columns of `FEATURE_SETS`, one row per image.
     """
-    parts = [pixel_features(images) for images in stored_parts(pixel_store, split_manifest["sha256"])]
+    store = open_pixels(pixel_store, model_lineage)
+    parts = [pixel_features(images) for images in stored_parts(store, split_manifest["sha256"])]
     keys = split_manifest[["path", "group", "target", "split"]].reset_index(drop=True)
     files = file_features(split_manifest).reset_index(drop=True)
     return pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)

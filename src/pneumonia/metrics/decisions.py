@@ -1,26 +1,35 @@
-"""The decision: a threshold and, for the reported probability, a calibration. Both are chosen on validation."""
+"""The decision: a threshold and, for the reported probability, a calibration. Both are chosen on validation.
 
-from typing import Any
+An image is called positive if the network's probability is at or above the threshold.
+"""
+
+from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.thresholds import choose_threshold, compare_rules
+from pneumonia.metrics.registry import Floats, Targets
+
+ROUNDING = 1e-12  # rates closer than this are equal: 1 - 7 / 100 is less than 0.93
 
 
-def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
-    """Fit the calibration and choose the threshold, only on validation.
+def make_decision(
+    scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Fit the calibration and choose the threshold, only on validation; record to which model they belong.
 
     Args:
         scores: path, group, target, split and probability; rows of other splits are not used.
+        model_lineage: What the model was made from.
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
-        `threshold` on the network's probability, `rule`, `rule_value`, `calibration`, `fitted_on`, and
-        `rules`: what every rule would have chosen.
+        `weights_sha256` of the model, `threshold` on the network's probability, `rule`, `rule_value`, `calibration`,
+        `fitted_on`, and `rules`: what every rule would have chosen.
 
     Raises:
         UserError: If validation lacks a class.
@@ -36,6 +45,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
     chosen = choose_threshold(probability, target, parameters)
     fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
     return {
+        "weights_sha256": model_lineage.get("weights_sha256", "unknown"),  # missing from lineages of older runs
         **chosen,
         "calibration": calibration,
         "fitted_on": fitted_on,
@@ -43,7 +53,7 @@ def make_decision(scores: pd.DataFrame, parameters: EvaluationParameters) -> dic
     }
 
 
-def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+def decide(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
     """Calibrate and decide; the decision uses the network's own probability, not the calibrated one.
 
     Args:
@@ -57,3 +67,87 @@ def apply_decision(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFra
     calibrated = apply_calibration(probability, decision["calibration"])
     decided = (probability >= decision["threshold"]).astype(np.int64)
     return scores.assign(calibrated_probability=calibrated, decision=decided)
+
+
+def threshold_candidates(probability: Floats, target: Targets) -> dict[str, npt.NDArray]:
+    """List every threshold that makes a difference, with what it does to the sample.
+
+    Candidates lie midway between neighbouring scores, so that none sits on an image, with 0 (all images
+    positive) and the next number after 1 (none) at the ends.
+
+    Args:
+        probability: Probability of the positive class, `[n]`.
+        target: True class, 0 or 1, `[n]`.
+
+    Returns:
+        `threshold` in ascending order, `sensitivity`, `specificity`, `misses` and `false_alarms`.
+    """
+    scores = np.unique(probability)
+    threshold = np.r_[0.0, (scores[1:] + scores[:-1]) / 2, np.nextafter(1.0, 2.0)]
+    positives, negatives = np.sort(probability[target == 1]), np.sort(probability[target == 0])
+    misses = np.searchsorted(positives, threshold)
+    false_alarms = len(negatives) - np.searchsorted(negatives, threshold)
+    return {
+        "threshold": threshold,
+        "sensitivity": 1 - misses / len(positives),
+        "specificity": 1 - false_alarms / len(negatives),
+        "misses": misses,
+        "false_alarms": false_alarms,
+    }
+
+
+def choose_threshold(probability: Floats, target: Targets, parameters: EvaluationParameters) -> dict[str, Any]:
+    """Choose the threshold by the rule of the parameters; of equally good ones, the nearest to 0.5.
+
+    Args:
+        probability: The network's probability of the positive class, `[n]`.
+        target: True class, 0 or 1, `[n]`.
+        parameters: `threshold_rule` and the number that it needs.
+
+    Returns:
+        `threshold`, `rule`, and `rule_value` (the rule's number; None for Youden's, which has none).
+    """
+    rule = parameters.threshold_rule
+    if rule == "fixed":
+        return {
+            "threshold": parameters.fixed_threshold,
+            "rule": rule,
+            "rule_value": parameters.fixed_threshold,
+        }
+    table = threshold_candidates(probability, target)
+    threshold, sensitivity, specificity = (table[k] for k in ("threshold", "sensitivity", "specificity"))
+    if rule == "sensitivity_floor":
+        value = parameters.sensitivity_floor
+        return {"threshold": float(threshold[sensitivity >= value - ROUNDING].max()), "rule": rule, "rule_value": value}
+    if rule == "specificity_floor":
+        value = parameters.specificity_floor
+        return {"threshold": float(threshold[specificity >= value - ROUNDING].min()), "rule": rule, "rule_value": value}
+    if rule == "youden":
+        return {
+            "threshold": _nearest_best(threshold, sensitivity + specificity),
+            "rule": rule,
+            "rule_value": None,
+        }
+    cost = parameters.cost_ratio * table["misses"] + table["false_alarms"]
+    return {"threshold": _nearest_best(threshold, -cost), "rule": rule, "rule_value": parameters.cost_ratio}
+
+
+def compare_rules(probability: Floats, target: Targets, parameters: EvaluationParameters) -> list[dict[str, Any]]:
+    """Apply every rule to the sample, with the numbers of the parameters.
+
+    Returns:
+        `rule`, `rule_value`, `threshold`, and the `sensitivity` and `specificity` that it has on the sample.
+    """
+    rows = []
+    for rule in get_args(EvaluationParameters.model_fields["threshold_rule"].annotation):
+        chosen = choose_threshold(probability, target, parameters.model_copy(update={"threshold_rule": rule}))
+        called = probability >= chosen["threshold"]
+        rates = {"sensitivity": called[target == 1].mean(), "specificity": (~called[target == 0]).mean()}
+        rows.append({**chosen, **{name: float(rate) for name, rate in rates.items()}})
+    return rows
+
+
+def _nearest_best(threshold: Floats, gain: Floats) -> float:
+    """Return the threshold of the largest gain; of several, the nearest to 0.5."""
+    best = threshold[gain >= gain.max() - ROUNDING]
+    return float(best[np.abs(best - 0.5).argmin()])

@@ -1,21 +1,18 @@
-"""Where a network looks: Grad-CAM, and how often its peak lies on a known lesion.
+"""Where a network looks: Grad-CAM.
 
 Grad-CAM (Selvaraju et al., ICCV 2017) weighs each channel of the last convolutional map by the mean gradient of the
 class's logit, adds the channels up and keeps what is positive. It is coarse: one cell of the map covers many pixels. It
 shows what raised the network's probability, not what a radiologist would call the finding.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pneumonia.base.annotations import Model
-from pneumonia.metrics.metrics import Floats
 
 LAYER = "features"
-Boxes = npt.NDArray[np.float64]
 
 
 def grad_cam(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -70,44 +67,3 @@ def _enlarge(coarse: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float
 
     enlarged = Image.fromarray(coarse.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
     return np.clip(np.asarray(enlarged), 0, 1)
-
-
-def boxes_in_frame(lesions: pd.DataFrame, width: int, height: int, resize: Literal["pad", "crop", "squeeze"]) -> Boxes:
-    """Move boxes from the image file to the decoded square.
-
-    Args:
-        lesions: Columns left, top, right, bottom as shares of the file's width and height.
-        width: Width of the file in pixels.
-        height: Height of the file in pixels.
-        resize: How the image was made square.
-
-    Returns:
-        Left, top, right, bottom as shares of the square, `[n, 4]`, cut at its edges. A box of 0.5 to 1.0 from
-        the left in a file of 100 x 200 is at 0.5 to 0.75 after padding.
-    """
-    boxes = lesions[["left", "top", "right", "bottom"]].to_numpy(dtype=float)
-    if resize == "squeeze":
-        return boxes
-    side = max(width, height) if resize == "pad" else min(width, height)
-    scale = np.array([width, height, width, height]) / side
-    return np.clip(0.5 + (boxes - 0.5) * scale, 0, 1)
-
-
-def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
-    """Tell whether the peak of a map lies in one of the boxes.
-
-    Args:
-        cam: The map, `[size, size]`.
-        boxes: Left, top, right, bottom as shares of the square, `[n, 4]`.
-
-    Returns:
-        Whether it does (never for a map that is 0 everywhere), and the share of the square in the boxes: how often a
-        random peak would.
-    """
-    size = len(cam)
-    centres = (np.arange(size) + 0.5) / size
-    across = (centres >= boxes[:, :1]) & (centres < boxes[:, 2:3])
-    down = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
-    inside: npt.NDArray[np.bool_] = np.any(down[:, :, None] & across[:, None, :], axis=0)
-    peak = np.unravel_index(cam.argmax(), cam.shape)
-    return bool(cam.max() > 0 and inside[peak]), float(inside.mean())

@@ -43,9 +43,9 @@ def check_model(
 def score_images(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
-    pixel_store: PixelStore,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
-    etiologies: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Predict each validation and test image once.
 
@@ -53,23 +53,24 @@ def score_images(
         pneumonia_model: The trained network.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
+        model_lineage: What the model was made from; its `etiologies` are in the order of the second output.
         parameters: `batch_size`.
-        etiologies: Names of the kinds of positives that the network distinguishes, in the order of its second output.
 
     Returns:
         path, group, label, target, etiology, split, the network's `probability` of the positive class, and the
         `likeliest_etiology` ("unknown" if the network distinguishes none).
     """
     chosen = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
-    return _score(pneumonia_model, chosen, pixel_store, parameters, etiologies)
+    store = open_pixels(pixel_store, model_lineage)
+    return _score(pneumonia_model, chosen, store, parameters.batch_size, model_lineage["etiologies"])
 
 
 def score_train_sample(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
-    pixel_store: PixelStore,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
-    etiologies: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Predict a random sample of the training images, for comparison with the others.
 
@@ -77,13 +78,14 @@ def score_train_sample(
     """
     train = split_manifest[split_manifest["split"] == "train"]
     sample = train.sample(min(parameters.train_images, len(train)), random_state=parameters.seed).sort_index()
-    return _score(pneumonia_model, sample, pixel_store, parameters, etiologies)
+    store = open_pixels(pixel_store, model_lineage)
+    return _score(pneumonia_model, sample, store, parameters.batch_size, model_lineage["etiologies"])
 
 
 def _score(
-    model: Model, rows: pd.DataFrame, store: PixelStore, parameters: EvaluationParameters, etiologies: Sequence[str]
+    model: Model, rows: pd.DataFrame, store: PixelStore, batch_size: int, etiologies: Sequence[str]
 ) -> pd.DataFrame:
-    parts = [forward(model, part, parameters.batch_size) for part in stored_parts(store, rows["sha256"])]
+    parts = [forward(model, part, batch_size) for part in stored_parts(store, rows["sha256"])]
     outputs = [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
     likeliest: object = UNKNOWN_ETIOLOGY
     if etiologies:

@@ -6,40 +6,46 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.model.lineage import weights_digest
-from pneumonia.model.predict import feature_model, forward, stored_parts
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
+from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.image_range import FEATURES, GREY, Description, Pixels, describe_grey, fit_range
 
 FITTED_ON, BOUND_ON = "train", "val"
 
 
 def fit_image_range(
-    model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, batch_size: int
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Fit the range on train; set its bound on val. The test images are not read.
 
     Args:
-        model: The trained network.
+        pneumonia_model: The trained network.
         split_manifest: One row per image.
         pixel_store: Has their pixels.
-        batch_size: Images per forward pass.
+        model_lineage: What the model was made from.
+        parameters: `batch_size`.
 
     Returns:
         The record of `image_range.fit_range`, with the `weights_sha256` of the model that it belongs to.
     """
-    features = feature_model(model)
+    store, features = open_pixels(pixel_store, model_lineage), feature_model(pneumonia_model)
     described = {}
     for split in (FITTED_ON, BOUND_ON):
         rows = split_manifest[split_manifest["split"] == split]
         with follow(len(rows), f"Describing the {split} images") as advance:
             parts = []
-            for pixels in stored_parts(pixel_store, rows["sha256"]):
-                parts.append(describe(pixels, features, batch_size))
+            for pixels in stored_parts(store, rows["sha256"]):
+                parts.append(describe(pixels, features, parameters.batch_size))
                 advance(len(pixels))
         described[split] = {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
-    return {"weights_sha256": weights_digest(model), **fit_range(described[FITTED_ON], described[BOUND_ON])}
+    return {"weights_sha256": weights_digest(pneumonia_model), **fit_range(described[FITTED_ON], described[BOUND_ON])}
 
 
 def describe(pixels: Pixels, features: Model, batch_size: int) -> dict[str, Description]:

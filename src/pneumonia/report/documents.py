@@ -12,7 +12,7 @@ from pneumonia.audits.rim_network import LEAST_IMAGES
 from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.images.layout import UNSPLIT
-from pneumonia.metrics.strata import FAMILY_LABELS
+from pneumonia.metrics.breakdowns import FAMILY_LABELS
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
 from pneumonia.report.limits import list_limits, say_optimism

@@ -11,10 +11,9 @@ from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
-from pneumonia.report.levels import CHANCE, MANY_OUTSIDE, Finding, Level, finding
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
-from pneumonia.report.words import say_interval, say_number, say_percent
+from pneumonia.report.words import CHANCE, MANY_OUTSIDE, Finding, Level, finding, say_interval, say_number, say_percent
 
 LARGE_FALL = 0.05  # of AUC, against our own test
 STATUS_LABELS = {

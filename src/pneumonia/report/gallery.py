@@ -12,7 +12,8 @@ import pandas as pd
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.grad_cam import grad_cam
-from pneumonia.pixels.store import PixelStore
+from pneumonia.model.predict import open_pixels
+from pneumonia.pixels.store import PixelStores
 
 
 class Outcome(StrEnum):
@@ -54,21 +55,27 @@ def choose_gallery(predictions: pd.DataFrame, parameters: EvaluationParameters) 
 
 
 def draw_gallery_maps(
-    pneumonia_model: Model, split_manifest: pd.DataFrame, pixel_store: PixelStore, gallery: pd.DataFrame
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: dict[str, Any],
+    gallery: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Overlay the map of what supports the positive class on each chosen image.
 
     Args:
         pneumonia_model: The trained network.
         split_manifest: One row per image.
-        pixel_store: Decoded images.
+        pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
         gallery: The chosen images.
 
     Returns:
         The rows of `gallery` as records, with `image` and `overlay`: pictures as data URIs.
     """
     sha256s = split_manifest.set_index("path").loc[gallery["path"], "sha256"]
-    images = pixel_store.read(pixel_store.rows(sha256s))
+    store = open_pixels(pixel_store, model_lineage)
+    images = store.read(store.rows(sha256s))
     maps = grad_cam(pneumonia_model, images)
     return [
         {**record, "image": webp_uri(image[..., 0]), "overlay": webp_uri(overlay(image[..., 0], cam))}

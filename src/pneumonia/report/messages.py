@@ -9,11 +9,10 @@ import pandas as pd
 from pneumonia.images.layout import SPLITS
 from pneumonia.report.external import list_external_findings
 from pneumonia.report.findings import FINDINGS_FROM, list_findings
-from pneumonia.report.levels import Finding, Level
 from pneumonia.report.limits import say_scorings
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.study import list_study_findings
-from pneumonia.report.words import say_interval, say_number, say_percent
+from pneumonia.report.words import Finding, Level, say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 from pneumonia.study.summary import BASE
 

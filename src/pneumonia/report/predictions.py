@@ -12,8 +12,8 @@ from pneumonia.model.grad_cam import grad_cam
 from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of
 from pneumonia.report.gallery import overlay, webp_uri
-from pneumonia.report.levels import MANY_OUTSIDE
 from pneumonia.report.render import render
+from pneumonia.report.words import MANY_OUTSIDE
 
 ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
 OUTSIDE_SHOWN = 0.2  # largest share of the pictures that show images out of range

@@ -8,8 +8,7 @@ import pandas as pd
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
 from pneumonia.metrics.bounds import say_difference
-from pneumonia.report.levels import CHANCE, Finding, Level, finding
-from pneumonia.report.words import say_interval, say_number
+from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
 MOST_NAMED = 3  # shortcuts in a sentence
 

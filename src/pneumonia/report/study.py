@@ -5,9 +5,8 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.study_parameters import StudyParameters
-from pneumonia.report.levels import Finding, Level, finding
 from pneumonia.report.render import render
-from pneumonia.report.words import say_interval, say_number
+from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 from pneumonia.study.judges import name_measure
 from pneumonia.study.summary import ALIKE, BASE, BETTER, TOO_FEW, WORSE
 

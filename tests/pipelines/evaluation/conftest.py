@@ -7,24 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.framing import CUTS, Shown
-from pneumonia.audits.framing_audit import measure_framings
+from pneumonia.audits.framing import CUTS, Shown, measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import decisions, subgroups, summary, usefulness
-from pneumonia.metrics.etiologies import count_etiologies
-from pneumonia.metrics.prevalence import tabulate_prevalences
-from pneumonia.metrics.strata import measure_strata
-from pneumonia.metrics.units import measure_units
+from pneumonia.metrics import summary, usefulness
+from pneumonia.metrics.breakdowns import count_etiologies, measure_strata, measure_subgroups, measure_units
+from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.usefulness import tabulate_prevalences
 from pneumonia.model.scoring import SCORE_COLUMNS
-from pneumonia.pipelines.evaluation.audit import figures as audit_figures
-from pneumonia.pipelines.evaluation.measure import figures
-from pneumonia.pipelines.evaluation.report.pipeline import FIGURES
-from pneumonia.pipelines.evaluation.usefulness.figures import draw_decision_curve
+from pneumonia.pipelines.evaluation import audit_figures, figures
+from pneumonia.pipelines.evaluation.pipeline import FIGURES
 from pneumonia.report import documents
 from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
 from pneumonia.report.record import record_run
@@ -81,12 +77,12 @@ def scores(manifest):
 
 @pytest.fixture(scope="session")
 def decision(scores, parameters):
-    return decisions.make_decision(scores, parameters)
+    return make_decision(scores, {"weights_sha256": "ab" * 32}, parameters)
 
 
 @pytest.fixture(scope="session")
 def predictions(scores, decision):
-    return decisions.apply_decision(scores, decision)
+    return decide(scores, decision)
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +203,7 @@ def material(
 ):
     """All that the report and the model card are made from, figures left out."""
     counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
-    groups = subgroups.measure_subgroups(predictions)
+    groups = measure_subgroups(predictions)
     audit = audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
     network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
     views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
@@ -298,7 +294,7 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
     shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
     target = train["target"].to_numpy()
     probability = np.where(target == 1, np.sqrt(shifted), shifted**2)
-    train = decisions.apply_decision(train[SCORE_COLUMNS].assign(probability=probability), decision)
+    train = decide(train[SCORE_COLUMNS].assign(probability=probability), decision)
     drawn = {
         "metrics_figure": figures.draw_metrics(metrics),
         "roc_figure": figures.draw_roc(predictions, metrics, parameters),
@@ -306,7 +302,7 @@ def pictures(material, predictions, scores, manifest, decision, metrics, paramet
         "calibration_figure": figures.draw_calibration(predictions, metrics),
         "threshold_figure": figures.draw_thresholds(predictions, decision),
         "confusion_figure": figures.draw_confusion(predictions),
-        "decision_curve_figure": draw_decision_curve(
+        "decision_curve_figure": figures.draw_decision_curve(
             usefulness.trace_decision_curve(predictions, decision, parameters), parameters
         ),
         "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
@@ -345,15 +341,13 @@ def tiny_network(tiny_manifest, tiny_store):
 
 
 @pytest.fixture(scope="session")
-def tiny_lineage(tiny_network, tiny_manifest, tiny_store):
+def tiny_lineage(tiny_network, tiny_manifest, tiny_pixels):
     """What the tiny network was made from."""
     from pneumonia.model.lineage import manifest_digest, weights_digest
 
     return {
+        **tiny_pixels[1],
         "manifest_sha256": manifest_digest(tiny_manifest),
-        "pixels": tiny_store.fingerprint,
-        "image_size": 32,
-        "resize": "squeeze",
         "class_names": ["NORMAL", "PNEUMONIA"],
         "positive_class": "PNEUMONIA",
         "weights_sha256": weights_digest(tiny_network),

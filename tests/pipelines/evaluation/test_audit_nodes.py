@@ -2,20 +2,20 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.corruption import KINDS
-from pneumonia.audits.regions import View, hide, measure_regions, score_hidden
-from pneumonia.audits.robustness import measure_robustness, score_damaged
+from pneumonia.audits.regions import View, hide, hide_regions, measure_regions
+from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, describe_shortcuts
-from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import score_images
 
 
 @pytest.fixture(scope="module")
-def tiny_scores(tiny_network, tiny_manifest, tiny_store, parameters):
-    return score_images(tiny_network, tiny_manifest, tiny_store, parameters)
+def tiny_scores(tiny_network, tiny_manifest, tiny_pixels, parameters):
+    return score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
 
 
-def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store):
-    features = describe_shortcuts(tiny_manifest, tiny_store)
+def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store, tiny_pixels):
+    features = describe_shortcuts(tiny_manifest, *tiny_pixels)
     assert features["path"].tolist() == tiny_manifest["path"].tolist()
     assert set(FEATURE_SETS[Predictor.ALL]) <= set(features)
     first = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"][:1]))
@@ -24,9 +24,9 @@ def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store):
 
 
 def test_each_view_has_the_auc_of_the_images_as_they_are_then(
-    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_pixels, tiny_scores, parameters
 ):
-    hidden = score_hidden(tiny_network, tiny_manifest, tiny_store, parameters)
+    hidden = hide_regions(tiny_network, tiny_manifest, *tiny_pixels, parameters)
     audit = measure_regions(hidden, tiny_scores)
     test = tiny_manifest[tiny_manifest["split"] == "test"]
     images = tiny_store.read(tiny_store.rows(test["sha256"]))
@@ -42,11 +42,11 @@ def test_each_view_has_the_auc_of_the_images_as_they_are_then(
 
 
 def test_each_kind_of_damage_is_measured_at_three_strengths(
-    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_pixels, tiny_scores, parameters
 ):
-    decision = make_decision(tiny_scores, parameters)
-    damaged = score_damaged(tiny_network, tiny_manifest, tiny_store, parameters)
-    table = measure_robustness(damaged, apply_decision(tiny_scores, decision), decision)
+    decision = make_decision(tiny_scores, {}, parameters)
+    damaged = damage_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
+    table = measure_robustness(damaged, decide(tiny_scores, decision), decision)
     assert list(zip(table["kind"], table["strength"], strict=True)) == [
         ("none", 0),
         *((kind, strength) for kind in KINDS for strength in (1, 2, 3)),
@@ -57,21 +57,21 @@ def test_each_kind_of_damage_is_measured_at_three_strengths(
 
 
 def test_images_that_are_alike_are_damaged_differently_though_they_are_read_in_parts(
-    tiny_network, tiny_manifest, tiny_store, parameters, monkeypatch
+    tiny_network, tiny_manifest, tiny_pixels, parameters, monkeypatch
 ):
     alike = tiny_manifest.head(1).loc[[0] * 8].assign(split="test")
-    whole = score_damaged(tiny_network, alike, tiny_store, parameters)
+    whole = damage_images(tiny_network, alike, *tiny_pixels, parameters)
     monkeypatch.setattr("pneumonia.model.predict.PART", 3)
-    in_parts = score_damaged(tiny_network, alike, tiny_store, parameters)
+    in_parts = damage_images(tiny_network, alike, *tiny_pixels, parameters)
 
     assert whole.loc[whole["kind"] == "noise", "probability"].nunique() == 3 * 8
     assert in_parts["probability"].to_numpy() == pytest.approx(whole["probability"].to_numpy(), abs=1e-6)
 
 
 def test_robustness_that_is_switched_off_is_not_measured(
-    tiny_network, tiny_manifest, tiny_store, tiny_scores, parameters
+    tiny_network, tiny_manifest, tiny_pixels, tiny_scores, parameters
 ):
     off = parameters.model_copy(update={"robustness": False})
-    table = measure_robustness(score_damaged(tiny_network, tiny_manifest, tiny_store, off), tiny_scores, {})
+    table = measure_robustness(damage_images(tiny_network, tiny_manifest, *tiny_pixels, off), tiny_scores, {})
     assert table.empty
     assert "auc" in table

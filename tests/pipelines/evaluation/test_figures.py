@@ -1,12 +1,68 @@
 import numpy as np
+import pytest
 
-from pneumonia.pipelines.evaluation.audit.figures import draw_robustness
-from pneumonia.pipelines.evaluation.measure import figures
+from pneumonia.metrics.usefulness import trace_decision_curve
+from pneumonia.pipelines.evaluation import figures
+from pneumonia.pipelines.evaluation.audit_figures import draw_robustness, draw_shortcuts
 
 
 def test_every_figure_of_the_report_is_drawn(pictures):
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
     assert all(len(picture) > 5_000 for picture in pictures.values())
+
+
+def test_the_roc_curve_of_test_passes_through_its_point_at_the_threshold(predictions, metrics, parameters):
+    axes = figures.draw_roc(predictions, metrics, parameters).axes[0]
+    _, _, curve, point = axes.lines
+    test = metrics["test"]
+    assert point.get_xydata().tolist() == [[1 - test["specificity"]["value"], test["sensitivity"]["value"]]]
+    assert np.interp(*point.get_xdata(), *curve.get_data()) == pytest.approx(*point.get_ydata(), abs=0.02)
+
+
+def test_the_curves_over_the_threshold_have_the_rates_of_the_metrics_there(predictions, decision, metrics):
+    axes = figures.draw_thresholds(predictions, decision).axes[0]
+    *_, sensitivity, specificity, line = axes.lines
+    assert set(line.get_xdata()) == {decision["threshold"]}
+    for curve, name in ((sensitivity, "sensitivity"), (specificity, "specificity")):
+        rate = np.interp(decision["threshold"], *curve.get_data())
+        assert rate == pytest.approx(metrics["test"][name]["value"], abs=0.02)
+
+
+def test_the_bars_of_each_class_add_up_to_all_its_images_in_each_split(predictions):
+    train = predictions[predictions["split"] == "val"].assign(split="train")
+    for axes in figures.draw_scores(predictions, train).axes:
+        heights = [sum(bar.get_height() for bar in bars) for bars in axes.containers]
+        assert heights == pytest.approx([1, 1])
+
+
+def test_each_subgroup_has_a_row_with_its_metric(material):
+    axes = figures.draw_subgroups(material["subgroups"]).axes[0]
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert set(rows) == {
+        "all NORMAL\nspecificity", "all PNEUMONIA\nsensitivity", "bacteria\nsensitivity", "virus\nsensitivity"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "lines"), [("logistic", 4), ("none", 3)])
+def test_the_decision_curve_by_the_probability_needs_a_calibration(predictions, decision, parameters, method, lines):
+    changed = {**decision, "calibration": {**decision["calibration"], "method": method}}
+    curve = trace_decision_curve(predictions, changed, parameters)
+    axes = figures.draw_decision_curve(curve, parameters).axes[0]
+    assert len(axes.lines) == lines
+    np.testing.assert_allclose(axes.lines[-1].get_ydata(), 100 * curve["as_decided"])
+
+
+def test_shortcuts_stand_beside_the_network_whole_and_in_part(material):
+    axes = draw_shortcuts(material["shortcut_audit"], material["region_audit"]).axes[0]
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows[-5:] == [
+        "The network",
+        "The network, centre hidden",
+        "The network, border hidden",
+        "The network, middle third",
+        f"{rows[-1].removesuffix(', middle third')}, middle third",
+    ]
+    assert rows[-1].removesuffix(", middle third") in rows[:-5]
 
 
 def test_the_confusion_matrix_shows_the_counts_of_the_metrics(predictions, metrics):

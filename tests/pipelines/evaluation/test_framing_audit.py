@@ -4,19 +4,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumonia.audits.framing import FRAMINGS, JUDGES, Kind, Shown
-from pneumonia.audits.framing_audit import measure_framings, score_validation
+from pneumonia.audits.framing import FRAMINGS, JUDGES, Kind, Shown, measure_framings, reframe_images
 from pneumonia.audits.reframing import reframe
-from pneumonia.metrics.decisions import make_decision
 from pneumonia.model.predict import predict
-from pneumonia.pipelines.evaluation.audit.figures import draw_framings
+from pneumonia.pipelines.evaluation.audit_figures import draw_framings
 from pneumonia.report.documents import write_report
-from pneumonia.report.framing import judge_framing
+from pneumonia.report.findings import judge_framing
 
 
 @pytest.fixture(scope="module")
-def tiny_framings(tiny_network, tiny_manifest, tiny_store, parameters):
-    return score_validation(tiny_network, tiny_manifest, tiny_store, parameters)
+def tiny_framings(tiny_network, tiny_manifest, tiny_pixels, parameters):
+    return reframe_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
 
 
 def test_validation_alone_is_reframed(tiny_framings, tiny_manifest):
@@ -26,9 +24,9 @@ def test_validation_alone_is_reframed(tiny_framings, tiny_manifest):
 
 
 def test_each_judge_has_the_auc_of_the_images_as_it_shows_them(
-    tiny_network, tiny_manifest, tiny_store, tiny_framings, scores, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_framings, decision
 ):
-    audit = measure_framings(tiny_framings, make_decision(scores, parameters))
+    audit = measure_framings(tiny_framings, decision)
     assert audit[["kind", "negatives", "positives"]].to_numpy().tolist() == [list(judge) for judge in JUDGES]
     val = tiny_manifest[tiny_manifest["split"] == "val"].reset_index(drop=True)
     images = tiny_store.read(tiny_store.rows(val["sha256"]))
@@ -41,10 +39,10 @@ def test_each_judge_has_the_auc_of_the_images_as_it_shows_them(
 
 
 def test_no_framing_is_tried_where_none_is_wanted(
-    tiny_network, tiny_manifest, tiny_store, parameters, material, pictures
+    tiny_network, tiny_manifest, tiny_pixels, parameters, material, pictures
 ):
     off = parameters.model_copy(update={"framing_images": 0})
-    scores = score_validation(tiny_network, tiny_manifest, tiny_store, off)
+    scores = reframe_images(tiny_network, tiny_manifest, *tiny_pixels, off)
     audit = measure_framings(scores, {})
     assert audit.empty
     assert judge_framing(audit, "NORMAL", "PNEUMONIA")["title"] == "Framing not measured"

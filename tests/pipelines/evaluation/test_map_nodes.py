@@ -8,7 +8,7 @@ from PIL import Image
 
 from pneumonia.audits.pointing import LESION_COLUMNS, measure_pointing, read_lesions
 from pneumonia.images.source import ImageSource
-from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import score_images
 from pneumonia.report.gallery import Outcome, choose_gallery, draw_gallery, draw_gallery_maps, overlay
 
@@ -46,11 +46,13 @@ def test_a_gallery_without_errors_has_only_right_images(predictions, parameters)
     assert set(choose_gallery(faultless, parameters)["kind"]) == {"right"}
 
 
-def test_each_picture_of_the_gallery_is_the_stored_image(tiny_network, tiny_manifest, tiny_store, parameters):
-    scores = score_images(tiny_network, tiny_manifest, tiny_store, parameters)
-    predictions = apply_decision(scores, make_decision(scores, parameters))
+def test_each_picture_of_the_gallery_is_the_stored_image(
+    tiny_network, tiny_manifest, tiny_store, tiny_pixels, parameters
+):
+    scores = score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
+    predictions = decide(scores, make_decision(scores, tiny_pixels[1], parameters))
     gallery = choose_gallery(predictions, parameters)
-    records = draw_gallery_maps(tiny_network, tiny_manifest, tiny_store, gallery)
+    records = draw_gallery_maps(tiny_network, tiny_manifest, *tiny_pixels, gallery)
     sha256 = tiny_manifest.set_index("path").loc[records[0]["path"], "sha256"]
     stored = tiny_store.read(tiny_store.rows([sha256]))[0, ..., 0]
     picture = Image.open(io.BytesIO(base64.b64decode(records[0]["image"].split(",")[1]))).convert("L")
@@ -104,19 +106,23 @@ def test_a_source_that_is_gone_gives_an_empty_table_and_a_warning(tiny_manifest,
 
 
 @pytest.mark.parametrize(("top", "bottom", "value"), [(0.0, 0.5, 1.0), (0.5, 1.0, 0.0)])
-def test_peaks_are_counted_where_the_lesion_is(tiny_network, tiny_manifest, tiny_store, parameters, top, bottom, value):
+def test_peaks_are_counted_where_the_lesion_is(
+    tiny_network, tiny_manifest, tiny_pixels, parameters, top, bottom, value
+):
     # The band that tells the tiny classes apart is in the upper half.
     test = tiny_manifest.query("split == 'test' and target == 1")
     lesions = pd.DataFrame({"path": test["path"], "left": 0.0, "top": top, "right": 1.0, "bottom": bottom})
-    pointing = measure_pointing(tiny_network, tiny_manifest, tiny_store, lesions, "squeeze", parameters)
+    stores, lineage = tiny_pixels
+    pointing = measure_pointing(tiny_network, tiny_manifest, stores, lesions, lineage, parameters)
     assert pointing["n"] == pointing["n_groups"] == len(test)
     assert pointing["hits"]["value"] == value
     assert pointing["lesion_share"] == 0.5
 
 
-def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_store, parameters):
+def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_pixels, parameters):
     none = pd.DataFrame(columns=LESION_COLUMNS)
-    pointing = measure_pointing(tiny_network, tiny_manifest, tiny_store, none, "squeeze", parameters)
+    stores, lineage = tiny_pixels
+    pointing = measure_pointing(tiny_network, tiny_manifest, stores, none, lineage, parameters)
     assert pointing == {
         "n": 0,
         "n_groups": 0,

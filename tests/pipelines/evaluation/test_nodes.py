@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.metrics.breakdowns import measure_subgroups
+from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.registry import METRICS
-from pneumonia.metrics.subgroups import measure_subgroups
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 from pneumonia.pixels.decoding import fingerprint
@@ -47,9 +47,9 @@ def test_a_lineage_of_another_model_is_refused(tiny_network, tiny_lineage, tiny_
 
 
 def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
-    tiny_network, tiny_manifest, tiny_store, parameters
+    tiny_network, tiny_manifest, tiny_store, tiny_pixels, parameters
 ):
-    scores = score_images(tiny_network, tiny_manifest, tiny_store, parameters)
+    scores = score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
     expected = tiny_manifest[tiny_manifest["split"] != "train"]
     assert scores["path"].tolist() == expected["path"].tolist()
     for row, sha256 in zip(scores.itertuples(), expected["sha256"], strict=True):
@@ -58,13 +58,13 @@ def test_each_validation_and_test_image_is_scored_once_in_the_manifests_order(
 
 
 def test_a_network_that_tells_no_etiologies_apart_finds_none_likely(
-    tiny_network, tiny_manifest, tiny_store, parameters
+    tiny_network, tiny_manifest, tiny_pixels, parameters
 ):
-    assert set(score_images(tiny_network, tiny_manifest, tiny_store, parameters)["likeliest_etiology"]) == {"unknown"}
+    assert set(score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)["likeliest_etiology"]) == {"unknown"}
 
 
 def test_the_likeliest_etiology_is_that_of_the_second_output_without_its_negative_column(
-    tiny_network, tiny_manifest, tiny_store, parameters
+    tiny_network, tiny_manifest, tiny_pixels, parameters
 ):
     import keras
 
@@ -73,19 +73,21 @@ def test_the_likeliest_etiology_is_that_of_the_second_output_without_its_negativ
     shares = keras.ops.concatenate([1 - probability, 0.4 * probability, 0.6 * probability], axis=1)
     model = keras.Model(image, [probability, shares])
 
-    scores = score_images(model, tiny_manifest, tiny_store, parameters, ("bacteria", "virus"))
+    stores, lineage = tiny_pixels
+    lineage = {**lineage, "etiologies": ["bacteria", "virus"]}
+    scores = score_images(model, tiny_manifest, stores, lineage, parameters)
 
     assert set(scores["likeliest_etiology"]) == {"virus"}
     assert scores["probability"].equals(
-        score_images(tiny_network, tiny_manifest, tiny_store, parameters)["probability"]
+        score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)["probability"]
     )
 
 
 def test_the_sample_of_training_images_has_the_size_that_was_asked_for(
-    tiny_network, tiny_manifest, tiny_store, parameters
+    tiny_network, tiny_manifest, tiny_pixels, parameters
 ):
     asked = parameters.model_copy(update={"train_images": 10})
-    sample = score_train_sample(tiny_network, tiny_manifest, tiny_store, asked)
+    sample = score_train_sample(tiny_network, tiny_manifest, *tiny_pixels, asked)
     assert len(sample) == 10
     assert set(sample["split"]) == {"train"}
     assert sample["path"].is_monotonic_increasing
@@ -100,24 +102,25 @@ def test_the_decision_does_not_change_when_test_is_shuffled(scores, parameters, 
     shuffled = scores.copy()
     shuffled.loc[test, "target"] = rng.permutation(scores.loc[test, "target"])
     shuffled.loc[test, "probability"] = rng.random(test.sum())
-    assert make_decision(scores, asked) == make_decision(shuffled, asked)
+    assert make_decision(scores, {}, asked) == make_decision(shuffled, {}, asked)
 
 
 def test_the_decision_says_what_it_was_fitted_on(scores, decision):
     val = scores[scores["split"] == "val"]
     assert decision["fitted_on"] == {"split": "val", "n": len(val), "n_groups": val["group"].nunique()}
     assert decision["threshold"] == 0.5
+    assert decision["weights_sha256"] == "ab" * 32
 
 
 def test_validation_images_of_one_class_are_refused(scores, parameters):
     one_class = scores[(scores["split"] == "test") | (scores["target"] == 1)]
     with pytest.raises(UserError, match="All validation images are of one class"):
-        make_decision(one_class, parameters)
+        make_decision(one_class, {}, parameters)
 
 
 def test_an_image_at_the_threshold_is_called_positive():
     scores = pd.DataFrame({"probability": [0.29, 0.3, 0.31]})
-    predictions = apply_decision(scores, {"threshold": 0.3, "calibration": {"method": "none"}})
+    predictions = decide(scores, {"threshold": 0.3, "calibration": {"method": "none"}})
     assert predictions["decision"].tolist() == [0, 1, 1]
     assert list(scores) == ["probability"]
 

@@ -1,4 +1,4 @@
-"""Nodes that draw the evaluation: one message per figure, small enough for a phone."""
+"""Figures of the scores, the decisions and their value: one message per figure, small enough for a phone."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, curve_band, precision_at, roc_at
+from pneumonia.metrics.decisions import threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.metrics.summary import columns_of
-from pneumonia.metrics.thresholds import threshold_candidates
 
 HEADLINE = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1")
 SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
@@ -236,4 +236,29 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
     axes[0].legend(loc="upper center", ncols=2)
     axes[1].set_ylabel("share of the class's images")
     axes[2].set_xlabel("reported probability")
+    return figure
+
+
+def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationParameters) -> Figure:
+    """Draw the net benefit over the risk from which a person would treat, with a 95% band, against all and none.
+
+    Without calibration, only that of the decisions.
+    """
+    from pneumonia.report.style import INK, MUTED, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure(4.6, 3.8)
+    risk, colour = 100 * decision_curve["risk"], SPLIT_COLOURS["test"]
+    axes.axhline(0, color=INK, linewidth=1, label="no image positive")
+    axes.plot(risk, 100 * decision_curve["treat_all"], color=MUTED, linewidth=1.4, label="every image positive")
+    if decision_curve["net_benefit"].notna().any():
+        axes.fill_between(
+            risk, 100 * decision_curve["low"], 100 * decision_curve["high"], color=colour, alpha=0.15, linewidth=0
+        )
+        axes.plot(risk, 100 * decision_curve["net_benefit"], color=colour, label="by the probability")
+    axes.plot(risk, 100 * decision_curve["as_decided"], color=colour, linewidth=1.2, linestyle="--", label="as decided")
+    top = 100 * parameters.prevalence
+    axes.set(xlim=(0, 80), ylim=(-0.25 * top, 1.1 * top))
+    axes.set(xlabel="accepted risk, %", ylabel="net benefit per 100 images")
+    axes.set_title(f"Decision curve at {top:g}% positive")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
     return figure

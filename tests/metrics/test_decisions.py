@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.thresholds import choose_threshold, compare_rules, threshold_candidates
+from pneumonia.metrics.decisions import choose_threshold, compare_rules, threshold_candidates
 
 PROBABILITY = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
 TARGET = np.array([0, 0, 1, 0, 1, 0, 1, 1])

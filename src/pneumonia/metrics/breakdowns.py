@@ -1,0 +1,190 @@
+"""The result in parts and in other units: by class and etiology, by properties of the file, per group, with copies."""
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.decisions import decide
+from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.metrics.summary import columns_of, estimate
+
+UNNAMED = ("none", "unknown")  # in the column `etiology`: of a negative image, of one whose etiology is not known
+ETIOLOGY_COLUMNS = ["split", "etiology", "likeliest", "images", "of_images", "n_groups", "value", "low", "high"]
+LEVELS = ("low", "middle", "high")
+
+
+class Family(StrEnum):
+    """The property by which the images are divided."""
+
+    ETIOLOGY = "etiology"
+    FILE_SIZE = "file_size"
+    ASPECT = "aspect"
+    MODE = "mode"
+
+
+FAMILY_LABELS = {
+    Family.ETIOLOGY: "Etiology, against all negatives",
+    Family.FILE_SIZE: "File size, thirds",
+    Family.ASPECT: "Width over height, thirds",
+    Family.MODE: "Stored mode",
+}
+
+
+def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Measure sensitivity by etiology, and specificity, on validation and test.
+
+    Args:
+        predictions: One row per image of validation and test.
+
+    Returns:
+        split, subgroup, metric, value, low, high, n, n_groups: one row for each etiology that is known, one
+        for all of each class.
+    """
+    rows = []
+    for split, part in predictions.groupby("split", sort=True):
+        for target, metric in ((1, "sensitivity"), (0, "specificity")):
+            members = part[part["target"] == target]
+            known = sorted(set(members["etiology"]) - set(UNNAMED))
+            subgroups = {f"all {label}": members[members["label"] == label] for label in sorted(set(members["label"]))}
+            subgroups |= {name: members[members["etiology"] == name] for name in known}
+            for name, images in subgroups.items():
+                right = (images["decision"] == target).to_numpy()
+                rate = estimate_rate(right, images["group"].to_numpy())
+                sizes = {"n": len(images), "n_groups": images["group"].nunique()}
+                rows.append({"split": split, "subgroup": name, "metric": metric, **rate, **sizes})
+    return pd.DataFrame(rows)
+
+
+def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Count the most likely etiologies of positive images by the recorded one, regardless of the decision.
+
+    Args:
+        predictions: One row per image of validation and test; has `etiology` and `likeliest_etiology`.
+
+    Returns:
+        split, etiology, likeliest, images, of_images (of this etiology), n_groups, and their share as value, low, high.
+        No rows if the network does not distinguish etiologies.
+    """
+    known = predictions[(predictions["target"] == 1) & ~predictions["etiology"].isin(UNNAMED)]
+    known = known[~known["likeliest_etiology"].isin(UNNAMED)]
+    kinds = sorted(set(known["etiology"]) | set(known["likeliest_etiology"]))
+    rows = []
+    for (split, etiology), part in known.groupby(["split", "etiology"], sort=True):
+        sizes = {"of_images": len(part), "n_groups": part["group"].nunique()}
+        for kind in kinds:
+            said = (part["likeliest_etiology"] == kind).to_numpy()
+            rate = estimate_rate(said, part["group"].to_numpy())
+            rows.append(
+                {"split": split, "etiology": etiology, "likeliest": kind, "images": int(said.sum()), **sizes, **rate}
+            )
+    return pd.DataFrame(rows, columns=ETIOLOGY_COLUMNS)
+
+
+def is_grey(modes: pd.Series) -> pd.Series:
+    """Tell which stored modes are grey levels of any depth: Pillow's L and I;16, DICOM's MONOCHROME2."""
+    return (modes == "L") | modes.str.startswith(("I", "MONOCHROME"))
+
+
+def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Measure the network on parts of test.
+
+    An etiology's positives are compared with all negatives: there are no negatives of an etiology. File size and aspect
+    ratio are divided into thirds of the test images.
+
+    Args:
+        predictions: One row per image of validation and test.
+        split_manifest: `bytes`, `width`, `height`, `mode` of each image.
+
+    Returns:
+        family (a `Family`), stratum, n, n_positive, n_groups, and auc, sensitivity, specificity with `_low` and
+        `_high`; a gap where a class is absent.
+    """
+    test = predictions[predictions["split"] == "test"]
+    test = test.merge(split_manifest[["path", "bytes", "width", "height", "mode"]], on="path")
+    negatives = test[test["target"] == 0]
+    known = sorted(set(test.loc[test["target"] == 1, "etiology"]) - set(UNNAMED))
+    parts = [
+        (Family.ETIOLOGY, name, pd.concat([test[(test["target"] == 1) & (test["etiology"] == name)], negatives]))
+        for name in known
+    ]
+    size, aspect = _thirds(test["bytes"]), _thirds(test["width"] / test["height"])
+    mode = np.where(is_grey(test["mode"]), "grey", "colour")
+    for family, strata in ((Family.FILE_SIZE, size), (Family.ASPECT, aspect), (Family.MODE, mode)):
+        names = dict.fromkeys((*LEVELS, "grey", "colour"))
+        parts += [(family, name, test[strata == name]) for name in names if (strata == name).any()]
+    return pd.DataFrame([_stratum(family, name, rows) for family, name, rows in parts])
+
+
+def _thirds(values: pd.Series) -> Any:
+    """Return which third of all each value lies in; equal values in one."""
+    share = values.rank(method="average", pct=True).to_numpy()
+    return np.array(LEVELS)[np.minimum((share * 3 - 1e-9).astype(int), 2)]
+
+
+def _stratum(family: Family, stratum: str, rows: pd.DataFrame) -> dict[str, Any]:
+    groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
+    sizes = {"n": len(rows), "n_positive": int(target.sum()), "n_groups": int(rows["group"].nunique())}
+    auc: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
+    if 0 < target.sum() < len(target):
+        auc = estimate_auc(target, rows["probability"].to_numpy(), groups)
+    estimates = {"auc": auc}
+    right = rows["decision"].to_numpy() == target
+    for name, of in (("sensitivity", target == 1), ("specificity", target == 0)):
+        estimates[name] = estimate_rate(right[of], groups[of])
+    flat = {
+        name if bound == "value" else f"{name}_{bound}": value
+        for name, estimate in estimates.items()
+        for bound, value in estimate.items()
+    }
+    return {"family": family, "stratum": stratum, **sizes, **flat}
+
+
+def measure_units(
+    predictions: pd.DataFrame,
+    split_manifest: pd.DataFrame,
+    duplicate_images: pd.DataFrame,
+    decision: dict[str, Any],
+    parameters: EvaluationParameters,
+) -> dict[str, Any]:
+    """Estimate every metric of test per group, and over all files of the source's test folder.
+
+    Args:
+        predictions: One row per image of validation and test.
+        split_manifest: One row per image; `sha256` tells which image a copy is a copy of.
+        duplicate_images: The surplus copies that were dropped: `sha256`, `source_split`.
+        decision: The record by which probabilities become decisions.
+        parameters: `prevalence`, `resamples`, `seed`.
+
+    Returns:
+        "group": the metrics of test with one row per group. "folder": those with every surplus copy of a test image
+        counted as well, and None where there is none. Both with `n` and `n_groups`.
+    """
+    test = predictions[predictions["split"] == "test"]
+    copies = copies_of(test, split_manifest, duplicate_images)
+    folder = pd.concat([test, copies], ignore_index=True)
+    return {
+        "group": _measure(decide(one_row_per_group(test), decision), parameters),
+        "folder": _measure(folder, parameters) if len(copies) else None,
+    }
+
+
+def one_row_per_group(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average the probabilities of a group's images of one class."""
+    keys = ["group", "target", "split"]
+    return scores.groupby(keys, as_index=False, sort=True)["probability"].mean()
+
+
+def copies_of(test: pd.DataFrame, split_manifest: pd.DataFrame, duplicate_images: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each surplus copy in the test folder: that of the image it is a copy of, in the same group."""
+    surplus = duplicate_images.loc[duplicate_images["source_split"] == "test", ["sha256"]]
+    kept = split_manifest[["sha256", "path"]].merge(test, on="path")
+    return surplus.merge(kept, on="sha256")[list(test.columns)]
+
+
+def _measure(rows: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
+    sizes = {"n": len(rows), "n_groups": int(rows["group"].nunique())}
+    return {**estimate(columns_of(rows, "test"), parameters), **sizes}

@@ -1,0 +1,158 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pneumonia.metrics.breakdowns import (
+    ETIOLOGY_COLUMNS,
+    Family,
+    copies_of,
+    count_etiologies,
+    measure_strata,
+    measure_units,
+    one_row_per_group,
+)
+
+
+def predictions(likeliest):
+    """Five test images: a negative one, three bacterial and one viral one; and a positive one of no known etiology."""
+    etiology = ["none", "bacteria", "bacteria", "bacteria", "virus", "unknown"]
+    return pd.DataFrame(
+        {
+            "split": "test",
+            "group": list("abcdef"),
+            "target": [0, 1, 1, 1, 1, 1],
+            "etiology": etiology,
+            "likeliest_etiology": likeliest,
+        }
+    )
+
+
+def test_positive_images_of_each_etiology_are_counted_by_the_likeliest_one():
+    table = count_etiologies(predictions(["virus", "bacteria", "bacteria", "virus", "virus", "virus"]))
+
+    assert table[["etiology", "likeliest", "images", "of_images", "n_groups"]].to_numpy().tolist() == [
+        ["bacteria", "bacteria", 2, 3, 3],
+        ["bacteria", "virus", 1, 3, 3],
+        ["virus", "bacteria", 0, 1, 1],
+        ["virus", "virus", 1, 1, 1],
+    ]
+    assert table["value"].tolist() == [2 / 3, 1 / 3, 0, 1]
+    first = table.iloc[0]
+    assert 0 < first["low"] < 2 / 3 < first["high"] < 1
+
+
+def test_a_network_that_tells_none_apart_has_no_row():
+    table = count_etiologies(predictions(["unknown"] * 6))
+
+    assert table.empty
+    assert list(table.columns) == ETIOLOGY_COLUMNS
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """90 test images, each its own group; the first 30 are small files, the last 30 large ones."""
+    rng = np.random.default_rng(3)
+    target = np.arange(90) % 2
+    probability = np.clip(0.5 + 0.3 * (target - 0.5) + 0.25 * rng.normal(size=90), 0.01, 0.99)
+    names = [f"image{index:02d}" for index in range(90)]
+    predictions = pd.DataFrame(
+        {
+            "path": names,
+            "group": names,
+            "target": target,
+            "etiology": np.where(target == 0, "none", np.where(np.arange(90) % 4 == 1, "bacteria", "virus")),
+            "probability": probability,
+            "decision": (probability >= 0.5).astype(int),
+            "split": "test",
+        }
+    )
+    size = np.repeat([1000, 2000, 3000], 30)
+    mode = np.where(target == 1, "RGB", np.where(np.arange(90) % 4 == 0, "L", "I;16"))
+    manifest = pd.DataFrame({"path": names, "bytes": size, "width": 200, "height": 100, "mode": mode})
+    return predictions, manifest
+
+
+@pytest.fixture(scope="module")
+def strata(tables):
+    return measure_strata(*tables).set_index(["family", "stratum"])
+
+
+def test_an_etiology_is_set_against_all_negatives(strata, tables):
+    predictions, _ = tables
+    rows = predictions[predictions["etiology"].isin(["none", "virus"])]
+    virus = strata.loc[(Family.ETIOLOGY, "virus")]
+    assert virus["auc"] == pytest.approx(roc_auc_score(rows["target"], rows["probability"]))
+    assert (virus["n"], virus["n_positive"]) == (67, 22)
+    assert virus["auc_low"] < virus["auc"] < virus["auc_high"]
+
+
+def test_file_sizes_are_cut_into_thirds(strata):
+    assert strata.loc[Family.FILE_SIZE]["n"].to_dict() == {"low": 30, "middle": 30, "high": 30}
+
+
+def test_equal_values_stay_in_one_third(strata):
+    assert strata.loc[Family.ASPECT]["n"].to_dict() == {"middle": 90}
+
+
+def test_a_part_of_one_class_has_no_auc_and_no_rate_of_the_other(strata):
+    colour = strata.loc[(Family.MODE, "colour")]
+    assert (colour["n"], colour["n_positive"]) == (45, 45)
+    assert pd.isna(colour["auc"])
+    assert pd.isna(colour["specificity"])
+    assert 0 < colour["sensitivity"] < 1
+
+
+@pytest.fixture
+def test_images():
+    """Six test images of four groups, all but one decided right at 0.5."""
+    table = pd.DataFrame(
+        {
+            "path": list("abcdef"),
+            "group": ["p", "p", "q", "n", "n", "m"],
+            "target": [1, 1, 1, 0, 0, 0],
+            "probability": [0.9, 0.3, 0.8, 0.1, 0.3, 0.4],
+            "split": "test",
+        }
+    )
+    return table.assign(calibrated_probability=table["probability"], decision=(table["probability"] >= 0.5).astype(int))
+
+
+@pytest.fixture
+def manifest(test_images):
+    return test_images[["path"]].assign(sha256=[f"hash-{path}" for path in test_images["path"]])
+
+
+def duplicates(*rows):
+    return pd.DataFrame(rows, columns=["sha256", "source_split"])
+
+
+DECISION = {"threshold": 0.5, "calibration": {"method": "none"}}
+
+
+@pytest.fixture
+def parameters(evaluation_parameters):
+    return evaluation_parameters.model_copy(update={"resamples": 200})
+
+
+def test_a_group_has_the_mean_of_its_images(test_images):
+    grouped = one_row_per_group(test_images).set_index("group")["probability"]
+    assert grouped.to_dict() == pytest.approx({"m": 0.4, "n": 0.2, "p": 0.6, "q": 0.8})
+
+
+def test_figures_per_group_are_those_of_the_mean_probabilities(test_images, manifest, parameters):
+    measured = measure_units(test_images, manifest, duplicates(), DECISION, parameters)
+    assert measured["folder"] is None
+    of_groups = measured["group"]
+    assert (of_groups["n"], of_groups["n_groups"]) == (4, 4)
+    assert of_groups["sensitivity"]["value"] == 1  # p's mean is 0.6, though one of its images was missed
+    assert of_groups["auc"]["value"] == roc_auc_score([0, 0, 1, 1], [0.4, 0.2, 0.6, 0.8])
+
+
+def test_a_surplus_copy_counts_as_the_image_it_is_a_copy_of(test_images, manifest, parameters):
+    dropped = duplicates(("hash-b", "test"), ("hash-b", "test"), ("hash-c", "train"), ("hash-other", "test"))
+    copies = copies_of(test_images, manifest, dropped)
+    assert copies["path"].tolist() == ["b", "b"]
+    folder = measure_units(test_images, manifest, dropped, DECISION, parameters)["folder"]
+    assert (folder["n"], folder["n_groups"]) == (8, 4)
+    assert folder["sensitivity"]["value"] == 2 / 5  # of a, b, c and two more copies of b, only a and c are found
