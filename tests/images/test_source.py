@@ -357,7 +357,7 @@ def test_a_folder_with_more_files_than_any_set_has_is_refused_with_what_to_do(fo
     assert len(ImageSource(str(folder)).listing.files) == 2
     write(folder, "train/NORMAL/c.jpeg")
 
-    with pytest.raises(UserError, match=r"more than 2 files below .*images\. Name the folder of the images\."):
+    with pytest.raises(UserError, match=r"more than 2 files .*images\."):
         _ = ImageSource(str(folder)).listing
 
 
@@ -365,9 +365,7 @@ def test_a_folder_with_more_files_than_any_set_has_is_refused_with_what_to_do(fo
 def test_a_folder_that_cannot_be_read_stops_the_run(folder):
     (folder / "test").chmod(0)
     try:
-        with pytest.raises(
-            UserError, match=r"test cannot be read \(Permission denied\), so its images would be missing"
-        ):
+        with pytest.raises(UserError, match=r"test .*\(Permission denied\)"):
             _ = ImageSource(str(folder)).listing
     finally:
         (folder / "test").chmod(0o700)
@@ -380,9 +378,7 @@ def test_a_folder_that_goes_away_while_it_is_listed_stops_the_run(folder):
     (folder / "train").rmdir()
     folder.rename(folder.with_name("moved"))
 
-    with pytest.raises(
-        UserError, match=r"cannot be read \(No such file or directory\), so its images would be missing"
-    ):
+    with pytest.raises(UserError, match=r"\(No such file or directory\)"):
         list(members)
 
 
@@ -423,7 +419,7 @@ def test_a_storage_that_fails_for_a_moment_is_asked_again(without_pauses):
 def test_a_storage_that_goes_on_failing_stops_the_run(without_pauses, tmp_path, default_parameters, failures, number):
     ingest = IngestParameters.model_validate(default_parameters["ingest"])
 
-    with pytest.raises(UserError, match=r"a.jpeg cannot be read .* may be intact, so it is not counted as bad"):
+    with pytest.raises(UserError, match=r"a\.jpeg .* not counted as bad"):
         examine_files(failing(failures, number), IndexCache(tmp_path / "cache"), ingest)
 
 
@@ -468,5 +464,5 @@ def test_a_table_that_is_larger_than_any_is_not_read(tmp_path, monkeypatch, read
     with (tmp_path / "groups.csv").open("wb") as file:
         file.truncate(20_000_000)
 
-    with pytest.raises(UserError, match=r"groups\.csv has 20 MB, more than the limit of 10 MB for a table"):
+    with pytest.raises(UserError, match=r"groups\.csv .*20 MB.* 10 MB"):
         read(ImageSource(str(tmp_path)))

@@ -19,9 +19,7 @@ def load(tmp_path, catalog_entries):
 
 @pytest.mark.parametrize("content", ["[]", "{}", "1", "null", '{"versions": {}}'])
 def test_a_lineage_that_says_nothing_of_its_model_ends_a_run_in_a_sentence(load, content):
-    with pytest.raises(
-        Exception, match="model_lineage does not say what its model was made from: .*train again"
-    ) as end:
+    with pytest.raises(Exception, match="model_lineage .*train again") as end:
         load(content)
     assert isinstance(end.value.__cause__, UserError)
 

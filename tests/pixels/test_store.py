@@ -233,9 +233,7 @@ def test_images_that_cannot_be_decoded_are_all_counted(stores):
     files.contents["b.png"] = b"no image"
     files.contents["d.png"] = files.contents["d.png"][:300]
 
-    with pytest.raises(
-        UserError, match=r"2 images cannot be used; the first: b\.png: The image cannot be decoded.* d\.png:"
-    ):
+    with pytest.raises(UserError, match=r"^2 images .*b\.png: .* d\.png:"):
         stores.fill(files.request())
     assert list(stores.folder_of(SIZE, "squeeze").glob("*.u8")) == []
 

@@ -96,16 +96,14 @@ def test_a_group_of_both_classes_can_be_chosen():
 def test_a_class_with_one_group_cannot_be_split():
     groups = {"a": Counter({NORMAL: 9}), "b": Counter({BACTERIA: 5}), "c": Counter({BACTERIA: 5})}
 
-    with pytest.raises(UserError, match="Class NORMAL has 1 groups, but val needs one of its own and 1 must be left"):
+    with pytest.raises(UserError, match="NORMAL has 1 groups"):
         choose_groups(groups, 0.2, seed=0, keep=1, part="val")
 
 
 def test_a_group_larger_than_either_part_is_named():
     groups = {"a": Counter({NORMAL: 9}), "b": Counter({NORMAL: 1})}
 
-    with pytest.raises(
-        UserError, match=r"Group a holds 9 of the 10 images of class NORMAL, more than .* \(20%\) .* \(8\)"
-    ):
+    with pytest.raises(UserError, match=r"Group a .* 9 of the 10 images .* NORMAL.* \(20%\) .* \(8\)"):
         choose_groups(groups, 0.2, seed=0, keep=1, part="val")
 
 

@@ -73,7 +73,7 @@ def test_a_machine_with_other_packages_is_named(parameters, make_jobs, monkeypat
     monkeypatch.setattr(task.socket, "gethostname", lambda: "node7")
     job = dataclasses.replace(job, environment={**job.environment, "keras": "99.0"})
 
-    with pytest.raises(UserError, match=r"The worker on node7 has keras .* instead of 99\.0\. Install the same there"):
+    with pytest.raises(UserError, match=r"node7 has keras .* 99\.0\. "):
         task.run_task(job)
 
 
@@ -110,7 +110,7 @@ def test_another_place_may_not_share_images_with_the_manifest(parameters, image_
 
 def test_a_recipe_that_cannot_work_is_refused_before_anything_is_trained(parameters, make_jobs):
     recipes = [{"name": "base", "changes": {}}, {"name": "kinds", "changes": {"training.target": "etiology"}}]
-    with pytest.raises(UserError, match=r"Recipe 'kinds': training\.target is etiology, but the etiology of"):
+    with pytest.raises(UserError, match=r"'kinds': training\.target "):
         make_jobs(changed(parameters, {"study": {"recipes": recipes, "folds": 1}}))
 
 
@@ -125,7 +125,7 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
         done.append(job)
         return {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0, "number": len(done)}
 
-    with pytest.raises(UserError, match=r"The disk is full\. 3 of 8 trainings are done and kept\."):
+    with pytest.raises(UserError, match=r"disk is full\. 3 of 8 "):
         run_study(jobs, given, stop_at_the_fourth)
     table = run_study(jobs, given, lambda job: {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0})
 
@@ -149,5 +149,5 @@ def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
         raise KeyboardInterrupt
 
     given = Parameters.model_validate(parameters)
-    with pytest.raises(UserError, match="Interrupted: 0 of 8 trainings are done and kept. The same command resumes."):
+    with pytest.raises(UserError, match="Interrupted: 0 of 8 .* resumes"):
         run_study(make_jobs(parameters), given, interrupt)
