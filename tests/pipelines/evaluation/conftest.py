@@ -14,13 +14,10 @@ from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics import summary, usefulness
-from pneumonia.metrics.breakdowns import count_etiologies, measure_strata, measure_subgroups, measure_units
+from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
-from pneumonia.metrics.usefulness import tabulate_prevalences
 from pneumonia.model.scoring import SCORE_COLUMNS
-from pneumonia.pipelines.evaluation import audit_figures, figures
-from pneumonia.pipelines.evaluation.pipeline import FIGURES
+from pneumonia.pipelines.evaluation.pipeline import FIGURES, TABLES, create_pipeline
 from pneumonia.report import documents
 from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
 from pneumonia.report.record import record_run
@@ -187,25 +184,10 @@ def run_record(manifest, default_parameters):
 
 
 @pytest.fixture(scope="session")
-def material(
-    manifest,
-    scores,
-    predictions,
-    decision,
-    metrics,
-    shortcut_features,
-    rim_scores,
-    robustness,
-    framing_audit,
-    gallery_maps,
-    run_record,
-    parameters,
-):
-    """All that the report and the model card are made from, figures left out."""
-    counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
-    groups = measure_subgroups(predictions)
-    audit = audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
-    network = audit[(audit["predictor"] == Predictor.NETWORK) & (audit["images"] == Sample.TEST)]
+def region_audit(shortcut_audit):
+    """The network's row, with less where the centre is hidden."""
+    is_network = (shortcut_audit["predictor"] == Predictor.NETWORK) & (shortcut_audit["images"] == Sample.TEST)
+    network = shortcut_audit[is_network]
     views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
     regions = [
         network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")}).assign(
@@ -213,10 +195,21 @@ def material(
         )
         for name, lost in views.items()
     ]
+    return pd.concat(regions, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def shortcut_audit(shortcut_features, rim_scores, scores, parameters):
+    return audit_shortcuts(shortcut_features, rim_scores, scores, parameters)
+
+
+@pytest.fixture(scope="session")
+def of_other_pipelines(manifest):
+    """What the pipelines before the evaluation leave."""
+    counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
     epochs = np.arange(1, 21)
-    # Twelve test images were delivered twice.
-    duplicates = manifest[manifest["split"] == "test"].head(12)[["path", "sha256", "source_split"]]
     return {
+        "split_manifest": manifest,
         "class_counts": counts,
         "class_weights": {"NORMAL": 1.94, "PNEUMONIA": 0.67},
         "data_flow": pd.DataFrame(
@@ -246,39 +239,55 @@ def material(
             {"path": ["train/NORMAL/a.jpeg", "train/NORMAL/b.jpeg"], "reason": ["empty file", "cut short"]}
         ),
         "training_history": pd.DataFrame({"epoch": epochs, "loss": 1 / epochs, "val_loss": 1.2 / epochs}),
+        # Twelve test images were delivered twice.
+        "duplicate_images": manifest[manifest["split"] == "test"].head(12)[["path", "sha256", "source_split"]],
+    }
+
+
+@pytest.fixture(scope="session")
+def evaluated(
+    of_other_pipelines, scores, predictions, decision, metrics, shortcut_audit, region_audit, robustness, framing_audit,
+    gallery_maps, run_record, parameters,
+):  # fmt: skip
+    """The datasets of the evaluation: those above and below, and whatever its nodes make of them."""
+    n_kinds = len(KIND_LABELS) - 1
+    known = of_other_pipelines | {
+        "params:evaluation": parameters,
+        "scores": scores,
+        "predictions": predictions,
+        "train_scores": _train_scores(of_other_pipelines["split_manifest"], scores),
         "decision": decision,
         "metrics": metrics,
-        "subgroups": groups,
-        "etiology_confusion": count_etiologies(predictions),
-        "strata": measure_strata(predictions, manifest),
-        "predictive_values": tabulate_prevalences(predictions),
-        "shifted_probabilities": usefulness.tabulate_shifts(decision, parameters),
-        "unit_metrics": measure_units(predictions, manifest, duplicates, decision, parameters),
-        "duplicate_images": duplicates,
-        "shortcut_audit": audit,
-        "region_audit": pd.concat(regions, ignore_index=True),
+        "shortcut_audit": shortcut_audit,
+        "region_audit": region_audit,
         "robustness": robustness,
         "range_check": pd.DataFrame(
-            {
-                "kind": list(KIND_LABELS),
-                "outside": [0.02, *[0.97] * (len(KIND_LABELS) - 1)],
-                "low": 0.01,
-                "high": 0.99,
-                "auc": [None, *[0.998] * (len(KIND_LABELS) - 1)],
-                "n": 100,
-                "n_groups": 90,
-            }
+            {"kind": list(KIND_LABELS), "outside": [0.02, *[0.97] * n_kinds], "low": 0.01, "high": 0.99}
+            | {"auc": [None, *[0.998] * n_kinds], "n": 100, "n_groups": 90}
         ),
         "framing_audit": framing_audit,
         "gallery_maps": gallery_maps,
-        "pointing": {
-            "n": 0,
-            "n_groups": 0,
-            "hits": {"value": None, "low": None, "high": None},
-            "lesion_share": None,
-        },
+        "pointing": {"n": 0, "n_groups": 0, "hits": dict.fromkeys(("value", "low", "high")), "lesion_share": None},
         "run_record": run_record,
     }
+    for node in create_pipeline().nodes:
+        if set(node.inputs) <= set(known) and not set(node.outputs) <= set(known):
+            known |= node.run({name: known[name] for name in node.inputs})
+    return known
+
+
+def _train_scores(manifest, scores):
+    """Scores that separate a sample of train better than the others."""
+    train = manifest[manifest["split"] == "train"].sample(500, random_state=0)
+    shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
+    probability = np.where(train["target"] == 1, np.sqrt(shifted), shifted**2)
+    return train[SCORE_COLUMNS].assign(probability=probability)
+
+
+@pytest.fixture(scope="session")
+def material(evaluated):
+    """All that the report and the model card are made from, figures left out."""
+    return {name: evaluated[name] for name in TABLES}
 
 
 def _png(figure):
@@ -288,31 +297,9 @@ def _png(figure):
 
 
 @pytest.fixture(scope="session")
-def pictures(material, predictions, scores, manifest, decision, metrics, parameters):
+def pictures(evaluated):
     """The figures of the report as PNG. One of ours stands in for those of other pipelines."""
-    train = manifest[manifest["split"] == "train"].sample(500, random_state=0)
-    shifted = scores.sample(len(train), replace=True, random_state=0)["probability"].to_numpy()
-    target = train["target"].to_numpy()
-    probability = np.where(target == 1, np.sqrt(shifted), shifted**2)
-    train = decide(train[SCORE_COLUMNS].assign(probability=probability), decision)
-    drawn = {
-        "metrics_figure": figures.draw_metrics(metrics),
-        "roc_figure": figures.draw_roc(predictions, metrics, parameters),
-        "precision_recall_figure": figures.draw_precision_recall(predictions, metrics, parameters),
-        "calibration_figure": figures.draw_calibration(predictions, metrics),
-        "threshold_figure": figures.draw_thresholds(predictions, decision),
-        "confusion_figure": figures.draw_confusion(predictions),
-        "decision_curve_figure": figures.draw_decision_curve(
-            usefulness.trace_decision_curve(predictions, decision, parameters), parameters
-        ),
-        "subgroup_figure": figures.draw_subgroups(material["subgroups"]),
-        "score_figure": figures.draw_scores(predictions, train),
-        "shortcut_figure": audit_figures.draw_shortcuts(material["shortcut_audit"], material["region_audit"]),
-        "framing_figure": audit_figures.draw_framings(material["framing_audit"]),
-        "robustness_figure": audit_figures.draw_robustness(material["robustness"]),
-    }
-    drawn |= {name: drawn["confusion_figure"] for name in FIGURES if name not in drawn}
-    return {name: _png(figure) for name, figure in drawn.items()}
+    return {name: _png(evaluated.get(name, evaluated["confusion_figure"])) for name in FIGURES}
 
 
 @pytest.fixture(scope="session")
