@@ -35,16 +35,8 @@ def rims(features):
     return judged[WHO].assign(probability=1 / (1 + np.exp(-noise - 2 * judged["target"])))
 
 
-@pytest.fixture
-def few():
-    """The seed, the only parameter that the audit uses."""
-    from types import SimpleNamespace
-
-    return SimpleNamespace(seed=0)
-
-
-def test_each_shortcut_stands_beside_the_network(features, rims, scores, few):
-    audit = audit_shortcuts(features, rims, scores, few)
+def test_each_shortcut_stands_beside_the_network(features, rims, scores, evaluation_parameters):
+    audit = audit_shortcuts(features, rims, scores, evaluation_parameters)
     assert audit["predictor"].drop_duplicates().tolist() == list(Predictor)
     by = audit.set_index(["predictor", "images"])
     assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # the width hints at the class
@@ -53,8 +45,8 @@ def test_each_shortcut_stands_beside_the_network(features, rims, scores, few):
     assert by.loc[(Predictor.RIM_NETWORK, Sample.VAL), ["n", "n_positive"]].tolist() == [60, 30]
 
 
-def test_the_lead_of_the_network_is_paired(features, rims, scores, few):
-    audit = audit_shortcuts(features, rims.sample(frac=1, random_state=0), scores, few)
+def test_the_lead_of_the_network_is_paired(features, rims, scores, evaluation_parameters):
+    audit = audit_shortcuts(features, rims.sample(frac=1, random_state=0), scores, evaluation_parameters)
     row = audit.set_index(["predictor", "images"]).loc[(Predictor.RIM_NETWORK, Sample.TEST)]
     is_test = (scores["split"] == "test").to_numpy()
     columns = (scores["target"], scores["probability"], rims["probability"], scores["group"])
@@ -63,8 +55,8 @@ def test_the_lead_of_the_network_is_paired(features, rims, scores, few):
     assert found == pytest.approx(list(expected.values()))
 
 
-def test_the_network_is_measured_within_thirds_of_the_best_shortcut(features, rims, scores, few):
-    audit = audit_shortcuts(features, rims, scores, few)
+def test_the_network_is_measured_within_thirds_of_the_best_shortcut(features, rims, scores, evaluation_parameters):
+    audit = audit_shortcuts(features, rims, scores, evaluation_parameters)
     assert best_shortcut(audit) == Predictor.RIM_NETWORK
     test, rim = (table[table["split"] == "test"] for table in (scores, rims))
     third = thirds_of(rim["probability"].to_numpy(), rim["target"].to_numpy())
@@ -75,9 +67,12 @@ def test_the_network_is_measured_within_thirds_of_the_best_shortcut(features, ri
         assert (row["n"], row["auc"]) == (len(part), pytest.approx(auc["value"]))
 
 
-def test_the_labels_of_test_do_not_change_what_the_properties_score(features, rims, scores, few):
+def test_the_labels_of_test_do_not_change_what_the_properties_score(features, rims, scores, evaluation_parameters):
     flipped = [table.assign(target=_flip_test(table)) for table in (features, rims, scores)]
-    one, other = audit_shortcuts(features, rims, scores, few), audit_shortcuts(*flipped, few)
+    one, other = (
+        audit_shortcuts(features, rims, scores, evaluation_parameters),
+        audit_shortcuts(*flipped, evaluation_parameters),
+    )
     crossed = one["images"] == Sample.CROSS_VALIDATED
     np.testing.assert_array_equal(one.loc[crossed, "auc"], other.loc[crossed, "auc"])
     on_test = (one["images"] == Sample.TEST) & (one["predictor"] != Predictor.NETWORK)
@@ -88,17 +83,17 @@ def _flip_test(table):
     return table["target"].where(table["split"] != "test", 1 - table["target"])
 
 
-def test_without_a_rim_network_the_others_are_audited(features, rims, scores, few):
-    audit = audit_shortcuts(features, rims[:0], scores, few)
+def test_without_a_rim_network_the_others_are_audited(features, rims, scores, evaluation_parameters):
+    audit = audit_shortcuts(features, rims[:0], scores, evaluation_parameters)
     assert Predictor.RIM_NETWORK not in set(audit["predictor"])
     assert best_shortcut(audit) in FEATURE_SETS
 
 
-def test_one_image_a_class_and_split_is_not_cross_validated(features, rims, scores, few):
+def test_one_image_a_class_and_split_is_not_cross_validated(features, rims, scores, evaluation_parameters):
     def first(table):
         return table.groupby(["split", "target"]).head(1)
 
-    audit = audit_shortcuts(first(features), rims[:0], first(scores), few)
+    audit = audit_shortcuts(first(features), rims[:0], first(scores), evaluation_parameters)
     assert Sample.CROSS_VALIDATED not in set(audit["images"])
     on_test = audit[audit["images"] == Sample.TEST]
     assert on_test["n"].tolist() == [2] * (len(FEATURE_SETS) + 1)

@@ -3,8 +3,8 @@ import pytest
 
 from pneumonia.metrics.auc import auc_difference, auc_parts, estimate_auc
 from pneumonia.metrics.bounds import newcombe_interval
+from pneumonia.metrics.groups import bootstrap
 from pneumonia.metrics.metrics import ranking_metrics
-from pneumonia.metrics.resampling import bootstrap
 
 
 def draw_sample(rng, auc=0.9, ratio=1.0, sizes=(450, 160)):

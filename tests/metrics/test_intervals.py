@@ -5,7 +5,7 @@ import pytest
 
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import logit_interval
-from pneumonia.metrics.clusters import rate_deviation
+from pneumonia.metrics.groups import rate_deviation
 from pneumonia.metrics.intervals import (
     estimate_both_rates,
     estimate_decisions,

@@ -49,6 +49,9 @@ def called(code):
     return {".".join([names[first], *rest]) for first, *rest in calls if first in names}
 
 
-def test_every_node_is_called_by_a_unit_test(project):
+@pytest.mark.parametrize(
+    "stage", ["imbalance", "inputs", "evaluation", "comparison", "prediction", "external", "export"]
+)
+def test_every_node_is_called_by_a_unit_test(project, stage):
     by_tests = set().union(*(called(path.read_text(encoding="utf-8")) for path in project.glob("tests/**/test_*.py")))
-    assert {path_of(func) for func in functions_of("evaluation")} - by_tests == set()
+    assert {path_of(func) for func in functions_of(stage)} - by_tests == set()

@@ -15,11 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
-from pneumonia.audits.rows import auc_row
+from pneumonia.audits.rows import decided_row
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.metrics.decisions import decide
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 from pneumonia.model.predict import Pixels, open_pixels, predict
 from pneumonia.pixels.store import PixelStores
@@ -164,18 +163,7 @@ def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> 
     """
     if framing_scores.empty:
         return pd.DataFrame(columns=AUDIT_COLUMNS)
-    rows = []
-    for judge in JUDGES:
-        images = decide(images_of(judge, framing_scores), decision)
-        right = images["decision"] == images["target"]
-        rows.append(
-            {
-                **auc_row(judge.kind, "val", images, images["probability"].to_numpy()),
-                **judge._asdict(),
-                "sensitivity": float(right[images["target"] == 1].mean()),
-                "specificity": float(right[images["target"] == 0].mean()),
-            }
-        )
+    rows = [judge._asdict() | decided_row(images_of(judge, framing_scores), decision) for judge in JUDGES]
     return pd.DataFrame(rows)[AUDIT_COLUMNS]
 
 

@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, UNDAMAGED, corrupt
-from pneumonia.audits.rows import auc_row, paired_loss
+from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.metrics.decisions import decide
 from pneumonia.model.predict import Pixels, open_pixels, predict_stored
 from pneumonia.pixels.store import PixelStores
 
@@ -76,21 +75,9 @@ def measure_robustness(
     if damaged_scores.empty:
         return pd.DataFrame(columns=COLUMNS)
     clean = predictions[predictions["path"].isin(damaged_scores["path"])]
-    rows = [damage_row(UNDAMAGED, 0, clean, decision) | paired_loss("loss", clean, clean)]
-    for (kind, strength), damaged in damaged_scores.groupby(["kind", "strength"], sort=False):
-        row = damage_row(kind, strength, damaged, decision)
-        rows.append(row | paired_loss("loss", clean, damaged))
+    parts = [((UNDAMAGED, 0), clean), *damaged_scores.groupby(["kind", "strength"], sort=False)]
+    rows = [
+        {"kind": kind, "strength": strength, **decided_row(images, decision), **paired_loss("loss", clean, images)}
+        for (kind, strength), images in parts
+    ]
     return pd.DataFrame(rows)[COLUMNS]
-
-
-def damage_row(kind: str, strength: int, damaged: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
-    """Measure the network on images corrupted in one way, with the threshold for unmodified images."""
-    decided = decide(damaged, decision)
-    right = decided["decision"] == decided["target"]
-    return {
-        **auc_row(kind, "test", damaged, damaged["probability"].to_numpy()),
-        "kind": kind,
-        "strength": strength,
-        "sensitivity": float(right[decided["target"] == 1].mean()),
-        "specificity": float(right[decided["target"] == 0].mean()),
-    }

@@ -1,4 +1,4 @@
-"""The row of an audit's table: the AUC of some scores with its interval, and its distance from another."""
+"""The row of an audit's table: the AUC of some scores with its interval, the rates of decisions, a paired distance."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.metrics.auc import auc_difference, estimate_auc
+from pneumonia.metrics.decisions import decide
 from pneumonia.metrics.registry import Floats
 
 
@@ -21,17 +22,37 @@ def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> 
     Returns:
         predictor, images, auc, low, high, n, n_positive, n_groups.
     """
+    return {"predictor": predictor, "images": images, **_auc(rows, scores)}
+
+
+def _auc(rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
     groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
     auc = estimate_auc(target, scores, groups)
     return {
-        "predictor": predictor,
-        "images": images,
         "auc": auc["value"],
         "low": auc["low"],
         "high": auc["high"],
         "n": len(rows),
         "n_positive": int(target.sum()),
         "n_groups": len(np.unique(groups)),
+    }
+
+
+def decided_row(rows: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
+    """Estimate the AUC of a network on changed images; add sensitivity and specificity at the usual threshold.
+
+    Args:
+        rows: `target`, `group` and `probability` of each image.
+        decision: The record by which probabilities become decisions.
+
+    Returns:
+        auc, low, high, n, n_positive, n_groups, sensitivity, specificity.
+    """
+    right = decide(rows, decision)["decision"] == rows["target"]
+    return {
+        **_auc(rows, rows["probability"].to_numpy()),
+        "sensitivity": float(right[rows["target"] == 1].mean()),
+        "specificity": float(right[rows["target"] == 0].mean()),
     }
 
 

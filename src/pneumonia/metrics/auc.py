@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.metrics.bounds import UNDEFINED, Z, difference, exact_bound, logit_interval, newcombe_interval
-from pneumonia.metrics.clusters import cluster_variance, correlation
+from pneumonia.metrics.groups import cluster_variance, correlation
 from pneumonia.metrics.registry import Estimate, Floats, Targets
 
 

@@ -2,15 +2,15 @@
 
 Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
-* sensitivity, specificity and other rates: on the logit scale, with the deviation over groups (`clusters`) and
-  Student's quantile for that number of groups; where no error was seen (or nothing else), the bound of Clopper and
+* sensitivity, specificity and other rates: on the logit scale, with `groups.rate_deviation` and Student's
+  quantile for that number of groups; where no error was seen (or nothing else), the bound of Clopper and
   Pearson for that number;
 * what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
   shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
 * AUC: `auc.estimate_auc`;
-* average precision, Brier score: by bootstrap over groups (`resampling`), on the logit scale; an average precision of 1
-  has the bound it would have if the share of negatives that the AUC's bound allows were ranked first, a Brier score of
-  0 that of a loss of at most 1 that was never above 0;
+* average precision, Brier score: by bootstrap over groups, on the logit scale; an average precision of 1 has the bound
+  it would have if the share of negatives that the AUC's bound allows were ranked first, a Brier score of 0 that of a
+  loss of at most 1 that was never above 0;
 * calibration error: the 2.5th and the 97.5th percentile of the resamples, stretched to hold the value. It is no smooth
   function near 0; like the value itself its interval tends to be too high;
 * calibration in the large, slope, observed over expected: `logistic`.
@@ -23,10 +23,9 @@ import numpy.typing as npt
 
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL, UNDEFINED, exact_bound, logit_interval, mover
-from pneumonia.metrics.clusters import correlation, group_sums, rate_deviation
+from pneumonia.metrics.groups import bootstrap, correlation, group_sums, rate_deviation
 from pneumonia.metrics.metrics import confusion_cells, confusion_rates
 from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Metric, Targets
-from pneumonia.metrics.resampling import bootstrap
 
 Columns = Mapping[str, npt.NDArray]
 

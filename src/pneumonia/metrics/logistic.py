@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.metrics.bounds import UNDEFINED, Z
-from pneumonia.metrics.clusters import cluster_variance, group_sums
+from pneumonia.metrics.groups import cluster_variance, group_sums
 from pneumonia.metrics.registry import Estimate, Floats, Targets
 
 CLIP = 1e-7  # float32 rounds a sigmoid to exactly 0 or 1, whose logit is infinite

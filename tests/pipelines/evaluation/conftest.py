@@ -13,7 +13,6 @@ from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
-from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import SCORE_COLUMNS
@@ -26,9 +25,9 @@ from pneumonia.split.summary import FlowStep
 
 
 @pytest.fixture(scope="session")
-def parameters(default_parameters):
+def parameters(evaluation_parameters):
     """The default parameters with fewer resamples."""
-    return EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 300})
+    return evaluation_parameters.model_copy(update={"resamples": 300})
 
 
 @pytest.fixture(scope="session")

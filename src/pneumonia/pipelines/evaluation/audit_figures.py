@@ -1,5 +1,7 @@
 """Figures of the audits."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,8 @@ from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
 from pneumonia.base.annotations import Figure
 from pneumonia.metrics.metrics import Floats
+
+RATES = ("auc", "sensitivity", "specificity")
 
 
 def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> Figure:
@@ -45,68 +49,61 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
 
 def draw_robustness(robustness: pd.DataFrame) -> Figure:
     """Draw the AUC for each kind of corruption and strength, darker for larger losses."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure
+    from pneumonia.report.style import new_figure
 
     if robustness.empty:
-        figure, axes = new_figure(4.6, 1.2)
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "not measured: evaluation.robustness is off", ha="center", color=MUTED)
-        return figure
+        return _not_measured("evaluation.robustness is off")
     clean = float(robustness.loc[robustness["strength"] == 0, "auc"].iloc[0])
-    table = robustness[robustness["strength"] > 0].pivot_table(
-        index="kind", columns="strength", values="auc", sort=False
-    )
-    lost = (clean - table).to_numpy()
+    damaged = robustness[robustness["strength"] > 0]
+    table = damaged.pivot_table(index="kind", columns="strength", values="auc", sort=False)
     figure, axes = new_figure(4.6, 1.2 + 0.33 * len(table))
-    axes.imshow(lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.25, aspect="auto")
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        axes.text(
-            column,
-            row,
-            f"{value:.3f}",
-            ha="center",
-            va="center",
-            color=PAPER if lost[row, column] > 0.17 else INK,
-        )
+    _draw_cells(axes, table.to_numpy(), (clean - table).to_numpy(), most=0.25)
     axes.set_xticks(range(3), ["mild", "medium", "strong"])
     axes.set_yticks(range(len(table)), table.index)
-    axes.grid(visible=False)
     axes.set_title(f"AUC under corruption ({clean:.3f} without)")
     return figure
 
 
-RATES = ("auc", "sensitivity", "specificity")
-
-
 def draw_framings(framing_audit: pd.DataFrame) -> Figure:
     """Draw AUC, sensitivity and specificity on validation under each framing, darker for larger losses."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    from pneumonia.report.style import INK, MUTED, PAPER, POSITIVE, new_figure
+    from pneumonia.report.style import new_figure
 
     if framing_audit.empty:
-        figure, axes = new_figure(4.6, 1.2)
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "not measured: evaluation.framing_images is 0", ha="center", color=MUTED)
-        return figure
+        return _not_measured("evaluation.framing_images is 0")
     names, values = _framing_rows(framing_audit)
     lost = np.clip(framing_audit[list(RATES)].to_numpy()[0] - values, 0, None)
     figure, axes = new_figure(4.6, 0.9 + 0.22 * len(names))
-    axes.imshow(lost, cmap=LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=0.5, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        if not np.isnan(value):
-            colour = PAPER if lost[row, column] > 0.33 else INK
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=8.5)
+    _draw_cells(axes, values, lost, most=0.5, fontsize=8.5)
     axes.set_xticks(range(len(RATES)), ["AUC", "sensitivity", "specificity"], fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(names)), names, fontsize=8)
     for tick, is_heading in zip(axes.get_yticklabels(), np.isnan(values[:, 0]), strict=True):
         tick.set_fontweight("bold" if is_heading else "normal")
-    axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     return figure
+
+
+def _not_measured(reason: str) -> Figure:
+    from pneumonia.report.style import MUTED, new_figure
+
+    figure, axes = new_figure(4.6, 1.2)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, f"not measured: {reason}", ha="center", color=MUTED)
+    return figure
+
+
+def _draw_cells(axes: Any, values: Floats, lost: Floats, most: float, fontsize: float = 9.5) -> None:
+    """Write values, `[rows, columns]`, in cells that are darker for larger losses, up to `most`; none for NaN."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from pneumonia.report.style import INK, PAPER, POSITIVE
+
+    axes.imshow(lost, LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=most, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            colour = PAPER if lost[row, column] > 0.67 * most else INK
+            axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=fontsize)
+    axes.grid(visible=False)
 
 
 def _framing_rows(framing_audit: pd.DataFrame) -> tuple[list[str], Floats]:

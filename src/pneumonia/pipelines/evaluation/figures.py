@@ -8,7 +8,7 @@ import pandas as pd
 from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import reliability
-from pneumonia.metrics.curves import GRID, curve_band, precision_at, roc_at
+from pneumonia.metrics.curves import GRID, CurveAt, curve_band, precision_at, roc_at
 from pneumonia.metrics.decisions import threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.metrics.summary import columns_of
@@ -27,10 +27,8 @@ def draw_metrics(metrics: dict[str, Any]) -> Figure:
             if metrics[split][name]["value"] is not None:
                 draw_interval(axes, row + shift, **metrics[split][name], colour=SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
-    row_axes(
-        axes,
-        [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE],
-    )
+    names = [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE]
+    row_axes(axes, names)
     axes.set_xlim(right=1.005)
     axes.set_title("Metrics with 95% intervals")
     axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.08), ncols=2)
@@ -39,31 +37,12 @@ def draw_metrics(metrics: dict[str, Any]) -> Figure:
 
 def draw_roc(predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters) -> Figure:
     """Draw the ROC curves; a 95% band (percentiles over groups) round test's, and where the threshold lies."""
-    from pneumonia.report.style import MUTED, SPLIT_COLOURS, new_figure
+    from pneumonia.report.style import MUTED, new_figure
 
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-    for split, width in (("val", 1.2), ("test", 2.2)):
-        columns = columns_of(predictions, split)
-        curve = roc_at(columns["target"], columns["probability"], np.ones((1, len(columns["target"]))))[0]
-        axes.plot(
-            GRID,
-            curve,
-            color=SPLIT_COLOURS[split],
-            linewidth=width,
-            label=_curve_label(metrics, split, "auc"),
-        )
-    low, high = curve_band(roc_at, columns, parameters.seed)
-    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
-    point = 1 - metrics["test"]["specificity"]["value"], metrics["test"]["sensitivity"]["value"]
-    axes.plot(
-        *point,
-        "o",
-        color=SPLIT_COLOURS["test"],
-        markersize=8,
-        markeredgecolor="white",
-        label="test, at the threshold",
-    )
+    _draw_curves(axes, roc_at, predictions, metrics, "auc", parameters.seed)
+    _draw_point(axes, 1 - metrics["test"]["specificity"]["value"], metrics["test"]["sensitivity"]["value"])
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
     axes.legend(loc="lower right")
     return figure
@@ -73,39 +52,43 @@ def draw_precision_recall(
     predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters
 ) -> Figure:
     """Draw precision over sensitivity; a 95% band (percentiles over groups) round test's, and the threshold."""
-    from pneumonia.report.style import MUTED, SPLIT_COLOURS, new_figure
+    from pneumonia.report.style import MUTED, new_figure
 
     figure, axes = new_figure()
-    for split, width in (("val", 1.2), ("test", 2.2)):
-        columns = columns_of(predictions, split)
-        ones = np.ones((1, len(columns["target"])))
-        curve = precision_at(columns["target"], columns["probability"], ones)[0]
-        label = _curve_label(metrics, split, "average_precision")
-        axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
-    low, high = curve_band(precision_at, columns, parameters.seed)
-    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
-    share = metrics["test"]["n_positive"] / metrics["test"]["n"]
+    _draw_curves(axes, precision_at, predictions, metrics, "average_precision", parameters.seed)
+    test = metrics["test"]
+    share = test["n_positive"] / test["n"]
     axes.axhline(share, color=MUTED, linewidth=1, linestyle=":", label="calling every image positive")
-    if metrics["test"]["precision"]["value"] is not None:
-        point = metrics["test"]["sensitivity"]["value"], metrics["test"]["precision"]["value"]
-        axes.plot(
-            *point,
-            "o",
-            color=SPLIT_COLOURS["test"],
-            markersize=8,
-            markeredgecolor="white",
-            label="test, at the threshold",
-        )
+    if test["precision"]["value"] is not None:
+        _draw_point(axes, test["sensitivity"]["value"], test["precision"]["value"])
     axes.set(xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision")
     axes.set_title("Precision and recall")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
     return figure
 
 
-def _curve_label(metrics: dict[str, Any], split: str, name: str) -> str:
-    estimate = metrics[split][name]
-    interval = "" if estimate["low"] is None else f" ({estimate['low']:.3f}-{estimate['high']:.3f})"
-    return f"{split} {estimate['value']:.3f}{interval}"
+def _draw_curves(
+    axes: Any, curve_at: CurveAt, predictions: pd.DataFrame, metrics: dict[str, Any], name: str, seed: int
+) -> None:
+    """Draw validation's curve thin and test's thick, in a band, with the metric under it in the legend."""
+    from pneumonia.report.style import SPLIT_COLOURS
+
+    for split, width in (("val", 1.2), ("test", 2.2)):
+        columns, area = columns_of(predictions, split), metrics[split][name]
+        curve = curve_at(columns["target"], columns["probability"], np.ones((1, len(columns["target"]))))[0]
+        interval = "" if area["low"] is None else f" ({area['low']:.3f}-{area['high']:.3f})"
+        label = f"{split} {area['value']:.3f}{interval}"
+        axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
+    low, high = curve_band(curve_at, columns, seed)
+    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
+
+
+def _draw_point(axes: Any, x: float, y: float) -> None:
+    """Draw where the threshold lies on test's curve."""
+    from pneumonia.report.style import SPLIT_COLOURS
+
+    colour, label = SPLIT_COLOURS["test"], "test, at the threshold"
+    axes.plot(x, y, "o", color=colour, markersize=8, markeredgecolor="white", label=label)
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
@@ -175,13 +158,7 @@ def draw_confusion(predictions: pd.DataFrame) -> Figure:
     shares = counts / counts.sum(axis=1, keepdims=True)
     labels = [test.loc[test["target"] == target, "label"].iloc[0] for target in (0, 1)]
     figure, axes = new_figure()
-    axes.imshow(
-        shares,
-        cmap=LinearSegmentedColormap.from_list("", [PAPER, SERIES[0]]),
-        vmin=0,
-        vmax=1.15,
-        aspect="auto",
-    )
+    axes.imshow(shares, LinearSegmentedColormap.from_list("", [PAPER, SERIES[0]]), vmin=0, vmax=1.15, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         colour = PAPER if shares[row, column] > 0.6 else INK
         axes.text(column, row - 0.06, f"{count:,}", ha="center", color=colour, fontsize=17, fontweight="bold")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.metrics.resampling import bootstrap, resample_groups
+from pneumonia.metrics.groups import bootstrap, resample_groups
 
 
 def test_every_resample_draws_as_many_groups_as_there_are():
