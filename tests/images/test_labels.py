@@ -5,6 +5,7 @@ from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import examine_files, make_index
 from pneumonia.images.labels import with_labels
+from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 
 
@@ -19,7 +20,7 @@ def label(tmp_path, default_parameters):
         (tmp_path / "set" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         ingest = IngestParameters.model_validate(default_parameters["ingest"])
         labels = LabelsParameters.model_validate({**default_parameters["labels"], **changes})
-        return with_labels(ImageSource(str(tmp_path / "set")), ingest, labels)
+        return with_labels(ImageSource(str(tmp_path / "set")), ingest, labels, PatientKey(tmp_path / "key"))
 
     return run
 

@@ -12,6 +12,7 @@ from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import COLUMNS, examine_files, make_index
 from pneumonia.images.labels import with_labels
+from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 
 
@@ -62,8 +63,8 @@ def test_each_image_is_a_file_whose_pixels_are_those_of_the_array(saved, arrays)
             assert (np.asarray(image) == arrays["train_images"][row]).all()
 
 
-def test_the_classes_are_named_by_the_parameters(saved, arrays, ingest, labels):
-    listing = with_labels(saved(arrays), ingest, labels).listing
+def test_the_classes_are_named_by_the_parameters(saved, arrays, ingest, labels, tmp_path):
+    listing = with_labels(saved(arrays), ingest, labels, PatientKey(tmp_path / "key")).listing
 
     assert {file.path: (file.label, file.source_split, file.problem) for file in listing.files} == {
         f"{split}/{row % 2}/{row:06d}.bmp": (("WELL", "ILL")[row % 2], split, "")
@@ -90,7 +91,7 @@ def test_a_changed_image_is_examined_again_and_no_other(saved, arrays):
 
 
 def test_the_run_is_told_that_nobody_knows_the_patients(saved, arrays, ingest, labels, tmp_path, caplog):
-    source = with_labels(saved(arrays), ingest, labels)
+    source = with_labels(saved(arrays), ingest, labels, PatientKey(tmp_path / "key"))
     with caplog.at_level(logging.WARNING):
         index = make_index(source, examine_files(source, IndexCache(tmp_path / "cache"), ingest), ingest)
 
@@ -107,7 +108,7 @@ def test_a_table_of_ones_own_names_the_patients(saved, arrays, ingest, labels, t
     (tmp_path / "patients.csv").write_text("\n".join(["path,label,group", *rows]))
     table = labels.model_copy(update={"table": str(tmp_path / "patients.csv")})
 
-    source = with_labels(saved(arrays), ingest, table)
+    source = with_labels(saved(arrays), ingest, table, PatientKey(tmp_path / "key"))
     index = make_index(source, examine_files(source, IndexCache(tmp_path / "cache"), ingest), ingest)
     assert index["group"].tolist() == [f"patient {number // 2}" for number in range(10)]
 
@@ -118,7 +119,7 @@ def test_a_folder_is_not_remarked_upon(tmp_path):
 
 def test_an_image_that_is_too_small_is_refused_with_the_parameter_to_set(saved, arrays, ingest, labels, tmp_path):
     small = {name: array[:, :28, :28] if name.endswith("images") else array for name, array in arrays.items()}
-    source = with_labels(saved(small), ingest, labels)
+    source = with_labels(saved(small), ingest, labels, PatientKey(tmp_path / "key"))
     problems = {facts.problem for facts in examine_files(source, IndexCache(tmp_path / "cache"), ingest).values()}
     assert problems == {"too small: 28 x 28 pixels (ingest.min_side is 32)"}
 

@@ -19,7 +19,7 @@ from pneumonia.base.parameters import (
 )
 from pneumonia.images import index as image_index
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.labels import with_labels
+from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import threshold_candidates
@@ -50,14 +50,13 @@ def index_external(
     Raises:
         UserError: If no image is in a folder of either class.
     """
-    source = with_labels(external_images, ingest, labels)
+    source = with_labels(external_images, ingest, labels, index_cache.patient_key)
     patterns = (*external.group_patterns, *ingest.group_patterns)
     parameters = ingest.model_copy(update={"group_patterns": patterns})
     if {file.label for file in source.listing.files}.isdisjoint(ingest.class_names):
         raise UserError(
-            f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}: an external test "
-            "needs labels. Without labels use kedro run --pipelines=prediction; other class names are set by "
-            "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
+            f"{describe_other_classes(source, ingest)} An external test needs labels; without labels use kedro run "
+            "--pipelines=prediction."
         )
     facts = image_index.examine_files(source, index_cache, parameters)
     return image_index.mark_duplicates(image_index.make_index(source, facts, parameters))

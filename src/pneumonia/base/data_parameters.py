@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import regex
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -46,14 +46,26 @@ def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return patterns
 
 
+def _part_names(value: Any) -> Any:
+    """Take two names as one text, as the command line gives them: a comma would end it there."""
+    return tuple(value.split("/")) if isinstance(value, str) else value
+
+
+def _as_words(value: Any) -> Any:
+    """Take one word for a list of one, and numbers as they are written."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(word).lower() if isinstance(word, bool) else str(word) for word in values)
+
+
 Patterns = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_patterns)]
 
 
 class IngestParameters(Group):
     """How images are found, checked, grouped and split."""
 
-    class_names: Annotated[tuple[str, str], Field(strict=False)]
-    """Names of the two class folders. [two folder names]"""
+    class_names: Annotated[tuple[str, str], Field(strict=False), BeforeValidator(_part_names)]
+    """Names of the two class folders, whatever their case; on the command line with / between them. [two folder
+    names]"""
     positive_class: str
     """The class whose probability is predicted. [one of them]"""
     group_patterns: Patterns
@@ -108,15 +120,55 @@ class IngestParameters(Group):
 Policy = Literal["refuse", "positive", "negative", "leave_out"]
 
 
+Words = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_as_words)]
+
+
+class LabelColumns(Group):
+    """Which column of the table holds what. Empty: it is recognised by its name, whatever its case and signs."""
+
+    path: str
+    """What `labels.key` says: a path or name of a file, or a value of its DICOM header. [name of a column]"""
+    label: str
+    """The class. [name of a column]"""
+    group: str
+    """Images that belong together. [name of a column]"""
+    patient: str
+    """The patient's ID, which becomes the group as a keyed hash. [name of a column]"""
+    split: str
+    """The published split. [name of a column]"""
+    age: str
+    """Age in years, or with its unit. [name of a column]"""
+    sex: str
+    """Sex. [name of a column]"""
+    view: str
+    """View position, such as PA. [name of a column]"""
+
+
+class LabelWords(Group):
+    """Labels besides the names of the classes, 1 and 0, true and false, yes and no."""
+
+    positive: Words
+    """Labels that mean the positive class. [words]"""
+    negative: Words
+    """Labels that mean the other class. [words]"""
+
+
 class LabelsParameters(Group):
     """Where labels come from, if not from class folders."""
 
     table: Annotated[str, Field(min_length=1)]
-    """A table of labels instead of class folders. auto: `labels.csv` beside the images, if it exists. none: class
-    folders, whatever is beside them. Otherwise the name of a table among the images, or a path. [auto, none, name or
-    path]"""
+    """A table of labels instead of class folders. auto: `labels.csv` beside the images, if it exists; where no image is
+    in a class folder, also the only other table there that has labels; with a preset, its publisher's tables. none:
+    class folders, whatever is beside them. Otherwise the name of a table among the images, or a path. [auto, none, name
+    or path]"""
     preset: Literal["plain", "nih", "chexpert", "rsna"]
-    """Format of the table. plain: columns path, label and optionally group, split, age, sex, view."""
+    """Format of the table. plain: columns path, label and optionally group, patient, split, age, sex, view."""
+    key: Literal["auto", "path", "name", "accession", "sop_uid", "study_uid", "series_uid", "patient"]
+    """What names an image in the table. path: its path, or the end of it. name: the file name alone. The others are
+    read from DICOM headers; all images with an accession number or patient's ID get its label. auto: as the columns
+    are named."""
+    columns: LabelColumns
+    words: LabelWords
     positive_findings: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """For nih and chexpert: findings that make an image positive. [findings]"""
     negative_findings: Annotated[tuple[str, ...], Field(strict=False)]

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import Member, name_problem, printable
@@ -50,11 +51,15 @@ class FolderStorage:
             else:
                 yield from self._walk(key, seen, links)
 
-    def read(self, key: str) -> bytes:
-        """Read one file."""
+    def read(self, key: str, n_bytes: int = -1) -> bytes:
+        """Read one file, or its first bytes."""
         # pathlib would keep every part of each path for good, so that memory would grow with the number of images.
         with open(f"{self._folder}/{key}", "rb") as file:  # noqa: PTH123
-            return file.read()
+            return file.read(n_bytes)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return a file that can be read from anywhere."""
+        return (self._folder / key).open("rb")
 
     def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
         """List a folder and those below it; put links to folders off."""
@@ -110,9 +115,10 @@ class FileStorage:
         name = self._path.name
         yield _describe(name, status)
 
-    def read(self, key: str) -> bytes:
-        """Read it."""
-        return self._path.read_bytes()
+    def read(self, key: str, n_bytes: int = -1) -> bytes:
+        """Read it, or its first bytes."""
+        with self._path.open("rb") as file:
+            return file.read(n_bytes)
 
 
 def _describe(key: str, status: os.stat_result) -> Member:

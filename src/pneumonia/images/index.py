@@ -17,7 +17,7 @@ from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
-from pneumonia.images.label_presets import LabelRow
+from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, LostError, UnreadableError

@@ -1,82 +1,66 @@
-"""Tables of labels in their publishers' formats, read into uniform rows."""
+"""Tables of labels, people's own and in their publishers' formats, read into uniform rows."""
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.columns import column_of_key
+from pneumonia.images.label_rows import LATERAL, LabelRow, Row, find_label_column, patient_facts, read_plain
+from pneumonia.images.tables import Table, spelling
 
 OTHER_FINDINGS = "neither a positive nor a negative finding"
-_YEARS = re.compile(r"0*(\d+(?:\.\d+)?)\s*[yY]?")
-_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
+PLAIN = "plain"
 _POLICY = {"positive": 1.0, "negative": 0.0}
 
 
-@dataclass(frozen=True)
-class LabelRow:
-    """What a table says about one image.
-
-    Attributes:
-        path: The image, as named in the table.
-        label: One of the two classes; empty if the image is left out.
-        reason: Why it is left out.
-        group: Images that belong together; like the following, empty if the table does not say.
-        split: Name of the published split.
-        age: Age in years.
-        sex: F, M or O.
-        view: View position, such as PA.
-        may_repeat: Whether several rows for one image are normal, as in RSNA's table of boxes.
-    """
-
-    path: str
-    label: str
-    reason: str = ""
-    group: str = ""
-    split: str = ""
-    age: str = ""
-    sex: str = ""
-    view: str = ""
-    may_repeat: bool = False
+def fits_preset(columns: Sequence[str], preset: str) -> bool:
+    """Tell whether a table has the columns that a publisher's has."""
+    return set(map(spelling, PRESETS[preset].needed)) <= set(map(spelling, columns))
 
 
-Row = Mapping[str, str]
-
-
-def read_rows(content: bytes, ingest: IngestParameters, labels: LabelsParameters) -> list[LabelRow]:
-    """Read a table of labels.
+def read_rows(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str = "path") -> list[LabelRow]:
+    """Read a table of labels whose rows name images by a key.
 
     Raises:
         UserError: If it is not such a table, or requires a policy that is not set.
     """
-    needed, read = _PRESETS[labels.preset]
-    try:
-        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        missing = [name for name in needed if name not in (table.fieldnames or ())]
-        if missing:
-            raise UserError(
-                f"The table of labels lacks the columns {', '.join(missing)} of the preset {labels.preset}; it has "
-                f"{', '.join(table.fieldnames or ['none'])}. Set labels.preset."
-            )
-        rows: list[Row] = [{key: value or "" for key, value in row.items() if key is not None} for row in table]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"The table of labels is not a CSV table in UTF-8 ({error}).") from error
+    if labels.preset == PLAIN:
+        path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
+        if not path or not label:
+            raise UserError(_name_missing(table, path, label))
+        return list(read_plain(table, ingest, labels, key))
+    needed, read = PRESETS[labels.preset].needed, PRESETS[labels.preset].read
+    names = {spelling(column): column for column in table.columns}
+    missing = [name for name in needed if spelling(name) not in names]
+    if missing:
+        raise UserError(
+            f"The table of labels lacks the columns {', '.join(missing)} of the preset {labels.preset}; it has "
+            f"{', '.join(table.columns) or 'none'}. {_advise_preset(table.columns)}"
+        )
+    written = {name: names[spelling(name)] for name in needed}
+    rows: list[Row] = [{**row, **{name: row[column] for name, column in written.items()}} for row in table.rows]
     return list(read(rows, ingest, labels))
 
 
-def _read_plain(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:
-    """Read path and label: the name of a class, or 1 and 0."""
-    names = {
-        "1": ingest.positive_class, "0": ingest.negative_class, **{name: name for name in ingest.class_names}
-    }  # fmt: skip
-    for row in rows:
-        label = names.get(row["label"].strip(), "")
-        yield LabelRow(
-            row["path"], label, "" if label else f"unknown label {row['label'] or '(none)'}",
-            row.get("group", ""), row.get("split", ""), *_patient(row, "age", "sex", "view"),
-        )  # fmt: skip
+def preset_of(columns: Sequence[str]) -> str:
+    """Return the preset whose publisher's table has such columns; "" if none."""
+    return next((preset for preset in PRESETS if fits_preset(columns, preset)), "")
+
+
+def _advise_preset(columns: Sequence[str]) -> str:
+    return f"Set labels.preset={preset_of(columns) or PLAIN}, or name another table: labels.table."
+
+
+def _name_missing(table: Table, path: str, label: str) -> str:
+    """Say which columns were not recognised, and what to do."""
+    missing = [name for name, found in (("path", path), ("label", label)) if not found]
+    advice = ",".join(f"labels.columns.{name}=COLUMN" for name in missing)
+    has = f"it has {', '.join(table.columns) or 'none'}"
+    if preset := preset_of(table.columns):
+        return f"The table of labels looks like that of {preset} ({has}): --params=labels.preset={preset}."
+    return f"The table of labels has no column that is known as {' or '.join(missing)}; {has}. Say which: {advice}."
 
 
 def _read_nih(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:
@@ -86,8 +70,11 @@ def _read_nih(rows: list[Row], ingest: IngestParameters, labels: LabelsParameter
         is_positive = not findings.isdisjoint(labels.positive_findings)
         is_negative = not findings.isdisjoint(labels.negative_findings)
         label = _class_of(is_positive, is_negative, ingest)
-        facts = _patient(row, "Patient Age", "Patient Gender", "View Position")
-        yield LabelRow(row["Image Index"], label, "" if label else OTHER_FINDINGS, row["Patient ID"], "", *facts)
+        sex = row.get("Patient Gender") or row.get("Patient Sex", "")
+        facts = {"age": row.get("Patient Age", ""), "sex": sex, "view": row.get("View Position", "")}
+        age, sex, view, unread = patient_facts(facts)
+        reason = "" if label else OTHER_FINDINGS
+        yield LabelRow(row["Image Index"], label, reason, row["Patient ID"], "", age, sex, view, unread=unread)
 
 
 def _read_chexpert(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:
@@ -98,10 +85,12 @@ def _read_chexpert(rows: list[Row], ingest: IngestParameters, labels: LabelsPara
     for row in rows:
         label, reason = _judge_chexpert(row, ingest, labels)
         if row["Frontal/Lateral"].strip().lower() == "lateral":
-            label, reason = "", "lateral view"
+            label, reason = "", LATERAL
         patient = re.search(r"patient\d+", row["Path"])
-        facts = _patient(row, "Age", "Sex", "AP/PA")
-        yield LabelRow(row["Path"], label, reason, patient.group() if patient else "", "", *facts)
+        age, sex, view, unread = patient_facts({"age": row["Age"], "sex": row["Sex"], "view": row["AP/PA"]})
+        yield LabelRow(
+            row["Path"], label, reason, patient.group() if patient else "", "", age, sex, view, unread=unread
+        )
 
 
 def _judge_chexpert(row: Row, ingest: IngestParameters, labels: LabelsParameters) -> tuple[str, str]:
@@ -146,20 +135,21 @@ def _class_of(is_positive: bool, is_negative: bool, ingest: IngestParameters) ->
     return ingest.positive_class if is_positive else ingest.negative_class
 
 
-def _patient(row: Row, age: str, sex: str, view: str) -> tuple[str, str, str]:
-    """Return age in years, sex and view position, each empty where the table does not say."""
-    years = _YEARS.fullmatch(row.get(age, "").strip())
-    return (
-        years[1] if years else "",
-        _SEXES.get(row.get(sex, "").strip().lower(), ""),
-        row.get(view, "").strip().upper(),
-    )
-
-
 _Reader = Callable[[list[Row], IngestParameters, LabelsParameters], Iterator[LabelRow]]
-_PRESETS: dict[str, tuple[tuple[str, ...], _Reader]] = {
-    "plain": (("path", "label"), _read_plain),
-    "nih": (("Image Index", "Finding Labels", "Patient ID"), _read_nih),
-    "chexpert": (("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA"), _read_chexpert),
-    "rsna": (("patientId", "Target"), _read_rsna),
+
+
+class Preset(NamedTuple):
+    """How a publisher's tables are called, which columns they have at least, and how they are read."""
+
+    files: tuple[str, ...]
+    needed: tuple[str, ...]
+    read: _Reader
+
+
+PRESETS = {
+    "nih": Preset(("data_entry_2017*", "sample_labels*"), ("Image Index", "Finding Labels", "Patient ID"), _read_nih),
+    "chexpert": Preset(
+        ("train.*", "valid.*", "test.*"), ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA"), _read_chexpert
+    ),
+    "rsna": Preset(("stage_?_train_labels*",), ("patientId", "Target"), _read_rsna),
 }

@@ -1,97 +1,238 @@
 """Labels from a table instead of class folders.
 
-`with_labels(source, ingest, labels)` gives a source whose listing has the table's labels, groups and facts of the
-patients; paths do not change, so pixels may be read through either source. If there is no table, it returns the source
-itself. Every pipeline that needs labels calls it once, before it looks at `source.listing`.
+`with_labels` gives a source whose listing has the table's labels, groups and facts of the patients; paths do not
+change, so pixels may be read through either source. Class folders get the name of their class, whatever their case. If
+there is no table and nothing to rename, it returns the source itself. Every pipeline that needs labels calls it once,
+before it looks at `source.listing`.
 
-Tables are `labels.csv` beside the images (columns path, label and optionally group, split, age, sex, view), or the
-original tables of NIH ChestX-ray14, CheXpert and RSNA, which `pneumonia.images.label_presets` reads.
+Tables are people's own, such as `labels.csv` beside the images, or the original ones of NIH ChestX-ray14, CheXpert and
+RSNA; `pneumonia.images.label_presets` reads them, `pneumonia.images.label_tables` finds them.
 """
 
+import logging
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
-from pneumonia.images.label_presets import LabelRow, read_rows
-from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SPLITS, UNSPLIT, ImageFile, Listing
+from pneumonia.images.class_words import class_folders
+from pneumonia.images.columns import HEADER_KEYS, column_of_key, likely_keys
+from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
+from pneumonia.images.label_presets import PLAIN, read_rows
+from pneumonia.images.label_rows import LabelRow, find_label_column
+from pneumonia.images.label_tables import find_tables
+from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES, ImageFile, Listing
+from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_paths
+from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
+from pneumonia.images.tables import Table
 
-AUTO, NO_TABLE = "auto", "none"
-LABELS_FILE = "labels.csv"
+logger = logging.getLogger(__name__)
+
 PROBLEM_COLUMNS = ("kind", "path", "note")
 
-_SPLIT_NAMES = {**{name: name for name in SPLITS}, "valid": "val", "validation": "val"}
 _SHOWN = 3
+_MOST_FOLDERS = 20
+# How many letters of a cell that could not be read are listed.
+_LETTERS = 20
 
 
-def with_labels(source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> ImageSource:
-    """Return the source with the labels of its table, or the source itself if there is none.
+class Claim(NamedTuple):
+    """A row that names a file, and how well."""
 
-    Rows without a file, files without a row, repeated rows and unknown labels are in `listing.label_problems`, with the
-    columns `PROBLEM_COLUMNS`; such files are left out, not rejected.
+    fit: Fit
+    row: LabelRow
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The rows of the tables read in one way, with the files that each names."""
+
+    key: str
+    rows: Sequence[LabelRow]
+    matches: Sequence[Match]
+
+    @property
+    def matched(self) -> int:
+        """The number of rows that name a file."""
+        return sum(_names_files(match, self.key) for match in self.matches)
+
+
+def with_labels(
+    source: ImageSource, ingest: IngestParameters, labels: LabelsParameters, patient_key: PatientKey
+) -> ImageSource:
+    """Return the source with the labels of its table, or with the names of its class folders, or the source itself.
+
+    Rows without a file, files without a row, repeated rows, unknown labels, and what could not be read or was matched
+    by less than its path, are in `listing.label_problems`, with the columns `PROBLEM_COLUMNS`; files without a label
+    are left out, not rejected.
 
     Raises:
-        UserError: If the table cannot be read, matches none of the files, or gives none a label.
+        UserError: If a table cannot be read, matches none of the files, or gives none a label.
     """
-    content = _read_table(source, labels)
-    if content is None:
+    source = _with_class_names(source, ingest)
+    tables = find_tables(source, ingest, labels)
+    if not tables:
         return source
-    rows = read_rows(content, ingest, labels)
-    return source.with_listing(_label(source.listing, rows, source.address))
+    found = _Reader(source, ingest, labels).read(tables)
+    return source.with_listing(_label(source.listing, found, patient_key.group_of))
 
 
-def _read_table(source: ImageSource, labels: LabelsParameters) -> bytes | None:
-    """Return the table's bytes: beside the images, or at a path of its own; None if there is none."""
-    if labels.table == NO_TABLE:
-        return None
-    name = LABELS_FILE if labels.table == AUTO else labels.table
-    content = source.read_table(name)
-    if content is not None or labels.table == AUTO:
-        return content
-    try:
-        return Path(name).expanduser().read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"The table of labels {name} is neither among the images at {source.address} nor a readable file "
-            f"({error.strerror}). Set labels.table."
-        ) from error
+class _Reader:
+    """Finds out how a table names the files: in which encoding, and by which key."""
 
+    def __init__(self, source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> None:
+        self._source, self._ingest, self._labels = source, ingest, labels
 
-def _label(listing: Listing, rows: Sequence[LabelRow], address: str) -> Listing:
-    """Return the listing with the labels of the rows."""
-    files = _by_name(listing.files)
-    problems: list[tuple[str, str, str]] = []
-    chosen: dict[str, LabelRow] = {}
-    doubled: set[str] = set()
-    for row in rows:
-        fitting = _fitting(row.path, files)
-        if len(fitting) != 1:
-            note = "no file of that name" if not fitting else f"fits {len(fitting)} files"
-            problems.append(("row without a file", row.path, note))
-            continue
-        path = fitting[0].path
-        known = chosen.setdefault(path, row)
-        if known is not row and not row.may_repeat:
-            problems.append(("repeated row", path, "same label" if known.label == row.label else "under two labels"))
-        if known.label != row.label:
-            doubled.add(path)
-    if not chosen:
-        raise UserError(
+    @cached_property
+    def _headers(self) -> Headers:
+        files = [file for file in self._source.listing.files if not file.member.problem]
+        return read_headers(files, self._source.read_start)
+
+    def read(self, tables: Sequence[Sequence[Table]]) -> Reading:
+        """Return the reading with the most rows that name files; of equal ones the likeliest.
+
+        Args:
+            tables: The tables, each in every encoding that it may have.
+
+        Raises:
+            UserError: If they are no tables of labels, or no row names a file.
+        """
+        best: Reading | None = None
+        for choice in product(*tables):
+            for key, labels in self._ways(choice[0]):
+                found = self._match(choice, key, labels)
+                if best is None or found.matched > best.matched:
+                    best = found
+                if found.matched:  # further keys would only be guesses
+                    break
+        if best is None:
+            read_rows(tables[0][0], self._ingest, self._labels)  # says which column is missing
+            raise UserError(self._describe_mismatch([], "path"))
+        if not best.matched:
+            raise UserError(self._describe_mismatch(best.rows, best.key))
+        return best
+
+    def _ways(self, table: Table) -> Iterator[tuple[str, LabelsParameters]]:
+        """Give the keys by which a table may name files: as its columns are called, or else any column of paths."""
+        if self._labels.preset != PLAIN:
+            yield "path", self._labels
+            return
+        keys = [
+            key for key in likely_keys(table.columns, self._labels) if column_of_key(key, table.columns, self._labels)
+        ]
+        yield from ((key, self._labels) for key in keys)
+        if keys or not find_label_column(table, self._ingest, self._labels):
+            return
+        for column in table.columns:
+            cells = [row[column] for row in table.rows]
+            matches = match_paths([cell if not cell.isdecimal() else "" for cell in cells], self._source.listing.files)
+            if sum(len(match.files) == 1 and match.fit <= Fit.STEM for match in matches) * 2 > len(cells):
+                columns = self._labels.columns.model_copy(update={"path": column})
+                yield "path", self._labels.model_copy(update={"columns": columns})
+
+    def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> Reading:
+        rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]
+        named = [row.path for row in rows]
+        if key in HEADER_KEYS:
+            hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
+            return Reading(key, hidden, match_keys(named, self._headers[key]))
+        return Reading(key, rows, match_paths(named, self._source.listing.files, only_name=key == "name"))
+
+    def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
+        """Say why no row names a file, without quoting what a header holds."""
+        address, files = self._source.address, self._source.listing.files
+        if key in HEADER_KEYS:
+            known = sum(map(len, self._headers[key].values()))
+            return (
+                f"None of the {len(rows):,} rows of the table of labels names a file at {address} by its "
+                f"{KEYWORDS[key]}, which {known:,} of {len(files):,} files have. Set labels.key to what the table "
+                "holds, and labels.columns.path to its column."
+            )
+        return (
             f"None of the {len(rows):,} rows of the table of labels names a file at {address}: the table has "
             f"{', '.join(row.path for row in rows[:_SHOWN]) or 'no rows'}; the files are "
-            f"{', '.join(file.path for file in listing.files[:_SHOWN])}."
+            f"{', '.join(file.path for file in files[:_SHOWN])}. Set labels.columns.path to the column with their "
+            "names, or labels.key if it holds something else."
         )
-    for path in doubled:
-        chosen[path] = replace(chosen[path], label="", reason="two labels in the table")
+
+
+def _label(listing: Listing, found: Reading, hash_patient: Callable[[str], str]) -> Listing:
+    """Return the listing with the labels of the rows."""
+    problems: list[tuple[str, str, str]] = []
+    claims: dict[str, list[Claim]] = defaultdict(list)
+    for row, match in zip(found.rows, found.matches, strict=True):
+        if _names_files(match, found.key):
+            for file in match.files:
+                claims[file.path].append(Claim(match.fit, row))
+        else:
+            note = f"fits {len(match.files)} files" if match.files else "no file of that name"
+            problems.append(("row without a file", row.path, note))
+    chosen = {path: _choose(path, rows, problems) for path, rows in claims.items()}
     if not any(row.label for row in chosen.values()):
-        reasons = [f"{path} ({row.reason})" for path, row in list(chosen.items())[:_SHOWN]]
-        raise UserError(f"The table of labels gives no file a usable label: {', '.join(reasons)}. Set labels.*.")
+        raise UserError(_describe_labels(chosen.values()))
+    chosen = {path: _with_group(row, hash_patient) for path, row in chosen.items()}
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
     return replace(listing, files=labelled, rows=chosen, label_problems=tuple(sorted(problems)))
+
+
+def _choose(path: str, claims: Sequence[Claim], problems: list[tuple[str, str, str]]) -> LabelRow:
+    """Return the row of a file, and note what is odd about it. A row that fits worse than another is not the file's."""
+    fit = min(claim.fit for claim in claims)
+    rows = [claim.row for claim in claims if claim.fit == fit]
+    problems += [
+        ("row without a file", claim.row.path, "another row fits better") for claim in claims if claim.fit > fit
+    ]
+    first, *others = rows
+    for row in others:
+        if not row.may_repeat:
+            problems.append(("repeated row", path, "same label" if row.label == first.label else "under two labels"))
+    if fit in REMARKS:
+        problems.append((REMARKS[fit], path, f"in the table: {first.path}"))
+    problems += [(kind, path, value[:_LETTERS]) for kind, value in first.unread]
+    if any(row.label != first.label for row in others):
+        return replace(first, label="", reason="two labels in the table")
+    return first
+
+
+def _names_files(match: Match, key: str) -> bool:
+    """Tell whether a row names a file, not several that it cannot tell apart; a header's key may be that of many."""
+    return len(match.files) == 1 or (bool(match.files) and key in HEADER_KEYS)
+
+
+def _with_group(row: LabelRow, hash_patient: Callable[[str], str]) -> LabelRow:
+    """Return a row whose group is its patient's, hashed, unless it has another; the ID itself is forgotten."""
+    return replace(row, group=row.group or hash_patient(row.patient), patient="")
+
+
+def _describe_labels(rows: Iterable[LabelRow]) -> str:
+    """Say which labels are not known, and what to do."""
+    reasons = Counter(row.reason for row in rows).most_common(_SHOWN)
+    shown = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+    return (
+        f"The table of labels gives no file a usable label: {shown}. Say what its labels mean: "
+        "labels.words.positive=WORD,labels.words.negative=WORD; or name their column: labels.columns.label=COLUMN."
+    )
+
+
+def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str:
+    """Say that no image is in a class folder, and each way to go on."""
+    found = sorted({file.label for file in source.listing.files} - {""})
+    shown = f"{', '.join(found[:_MOST_FOLDERS])}{' and others' if len(found) > _MOST_FOLDERS else ''}" or "none"
+    one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
+    tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
+    by_table = f" If a table has the labels: --params=labels.table={tables[0]}." if tables else ""
+    return (
+        f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}; class folders there: "
+        f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "
+        f"positive: --params=ingest.class_names={one}/{other},ingest.positive_class={other}.{by_table}"
+    )
 
 
 def count_problems(problems: Iterable[tuple[str, str, str]]) -> dict[str, int]:
@@ -99,7 +240,7 @@ def count_problems(problems: Iterable[tuple[str, str, str]]) -> dict[str, int]:
     return dict(sorted(Counter(kind for kind, _, _ in problems).items()))
 
 
-def _kind(file: ImageFile, chosen: dict[str, LabelRow]) -> str:
+def _kind(file: ImageFile, chosen: Mapping[str, LabelRow]) -> str:
     return "unused label" if file.path in chosen else "file without a row"
 
 
@@ -108,30 +249,17 @@ def _with_row(file: ImageFile, row: LabelRow | None) -> ImageFile:
     problem = "" if file.problem == NOT_IN_CLASS_FOLDER else file.problem
     if row is None:
         return replace(file, label="", problem=problem, left_out="no row in the table of labels")
-    given = row.split.strip().lower()
-    split = _SPLIT_NAMES.get(given, UNSPLIT) if given else file.source_split
+    split = row.split or file.source_split
     return replace(file, label=row.label, source_split=split, problem=problem, left_out=row.reason)
 
 
-def _by_name(files: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
-    """Return the files by their name, with and without suffix."""
-    found: dict[str, list[ImageFile]] = defaultdict(list)
-    for file in files:
-        name = PurePosixPath(file.path).name
-        for key in {name, PurePosixPath(name).stem}:
-            found[key].append(file)
-    return found
-
-
-def _fitting(path: str, files: dict[str, list[ImageFile]]) -> list[ImageFile]:
-    """Return the files whose path ends as the row's does, or the other way round; those of the very path go first."""
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    candidates = files.get(parts[-1], []) if parts else []
-    exact = [file for file in candidates if path in (file.path, file.member.name)]
-    return exact or [file for file in candidates if _ends_alike(parts[:-1], PurePosixPath(file.member.name).parts[:-1])]
-
-
-def _ends_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Tell whether the shorter of two lists of folders is the end of the longer."""
-    length = min(len(one), len(other))
-    return one[len(one) - length :] == other[len(other) - length :]
+def _with_class_names(source: ImageSource, ingest: IngestParameters) -> ImageSource:
+    """Return the source with the classes' names on files in folders called so in another case, or by a synonym."""
+    listing = source.listing
+    found = class_folders({file.label for file in listing.files}, ingest)
+    renamed = {folder: name for folder, name in found.items() if folder != name}
+    if not renamed:
+        return source
+    logger.info("Class folders: %s.", ", ".join(f"{folder} is {name}" for folder, name in sorted(renamed.items())))
+    files = (replace(file, label=sys.intern(renamed.get(file.label, file.label))) for file in listing.files)
+    return source.with_listing(replace(listing, files=tuple(files)))

@@ -1,5 +1,6 @@
 """Sorts the files at a source into images, with class and published split, and junk."""
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -8,17 +9,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pneumonia.images.storage import CRC_STAMP, IMAGE_SUFFIXES, Member
+from pneumonia.images.masks import find_masks
+from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, Member
+from pneumonia.images.split_names import SPLITS, UNSPLIT, split_of
+from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES
 
-SPLITS = ("train", "val", "test")
-# The published split of an image whose source has no train, val and test folders.
-UNSPLIT = "none"
+logger = logging.getLogger(__name__)
 
 SIDE_FILES = ("groups.csv", "lesions.csv")
 
 NOT_IN_CLASS_FOLDER = "not in a class folder"
 SAME_PATH = "another file has the same printable path"
 DOUBLED_TREE = "copy in a second tree"
+MASK = "mask or overlay beside the images"
+OF_A_VIEWER = "viewer's program, page or index"
+# What the CD of a hospital holds besides images.
+_OF_A_VIEWER = (
+    ".exe", ".dll", ".inf", ".bat", ".cmd", ".com", ".msi", ".ocx", ".sys", ".jar", ".so", ".dylib", ".cab", ".chm",
+    ".ini", ".cfg", ".htm", ".html", ".css", ".js", ".lnk", ".url", ".pdb", ".manifest", ".config",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Listing:
         junk: Number of files of archive junk, by kind.
         side_files: Known side files by name.
         others: Paths of other files, which are not read.
-        tables: CSV files by name, wherever they are: one may be a table of labels.
+        tables: Tables by name, wherever they are: one may be a table of labels.
         rows: What a table of labels says, by path.
         label_problems: What does not match the files: kind, path, note.
     """
@@ -70,17 +79,10 @@ def arrange(members: Iterable[Member]) -> Listing:
 
     Kaggle's zip holds `chest_xray/train/...`, a second copy at `chest_xray/chest_xray/train/...` and macOS' `__MACOSX`.
     The tree nearest to the top is used; files of another tree are junk if they are copies (same path below the tree,
-    same size and, in a zip, same CRC), and otherwise images with a problem.
+    same size and, in a zip, same CRC), and otherwise images with a problem. Masks beside the images are junk too.
     """
-    junk: Counter[str] = Counter()
-    kept: list[Member] = []
-    for member in sorted(members, key=lambda member: member.name):
-        kind = junk_kind(member.name)
-        if kind:
-            junk[kind] += 1
-        else:
-            kept.append(member)
-    tables = {member.name: member for member in kept if _is_table(member)}
+    kept, junk = _without_junk(members)
+    tables = {member.name: member for member in kept if _is_table(member, SUFFIXES + OTHER_SUFFIXES)}
     root, is_split = find_root([member.name for member in kept])
     inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_table(member)]
     main = {_below(root, member.name): member for member in reversed(inside)}
@@ -98,13 +100,31 @@ def arrange(members: Iterable[Member]) -> Listing:
             side_files[_name(member)] = nearest
         elif _is_copy(member, main):
             junk[DOUBLED_TREE] += 1
-        elif member.problem or _looks_like_image(member.name):
+        elif member.problem or _looks_like_image(member.name) or (not is_split and may_be_dicom(member.name)):
             path = _below(root, member.name) if member.name.startswith(root) else member.name
-            files.append(ImageFile(path, "", UNSPLIT, member, member.problem or NOT_IN_CLASS_FOLDER))
+            split = split_of(path.partition("/")[0]) if "/" in path else ""
+            files.append(ImageFile(path, "", split or UNSPLIT, member, member.problem or NOT_IN_CLASS_FOLDER))
         else:
             others.append(member.name)
     files.sort(key=lambda file: (file.path, file.member.problem != ""))
     return Listing(_told_apart(files), dict(sorted(junk.items())), side_files, tuple(others), tables)
+
+
+def _without_junk(members: Iterable[Member]) -> tuple[list[Member], Counter[str]]:
+    """Part the files from junk and masks, which are counted by kind."""
+    junk: Counter[str] = Counter()
+    kept: list[Member] = []
+    for member in sorted(members, key=lambda member: member.name):
+        kind = junk_kind(member.name)
+        if kind:
+            junk[kind] += 1
+        else:
+            kept.append(member)
+    masks = find_masks([member.name for member in kept if _looks_like_image(member.name)])
+    if masks:
+        junk[MASK] = len(masks)
+        logger.warning("%s files are masks or overlays beside the images, by their names: left out.", f"{len(masks):,}")
+    return [member for member in kept if member.name not in masks], junk
 
 
 def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
@@ -119,8 +139,8 @@ def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
     return tuple(told)
 
 
-def _is_table(member: Member) -> bool:
-    return member.name.lower().endswith(".csv") and not member.problem
+def _is_table(member: Member, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    return member.name.lower().endswith(suffixes) and not member.problem
 
 
 def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
@@ -129,7 +149,7 @@ def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
     Files without a suffix, or with a number as suffix, are listed too: DICOM files are often named IM00001 or by their
     UID. A file that its storage refuses is listed with the problem, so that nothing vanishes silently.
     """
-    kept = [member for member in members if not junk_kind(member.name)]
+    kept, _ = _without_junk(members)
     files = [member for member in kept if member.problem or _may_be_image(member.name)]
     listed = (ImageFile(member.name, "", UNSPLIT, member, member.problem) for member in files)
     return tuple(sorted(listed, key=lambda file: file.path))
@@ -148,6 +168,8 @@ def junk_kind(name: str) -> str:
         return "AppleDouble (._*)"
     if parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini"):
         return parts[-1]
+    if parts[-1].upper() == "DICOMDIR" or _suffix(name) in _OF_A_VIEWER:
+        return OF_A_VIEWER
     return "hidden file" if any(part.startswith(".") and part.strip(".") for part in parts) else ""
 
 
@@ -165,7 +187,9 @@ def find_root(names: list[str]) -> tuple[str, bool]:
     >>> find_root(["README.md", "set/NORMAL/1.jpeg", "set/PNEUMONIA/2.jpeg"])
     ('set/', False)
     """
-    images = [name for name in names if _looks_like_image(name)] or names
+    images = [name for name in names if _looks_like_image(name)]
+    unnamed = [name for name in names if may_be_dicom(name)]
+    images = (images + unnamed if len(unnamed) > len(images) else images) or names
     roots = {name[: len(name) - len(below)] for name in images if (below := _below_split(name))}
     if roots:
         return min(roots, key=lambda root: (root.count("/"), root)), True
@@ -179,8 +203,14 @@ def find_root(names: list[str]) -> tuple[str, bool]:
 def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFile:
     """Describe an image file by where it lies."""
     parts = path.split("/", 2)
-    split, label = (parts[0], parts[1]) if is_split else (UNSPLIT, parts[0])
+    split, label = (split_of(parts[0]), parts[1]) if is_split else (_split_without_tree(parts), parts[0])
     return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # few names, a million times
+
+
+def _split_without_tree(parts: list[str]) -> str:
+    """Return the split of a file by the folder that may be its class, or the one in it: train/1.png, NORMAL/train."""
+    below = split_of(parts[1]) if len(parts) == 3 else ""
+    return split_of(parts[0]) or below or UNSPLIT
 
 
 def _in_class_folder(root: str, name: str, is_split: bool) -> bool:
@@ -188,7 +218,7 @@ def _in_class_folder(root: str, name: str, is_split: bool) -> bool:
     if not name.startswith(root):
         return False
     parts = _below(root, name).split("/")
-    return len(parts) >= 3 and parts[0] in SPLITS if is_split else len(parts) >= 2
+    return len(parts) >= 3 and split_of(parts[0]) != "" if is_split else len(parts) >= 2
 
 
 def _is_copy(member: Member, main: dict[str, Member]) -> bool:
@@ -206,10 +236,16 @@ def _is_side_file(member: Member, root: str) -> bool:
 
 
 def _below_split(name: str) -> str:
-    """Return a path from its train, val or test folder on; "" if it has none with a class folder in it."""
+    """Return a path from its train, val or test folder on; "" if it has none with a class folder in it.
+
+    Where several folders are called so, the exact names go before those in another case, and these before other words.
+    """
     parts = name.split("/")
-    starts = [index for index, part in enumerate(parts[:-2]) if part in SPLITS]
-    return "/".join(parts[starts[0] :]) if starts else ""
+    starts = [index for index, part in enumerate(parts[:-2]) if split_of(part)]
+    if not starts:
+        return ""
+    start = min(starts, key=lambda index: (parts[index] not in SPLITS, parts[index].lower() not in SPLITS, index))
+    return "/".join(parts[start:])
 
 
 def _below(root: str, name: str) -> str:
@@ -226,6 +262,14 @@ def _name(member: Member) -> str:
 
 def _looks_like_image(name: str) -> bool:
     return _suffix(name) in IMAGE_SUFFIXES
+
+
+def may_be_dicom(name: str) -> bool:
+    """Tell whether a file may be DICOM by its name: a number without suffix, or with a number as suffix."""
+    own = name.rpartition("/")[2]
+    suffix = _suffix(own)
+    has_number = any(letter.isdecimal() for letter in own)
+    return has_number and (not suffix or suffix[1:].isdecimal()) and not own.lower().endswith("sums")
 
 
 def _may_be_image(name: str) -> bool:

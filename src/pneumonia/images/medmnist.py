@@ -67,12 +67,13 @@ class NpzStorage:
             for row, image in enumerate(part.images):
                 yield Member(_path(split, part, row), (split, row), size, f"{zlib.crc32(image):08x}")
 
-    def read(self, key: Any) -> bytes:
-        """Write an image, or the table of labels, as the file that it is listed as."""
+    def read(self, key: Any, n_bytes: int = -1) -> bytes:
+        """Write an image, or the table of labels, as the file that it is listed as, or its first bytes."""
         if key == LABELS_FILE:
             return self._write_labels()
         split, row = key
-        return _write_image(self._parts[split].images[row])
+        content = _write_image(self._parts[split].images[row])
+        return content if n_bytes < 0 else content[:n_bytes]
 
     def _write_labels(self) -> bytes:
         lines = [

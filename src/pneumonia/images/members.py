@@ -1,8 +1,16 @@
 """A file as a storage lists it."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
+
+IMAGE_SUFFIXES = frozenset(
+    [".jpeg", ".jpg", ".jpe", ".mpo", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom", ".dic"]
+)
+
+# Prefix of the stamps of a storage that lists checksums of the content.
+CRC_STAMP = "crc32:"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -39,3 +47,15 @@ def name_problem(name: str) -> str:
     except UnicodeEncodeError:
         return "name that is not UTF-8"
     return "name with control characters" if _CONTROL.search(name) else ""
+
+
+def composed(text: str) -> str:
+    """Return a name in NFC: some systems store an umlaut as two characters, others as one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def stem(name: str) -> str:
+    """Return a name without its suffix. The last number of a UID is none."""
+    start, dot, suffix = name.rpartition(".")
+    is_suffix = f".{suffix.lower()}" in IMAGE_SUFFIXES or (suffix.isalpha() and len(suffix) <= 5)
+    return start if start and dot and is_suffix else name

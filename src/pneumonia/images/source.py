@@ -8,8 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from pneumonia.base.errors import UserError, hide_credentials
+from pneumonia.images.containers import READ_ERRORS, Storage
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
-from pneumonia.images.storage import READ_ERRORS, Member, Storage, open_storage
+from pneumonia.images.members import Member, composed
+from pneumonia.images.storage import open_storage
 
 # Largest table beside the images, in bytes. The one of ChestX-ray14, with 112,120 images, has 8 million.
 MAX_TABLE_BYTES = 500_000_000
@@ -134,14 +136,28 @@ class ImageSource:
         return None if member is None else self._read_bounded(member)
 
     def read_table(self, name: str) -> bytes | None:
-        """Read the CSV table with a name or path among the files, the one nearest to the top; None if there is none.
+        """Read the table with a name or path among the files, the one nearest to the top; None if there is none.
+
+        Without a table of this very name, one whose name differs only in case is read.
 
         Raises:
             UserError: If it cannot be read, or is too large for such a file.
         """
         tables = self.listing.tables
-        fitting = sorted((path for path in tables if f"/{path}".endswith(f"/{name}")), key=lambda path: path.count("/"))
-        return self._read_bounded(tables[fitting[0]]) if fitting else None
+        for alike in (composed, lambda text: composed(text).lower()):
+            wanted = f"/{alike(name)}"
+            fitting = [path for path in tables if f"/{alike(path)}".endswith(wanted)]
+            if fitting:
+                return self._read_bounded(tables[min(fitting, key=lambda path: (path.count("/"), path))])
+        return None
+
+    def read_start(self, file: ImageFile, n_bytes: int) -> bytes:
+        """Read the first bytes of a file of the listing; -1 for all of it.
+
+        Raises:
+            UnreadableError: If it cannot be read.
+        """
+        return self._guard(file.member, lambda: self._storage.read(file.member.key, n_bytes))
 
     def with_listing(self, listing: Listing) -> "ImageSource":
         """Return the same source with another listing, such as one with the labels of a table."""
@@ -166,26 +182,26 @@ class ImageSource:
         return self._read(member)
 
     def _read(self, member: Member) -> bytes:
-        try:
-            data = self._try_to_read(member)
-        except READ_ERRORS as error:
-            reason: Any = getattr(error, "strerror", None) or error
-            kind = LostError if isinstance(error, OSError) and error.errno else UnreadableError
-            raise kind(f"{member.name} cannot be read ({hide_credentials(str(reason))}).") from error
+        data = self._guard(member, lambda: self._storage.read(member.key))
         if len(data) != member.size:
             raise UnreadableError(f"{member.name} changed while it was read.")
         return data
 
-    def _try_to_read(self, member: Member) -> bytes:
-        """Read a file; where its storage fails, try again after a pause."""
-        for pause in PAUSES:
-            try:
-                return self._storage.read(member.key)
-            except OSError as error:
-                if error.errno not in TRANSIENT:
-                    raise
-                time.sleep(pause)
-        return self._storage.read(member.key)
+    def _guard(self, member: Member, read: Callable[[], bytes]) -> bytes:
+        """Read; where the storage fails, try again after a pause."""
+        try:
+            for pause in PAUSES:
+                try:
+                    return read()
+                except OSError as error:
+                    if error.errno not in TRANSIENT:
+                        raise
+                    time.sleep(pause)
+            return read()
+        except READ_ERRORS as error:
+            reason: Any = getattr(error, "strerror", None) or error
+            kind = LostError if isinstance(error, OSError) and error.errno else UnreadableError
+            raise kind(f"{member.name} cannot be read ({hide_credentials(str(reason))}).") from error
 
 
 @lru_cache(maxsize=4)

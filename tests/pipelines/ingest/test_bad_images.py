@@ -15,6 +15,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import LabelsParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.labels import with_labels
+from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 
@@ -107,7 +108,9 @@ def test_a_faulty_table_is_refused_in_a_sentence(tmp_path, delivered, labels_par
     (tmp_path / "set" / name).write_bytes(data)
 
     def read():
-        source = with_labels(ImageSource(str(tmp_path / "set")), delivered(), labels_parameters)
+        source = with_labels(
+            ImageSource(str(tmp_path / "set")), delivered(), labels_parameters, PatientKey(tmp_path / "key")
+        )
         return nodes.index_labelled(source, IndexCache(tmp_path / "cache.sqlite"), delivered())
 
     with pytest.raises(UserError, match=re.escape(reason)):

@@ -10,7 +10,7 @@ from pneumonia.base.parameters import EngineParameters, IngestParameters, Labels
 from pneumonia.images import near_duplicates as copies
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
-from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, with_labels
+from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.split.manifest import make_manifest
 
@@ -38,7 +38,7 @@ def index_images(
         UserError: If there are no images, none is in a folder of either class, the same bytes occur under both labels,
             or the table of labels cannot be read.
     """
-    labelled = with_labels(chest_xrays, parameters, labels)
+    labelled = with_labels(chest_xrays, parameters, labels, index_cache.patient_key)
     problems = labelled.listing.label_problems
     for kind, count in count_problems(problems).items():
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
@@ -118,14 +118,8 @@ def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters)
     Raises:
         UserError: If no image is in a folder of either class.
     """
-    found = {file.label for file in chest_xrays.listing.files}
-    if found.isdisjoint(parameters.class_names):
-        folders = ", ".join(sorted(found - {""})[:SHOWN]) or "none"
-        raise UserError(
-            f"No image at {chest_xrays.address} is in a class folder {' or '.join(parameters.class_names)}; class "
-            f"folders there: {folders}. Name the folder above them by --params=images=PATH, or set "
-            "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
-        )
+    if {file.label for file in chest_xrays.listing.files}.isdisjoint(parameters.class_names):
+        raise UserError(describe_other_classes(chest_xrays, parameters))
 
 
 def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: IngestParameters) -> None:

@@ -1,0 +1,62 @@
+"""The names in an archive whose writer did not say how they are encoded."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+# What Python takes where an archive says nothing.
+UNSAID = "cp437"
+
+_RUN = re.compile(r"[^\x00-\x7f]+")
+_LETTER_BESIDE = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
+
+
+def guess_encoding(names: Sequence[bytes]) -> str:
+    """Return the encoding in which names of one archive make sense.
+
+    >>> guess_encoding(["肺炎/图.png".encode("gbk")]), guess_encoding(["Röntgen.png".encode("cp437")])
+    ('gbk', 'cp437')
+    """
+    foreign = [name for name in names if not name.isascii()]
+    for encoding, makes_sense in _CANDIDATES:
+        try:
+            texts = [name.decode(encoding) for name in foreign]
+        except UnicodeDecodeError:
+            continue
+        if makes_sense("\n".join(texts)):
+            return encoding
+    return UNSAID
+
+
+def _is_common_chinese(text: str) -> bool:
+    """Tell whether most foreign letters are among the common ones of GB 2312."""
+    letters = "".join(_RUN.findall(text))
+    common = sum(bool(letter.encode("gb2312", "ignore")) for letter in letters)
+    return common >= 0.8 * len(letters) and all(_is_east_asian(letter) for letter in letters)
+
+
+def _are_words(of: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Tell whether foreign letters stand together, apart from Latin ones: single ones are accented Latin letters."""
+
+    def check(text: str) -> bool:
+        runs = _RUN.findall(text)
+        return min(map(len, runs)) > 1 and not _LETTER_BESIDE.search(text) and all(map(of, "".join(runs)))
+
+    return check
+
+
+def _is_east_asian(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in ("W", "F") or unicodedata.category(letter)[0] in "PN"
+
+
+def _is_cyrillic(letter: str) -> bool:
+    return "\u0400" <= letter <= "\u04ff"
+
+
+_CANDIDATES: tuple[tuple[str, Callable[[str], bool]], ...] = (
+    ("utf-8", lambda text: True),
+    ("gbk", _is_common_chinese),
+    ("shift_jis", _are_words(_is_east_asian)),
+    ("big5", _are_words(_is_east_asian)),
+    ("cp866", _are_words(_is_cyrillic)),
+)

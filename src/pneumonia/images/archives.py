@@ -1,0 +1,230 @@
+"""Archives, read in place: zip and tar. A compressed tar is unpacked once, into a temporary file without a name."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import PurePosixPath, PureWindowsPath
+from threading import Lock
+from typing import IO, Any, BinaryIO
+
+from pneumonia.base.errors import UserError
+from pneumonia.images.archive_names import UNSAID, guess_encoding
+from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
+
+# Archives that are read in place, by how their names end.
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".parquet", ".npz")
+# Archives that are not, with how each begins, and what unpacks it.
+_OTHERS = {
+    b"7z\xbc\xaf\x27\x1c": ("a 7-Zip archive", "7z x"),
+    b"Rar!\x1a\x07": ("a RAR archive", "unrar x"),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard archive", "tar --zstd -xf"),
+    b"\x89HDF\r\n": ("an HDF5 file", ""),
+    b"ARROW1": ("an Arrow file", ""),
+    b"xar!": ("a xar archive", "xar -xf"),
+    b"MSCF": ("a cabinet", "cabextract"),
+}
+OTHER_SUFFIXES = (".7z", ".rar", ".zst", ".001", ".z01", ".h5", ".hdf5", ".arrow", ".iso", ".cab", ".gz", ".bz2", ".xz")
+_COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+# Free space, in bytes, that unpacking leaves.
+_SPARE = 1_000_000_000
+_CHUNK = 1 << 20
+
+DAMAGED = (OSError, EOFError, ValueError, NotImplementedError, tarfile.TarError, zlib.error, lzma.LZMAError)
+
+
+class ZipStorage:
+    """A zip archive: nothing is unpacked to disk."""
+
+    remark = ""
+
+    def __init__(self, identity: str, file: BinaryIO) -> None:
+        """Open the archive.
+
+        Raises:
+            UserError: If its list of contents cannot be read.
+        """
+        self.identity = identity
+        try:
+            self._zip = zipfile.ZipFile(file)
+            unsaid = [info.filename.encode(UNSAID) for info in self._zip.infolist() if not info.flag_bits & 0x800]
+            encoding = guess_encoding(unsaid)
+            if encoding != UNSAID:
+                self._zip = zipfile.ZipFile(file, metadata_encoding=encoding)
+        except (zipfile.BadZipFile, UnicodeError, NotImplementedError, EOFError) as error:
+            raise UserError(
+                f"{identity} is not a complete zip archive ({error}). Name the folder of the images, or their zip; if "
+                "it is a zip, its download was incomplete: download it again."
+            ) from error
+
+    def members(self) -> Iterator[Member]:
+        """List the archive's files. Members that could harm a careless unpacker get a problem."""
+        seen: set[str] = set()
+        for info in self._zip.infolist():
+            if info.is_dir():
+                continue
+            name = info.filename.replace("\\", "/")
+            problem = _zip_problem(info, name) or name_problem(name)
+            if name in seen and not problem:
+                problem = "second archive member of the same name"
+            seen.add(name)
+            yield Member(printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
+
+    def read(self, key: zipfile.ZipInfo, n_bytes: int = -1) -> bytes:
+        """Read one member, whose CRC `zipfile` checks, or its first bytes."""
+        if n_bytes < 0:
+            return self._zip.read(key)
+        with self._zip.open(key) as file:
+            return file.read(n_bytes)
+
+    def open(self, key: zipfile.ZipInfo) -> BinaryIO:
+        """Return a member as a file that can be read from anywhere."""
+        with self._zip.open(key) as file:
+            return _copy(file)
+
+
+class TarStorage:
+    """A tar archive that is not compressed, or no longer."""
+
+    remark = ""
+
+    def __init__(self, identity: str, file: BinaryIO, stamp: str = "") -> None:
+        """Read the list of its contents.
+
+        Args:
+            identity: Its address in full.
+            file: The archive.
+            stamp: Changes when the archive is rewritten: its members have no checksums.
+
+        Raises:
+            UserError: If it is damaged or cut.
+        """
+        self.identity, self._file, self._stamp, self._lock = identity, file, stamp, Lock()
+        try:
+            with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+                self._infos = [info for info in archive if not info.isdir()]
+        except DAMAGED as error:
+            raise UserError(
+                f"{identity} is not a complete tar archive ({error}). Its download may be incomplete: repeat it."
+            ) from error
+        raw = [info.name.encode("utf-8", "surrogateescape") for info in self._infos]
+        encoding = guess_encoding(raw)
+        self._names = [name.decode("utf-8" if encoding == UNSAID else encoding, "surrogateescape") for name in raw]
+
+    def members(self) -> Iterator[Member]:
+        """List the archive's files. Members that could harm a careless unpacker get a problem."""
+        seen: set[str] = set()
+        for info, name in zip(self._infos, self._names, strict=True):
+            problem = _tar_problem(info, name) or name_problem(name)
+            if name in seen and not problem:
+                problem = "second archive member of the same name"
+            seen.add(name)
+            stamp = self._stamp and f"{self._stamp}-{info.offset_data}"
+            yield Member(printable(name.removeprefix("./")), info, info.size, stamp, problem)
+
+    def read(self, key: tarfile.TarInfo, n_bytes: int = -1) -> bytes:
+        """Read one member, or its first bytes."""
+        with self._lock:
+            self._file.seek(key.offset_data)
+            return self._file.read(key.size if n_bytes < 0 else min(key.size, n_bytes))
+
+    def open(self, key: tarfile.TarInfo) -> BinaryIO:
+        """Return a member as a file that can be read from anywhere."""
+        return io.BytesIO(self.read(key))
+
+
+def unpack(identity: str, file: BinaryIO) -> BinaryIO:
+    """Return the content of a compressed file, or the file itself if it is not compressed.
+
+    Raises:
+        UserError: If it is damaged, or larger than the space for temporary files.
+    """
+    opener = next((opener for magic, opener in _COMPRESSED.items() if _start(file).startswith(magic)), None)
+    if opener is None:
+        return file
+    try:
+        with opener(file, "rb") as content:
+            return _copy(content)
+    except DAMAGED as error:
+        raise UserError(
+            f"{identity} is damaged or cut, or {tempfile.gettempdir()} has no space for its content ({error}). "
+            "Download it again, or unpack it and name its folder."
+        ) from error
+
+
+def is_tar(file: BinaryIO) -> bool:
+    """Tell whether a file is a tar archive, by its content."""
+    return _start(file, 262)[257:262] == b"ustar"
+
+
+def refuse_other(identity: str, file: BinaryIO) -> None:
+    """Name an archive that is not read in place, and say what to do.
+
+    Raises:
+        UserError: If it is one.
+    """
+    start = _start(file)
+    for magic, (kind, command) in _OTHERS.items():
+        if start.startswith(magic):
+            how = (
+                f"Unpack it ({command} {PurePosixPath(identity).name})" if command else "Write its images into a folder"
+            )
+            raise UserError(
+                f"{identity} is {kind}, which is not read in place. {how} and name the folder: --params=images=FOLDER."
+            )
+
+
+def _start(file: BinaryIO, n_bytes: int = 16) -> bytes:
+    file.seek(0)
+    start = file.read(n_bytes)
+    file.seek(0)
+    return start
+
+
+def _copy(content: IO[bytes]) -> BinaryIO:
+    """Copy a stream to a temporary file, while there is space.
+
+    Raises:
+        OSError: If there is not.
+    """
+    copied: Any = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the archive is read
+    while chunk := content.read(_CHUNK):
+        if shutil.disk_usage(tempfile.gettempdir()).free < _SPARE:
+            copied.close()
+            raise OSError(28, os.strerror(28))
+        copied.write(chunk)
+    copied.seek(0)
+    file: BinaryIO = copied
+    return file
+
+
+def _tar_problem(info: tarfile.TarInfo, name: str) -> str:
+    """Say why an archive member is refused."""
+    if info.issym() or info.islnk():
+        return "link in the archive"
+    if not info.isreg() or info.issparse():
+        return "not a regular file"
+    return _path_problem(name)
+
+
+def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:
+    """Say why an archive member is refused."""
+    if problem := _path_problem(name):
+        return problem
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "link in the archive"
+    return "encrypted archive member" if info.flag_bits & 0x1 else ""
+
+
+def _path_problem(name: str) -> str:
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
+        return "absolute path in the archive"
+    return "path that leads out of the archive (..)" if ".." in PurePosixPath(name).parts else ""

@@ -1,0 +1,115 @@
+"""Which of the two classes a word means: a folder's name, or the label in a table."""
+
+import re
+from collections.abc import Iterable
+
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.tables import spelling
+
+
+def _spelled(words: str) -> frozenset[str]:
+    return frozenset(map(spelling, words.split()))
+
+
+# What people call the two classes of this project, in the large languages.
+_MEANT = (
+    _spelled(
+        """pneumonia pnemonia pnuemonia pneumonias pneumonie pneumonien pneumonies lungenentzündung lungenentzuendung
+        polmonite polmoniti neumonía neumonia neumonías пневмония пневмонии 肺炎 폐렴 zatürre zatürree pnömoni
+        longontsteking lunginflammation lungebetændelse lungebetennelse zapaleniepłuc keuhkokuume tüdőgyulladás
+        zápalplic πνευμονία viêmphổi radangparu निमोनिया التهابرئوي الالتهابالرئوي pneumonic withpneumonia haspneumonia
+        pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
+    ),
+    _spelled(
+        """normal normals normale normales normaux normaal normalny normální normala healthy gesund gesunde unauffällig
+        unauffaellig ohnebefund ob keinbefund befundlos nofinding nofindings nopneumonia nonpneumonia notpneumonia
+        withoutpneumonia pneumonianegative keinepneumonie ohnepneumonie nichtpneumonie pneumonienegativ sain sains
+        sano sanos sana sani saudável saudavel gezond zdrowy zdravý frisk friska terve здоров здоровый здоровые норма
+        正常 健康 異常なし 정상 sağlıklı saglikli υγιής bìnhthường सामान्य طبيعي سليم control controls kontrolle
+        sinneumonía sinneumonia senzapolmonite sanspneumonie sempneumonia zonderlongontsteking"""
+    ),
+)
+_TRUE = _spelled(
+    """1 true t yes y ja j oui si sí sim да 是 有 はい あり 예 evet tak kyllä ναι positive positiv positif positivo
+    positiva positivi pos présent present vorhanden presente 阳性 陽性 양성 положительный положительно pozitif
+    pozytywny wahr vrai verdadero vero verdadeiro истина waar"""
+)
+_FALSE = _spelled(
+    """0 false f no n nein non não nao nee нет 否 无 無 いいえ なし 아니오 hayır hayir nie ei όχι negative negativ
+    negatif négatif negativo negativa negativi neg absent nichtvorhanden ausente assente 阴性 陰性 음성
+    отрицательный отрицательно negatywny falsch faux falso ложь onwaar"""
+)
+# What folders of a class are called besides, such as "0_normal cases".
+_NOISE = re.compile(
+    r"\d+|(?<![^\W_])(?:class|klasse|classe|clase|label|cases?|patients?|images?|imgs?|pics?|pictures?|chest|"
+    r"x[ _-]?rays?|cxr|scans?|radiographs?|bilder|dataset|folder|lungs?)(?![^\W_])",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def class_of_folder(name: str, ingest: IngestParameters) -> str:
+    """Return the class that a folder's name means whatever its case, or by another usual word; "" if none.
+
+    A folder called 0 or 1 means none: nothing says which is which.
+    """
+    for word in (spelling(name), spelling(_NOISE.sub(" ", _CAMEL.sub(" ", name)))):
+        known = _by_name(word, ingest)
+        if known:
+            return known
+    return ""
+
+
+def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters) -> str:
+    """Return the class that a label in a table means; "" if none.
+
+    The words that were set come first, then the names of the classes, then 1 and 0, true and false, yes and no.
+    """
+    word = spelling(text)
+    for words, meant in (
+        (labels.words.positive, ingest.positive_class),
+        (labels.words.negative, ingest.negative_class),
+    ):
+        if text.strip() in words or (word and word in map(spelling, words)):
+            return meant
+    known = class_of_folder(text, ingest) if word else ""
+    if known:
+        return known
+    word = "1" if text.strip() == "+" else _whole(text) or word
+    if word in _TRUE or word in _FALSE:
+        return ingest.positive_class if word in _TRUE else ingest.negative_class
+    return ""
+
+
+def is_name_of_positive(column: str, ingest: IngestParameters) -> bool:
+    """Tell whether a column is named after the positive class, so that it says yes or no."""
+    return _by_name(spelling(column), ingest) == ingest.positive_class
+
+
+def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, str]:
+    """Return the class of each folder whose name means one.
+
+    A folder of the very name goes first: beside NORMAL, a folder "healthy" is another class.
+    """
+    found = {name: class_of_folder(name, ingest) for name in names}
+    plain = {spelling(name): meant for name, meant in found.items() if spelling(name) == spelling(meant)}
+    named = set(plain.values())
+    return {name: meant for name, meant in found.items() if meant and (meant not in named or spelling(name) in plain)}
+
+
+def _by_name(word: str, ingest: IngestParameters) -> str:
+    """Return the class whose name, or a synonym of it, a word is."""
+    classes = (ingest.positive_class, ingest.negative_class)
+    spelled = [spelling(name) for name in classes]
+    if word in spelled and word:
+        return classes[spelled.index(word)]
+    for name, own in zip(classes, spelled, strict=True):
+        if any(word in meant and own in meant for meant in _MEANT):
+            return name
+    return ""
+
+
+def _whole(text: str) -> str:
+    """Return a whole number without its decimals, such as 1 for "1.0" and "1,00"; "" for anything else."""
+    number = re.fullmatch(r"([01])[.,]0*", text.strip())
+    return number[1] if number else ""

@@ -1,0 +1,126 @@
+"""Rows of a table of labels, and how people's own tables give them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
+from pneumonia.images.class_words import class_of_word
+from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
+from pneumonia.images.split_names import UNSPLIT, split_of
+from pneumonia.images.tables import Table, spelling
+
+LATERAL = "lateral view"
+_LATERAL = re.compile(
+    r"(?:lat|seitlich|seitenaufnahme|profil|perfil|zijdelings|боков|侧位|側面)|(?:ll|rl|l|lld|rld|llo|rlo|latl|latr)$"
+)
+# How many letters of an unknown label are shown.
+_LETTERS = 30
+# Share of the cells of a column without a known name that must name a class.
+_MOST = 0.9
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """What a table says about one image.
+
+    Attributes:
+        path: What names the image in the table: a path, or a value of its header.
+        label: One of the two classes; empty if the image is left out.
+        reason: Why it is left out.
+        group: Images that belong together; like the following, empty if the table does not say.
+        split: Published split, or "none" where the table's word for it is not known.
+        age: Age in years.
+        sex: F, M or O.
+        view: View position, such as PA.
+        may_repeat: Whether several rows for one image are normal, as in RSNA's table of boxes.
+        patient: The patient's ID, which must not be written.
+        unread: What the row has that could not be read: kind and value.
+        line: Its line in the table.
+    """
+
+    path: str
+    label: str
+    reason: str = ""
+    group: str = ""
+    split: str = ""
+    age: str = ""
+    sex: str = ""
+    view: str = ""
+    may_repeat: bool = False
+    patient: str = ""
+    unread: tuple[tuple[str, str], ...] = ()
+    line: int = 0
+
+
+Row = Mapping[str, str]
+
+
+def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str) -> Iterator[LabelRow]:
+    """Read the columns of an image's key and label: the name of a class, 1 and 0, or another word for them."""
+    columns = find_columns(table.columns, labels)
+    path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
+    classes = {text: class_of_word(text, ingest, labels) for text in {row[label] for row in table.rows}}
+    is_spanish = _counts_mujer(table, columns.get("sex", ""))
+    for row, line in zip(table.rows, table.lines, strict=True):
+        facts = {field: row[name] for field, name in columns.items()}
+        if is_spanish and facts["sex"].strip().upper() == "M":
+            facts["sex"] = "F"
+        age, sex, view, unread = patient_facts(facts, age_unit(columns.get("age", "")))
+        split = "" if is_gap(facts.get("split", "")) else split_of(facts["split"]) or UNSPLIT
+        if split == UNSPLIT:
+            unread = (*unread, ("unknown split", facts["split"]))
+        meant = classes[row[label]]
+        reason = "" if meant else f"unknown label {row[label][:_LETTERS] or '(none)'}"
+        if meant and _LATERAL.match(spelling(view)):
+            meant, reason = "", LATERAL
+        yield LabelRow(
+            row[path], meant, reason, facts.get("group", ""), split, age, sex, view,
+            patient=facts.get("patient", ""), unread=unread, line=line,
+        )  # fmt: skip
+
+
+def find_label_column(table: Table, ingest: IngestParameters, labels: LabelsParameters) -> str:
+    """Return the column most of whose cells mean a class: by its name, or else the only one in which nearly all do."""
+    named = label_columns(table.columns, ingest, labels)
+    shares = {column: _share_of_classes(table, column, ingest, labels) for column in named or table.columns}
+    best = max(shares, key=lambda column: shares[column], default="")
+    if named:
+        return best
+    full = [column for column, share in shares.items() if share >= 0.9 and not _is_counted(table, column)]
+    return full[0] if len(full) == 1 else ""
+
+
+def _share_of_classes(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> float:
+    counts = Counter(row[column] for row in table.rows)
+    known = sum(count for text, count in counts.items() if class_of_word(text, ingest, labels))
+    return known / max(counts.total(), 1)
+
+
+def _is_counted(table: Table, column: str) -> bool:
+    """Tell whether a column holds nothing but numbers, yes and no, which may mean anything."""
+    return all(len(spelling(row[column])) < 4 for row in table.rows)
+
+
+def _counts_mujer(table: Table, column: str) -> bool:
+    """Tell whether a column of sexes has H and M, for hombre and mujer, so that an M is a woman."""
+    found = {row[column].strip().upper() for row in table.rows} if column else set()
+    return {"H", "M"} <= found and "F" not in found
+
+
+def patient_facts(row: Row, years: float = 1.0) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    """Return age in years, sex and view position, each empty where it is not known, and what could not be read.
+
+    Args:
+        row: The cells under "age", "sex" and "view".
+        years: How many of the unit of an age without unit make a year.
+    """
+    age, sex, view = (row.get(field, "").strip() for field in ("age", "sex", "view"))
+    parsed, known = parse_age(age), parse_sex(sex)
+    if parsed is not None and not any(letter.isalpha() for letter in age):
+        parsed /= years
+    unread = [("unreadable age", age)] if parsed is None and not is_gap(age) else []
+    unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
+    return write_age(parsed), known, view.upper(), tuple(unread)

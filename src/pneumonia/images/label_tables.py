@@ -1,0 +1,120 @@
+"""Which of the files beside the images are tables of labels."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.columns import column_of_key, likely_keys
+from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
+from pneumonia.images.label_rows import find_label_column
+from pneumonia.images.layout import SIDE_FILES
+from pneumonia.images.source import ImageSource
+from pneumonia.images.tables import SUFFIXES, Table, read_variants
+
+logger = logging.getLogger(__name__)
+
+AUTO, NO_TABLE = "auto", "none"
+LABELS_FILE = "labels.csv"
+# How many tables a message names.
+_SHOWN = 10
+
+# A table in every encoding that it may have.
+Variants = Sequence[Table]
+
+
+def find_tables(source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> list[Variants]:
+    """Return the tables that are read together; none where class folders give the labels.
+
+    Raises:
+        UserError: If the table that the parameters name is not there or cannot be read, or it is not clear which of
+            several is meant.
+    """
+    if labels.table == NO_TABLE:
+        return []
+    if labels.table != AUTO:
+        return [_read_named(source, labels.table)]
+    content = source.read_table(LABELS_FILE)
+    if content is not None:
+        return [list(read_variants(content, LABELS_FILE))]
+    if labels.preset != PLAIN:
+        return _find_published(source, labels.preset)
+    if any(file.label in ingest.class_names for file in source.listing.files):
+        return []
+    return _find_only_one(source, ingest, labels)
+
+
+def _read_named(source: ImageSource, name: str) -> Variants:
+    """Read the table that the parameters name: beside the images, or at a path of its own."""
+    content = source.read_table(name)
+    if content is None:
+        try:
+            content = Path(name).expanduser().read_bytes()
+        except OSError as error:
+            beside = ", ".join(sorted(source.listing.tables)[:_SHOWN]) or "none"
+            raise UserError(
+                f"The table of labels {name} is neither among the images at {source.address} nor a readable file "
+                f"({error.strerror}). Tables there: {beside}. Name one of them, or a path: labels.table."
+            ) from error
+    return list(read_variants(content, PurePosixPath(name).name))
+
+
+def _find_published(source: ImageSource, preset: str) -> list[Variants]:
+    """Return the publisher's tables beside the images: by their names, or else by their columns."""
+    tables = _candidates(source)
+    called = {
+        path: variants
+        for path, variants in tables.items()
+        if any(fnmatch(PurePosixPath(path).name.lower(), pattern) for pattern in PRESETS[preset].files)
+    }
+    for fitting in (called, tables):
+        found = {path: variants for path, variants in fitting.items() if fits_preset(variants[0].columns, preset)}
+        if found:
+            logger.info("Labels are read from %s.", " and ".join(found))
+            return list(found.values())
+    raise UserError(
+        f"Beside the images at {source.address} is no table of {preset}, such as {PRESETS[preset].files[0]}.csv with "
+        f"the columns {', '.join(PRESETS[preset].needed)}. Put it there, or name its path: labels.table."
+    )
+
+
+def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> list[Variants]:
+    """Return the only table with labels, where no class folder gives any; none if no table looks like one."""
+    tables = _candidates(source)
+    fitting = {path: variants for path, variants in tables.items() if _has_labels(variants[0], ingest, labels)}
+    if len(fitting) == 1:
+        logger.info("Labels are read from %s.", *fitting)
+        return list(fitting.values())
+    if fitting:
+        raise UserError(
+            f"Several tables at {source.address} have labels: {', '.join(sorted(fitting)[:_SHOWN])}. Name one: "
+            f"--params=labels.table={min(fitting)}."
+        )
+    for path, variants in tables.items():
+        if preset := preset_of(variants[0].columns):
+            raise UserError(f"{path} is the table of {preset}: --params=labels.preset={preset} reads it.")
+    return []
+
+
+def _candidates(source: ImageSource) -> Mapping[str, Variants]:
+    """Read every table beside the images that may have labels, by path."""
+    paths = [
+        path
+        for path in sorted(source.listing.tables)
+        if PurePosixPath(path).suffix.lower() in SUFFIXES and PurePosixPath(path).name.lower() not in SIDE_FILES
+    ]
+    found = {}
+    for path in paths:
+        try:
+            found[path] = list(read_variants(source.read_table(path) or b"", path))
+        except UserError as error:
+            logger.warning("%s It is passed over.", error.message)
+    return found
+
+
+def _has_labels(table: Table, ingest: IngestParameters, labels: LabelsParameters) -> bool:
+    """Tell whether a table has a column of labels, and one that names images."""
+    keys = (column_of_key(key, table.columns, labels) for key in likely_keys(table.columns, labels))
+    return any(keys) and bool(find_label_column(table, ingest, labels))

@@ -1,0 +1,135 @@
+"""Which file a row of a table of labels means."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import PurePosixPath
+
+from pneumonia.images.layout import ImageFile
+from pneumonia.images.members import composed, stem
+from pneumonia.images.split_names import split_of
+
+
+class Fit(IntEnum):
+    """How well a row names a file; of several rows, the best one counts."""
+
+    EXACT = 0
+    ALIKE = 1
+    STEM = 2
+    END = 3
+
+
+REMARKS = {
+    Fit.STEM: "matched without its suffix, case or leading zeros",
+    Fit.END: "matched by the end of its path",
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """The files that a row means: one, several that cannot be told apart, or none."""
+
+    files: Sequence[ImageFile] = ()
+    fit: Fit = Fit.EXACT
+
+
+class PathIndex:
+    """Files by the ends of their paths, so that a row with a path is matched without a look at every file."""
+
+    def __init__(self, files: Iterable[tuple[tuple[str, ...], ImageFile]], lengths: Iterable[int]) -> None:
+        """Take the files with their folders and name, and how many parts the rows' paths have."""
+        self._whole: dict[tuple[str, ...], list[ImageFile]] = defaultdict(list)
+        self._ends: dict[int, dict[tuple[str, ...], list[ImageFile]]] = {
+            length: defaultdict(list) for length in {*lengths, 1}
+        }
+        for parts, file in files:
+            self._whole[parts].append(file)
+            for length, ends in self._ends.items():
+                if len(parts) >= length:
+                    ends[parts[-length:]].append(file)
+
+    def fitting(self, parts: tuple[str, ...]) -> Sequence[ImageFile]:
+        """Return the files whose path ends as the row's does, or else the longest that the row's path ends with."""
+        found = self._ends[len(parts)].get(parts, [])
+        shorter = (self._whole.get(parts[start:], []) for start in range(1, len(parts)))
+        return found or next(filter(None, shorter), [])
+
+    def named(self, name: str) -> Sequence[ImageFile]:
+        """Return the files of a name, whatever their folder."""
+        return self._ends[1].get((name,), [])
+
+
+def match_paths(paths: Sequence[str], files: Sequence[ImageFile], *, only_name: bool = False) -> list[Match]:
+    """Return which files each path means.
+
+    A path is that of a file, its end, its name with or without suffix, or it ends like exactly one file's path that is
+    the only one of this name in the table too.
+    """
+    parts = [_parts(path)[-1:] if only_name else _parts(path) for path in paths]
+    lengths = set(map(len, parts))
+    exact = {name: file for file in reversed(files) for name in (composed(file.member.name), composed(file.path))}
+    split = [(tuple(composed(file.member.name).split("/")), file) for file in files]
+    whole, bare = (
+        PathIndex(split, lengths),
+        PathIndex([((*part[:-1], stem(part[-1])), f) for part, f in split], lengths),
+    )
+    loose = PathIndex([(_loose(part), file) for part, file in split], lengths)
+    wanted = Counter(_loose(part)[-1] for part in parts if part)
+    found = []
+    for path, part in zip(paths, parts, strict=True):
+        given = composed(path).replace("\\", "/").removeprefix("./")
+        if given in exact and not only_name:
+            found.append(Match([exact[given]], Fit.EXACT))
+        elif alike := part and (whole.fitting(part) or bare.fitting(part)):
+            found.append(Match(alike, Fit.ALIKE))
+        elif alike := part and loose.fitting(_loose(part)):
+            found.append(Match(alike, Fit.STEM))
+        else:
+            found.append(_only_one(part, loose, wanted))
+    return found
+
+
+def _only_one(parts: tuple[str, ...], loose: PathIndex, wanted: Counter[str]) -> Match:
+    """Match a path by its name alone, where table and files have it once each, and not under different splits."""
+    if not parts or wanted[name := _loose(parts)[-1]] != 1 or len(named := loose.named(name)) != 1:
+        return Match()
+    splits = [{split_of(part) for part in folders} - {""} for folders in (parts[:-1], named[0].path.split("/")[:-1])]
+    return Match(named, Fit.END) if not all(splits) or splits[0] == splits[1] else Match()
+
+
+def _loose(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path whatever its case, without suffix."""
+    return (*(part.casefold() for part in parts[:-1]), stem(parts[-1]).casefold())
+
+
+def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -> list[Match]:
+    """Return the files with each key in their header; spreadsheets drop leading zeros."""
+    bare: dict[str, set[str]] = defaultdict(set)
+    for key in by_key:
+        bare[key.lstrip("0")].add(key)
+    wanted = Counter(key.lstrip("0") for key in set(map(tidy_key, keys)))
+    return [_match_key(tidy_key(key), by_key, bare, wanted) for key in keys]
+
+
+def tidy_key(key: str) -> str:
+    """Return a key of a header without what spreadsheets add."""
+    key = composed(key).strip().casefold()
+    return key.removesuffix(".0") if key.removesuffix(".0").isdecimal() else key
+
+
+def _match_key(
+    key: str, by_key: Mapping[str, Sequence[ImageFile]], bare: Mapping[str, set[str]], wanted: Counter[str]
+) -> Match:
+    if key in by_key or not key:
+        return Match(by_key.get(key, ()), Fit.EXACT)
+    alike = bare.get(key.lstrip("0"), set())
+    is_only_one = len(alike) == 1 and wanted[key.lstrip("0")] == 1 and key.isdecimal()
+    return Match(by_key[next(iter(alike))], Fit.STEM) if is_only_one else Match()
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Return the folders and the name in a path as a table has it."""
+    text = composed(path).strip().replace("\\", "/").removeprefix("file://")
+    parts = PurePosixPath(text).parts
+    return tuple(part for part in parts if part not in ("/", "//", ".", "..") and not part.endswith(":"))

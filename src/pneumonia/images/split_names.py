@@ -1,0 +1,30 @@
+"""What people call the folders of train, val and test."""
+
+from functools import lru_cache
+
+from pneumonia.images.tables import spelling
+
+SPLITS = ("train", "val", "test")
+# The published split of an image whose source has no train, val and test folders.
+UNSPLIT = "none"
+
+_CALLED = {
+    "train": """train training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
+        entrenamiento entraînement entrainement treino addestramento обучение 训练 训练集 訓練 学習""",
+    "val": """val valid validation validate validating dev development devset valset validset validationset
+        validationdata valdata valimages validationimages tuning tune validierung validación validacion validação
+        validazione валидация 验证 验证集 検証""",
+    "test": """test testing tests tst testset testingset testdata testimages testingimages holdout heldout holdoutset
+        prueba teste тест 测试 测试集 テスト""",
+}  # fmt: skip
+_SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
+
+
+@lru_cache(maxsize=4096)
+def split_of(name: str) -> str:
+    """Return the split that a folder, or a word in a table, is called after; "" if none.
+
+    >>> split_of("Training"), split_of("hold-out"), split_of("NORMAL")
+    ('train', 'test', '')
+    """
+    return _SPLIT_OF.get(spelling(name), "")

@@ -1,0 +1,145 @@
+"""Tables as people save them: any usual encoding and separator, headers in any spelling."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pneumonia.base.errors import UserError
+
+SUFFIXES = (".csv", ".tsv", ".tab")
+# Tables that are read under a name that was set, but are not looked for.
+OTHER_SUFFIXES = (".txt", ".xlsx", ".xls", ".ods")
+
+_SEPARATORS = ",;\t|"
+# Rows that the separator is judged by, and how many rows a title above the header may have.
+_SAMPLE, _MOST_TITLE_ROWS = 50, 20
+# Encodings that are tried after Unicode, in this order: the first in which most paths fit the files is right.
+_NATIONAL = ("cp1252", "gb18030", "shift_jis", "big5", "cp949", "cp1251", "cp1250", "cp1254", "cp437")
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        columns: The names of the columns as written, without blanks around them.
+        rows: The cells of each row, by column, without blanks around them; "" where a row is too short.
+        lines: The line of each row in the file.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+    lines: tuple[int, ...]
+
+
+def read_table(content: bytes, name: str) -> Table:
+    """Read a table in the likeliest encoding.
+
+    Raises:
+        UserError: If it is none.
+    """
+    return next(read_variants(content, name))
+
+
+def read_variants(content: bytes, name: str) -> Iterator[Table]:
+    """Read a table in each encoding that it may have, the likeliest first; in Unicode there is only one.
+
+    Raises:
+        UserError: If it is no table of text.
+    """
+    if content.startswith(_EXCEL):
+        raise UserError(f"{name} is a spreadsheet. Save it as CSV (in Excel: Save as, CSV UTF-8) and name that file.")
+    read = 0
+    for text in _decode(content):
+        try:
+            table = _parse(text)
+        except csv.Error as error:
+            raise UserError(f"{name} is not a CSV table ({error}).") from error
+        read += 1
+        yield table
+    if not read:
+        raise UserError(f"{name} is not a CSV table in UTF-8, UTF-16 or another encoding of text.")
+
+
+def spelling(name: str) -> str:
+    """Return a header, or another word, without what people write differently: case, blanks and signs.
+
+    >>> spelling(" Patient's Age (Years)"), spelling("patient_age"), spelling("Größe")
+    ('patientsageyears', 'patientage', 'größe')
+    """
+    composed = unicodedata.normalize("NFKC", name).lower()
+    return "".join(letter for letter in composed if letter.isalnum())
+
+
+def _decode(content: bytes) -> Iterator[str]:
+    """Give the text in every encoding that is possible."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        names: Sequence[str] = ("utf-16",)
+    elif content[:200].count(0) * 3 > len(content[:200]):
+        names = ("utf-16-le", "utf-16-be")
+    else:
+        names = ("utf-8-sig", *_NATIONAL)
+    for name in names:
+        try:
+            text = content.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if _BINARY.search(text):
+            continue
+        yield text
+        if name.startswith("utf"):
+            return
+
+
+def _parse(text: str) -> Table:
+    """Part a text into rows and cells."""
+    declared = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # Excel's own first line
+    body = text[declared.end() :] if declared else text
+    separator = declared[1] if declared else _find_separator(body)
+    read = list(_read_cells(body, separator, len(text) - len(body) > 0))
+    sample = [len([cell for cell in cells if cell]) for _, cells in read[:_SAMPLE]]
+    least = max(2, max(sample, default=0) / 2)  # a title above the header fills one cell of many
+    start = next((row for row, filled in enumerate(sample[:_MOST_TITLE_ROWS]) if filled >= least), 0)
+    columns = _name_columns(read[start][1]) if read else ()
+    empty = dict.fromkeys((name for name in columns if name), "")
+    rows = [{**empty, **{name: cell for name, cell in zip(columns, cells, strict=False) if name}} for _, cells in read]
+    return Table(tuple(empty), tuple(rows[start + 1 :]), tuple(line for line, _ in read[start + 1 :]))
+
+
+def _read_cells(text: str, separator: str, has_first_line: bool) -> Iterator[tuple[int, list[str]]]:
+    """Give the line and the cells of each row that has any."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    for cells in reader:
+        stripped = [cell.strip() for cell in cells]
+        if len(stripped) == 1 and separator in stripped[0]:  # a whole row in quotes
+            stripped = [cell.strip() for cell in next(csv.reader(stripped, delimiter=separator))]
+        if any(stripped):
+            yield reader.line_num + has_first_line, stripped
+
+
+def _find_separator(text: str) -> str:
+    """Return the separator by which most of the first rows have the same number of cells."""
+    lines = [line.strip('"') if line.count('"') == 2 else line for line in text[:100_000].splitlines()[:_SAMPLE]]
+
+    def judge(separator: str) -> tuple[float, int]:
+        counts = Counter(len(cells) for cells in csv.reader(lines, delimiter=separator) if cells)
+        width, rows = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+        return (rows / counts.total() if width > 1 else 0.0, width)
+
+    return max(_SEPARATORS, key=judge)
+
+
+def _name_columns(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns, each once."""
+    seen: Counter[str] = Counter()
+    names = []
+    for cell in cells:
+        seen[cell] += 1
+        names.append(f"{cell} ({seen[cell]})" if cell and seen[cell] > 1 else cell)
+    return tuple(names)
