@@ -3,8 +3,6 @@
 A group is what the file names give, not a proven patient.
 """
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 import regex
 
 from pneumonia.base.errors import UserError
+from pneumonia.images.tables import read_table, spelling
 
 GROUPS_FILE = "groups.csv"
 ETIOLOGIES = ("bacteria", "virus")
@@ -101,27 +100,25 @@ def split_key(path: str, group: str, group_by: str, patterns: Sequence[str]) -> 
 
 
 def read_groups(content: bytes) -> dict[str, str]:
-    """Read a `groups.csv`: columns path (as in the index) and group.
+    """Read a `groups.csv`: columns path and group.
 
     Returns:
-        Group by path.
+        Group by path as written.
 
     Raises:
         UserError: If it is not such a table, or lists a path under two groups.
     """
-    try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        if not {"path", "group"} <= set(rows.fieldnames or ()):
-            raise UserError(f"{GROUPS_FILE} needs the columns path and group; it has {rows.fieldnames or 'none'}.")
-        groups: dict[str, str] = {}
-        for row in rows:
-            path, group = row["path"] or "", row["group"] or ""
-            if not path or not group:
-                raise UserError(f"{GROUPS_FILE}, line {rows.line_num}: a path and a group are needed.")
-            if groups.setdefault(path, group) != group:
-                raise UserError(f"{GROUPS_FILE} lists {path} under two groups, {groups[path]} and {group}.")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{GROUPS_FILE} is not a CSV table in UTF-8 ({error}).") from error
+    table = read_table(content, GROUPS_FILE)
+    named = {spelling(column): column for column in table.columns}
+    if not {"path", "group"} <= set(named):
+        raise UserError(f"{GROUPS_FILE} needs the columns path and group; it has {', '.join(table.columns) or 'none'}.")
+    groups: dict[str, str] = {}
+    for row, line in zip(table.rows, table.lines, strict=True):
+        path, group = row[named["path"]], row[named["group"]]
+        if not path or not group:
+            raise UserError(f"{GROUPS_FILE}, line {line}: a path and a group are needed.")
+        if groups.setdefault(path, group) != group:
+            raise UserError(f"{GROUPS_FILE} lists {path} under two groups, {groups[path]} and {group}.")
     return groups
 
 

@@ -19,6 +19,7 @@ from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
+from pneumonia.images.matching import Fit, match_paths
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
 
@@ -103,11 +104,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     _refuse_near_misses(source.listing)
     if source.remark:
         logger.warning(source.remark)
-    content = source.read_side_file(GROUPS_FILE)
-    listed = None if content is None else read_groups(content)
-    if listed is not None:
-        groups = len(set(listed.values()))
-        logger.info("Groups were read from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
+    listed = _read_groups(source)
     told = source.listing.rows
     rows = [
         _row(file, facts.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
@@ -122,6 +119,19 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
                 "be relative to the folder of the images, with /."
             )
     return index
+
+
+def _read_groups(source: ImageSource) -> dict[str, str] | None:
+    """Return the group of each file that a `groups.csv` lists, by path; None without such a table."""
+    content = source.read_side_file(GROUPS_FILE)
+    if content is None:
+        return None
+    listed = read_groups(content)
+    groups = len(set(listed.values()))
+    logger.info("Groups were read from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
+    matches = match_paths(list(listed), source.listing.files)
+    pairs = zip(matches, listed.values(), strict=True)
+    return {match.files[0].path: group for match, group in pairs if len(match.files) == 1 and match.fit <= Fit.ALIKE}
 
 
 def _refuse_near_misses(listing: Listing) -> None:
