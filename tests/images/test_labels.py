@@ -17,9 +17,13 @@ def label(tmp_path, default_parameters):
         for path in paths:
             (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "set" / path).write_bytes(b"bytes of " + path.encode())
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         ingest = IngestParameters.model_validate(default_parameters["ingest"])
-        labels = LabelsParameters.model_validate({**default_parameters["labels"], **changes})
+        given = default_parameters["labels"]
+        for group in ("columns", "words"):
+            changes = changes | {group: {**given[group], **changes.get(group, {})}}
+        labels = LabelsParameters.model_validate({**given, **changes})
         return with_labels(ImageSource(str(tmp_path / "set")), ingest, labels, PatientKey(tmp_path / "key"))
 
     return run
@@ -140,6 +144,40 @@ def test_chexpert_without_a_policy_is_refused(label, policy, asked):
         label(CHEXPERT, *CHEXPERT_FILES, preset="chexpert", **{policy: "leave_out"})
 
 
+@pytest.mark.parametrize(
+    ("preset", "tables", "files", "changes", "expected"),
+    [
+        (
+            "nih", {"Data_Entry_2017_v2020.csv": NIH, "BBox_List_2017.csv": "Image Index,Finding Label\n"},
+            ["images/00000001_000.png", "images/00000001_001.png"], {}, ["PNEUMONIA", "NORMAL"],
+        ),
+        (
+            "chexpert",
+            {"train.csv": "\n".join(CHEXPERT.splitlines()[:4]), "valid.csv": CHEXPERT.splitlines()[0] + "\n"
+             + "CheXpert-v1.0-small/valid/patient9/study1/view1_frontal.jpg,Male,70,Frontal,PA,1.0,\n"},
+            [*CHEXPERT_FILES[:1], CHEXPERT_FILES[2], "valid/patient9/study1/view1_frontal.jpg"],
+            {"uncertain": "leave_out", "blank": "leave_out"}, ["PNEUMONIA", "NORMAL", "NORMAL"],
+        ),
+        (
+            "rsna", {"stage_2_train_labels.csv": RSNA}, ["stage_2_train_images/0004cfab.dcm", "stage_2_train_images/00436515.dcm"],
+            {}, ["NORMAL", "PNEUMONIA"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_preset_alone_finds_its_publishers_tables(label, preset, tables, files, changes, expected):
+    for name, content in tables.items():
+        source = label(content, *files, name=name, preset=preset, **changes)
+
+    assert [file.label for file in source.listing.files] == expected
+
+
+def test_a_preset_without_its_table_names_it(label):
+    with pytest.raises(
+        UserError, match=r"no table of nih, such as data_entry_2017\*\.csv with the columns Image Index"
+    ):
+        label("path,label\na.png,1\n", "a.png", name="other.csv", preset="nih")
+
+
 def test_rsna_has_several_rows_an_image(label):
     source = label(RSNA, "0004cfab.dcm", "00436515.dcm", preset="rsna")
 
@@ -150,17 +188,209 @@ def test_rsna_has_several_rows_an_image(label):
 @pytest.mark.parametrize(
     ("table", "changes", "message"),
     [
-        ("file,class\na.png,1\n", {}, "lacks the columns path, label of the preset plain; it has file, class"),
-        ("", {}, "lacks the columns path, label"),
-        (b"path,label\n\xff\xfe,1\n", {}, "not a CSV table in UTF-8"),
-        ("path,label\nz.png,1\n", {}, "None of the 1 rows .* names a file"),
-        (NIH, {"preset": "chexpert"}, "lacks the columns Path"),
-        ("path,label\na.png,1\n", {"table": "no/such.csv"}, r"no/such.csv is neither .*No such file"),
+        (
+            "kind,class\nq,1\n",
+            {},
+            r"no column that is known as path; it has kind, class. Say which: labels.columns.path",
+        ),
+        ("file,kind\na.png,sick\n", {}, r"known as label; it has file, kind. Say which: labels.columns.label=COLUMN"),
+        ("", {}, "known as path or label; it has none"),
+        (b"path,label\n\0\xff,1\n", {}, "labels.csv is not a CSV table in UTF-8, UTF-16 or another encoding"),
+        (b"PK\x03\x04rest", {}, "labels.csv is a spreadsheet. Save it as CSV"),
+        ("path,label\nz.png,1\n", {}, "None of the 1 rows .* names a file.*labels.columns.path.*labels.key"),
+        ("path,label\nb.png,1\n", {"key": "accession"}, "no column that is known as accession"),
+        (
+            "path,label\na.png,sick\n",
+            {},
+            r"no file a usable label: unknown label sick \(1\)\. .*labels.words.positive=",
+        ),
+        (NIH, {"preset": "chexpert"}, "lacks the columns Path.*Set labels.preset=nih"),
+        (NIH, {}, "looks like that of nih .*--params=labels.preset=nih"),
+        (
+            "path,label\na.png,1\n",
+            {"table": "no/such.csv"},
+            r"no/such.csv is neither .*No such file.*there: labels.csv",
+        ),
+        ("path,label\na.png,1\n", {"columns": {"label": "Befund"}}, "has no column 'Befund'; it has path, label"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(label, table, changes, message):
     with pytest.raises(UserError, match=message):
         label(table, "a.png", **changes)
+
+
+TWO = ("a.png", "b.png")
+READ = {
+    "semicolons and decimal commas": ("path;label;age\na.png;1;34,5\nb.png;0;6 M\n", {}),
+    "tabs": ("path\tlabel\na.png\t1\nb.png\t0\n", {}),
+    "bars": ("path|label\na.png|1\nb.png|0\n", {}),
+    "a byte order mark": ("\ufeffpath,label\na.png,1\nb.png,0\n", {}),
+    "UTF-16": ("path,label\na.png,1\nb.png,0\n".encode("utf-16"), {}),
+    "UTF-16 without a mark": ("path,label\na.png,1\nb.png,0\n".encode("utf-16-le"), {}),
+    "Windows' own letters": ("Pfad,Befund,Gerät\na.png,1,x\nb.png,0,x\n".encode("latin-1"), {}),
+    "Excel's first line": ("sep=;\npath;label\na.png;1\nb.png;0\n", {}),
+    "a title above": ("Export of Monday\n\npath,label,more\na.png,1,\nb.png,0,\n", {}),
+    "quotes": ('"path","label"\n"a.png","1"\n"b.png","0"\n', {}),
+    "whole rows in quotes": ('"path,label"\n"a.png,1"\n"b.png,0"\n', {}),
+    "old Mac line ends": ("path,label\ra.png,1\rb.png,0\r", {}),
+    "headers in any case, with blanks": (" PATH , Label \na.png, 1\nb.png, 0\n", {}),
+    "headers with signs": ("File_Name,Ground-Truth\na.png,1\nb.png,0\n", {}),
+    "German headers": ("Dateiname;Befund\na.png;Pneumonie\nb.png;unauffällig\n", {}),
+    "French headers": ("fichier,diagnostic\na.png,positif\nb.png,négatif\n", {}),
+    "Spanish headers": ("archivo,diagnóstico\na.png,neumonía\nb.png,normal\n", {}),
+    "Chinese headers": ("文件名,诊断\na.png,肺炎\nb.png,正常\n", {}),
+    "Chinese in GBK": ("文件名,诊断\na.png,肺炎\nb.png,正常\n".encode("gbk"), {"columns": {"path": "文件名", "label": "诊断"}}),
+    "decimals": ("path,label\na.png,1.0\nb.png,0.0\n", {}),
+    "TRUE and FALSE": ("path,label\na.png,TRUE\nb.png,FALSE\n", {}),
+    "yes and no": ("path,label\na.png,yes\nb.png,No\n", {}),
+    "class names in any case": ("path,label\na.png,Pneumonia\nb.png,normal\n", {}),
+    "a column named after the class": ("path,Pneumonia,Cardiomegaly\na.png,1,0\nb.png,0,1\n", {}),
+    "labels under an unknown header": ("path,status,age\na.png,pneumonia,1\nb.png,normal,0\n", {}),
+    "paths under an unknown header": ("row,picture file,label\n1,a.png,1\n2,b.png,0\n", {}),
+    "columns that are named": ("Nr,Aufnahme X,Urteil\n1,a.png,1\n2,b.png,0\n", {"columns": {"path": "aufnahme x", "label": "Urteil"}}),
+    "words that are named": ("path,label\na.png,krank\nb.png,anders\n", {"words": {"positive": "krank", "negative": ["anders"]}}),
+    "numbers that are named": ("path,label\na.png,2\nb.png,1\n", {"words": {"positive": [2], "negative": [1]}}),
+    "names without suffix": ("path,label\na,1\nb,0\n", {}),
+    "other suffixes": ("path,label\na.jpg,1\nb.dcm,0\n", {}),
+    "another case": ("path,label\nA.PNG,1\nB.png,0\n", {}),
+    "backslashes": ("path,label\n.\\a.png,1\n.\\b.png,0\n", {}),
+    "paths of another machine": ("path,label\nD:\\scans\\a.png,1\n/home/ann/b.png,0\n", {}),
+    "addresses": ("path,label\nfile:///data/a.png,1\nfile:///data/b.png,0\n", {}),
+    "a key that is the name": ("path,label\nold/a.png,1\nold/b.png,0\n", {"key": "name"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_table_is_read_as_people_save_it(label, kind):
+    table, changes = READ[kind]
+
+    assert labels_of(label(table, *TWO, **changes)) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "files", "expected"),
+    [
+        (["x/1.png", "y/1.png"], ["set/x/1.png", "set/y/1.png"], {"x/1.png": "1", "y/1.png": "2"}),
+        (["1.png", "2.png"], ["x/1.png", "y/1.png", "2.png"], {"x/1.png": "", "y/1.png": "", "2.png": "2"}),
+        (["a/x/1.png", "b/x/1.png"], ["a/x/1.png", "x/1.png"], {"a/x/1.png": "1", "x/1.png": "2"}),
+        (["x/1.png", "y/1.png", "2.png"], ["z/1.png", "2.png"], {"z/1.png": "", "2.png": "3"}),
+        (["x/1.png", "2.png"], ["z/1.png", "2.png"], {"z/1.png": "1", "2.png": "2"}),
+        (["train/1.png", "2.png"], ["valid/1.png", "2.png"], {"valid/1.png": "", "2.png": "2"}),
+        (["1.png", "1.jpg"], ["1.png", "2.png"], {"1.png": "1", "2.png": ""}),
+        (["1.2.3.4", "1.2.3.5.dcm"], ["1.2.3.4", "1.2.3.5"], {"1.2.3.4": "1", "1.2.3.5": "2"}),
+        (["1.2.3"], ["1.2.3.4", "1.2.3"], {"1.2.3.4": "", "1.2.3": "1"}),
+        (["Kä.png", "Kö.png"], ["Ka\u0308.png", "Ko\u0308.png"], {"Ka\u0308.png": "1", "Ko\u0308.png": "2"}),
+        (["Ka\u0308.png"], ["x/Kä.png", "2.png"], {"x/Kä.png": "1", "2.png": ""}),
+    ],
+)
+def test_a_row_means_the_file_whose_path_has_the_longest_end_in_common(label, paths, files, expected):
+    rows = "".join(f"{path},1,{number}\n" for number, path in enumerate(paths, start=1))
+
+    source = label(f"path,label,group\n{rows}", *files)
+
+    found = source.listing.rows
+    assert {
+        file.path.removeprefix("set/"): found[file.path].group if file.path in found else ""
+        for file in source.listing.files
+    } == expected
+
+
+def test_what_was_read_with_some_freedom_is_listed(label):
+    table = "path,label,age,sex,split,view\na.jpg,1,old,?,week 3,PA\nelse/b.png,0,6 M,w,Validation,lateral\nc.png,0,999,V,,\n"
+
+    source = label(table, "a.png", "b.png", "c.png")
+
+    rows = source.listing.rows
+    assert [(rows[path].age, rows[path].sex, rows[path].split) for path in ("a.png", "b.png", "c.png")] == [
+        ("", "", "none"), ("0.5", "F", "val"), ("", "", ""),
+    ]  # fmt: skip
+    assert source.listing.label_problems == (
+        ("matched without its suffix, case or leading zeros", "a.png", "in the table: a.jpg"),
+        ("unknown split", "a.png", "week 3"),
+        ("unreadable age", "a.png", "old"),
+        ("unreadable age", "c.png", "999"),
+        ("unreadable sex", "c.png", "V"),
+        ("unused label", "b.png", "lateral view"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "ages"),
+    [
+        ("age", ["62", "6M"], ["62", "0.5"]),
+        ("Alter (Monate)", ["6", "6 Jahre"], ["0.5", "6"]),
+        ("age_days", ["365.25", "30"], ["1", "0.08214"]),
+        ("Patient's Age", ["34,5", "062Y"], ["34.5", "62"]),
+    ],
+)  # fmt: skip
+def test_an_age_counts_what_its_header_says(label, header, cells, ages):
+    source = label(f"path;label;{header}\na.png;1;{cells[0]}\nb.png;0;{cells[1]}\n", *TWO)
+
+    assert [source.listing.rows[path].age for path in TWO] == ages
+
+
+@pytest.mark.parametrize(("cells", "sexes"), [("HM", "MF"), ("FM", "FM"), ("WM", "FM")])
+def test_an_m_beside_an_h_is_mujer(label, cells, sexes):
+    source = label(f"path,label,sexo\na.png,1,{cells[0]}\nb.png,0,{cells[1]}\n", *TWO)
+
+    assert [source.listing.rows[path].sex for path in TWO] == list(sexes)
+
+
+def test_patients_become_groups_whose_names_do_not_tell_them(label):
+    source = label("path,label,Patienten-ID\na.png,1,4711\nb.png,0,4711\nc.png,0,4712\n", "a.png", "b.png", "c.png")
+
+    first, second, third = (source.listing.rows[path] for path in ("a.png", "b.png", "c.png"))
+    assert first.group == second.group != third.group
+    assert first.group.startswith("patient-")
+    assert "4711" not in f"{source.listing.rows}"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"Befunde.csv": "path,label\na.png,1\nb.png,0\n"}, ["PNEUMONIA", "NORMAL"]),
+        ({"LABELS.CSV": "path,label\na.png,1\nb.png,0\n"}, ["PNEUMONIA", "NORMAL"]),
+        ({"x/findings.tsv": "path\tlabel\na.png\t1\nb.png\t0\n", "notes.csv": "who,what\nann,x\n"}, ["PNEUMONIA", "NORMAL"]),
+    ],
+)  # fmt: skip
+def test_the_only_table_of_labels_beside_a_flat_folder_is_found(label, names, expected):
+    first, *_ = names
+    for name, content in names.items():
+        source = label(content, *TWO, name=name)
+
+    assert [file.label for file in source.listing.files] == expected, first
+
+
+def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_class_folders(label):
+    assert label("path,label\na.png,1\n", "NORMAL/a.png", name="one.csv").listing.rows == {}
+    (named := label("path,label\na.png,1\n", name="two.csv", table="one.csv"))
+    assert list(named.listing.rows) == ["NORMAL/a.png"]
+
+
+def test_where_several_tables_have_labels_one_must_be_named(label):
+    label("path,label\na.png,1\n", *TWO, name="one.csv")
+
+    with pytest.raises(UserError, match=r"have labels: one.csv, two.csv. Name one: --params=labels.table=one.csv"):
+        label("path,label\na.png,0\n", name="two.csv")
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("Normal", "Pneumonia"), ["NORMAL", "PNEUMONIA"]),
+        (("normal", "PNEUMONIA"), ["NORMAL", "PNEUMONIA"]),
+        (("0_normal", "1_pneumonia"), ["NORMAL", "PNEUMONIA"]),
+        (("healthy", "pneumonia cases"), ["NORMAL", "PNEUMONIA"]),
+        (("gesund", "Lungenentzündung"), ["NORMAL", "PNEUMONIA"]),
+        (("NORMAL", "healthy"), ["NORMAL", "healthy"]),
+        (("0", "1"), ["0", "1"]),
+        (("NORMAL", "Viral Pneumonia"), ["NORMAL", "Viral Pneumonia"]),
+    ],
+)
+def test_a_class_folder_is_known_in_any_case_and_by_the_usual_words(label, folders, expected):
+    source = label("x\n", f"{folders[0]}/a.png", f"{folders[1]}/b.png", name="other.txt")
+
+    assert [file.label for file in sorted(source.listing.files, key=lambda file: file.member.name[-5:])] == expected
 
 
 def test_a_table_of_another_place_is_read(label, tmp_path):

@@ -65,10 +65,12 @@ def is_gap(text: str) -> bool:
     return _plain(text) in _GAPS
 
 
-def parse_age(text: str) -> float | None:
+def parse_age(text: str, per_year: float = 1.0) -> float | None:
     """Return an age in years; None if it is not known, cannot be read, or is above 120 years.
 
-    A number without a unit counts years.
+    Args:
+        text: The age as written.
+        per_year: How many of the unit that a number without one counts make a year.
 
     >>> parse_age("062Y"), parse_age("34,5"), parse_age("6 Monate"), parse_age("1 Jahr, 6 Monate"), parse_age("old")
     (62.0, 34.5, 0.5, 1.5, None)
@@ -76,17 +78,17 @@ def parse_age(text: str) -> float | None:
     words = _HYPHEN.sub(" ", _DECORATION.sub("", _plain(text)).strip())
     words = words[1:] if re.match(r"p\d", words) else words  # ISO 8601
     if re.fullmatch(r"\d+(?:[.,]\d+)?", words):
-        return _within_life(_number(words))
+        return _within_life(_number(words) / per_year)
     if german := re.fullmatch(r"(\d+)\s*j\.?", words):  # Jahre, or the days of a French infant
         return _within_life(_number(german[1])) if _number(german[1]) > 31 else None
     years, position, former = 0.0, 0, 0.0
     while position < len(words):
         part = _PART.match(words, position)
-        per_year = _PER_YEAR.get(part[2].rstrip("./")) if part else None
-        if part is None or per_year is None or per_year <= former:
+        units = _PER_YEAR.get(part[2].rstrip("./")) if part else None
+        if part is None or units is None or units <= former:
             return None
-        years += _number(part[1]) / per_year
-        position, former = part.end(), per_year
+        years += _number(part[1]) / units
+        position, former = part.end(), units
     return _within_life(years) if words else None
 
 

@@ -29,7 +29,7 @@ def read_rows(table: Table, ingest: IngestParameters, labels: LabelsParameters, 
     if labels.preset == PLAIN:
         path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
         if not path or not label:
-            raise UserError(_name_missing(table, path, label))
+            raise UserError(_name_missing(table, key, path, label))
         return list(read_plain(table, ingest, labels, key))
     needed, read = PRESETS[labels.preset].needed, PRESETS[labels.preset].read
     names = {spelling(column): column for column in table.columns}
@@ -53,14 +53,15 @@ def _advise_preset(columns: Sequence[str]) -> str:
     return f"Set labels.preset={preset_of(columns) or PLAIN}, or name another table: labels.table."
 
 
-def _name_missing(table: Table, path: str, label: str) -> str:
+def _name_missing(table: Table, key: str, path: str, label: str) -> str:
     """Say which columns were not recognised, and what to do."""
+    known_as = {"path": key, "label": "label"}
     missing = [name for name, found in (("path", path), ("label", label)) if not found]
     advice = ",".join(f"labels.columns.{name}=COLUMN" for name in missing)
     has = f"it has {', '.join(table.columns) or 'none'}"
     if preset := preset_of(table.columns):
         return f"The table of labels looks like that of {preset} ({has}): --params=labels.preset={preset}."
-    return f"The table of labels has no column that is known as {' or '.join(missing)}; {has}. Say which: {advice}."
+    return f"The table of labels has no column that is known as {' or '.join(known_as[name] for name in missing)}; {has}. Say which: {advice}."
 
 
 def _read_nih(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:

@@ -110,17 +110,15 @@ def _counts_mujer(table: Table, column: str) -> bool:
     return {"H", "M"} <= found and "F" not in found
 
 
-def patient_facts(row: Row, years: float = 1.0) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+def patient_facts(row: Row, per_year: float = 1.0) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     """Return age in years, sex and view position, each empty where it is not known, and what could not be read.
 
     Args:
         row: The cells under "age", "sex" and "view".
-        years: How many of the unit of an age without unit make a year.
+        per_year: How many of the unit that an age without one counts make a year.
     """
     age, sex, view = (row.get(field, "").strip() for field in ("age", "sex", "view"))
-    parsed, known = parse_age(age), parse_sex(sex)
-    if parsed is not None and not any(letter.isalpha() for letter in age):
-        parsed /= years
-    unread = [("unreadable age", age)] if parsed is None and not is_gap(age) else []
+    years, known = parse_age(age, per_year), parse_sex(sex)
+    unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
-    return write_age(parsed), known, view.upper(), tuple(unread)
+    return write_age(years), known, view.upper(), tuple(unread)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.class_words import class_folders
-from pneumonia.images.columns import HEADER_KEYS, column_of_key, likely_keys
+from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
 from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import LabelRow, find_label_column
@@ -103,20 +103,27 @@ class _Reader:
         Raises:
             UserError: If they are no tables of labels, or no row names a file.
         """
-        best: Reading | None = None
+        readings, errors = [], []
         for choice in product(*tables):
-            for key, labels in self._ways(choice[0]):
-                found = self._match(choice, key, labels)
-                if best is None or found.matched > best.matched:
-                    best = found
-                if found.matched:  # further keys would only be guesses
-                    break
+            try:
+                readings.append(self._read(choice))
+            except UserError as error:  # in another encoding it may be right
+                errors.append(error)
+        best = max(readings, key=lambda reading: reading.matched, default=None)
         if best is None:
-            read_rows(tables[0][0], self._ingest, self._labels)  # says which column is missing
-            raise UserError(self._describe_mismatch([], "path"))
+            raise errors[0]
         if not best.matched:
             raise UserError(self._describe_mismatch(best.rows, best.key))
         return best
+
+    def _read(self, tables: Sequence[Table]) -> Reading:
+        """Return the reading by the first key by which any row names a file; further ones would be guesses."""
+        last = None
+        for key, labels in self._ways(tables[0]):
+            last = self._match(tables, key, labels)
+            if last.matched:
+                return last
+        return last or self._match(tables, "path" if self._labels.key == AUTO else self._labels.key, self._labels)
 
     def _ways(self, table: Table) -> Iterator[tuple[str, LabelsParameters]]:
         """Give the keys by which a table may name files: as its columns are called, or else any column of paths."""

@@ -92,7 +92,7 @@ class ParquetStorage:
             seen[path] += 1
             if seen[path] > 1:
                 folder, _, name = path.rpartition("/")
-                path = f"{folder}/{seen[path]}/{name}"
+                path = "/".join(filter(None, (folder, str(seen[path]), name)))
             rows.append({"path": path} | {key: value for key, value in values.items() if key != "path"})
             problem = name_problem(path) if data else "no bytes of an image"
             yield Member(printable(path), place, len(data), f"{CRC_STAMP}{zlib.crc32(data):08x}", problem)

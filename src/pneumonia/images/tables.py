@@ -117,7 +117,7 @@ def _read_cells(text: str, separator: str, has_first_line: bool) -> Iterator[tup
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     for cells in reader:
         stripped = [cell.strip() for cell in cells]
-        if len(stripped) == 1 and separator in stripped[0]:  # a whole row in quotes
+        if len(stripped) == 1 and separator in stripped[0] and "\n" not in cells[0]:  # a whole row in quotes
             stripped = [cell.strip() for cell in next(csv.reader(stripped, delimiter=separator))]
         if any(stripped):
             yield reader.line_num + has_first_line, stripped
