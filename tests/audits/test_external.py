@@ -153,5 +153,5 @@ def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_p
 def test_images_without_labels_are_refused(tmp_path, tiny_images, default_parameters):
     (tmp_path / "some").mkdir()
     (tmp_path / "some/a.png").write_bytes(next(iter(tiny_images.values())))
-    with pytest.raises(UserError, match="an external test needs labels"):
+    with pytest.raises(UserError, match="An external test needs labels"):
         index_external(ImageSource(str(tmp_path)), IndexCache(tmp_path / "c"), *groups(default_parameters))

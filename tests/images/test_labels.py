@@ -159,8 +159,8 @@ def test_chexpert_without_a_policy_is_refused(label, policy, asked):
             {"uncertain": "leave_out", "blank": "leave_out"}, ["PNEUMONIA", "NORMAL", "NORMAL"],
         ),
         (
-            "rsna", {"stage_2_train_labels.csv": RSNA}, ["stage_2_train_images/0004cfab.dcm", "stage_2_train_images/00436515.dcm"],
-            {}, ["NORMAL", "PNEUMONIA"],
+            "rsna", {"stage_2_train_labels.csv": RSNA},
+            ["stage_2_train_images/0004cfab.dcm", "stage_2_train_images/00436515.dcm"], {}, ["NORMAL", "PNEUMONIA"],
         ),
     ],
 )  # fmt: skip
@@ -239,7 +239,8 @@ READ = {
     "French headers": ("fichier,diagnostic\na.png,positif\nb.png,négatif\n", {}),
     "Spanish headers": ("archivo,diagnóstico\na.png,neumonía\nb.png,normal\n", {}),
     "Chinese headers": ("文件名,诊断\na.png,肺炎\nb.png,正常\n", {}),
-    "Chinese in GBK": ("文件名,诊断\na.png,肺炎\nb.png,正常\n".encode("gbk"), {"columns": {"path": "文件名", "label": "诊断"}}),
+    "Chinese in GBK": ("文件名,诊断\na.png,肺炎\nb.png,正常\n".encode("gbk"), {}),
+    "Chinese in GBK, named": ("甲,乙\na.png,1\nb.png,0\n".encode("gbk"), {"columns": {"path": "甲", "label": "乙"}}),
     "decimals": ("path,label\na.png,1.0\nb.png,0.0\n", {}),
     "TRUE and FALSE": ("path,label\na.png,TRUE\nb.png,FALSE\n", {}),
     "yes and no": ("path,label\na.png,yes\nb.png,No\n", {}),
@@ -247,8 +248,8 @@ READ = {
     "a column named after the class": ("path,Pneumonia,Cardiomegaly\na.png,1,0\nb.png,0,1\n", {}),
     "labels under an unknown header": ("path,status,age\na.png,pneumonia,1\nb.png,normal,0\n", {}),
     "paths under an unknown header": ("row,picture file,label\n1,a.png,1\n2,b.png,0\n", {}),
-    "columns that are named": ("Nr,Aufnahme X,Urteil\n1,a.png,1\n2,b.png,0\n", {"columns": {"path": "aufnahme x", "label": "Urteil"}}),
-    "words that are named": ("path,label\na.png,krank\nb.png,anders\n", {"words": {"positive": "krank", "negative": ["anders"]}}),
+    "columns that are named": ("Nr,X Y,Z\n1,a.png,1\n2,b.png,0\n", {"columns": {"path": "x y", "label": "Z"}}),
+    "words that are named": ("path,label\na.png,C1\nb.png,C2\n", {"words": {"positive": "c1", "negative": ["C2"]}}),
     "numbers that are named": ("path,label\na.png,2\nb.png,1\n", {"words": {"positive": [2], "negative": [1]}}),
     "names without suffix": ("path,label\na,1\nb,0\n", {}),
     "other suffixes": ("path,label\na.jpg,1\nb.dcm,0\n", {}),
@@ -296,7 +297,11 @@ def test_a_row_means_the_file_whose_path_has_the_longest_end_in_common(label, pa
 
 
 def test_what_was_read_with_some_freedom_is_listed(label):
-    table = "path,label,age,sex,split,view\na.jpg,1,old,?,week 3,PA\nelse/b.png,0,6 M,w,Validation,lateral\nc.png,0,999,V,,\n"
+    table = """path,label,age,sex,split,view
+a.jpg,1,old,?,week 3,PA
+else/b.png,0,6 M,w,Validation,lateral
+c.png,0,999,V,,
+"""
 
     source = label(table, "a.png", "b.png", "c.png")
 
@@ -350,7 +355,10 @@ def test_patients_become_groups_whose_names_do_not_tell_them(label):
     [
         ({"Befunde.csv": "path,label\na.png,1\nb.png,0\n"}, ["PNEUMONIA", "NORMAL"]),
         ({"LABELS.CSV": "path,label\na.png,1\nb.png,0\n"}, ["PNEUMONIA", "NORMAL"]),
-        ({"x/findings.tsv": "path\tlabel\na.png\t1\nb.png\t0\n", "notes.csv": "who,what\nann,x\n"}, ["PNEUMONIA", "NORMAL"]),
+        (
+            {"x/findings.tsv": "path\tlabel\na.png\t1\nb.png\t0\n", "notes.csv": "who,what\nann,x\n"},
+            ["PNEUMONIA", "NORMAL"],
+        ),
     ],
 )  # fmt: skip
 def test_the_only_table_of_labels_beside_a_flat_folder_is_found(label, names, expected):

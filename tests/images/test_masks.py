@@ -2,15 +2,13 @@ import pytest
 
 from pneumonia.images.masks import find_masks
 
-FOLDERS = (
-    "masks|mask|Masks|MASKS|lung_masks|LungMasks|lung masks|infection masks|leftMask|ManualMask|segmentation|"
-    "segmentations|Segmentation_PNG|lung_segmentation|seg|labels_png|labels|lungs|annotations|Annotation|ground truth|"
-    "ground_truth|GroundTruth|gt|heatmaps|heat_map|heatmap|saliency|gradcam|Grad-CAM|overlays|contours|ROI|bboxes|"
-    "Masken|máscaras|thumbnails|掩膜|masks_224|01_masks"
-).split("|")
+FOLDERS = """masks|mask|Masks|MASKS|lung_masks|LungMasks|lung masks|infection masks|leftMask|ManualMask|segmentation|seg|
+segmentations|Segmentation_PNG|lung_segmentation|labels_png|labels|lungs|annotations|Annotation|ground truth|
+GroundTruth|ground_truth|gt|heatmaps|heat_map|heatmap|saliency|gradcam|Grad-CAM|overlays|contours|ROI|bboxes|
+Masken|máscaras|thumbnails|掩膜|masks_224|01_masks"""
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", FOLDERS.replace("\n", "").split("|"))
 @pytest.mark.parametrize(
     "layout", ["NORMAL/images/{n}.png|NORMAL/{f}/{n}.png", "images/NORMAL/{n}.png|{f}/NORMAL/{n}.png",
                "train/NORMAL/{n}.png|train/NORMAL/{f}/{n}.png", "set/NORMAL/{n}.png|set/{f}/{n}.png"]

@@ -15,7 +15,7 @@ JPEG = b"\xff\xd8 of "
 
 
 def parquet(rows, names=None, column="image", **options):
-    """A file as Hugging Face publishes it: structures of bytes and path, and labels whose names are in its description."""
+    """A file as Hugging Face publishes it: structures of bytes and path; the labels' names are in its description."""
     table = pyarrow.Table.from_pylist(rows)
     if names:
         features = {column: {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}

@@ -61,7 +61,8 @@ def _name_missing(table: Table, key: str, path: str, label: str) -> str:
     has = f"it has {', '.join(table.columns) or 'none'}"
     if preset := preset_of(table.columns):
         return f"The table of labels looks like that of {preset} ({has}): --params=labels.preset={preset}."
-    return f"The table of labels has no column that is known as {' or '.join(known_as[name] for name in missing)}; {has}. Say which: {advice}."
+    unknown = " or ".join(known_as[name] for name in missing)
+    return f"The table of labels has no column that is known as {unknown}; {has}. Say which: {advice}."
 
 
 def _read_nih(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:
