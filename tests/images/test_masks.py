@@ -2,8 +2,8 @@ import pytest
 
 from pneumonia.images.masks import find_masks
 
-FOLDERS = """masks|mask|Masks|MASKS|lung_masks|LungMasks|lung masks|infection masks|leftMask|ManualMask|segmentation|seg|
-segmentations|Segmentation_PNG|lung_segmentation|labels_png|labels|lungs|annotations|Annotation|ground truth|
+FOLDERS = """masks|mask|Masks|MASKS|lung_masks|LungMasks|lung masks|infection masks|leftMask|ManualMask|segmentation|
+seg|segmentations|Segmentation_PNG|lung_segmentation|labels_png|labels|lungs|annotations|Annotation|ground truth|
 GroundTruth|ground_truth|gt|heatmaps|heat_map|heatmap|saliency|gradcam|Grad-CAM|overlays|contours|ROI|bboxes|
 Masken|máscaras|thumbnails|掩膜|masks_224|01_masks"""
 
