@@ -172,9 +172,7 @@ def test_a_preset_alone_finds_its_publishers_tables(label, preset, tables, files
 
 
 def test_a_preset_without_its_table_names_it(label):
-    with pytest.raises(
-        UserError, match=r"no table of nih, such as data_entry_2017\*\.csv with the columns Image Index"
-    ):
+    with pytest.raises(UserError, match=r"no table of nih, such as Data_Entry_2017\.csv with the columns Image Index"):
         label("path,label\na.png,1\n", "a.png", name="other.csv", preset="nih")
 
 

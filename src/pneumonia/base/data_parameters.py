@@ -51,6 +51,11 @@ def _part_names(value: Any) -> Any:
     return tuple(value.split("/")) if isinstance(value, str) else value
 
 
+def _as_text(value: Any) -> Any:
+    """Take a number for the name of a folder, as the command line gives it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _as_words(value: Any) -> Any:
     """Take one word for a list of one, and numbers as they are written."""
     values = value if isinstance(value, list | tuple) else [value]
@@ -66,7 +71,7 @@ class IngestParameters(Group):
     class_names: Annotated[tuple[str, str], Field(strict=False), BeforeValidator(_part_names)]
     """Names of the two class folders, whatever their case; on the command line with / between them. [two folder
     names]"""
-    positive_class: str
+    positive_class: Annotated[str, BeforeValidator(_as_text)]
     """The class whose probability is predicted. [one of them]"""
     group_patterns: Patterns
     """How to read groups from file names without suffix: each pattern matches the whole name and has a part `number`

@@ -28,7 +28,8 @@ def read_rows(table: Table, ingest: IngestParameters, labels: LabelsParameters, 
     """
     if labels.preset == PLAIN:
         path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
-        if not path or not label:
+        is_published = preset_of(table.columns) and not labels.columns.label
+        if not path or not label or is_published:
             raise UserError(_name_missing(table, key, path, label))
         return list(read_plain(table, ingest, labels, key))
     needed, read = PRESETS[labels.preset].needed, PRESETS[labels.preset].read
@@ -45,8 +46,9 @@ def read_rows(table: Table, ingest: IngestParameters, labels: LabelsParameters, 
 
 
 def preset_of(columns: Sequence[str]) -> str:
-    """Return the preset whose publisher's table has such columns; "" if none."""
-    return next((preset for preset in PRESETS if fits_preset(columns, preset)), "")
+    """Return the preset whose publisher's table has such columns, and nobody else's; "" if none."""
+    own = set(map(spelling, columns))
+    return next((name for name, preset in PRESETS.items() if {*map(spelling, preset.own)} <= own), "")
 
 
 def _advise_preset(columns: Sequence[str]) -> str:
@@ -141,17 +143,30 @@ _Reader = Callable[[list[Row], IngestParameters, LabelsParameters], Iterator[Lab
 
 
 class Preset(NamedTuple):
-    """How a publisher's tables are called, which columns they have at least, and how they are read."""
+    """How a publisher's tables are called and read.
+
+    Attributes:
+        files: The names of the files, as patterns in lower case.
+        example: The name of one as published.
+        needed: The columns that are read.
+        own: Columns that nobody else's table has together.
+        read: Reads the rows.
+    """
 
     files: tuple[str, ...]
+    example: str
     needed: tuple[str, ...]
+    own: tuple[str, ...]
     read: _Reader
 
 
+_NIH = ("Image Index", "Finding Labels", "Patient ID")
+_CHEXPERT = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+_RSNA = ("patientId", "Target")
 PRESETS = {
-    "nih": Preset(("data_entry_2017*", "sample_labels*"), ("Image Index", "Finding Labels", "Patient ID"), _read_nih),
-    "chexpert": Preset(
-        ("train.*", "valid.*", "test.*"), ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA"), _read_chexpert
+    "nih": Preset(("data_entry_2017*", "sample_labels*"), "Data_Entry_2017.csv", _NIH, _NIH[:2], _read_nih),
+    "chexpert": Preset(("train.*", "valid.*", "test.*"), "train.csv", _CHEXPERT, _CHEXPERT, _read_chexpert),
+    "rsna": Preset(
+        ("stage_?_train_labels*",), "stage_2_train_labels.csv", _RSNA, (*_RSNA, "x", "y", "width", "height"), _read_rsna
     ),
-    "rsna": Preset(("stage_?_train_labels*",), ("patientId", "Target"), _read_rsna),
 }

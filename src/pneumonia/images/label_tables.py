@@ -75,7 +75,7 @@ def _find_published(source: ImageSource, preset: str) -> list[Variants]:
             logger.info("Labels are read from %s.", " and ".join(found))
             return list(found.values())
     raise UserError(
-        f"Beside the images at {source.address} is no table of {preset}, such as {PRESETS[preset].files[0]}.csv with "
+        f"Beside the images at {source.address} is no table of {preset}, such as {PRESETS[preset].example} with "
         f"the columns {', '.join(PRESETS[preset].needed)}. Put it there, or name its path: labels.table."
     )
 
@@ -83,6 +83,9 @@ def _find_published(source: ImageSource, preset: str) -> list[Variants]:
 def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: LabelsParameters) -> list[Variants]:
     """Return the only table with labels, where no class folder gives any; none if no table looks like one."""
     tables = _candidates(source)
+    for path, variants in tables.items():
+        if (preset := preset_of(variants[0].columns)) and not labels.columns.label:
+            raise UserError(f"{path} is the table of {preset}: --params=labels.preset={preset} reads it.")
     fitting = {path: variants for path, variants in tables.items() if _has_labels(variants[0], ingest, labels)}
     if len(fitting) == 1:
         logger.info("Labels are read from %s.", *fitting)
@@ -92,9 +95,6 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
             f"Several tables at {source.address} have labels: {', '.join(sorted(fitting)[:_SHOWN])}. Name one: "
             f"--params=labels.table={min(fitting)}."
         )
-    for path, variants in tables.items():
-        if preset := preset_of(variants[0].columns):
-            raise UserError(f"{path} is the table of {preset}: --params=labels.preset={preset} reads it.")
     return []
 
 

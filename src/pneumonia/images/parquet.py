@@ -20,10 +20,6 @@ from pneumonia.images.split_names import split_of
 SUFFIX = ".parquet"
 MAGIC = b"PAR1"
 LABELS_FILE = "labels.csv"
-REMARK = (
-    "Parquet files name no patients unless a column does: otherwise groups are read from the names of the images, if "
-    "they have any."
-)
 
 # Bytes of row groups that are held in memory, and rows that are listed at a time.
 _HELD_BYTES = 500_000_000
@@ -47,7 +43,7 @@ class ParquetStorage:
     A `labels.csv` beside them has the other columns, with labels by the names that the file gives them.
     """
 
-    remark = REMARK
+    remark = ""
 
     def __init__(self, identity: str, files: Sequence[tuple[str, BinaryIO]]) -> None:
         """Open the files.

@@ -1,4 +1,4 @@
-"""What a hospital's PACS exports: DICOM of several vendors in its folders, a viewer's litter, and a table of findings."""
+"""What a hospital exports: DICOM of several vendors in its own folders, a viewer's litter, and a table of findings."""
 
 import io
 from dataclasses import dataclass, field
@@ -11,10 +11,11 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate
 # Manufacturer, photometric interpretation, bits, transfer syntax, and how the frontal view is named.
 VENDORS = (
     ("SIEMENS", "MONOCHROME2", 12, ExplicitVRLittleEndian, {"ViewPosition": "AP", "BodyPartExamined": "CHEST"}),
-    ("Philips Medical Systems", "MONOCHROME1", 10, ImplicitVRLittleEndian, {"ViewPosition": "PA", "BodyPartExamined": "THORAX"}),
-    ("GE Healthcare", "MONOCHROME2", 14, ExplicitVRLittleEndian, {"ViewPosition": "", "SeriesDescription": "Thorax p.a."}),
+    ("Philips", "MONOCHROME1", 10, ImplicitVRLittleEndian, {"ViewPosition": "PA", "BodyPartExamined": "THORAX"}),
+    ("GE", "MONOCHROME2", 14, ExplicitVRLittleEndian, {"ViewPosition": "", "SeriesDescription": "Thorax p.a."}),
     ("Agfa", "MONOCHROME1", 12, ExplicitVRLittleEndian, {"ViewPosition": "AP", "BodyPartExamined": "TORAX"}),
 )  # fmt: skip
+LATERALS = ({"ViewPosition": "LL"}, {"ViewPosition": "", "SeriesDescription": "Thorax seitlich"})
 LITTER = {
     "DICOMDIR": b"", "AUTORUN.INF": b"[autorun]", "VIEWER/viewer.exe": b"MZ", "VIEWER/core.dll": b"MZ",
     "VIEWER/help/index.html": b"<html>", "VIEWER/help/style.css": b"", "LIESMICH.TXT": b"Hinweise",
@@ -49,10 +50,8 @@ def make_export(n_studies=200, n_unlisted=8):
         export.files[frontal] = write(study, radiograph(number, VENDORS[number % 4]))
         if number % 4 == 0:
             lateral = f"{folder}/SE000001/IM000000"
-            views = ({"ViewPosition": "LL"}, {"ViewPosition": "", "SeriesDescription": "Thorax seitlich"})
-            export.files[lateral] = write(
-                study, {**radiograph(number + 10_000, VENDORS[number % 4]), **views[number // 4 % 2]}
-            )
+            view = LATERALS[number // 4 % 2]
+            export.files[lateral] = write(study, {**radiograph(number + 10_000, VENDORS[number % 4]), **view})
             export.others["lateral"].add(lateral)
         if number % 5 == 0:
             report = f"{folder}/SR000000/SR000000"
