@@ -42,7 +42,12 @@ def test_what_is_imported_is_declared_and_nothing_else(project):
     # Extras are imported only when needed; a message names a missing one. pydicom imports gdcm, Keras tf2onnx.
     extras = declared["optional-dependencies"]
     requirements = (
-        declared["dependencies"] + extras["kaggle"] + extras["dicom"][:1] + extras["export"][:3] + extras["cluster"]
+        declared["dependencies"]
+        + extras["kaggle"]
+        + extras["parquet"]
+        + extras["dicom"][:1]
+        + extras["export"][:3]
+        + extras["cluster"]
     )
     codes = [path.read_text(encoding="utf-8") for path in (project / "src/pneumonia").rglob("*.py")]
 

@@ -134,7 +134,7 @@ class LabelColumns(Group):
     path: str
     """What `labels.key` says: a path or name of a file, or a value of its DICOM header. [name of a column]"""
     label: str
-    """The class. [name of a column]"""
+    """The label of the image. [name of a column]"""
     group: str
     """Images that belong together. [name of a column]"""
     patient: str
@@ -144,7 +144,7 @@ class LabelColumns(Group):
     age: str
     """Age in years, or with its unit. [name of a column]"""
     sex: str
-    """Sex. [name of a column]"""
+    """The sex of the patient. [name of a column]"""
     view: str
     """View position, such as PA. [name of a column]"""
 

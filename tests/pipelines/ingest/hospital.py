@@ -35,7 +35,7 @@ class Export:
 
 
 def make_export(n_studies=200, n_unlisted=8):
-    """Make an export of studies with a frontal image each, every fourth with a lateral, and every fifth with a report."""
+    """Make an export of studies: each a frontal image, every fourth a lateral one, every fifth a report."""
     export, rows = Export(), []
     for number in range(n_studies):
         patient, accession = f"{700000 + number // 2}", f"A{20240000 + number}"
