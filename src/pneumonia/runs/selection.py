@@ -57,7 +57,7 @@ def refuse_unknown(selection: Mapping[str, Any]) -> None:
     try:
         chosen.filter(**given, node_namespaces=selection.get("namespaces"))
     except ValueError as error:  # the only cause left: all names are known
-        raise UserError("Nothing to run: no node is selected by all of these options together.") from error
+        raise UserError("Nothing to run: no node is selected by these options.") from error
 
 
 def _names(pipeline: Pipeline) -> dict[str, set[str]]:
