@@ -13,15 +13,15 @@ import tensorflow as tf
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters, TrainingParameters
 from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
-from pneumonia.model.checkpoint import TrainingState, TrainingStates
+from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
 from pneumonia.model.compiling import compile_network, make_schedule, steps_per_call
-from pneumonia.model.fit import run_epochs, take_up, train
+from pneumonia.model.fit import build, run_epochs, train
 from pneumonia.model.hardware import Hardware
 from pneumonia.model.progress import Progress
-from pneumonia.model.recipe import make_recipe
+from pneumonia.model.recipe import Recipe, make_recipe
 from pneumonia.model.weight_average import AveragedCopy
 
-WEIGHTS = {"NORMAL": 2.0, "PNEUMONIA": 2 / 3}
+WEIGHTS = {"NORMAL": 1.5, "PNEUMONIA": 0.5}
 CPU = Hardware("cpu", (), "float32", False, "a test")
 STEPS = 4
 # With validation targets that are the opposite of the training's, every epoch is worse than the one before.
@@ -69,7 +69,8 @@ def fit_tiny(tiny_store, tiny_manifest, default_parameters, tiny_cnn):
         given["inputs"] = {**given["inputs"], "image_size": tiny_store.image_size, "augmentation": augmentation}
         short = {"epochs": 3, "batch_size": 8, "deterministic": True, "image_scale": 1.0}
         given["training"] = {**given["training"], **short, **changes}
-        recipe = make_recipe(Parameters.model_validate(given), WEIGHTS, manifest)
+        groups = Parameters.model_validate(given)
+        recipe = make_recipe(manifest, WEIGHTS, groups.inputs, groups.model, groups.training)
         return train(manifest, tiny_store, recipe, states)
 
     return run
@@ -95,7 +96,7 @@ def toy(default_parameters, tmp_path):
         x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]], "float32"), np.array([[0.0], [0.0], [1.0], [1.0]], "float32")
         val_input = tf.data.Dataset.from_tensors((x, 1 - y if opposite else y))
         copy = AveragedCopy(keras.models.clone_model(network), val_input, [])
-        take_up(network, progress, state)
+        restore(network, progress.take_up(state))
         callbacks = [
             StopWhenDiverged(progress, state),
             JudgeEpoch(progress, copy),
@@ -304,6 +305,17 @@ def test_best_weights_and_patience_survive_an_interruption(toy, tmp_path):
 
     assert progress.best_epoch == 0
     assert len(progress.history) == 5
+
+
+def test_a_network_starts_from_the_weights_that_are_given(default_parameters, tiny_cnn):
+    groups = Parameters.model_validate(
+        {**default_parameters, "model": {**default_parameters["model"], "name": tiny_cnn}}
+    )
+    recipe = Recipe(inputs=groups.inputs, model=groups.model, training=groups.training, class_weights=WEIGHTS)
+    given = [weight + 1 for weight in build(recipe, 32).get_weights()]
+
+    for built, wanted in zip(build(recipe, 32, given).get_weights(), given, strict=True):
+        np.testing.assert_array_equal(built, wanted)
 
 
 def test_restart_ignores_an_unfinished_training(fit_tiny, tmp_path, caplog):

@@ -1,7 +1,8 @@
 import pytest
 
+from pneumonia.base.environment import tell_difference
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.key import describe_training, key_of, tell_difference
+from pneumonia.model.key import describe_training, key_of
 from pneumonia.model.recipe import Recipe
 
 
@@ -11,7 +12,7 @@ def description(default_parameters):
 
     def describe(group="training", **changes):
         given = Parameters.model_validate({**default_parameters, group: {**default_parameters[group], **changes}})
-        recipe = Recipe(given.inputs, given.model, given.training, {"NORMAL": 1.0})
+        recipe = Recipe(inputs=given.inputs, model=given.model, training=given.training, class_weights={"NORMAL": 1.0})
         return describe_training(recipe, "digest", "pixels", "float32")
 
     return describe

@@ -1,11 +1,9 @@
-import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.datasets import TableDataset
 from pneumonia.model.lineage import (
-    check_class_weights,
     check_lineage,
     check_weights,
     class_names,
@@ -40,29 +38,6 @@ def test_another_manifest_is_refused_naming_both(tiny_manifest):
         check_lineage({"manifest_sha256": manifest_digest(tiny_manifest)}, other)
 
 
-# 8 and 16 images in train: n / (2 n_c) is 1.5 and 0.75.
-COUNTED = pd.DataFrame(
-    {"label": ["NORMAL"] * 8 + ["PNEUMONIA"] * 16 + ["NORMAL"] * 9, "split": ["train"] * 24 + ["val"] * 9}
-)
-
-
-@pytest.mark.parametrize("weights", [{"NORMAL": 1.5, "PNEUMONIA": 0.75}, {"NORMAL": 1.0, "PNEUMONIA": 1.0}])
-def test_class_weights_of_this_split_and_of_none_are_accepted(weights):
-    check_class_weights(weights, COUNTED)
-
-
-@pytest.mark.parametrize(
-    ("weights", "mean"),
-    [({"NORMAL": 0.75, "PNEUMONIA": 1.5}, "1.25"), ({"NORMAL": 1.5}, "nan")],
-)
-def test_class_weights_that_were_counted_on_another_split_are_refused(weights, mean):
-    with pytest.raises(
-        UserError,
-        match=rf"the mean weight of its training images would be {mean}, not 1\. Compute .*--pipelines=imbalance",
-    ):
-        check_class_weights(weights, COUNTED)
-
-
 def make_network(seed):
     import keras
 
@@ -85,7 +60,9 @@ def test_a_record_of_another_model_is_refused():
 
 def test_the_lineage_says_what_a_model_was_made_from(tiny_manifest, tiny_store, default_parameters):
     given = Parameters.model_validate(default_parameters)
-    recipe = Recipe(given.inputs, given.model, given.training, {"NORMAL": 1.0, "PNEUMONIA": 1.0}, ("bacteria", "virus"))
+    weights, etiologies = {"NORMAL": 1.0, "PNEUMONIA": 1.0}, ("bacteria", "virus")
+    groups = {"inputs": given.inputs, "model": given.model, "training": given.training}
+    recipe = Recipe(**groups, class_weights=weights, etiologies=etiologies)
     context = {"run_id": "r", "commit": "c", "versions": {"split_manifest": "v"}, "packages": {}}
     lineage = make_lineage(tiny_manifest, tiny_store, recipe, given.ingest, context)
 

@@ -3,13 +3,22 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.recipe import choose_etiologies, make_recipe
+from pneumonia.model.recipe import check_class_weights, choose_etiologies, make_recipe
 
 
 def manifest_of(*etiologies):
     """A manifest of one normal image and positive ones of these etiologies, all in train."""
     kinds = ["none", *etiologies]
-    return pd.DataFrame({"etiology": kinds, "target": [int(kind != "none") for kind in kinds], "split": "train"})
+    target = [int(kind != "none") for kind in kinds]
+    label = ["PNEUMONIA" if positive else "NORMAL" for positive in target]
+    return pd.DataFrame({"etiology": kinds, "target": target, "label": label, "split": "train"})
+
+
+def recipe_of(parameters, *etiologies):
+    """The recipe of these parameters, with a positive image of each etiology."""
+    given = Parameters.model_validate(parameters)
+    weights = {"NORMAL": 1.0, "PNEUMONIA": 1.0}
+    return make_recipe(manifest_of(*etiologies), weights, given.inputs, given.model, given.training)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +58,33 @@ def test_a_recipe_that_cannot_work_is_refused_before_training(default_parameters
         for name, group in default_parameters.items()
     }
     with pytest.raises(UserError, match=message):
-        make_recipe(Parameters.model_validate(given), {}, manifest_of("virus", "bacteria"))
+        recipe_of(given, "virus", "bacteria")
 
 
 def test_members_have_seeds_of_their_own(default_parameters):
-    recipe = make_recipe(Parameters.model_validate(default_parameters), {}, manifest_of("virus", "bacteria"))
+    recipe = recipe_of(default_parameters, "virus", "bacteria")
     assert [recipe.of_member(number).training.seed for number in range(3)] == [0, 1, 2]
     assert recipe.training_size == 96
+
+
+# 8 and 16 images in train: n / (2 n_c) is 1.5 and 0.75.
+COUNTED = pd.DataFrame(
+    {"label": ["NORMAL"] * 8 + ["PNEUMONIA"] * 16 + ["NORMAL"] * 9, "split": ["train"] * 24 + ["val"] * 9}
+)
+
+
+@pytest.mark.parametrize("weights", [{"NORMAL": 1.5, "PNEUMONIA": 0.75}, {"NORMAL": 1.0, "PNEUMONIA": 1.0}])
+def test_class_weights_of_this_split_and_of_none_are_accepted(weights):
+    check_class_weights(weights, COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("weights", "mean"),
+    [({"NORMAL": 0.75, "PNEUMONIA": 1.5}, "1.25"), ({"NORMAL": 1.5}, "nan")],
+)
+def test_class_weights_that_were_counted_on_another_split_are_refused(weights, mean):
+    with pytest.raises(
+        UserError,
+        match=rf"the mean weight of its training images would be {mean}, not 1\. Compute .*--pipelines=imbalance",
+    ):
+        check_class_weights(weights, COUNTED)

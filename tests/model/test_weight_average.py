@@ -83,7 +83,9 @@ def test_every_other_batch_for_the_statistics_is_augmented(tiny_store, tiny_mani
     train = tiny_manifest[tiny_manifest["split"] == "train"]
     training = {**default_parameters["training"], "batch_size": 8}
     given = Parameters.model_validate({**default_parameters, "training": training})
-    batches = sample_statistics_batches(tiny_store, train, Recipe(given.inputs, given.model, given.training, {}))
+    batches = sample_statistics_batches(
+        tiny_store, train, Recipe(inputs=given.inputs, model=given.model, training=given.training, class_weights={})
+    )
 
     stored = {image.tobytes() for image in tiny_store.read(tiny_store.rows(train["sha256"]))}
     as_stored = [sum(image.tobytes() in stored for image in batch.numpy()) for batch in batches]

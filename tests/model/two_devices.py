@@ -81,7 +81,7 @@ def make_recipe(name, deterministic):
     given = Parameters.model_validate(loader["parameters"])
     inputs, model = given.inputs.model_copy(update={"image_size": SIZE}), given.model.model_copy(update={"name": name})
     training = given.training.model_copy(update={**TRAINING, "deterministic": deterministic})
-    return Recipe(inputs, model, training, {"NORMAL": 1.0, "PNEUMONIA": 1.0})
+    return Recipe(inputs=inputs, model=model, training=training, class_weights={"NORMAL": 1.0, "PNEUMONIA": 1.0})
 
 
 def make_images(folder, n_train):

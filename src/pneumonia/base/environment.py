@@ -5,9 +5,11 @@ import platform
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pneumonia
 
+SHOWN = 3  # differences that a message names
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "simplejpeg")
 
 
@@ -19,10 +21,11 @@ def describe_environment() -> dict[str, str]:
     return {"python": python, **releases, "the code of pneumonia": digest_of_code()}
 
 
-def tell_difference(theirs: dict[str, str], ours: dict[str, str]) -> str:
-    """Say how another machine differs, such as "keras 3.14.0 instead of 3.15.0"; empty if it does not."""
-    other = [name for name in ours if theirs.get(name) != ours[name]]
-    return ", ".join(f"{name} {theirs.get(name)} instead of {ours[name]}" for name in other)
+def tell_difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Say how a machine or a training differs from another: "keras 3.14.0 instead of 3.15.0"; empty if alike."""
+    names = [name for name in one if one[name] != other.get(name)]
+    parts = [f"{name} {one[name]} instead of {other.get(name)}" for name in names[:SHOWN]]
+    return ", ".join(parts) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 @cache

@@ -1,6 +1,7 @@
 """The states of unfinished trainings: one file each, in one folder."""
 
 import json
+import logging
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from pneumonia.base.annotations import Model
+from pneumonia.base.environment import tell_difference
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART, whole_file
+from pneumonia.model.key import key_of
+
+logger = logging.getLogger(__name__)
 
 Arrays = dict[str, list[np.ndarray]]
 
@@ -91,14 +97,21 @@ class TrainingStates:
         return TrainingState(max(others, key=ages.__getitem__)) if others else None
 
     @contextmanager
-    def owned(self, key: str) -> Iterator[None]:
+    def owned(self, description: dict[str, Any]) -> Iterator[str]:
         """Prevent others from resuming the same training, until `remove` or the end of the process.
 
         After an exception it is free immediately.
 
+        Args:
+            description: Everything that the training's result depends on.
+
+        Yields:
+            The training's key.
+
         Raises:
             UserError: If the same training is running already.
         """
+        key = key_of(description)
         if not self._lock(key):
             raise UserError(
                 f"The same training is already running, with its state in {self.of(key).path}. Wait for it, or give "
@@ -106,7 +119,8 @@ class TrainingStates:
             )
         try:
             self._remove_leftovers(key)
-            yield
+            self._tell_of_others(key, description)
+            yield key
         except BaseException:
             self._release(key)
             raise
@@ -119,6 +133,23 @@ class TrainingStates:
             path.unlink()
         self._release(key)
         (self.folder / f"{key}.lock").unlink(missing_ok=True)
+
+    def _tell_of_others(self, key: str, description: dict[str, Any]) -> None:
+        """Say why the newest unfinished training is not continued, if there is one and it is another."""
+        other = None if self.files_of(key) else self.newest_other(key)
+        if other is None:
+            return
+        try:
+            found = other.read()
+        except UserError as error:  # in another training's file: it must not keep this one from starting
+            logger.warning("%s", error.message)
+            return
+        if found is not None:
+            logger.warning(
+                "An unfinished training is not resumed, because this one has %s. It is kept in %s.",
+                tell_difference(description, found[0].get("description", {})),
+                other.path,
+            )
 
     def _remove_leftovers(self, key: str) -> None:
         """Remove unfinished files of an owner that was killed."""
@@ -141,3 +172,12 @@ class TrainingStates:
     def _release(self, key: str) -> None:
         if key in self._locks:
             self._locks.pop(key).release()
+
+
+def restore(network: Model, variables: list[np.ndarray]) -> None:
+    """Give a compiled network, and its optimizer, the variables that were saved; none: leave it as it is."""
+    if not variables:
+        return
+    network.optimizer.build(network.trainable_variables)
+    for variable, value in zip([*network.variables, *network.optimizer.variables], variables, strict=True):
+        variable.assign(value)

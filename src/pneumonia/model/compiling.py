@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pneumonia.base.parameters import TrainingParameters
 from pneumonia.model.hardware import Hardware
+from pneumonia.model.recipe import Recipe
 
 # Share of the learning rate that is left at the end of the cosine.
 FINAL_LEARNING_RATE = 0.01
@@ -17,11 +18,23 @@ PROBABILITY = "probability"  # the output that the metrics judge
 def compile_network(
     network: keras.Model, parameters: TrainingParameters, steps_per_epoch: int, hardware: Hardware
 ) -> None:
-    """Give a network its optimizer, loss and metrics.
+    """Give a network its optimizer, loss and metrics."""
+    metrics: list[Any] = make_metrics()
+    is_alone = len(network.outputs) == 1
+    loss = make_loss(parameters, learns_etiologies=not is_alone)
+    network.compile(
+        optimizer=make_optimizer(parameters, steps_per_epoch),
+        loss=loss if is_alone else [None, loss],
+        metrics=metrics if is_alone else [metrics, []],
+        jit_compile=hardware.jit_compile,
+        steps_per_execution=steps_per_call(steps_per_epoch),
+    )
 
-    AdamW (Loshchilov & Hutter 2019) with linear warm-up and cosine decay; cross-entropy with label smoothing, on the
-    etiologies if the network distinguishes them; an exponential moving average of the weights, which is validated and
-    saved.
+
+def make_optimizer(parameters: TrainingParameters, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Return AdamW (Loshchilov & Hutter 2019), which also keeps a moving average of the weights.
+
+    The average is what is validated and saved. Its momentum is that of `weight_averaging`.
     """
     average = parameters.weight_averaging
     optimizer = keras.optimizers.AdamW(
@@ -32,19 +45,32 @@ def compile_network(
         ema_momentum=average or 0.99,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    smoothing = parameters.label_smoothing
-    loss: Any = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
-    metrics: list[Any] = make_metrics()
-    if len(network.outputs) > 1:
-        loss = [None, keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)]
-        metrics = [make_metrics(), []]
-    network.compile(
-        optimizer=optimizer,
-        loss=loss,
-        metrics=metrics,
-        jit_compile=hardware.jit_compile,
-        steps_per_execution=steps_per_call(steps_per_epoch),
-    )
+    return optimizer
+
+
+def make_loss(parameters: TrainingParameters, learns_etiologies: bool) -> keras.losses.Loss:
+    """Return the cross-entropy with label smoothing, of the etiologies if the network distinguishes them."""
+    kind = keras.losses.CategoricalCrossentropy if learns_etiologies else keras.losses.BinaryCrossentropy
+    return kind(label_smoothing=parameters.label_smoothing)
+
+
+def describe_compilation(recipe: Recipe, steps_per_epoch: int) -> dict[str, str]:
+    """Describe optimizer, learning rate, loss and metrics of a recipe with what Keras says of them."""
+    training = recipe.training
+    return {
+        "optimizer": _say(make_optimizer(training, steps_per_epoch), left_out=("learning_rate",)),
+        "learning_rate": _say(make_schedule(training, steps_per_epoch)),
+        "loss": _say(make_loss(training, bool(recipe.etiologies))),
+        "metrics": ", ".join(metric.name for metric in make_metrics()),
+        "steps_per_epoch": str(steps_per_epoch),
+    }
+
+
+def _say(part: Any, left_out: tuple[str, ...] = ()) -> str:
+    """Name a part of Keras with the arguments that are set."""
+    given = {name: value for name, value in part.get_config().items() if name not in ("name", "dtype", *left_out)}
+    arguments = ", ".join(f"{name}={value}" for name, value in given.items() if value not in (None, False))
+    return f"{type(part).__name__}({arguments})"
 
 
 def steps_per_call(steps_per_epoch: int) -> int:

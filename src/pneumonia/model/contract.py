@@ -1,8 +1,11 @@
-"""What every reader of a model's lineage may rely on, checked whenever it is saved or loaded."""
+"""What every reader of a recipe and of a model's lineage may rely on, checked whenever they are saved or loaded."""
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from pneumonia.base.errors import UserError
+from pneumonia.model.recipe import Recipe
 
 NEEDED = ("versions", "manifest_sha256", "pixels", "image_size", "resize", "class_names")
 
@@ -33,3 +36,31 @@ class LineageContract:
                 "model by --load-versions=pneumonia_model:VERSION, or train again."
             )
         return dict(data)
+
+
+class RecipeContract:
+    """Gives a recipe that was saved its types again.
+
+    Example:
+    ```yaml
+    training_recipe:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/06_models/training_recipe.json
+      validator: pneumonia.model.contract.RecipeContract
+    ```
+    """
+
+    def validate(self, data: Any) -> Recipe:
+        """Return the recipe.
+
+        Raises:
+            UserError: If it is none of this release.
+        """
+        try:
+            return Recipe.model_validate(data)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+            raise UserError(
+                f"The training_recipe is damaged or of another release ({places}). Make it again: kedro run "
+                "--from-nodes=training.make_recipe."
+            ) from error

@@ -1,29 +1,28 @@
-"""Trains a network, or several, so that an interrupted training can be resumed.
+"""Trains a network, or several, so that an interrupted training can be resumed. `fit_member` shows the steps.
 
 After every epoch, one file contains everything that the next epoch depends on: the network's variables, the
 optimizer's, the best weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from pneumonia.base.errors import UserError
 from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged, log_for_tensorboard
-from pneumonia.model.checkpoint import TrainingState, TrainingStates
-from pneumonia.model.compiling import compile_network
+from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
+from pneumonia.model.compiling import compile_network, describe_compilation
 from pneumonia.model.ensembles import average_networks, plan_members
-from pneumonia.model.hardware import Hardware, choose_hardware, make_strategy
-from pneumonia.model.key import describe_training, key_of, tell_difference
+from pneumonia.model.hardware import Hardware, building_on, choose_hardware, make_strategy
+from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
 from pneumonia.model.progress import Progress
@@ -40,8 +39,6 @@ from pneumonia.pixels.batches import (
 )
 from pneumonia.pixels.store import PixelStore
 
-logger = logging.getLogger(__name__)
-
 
 class Trained(NamedTuple):
     """The result of a training.
@@ -49,7 +46,7 @@ class Trained(NamedTuple):
     Attributes:
         model: The network with its kept weights, or the average of several, or of several views; float32, not compiled.
         history: One row per epoch and member: metrics of train and val (`val_...`), `seconds`, `kept`, `member`.
-        facts: Entries for the lineage: `training_key`, `hardware`, `kept_epochs`, `mirror_averaged`.
+        facts: Entries for the lineage: `training_key`, `hardware`, `compilation`, `kept_epochs`, `mirror_averaged`.
     """
 
     model: keras.Model
@@ -70,6 +67,7 @@ class Member:
         state: Where it is saved while unfinished.
         description: Everything that its result depends on.
         log: The folder for TensorBoard, if that is on.
+        start: The weights that it starts from, if not those of the recipe, in the order of the network's.
     """
 
     name: str
@@ -79,7 +77,13 @@ class Member:
     recipe: Recipe
     state: TrainingState
     description: dict[str, Any]
-    log: Path | None
+    log: Path | None = None
+    start: Sequence[np.ndarray] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return steps_per_epoch(len(self.train), self.recipe.training.batch_size)
 
 
 def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, states: TrainingStates) -> Trained:
@@ -92,10 +96,8 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
     if recipe.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     description = describe_training(recipe, manifest_digest(split_manifest), store.fingerprint, hardware.policy)
-    key = key_of(description)
-    with states.owned(key):
-        _tell_of_others(states, key, description)
-        members = _plan(split_manifest, recipe, states, description)
+    with states.owned(description) as key:
+        members = list_members(split_manifest, recipe, states, description, key)
         fitted = [fit_member(member, store, hardware) for member in members]
     mirror = recipe.inputs.augmentation.flip > 0
     model = average_networks([network for network, _ in fitted], mirror=mirror)
@@ -103,17 +105,18 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
     facts = {
         "training_key": key,
         "hardware": hardware.record(),
+        "compilation": describe_compilation(recipe, members[0].steps),
         "kept_epochs": [progress.best_epoch + 1 for _, progress in fitted],
         "mirror_averaged": mirror,
     }
     return Trained(model, pd.concat(histories, ignore_index=True), facts)
 
 
-def _plan(
-    split_manifest: pd.DataFrame, recipe: Recipe, states: TrainingStates, description: dict[str, Any]
+def list_members(
+    split_manifest: pd.DataFrame, recipe: Recipe, states: TrainingStates, description: dict[str, Any], key: str
 ) -> list[Member]:
     """Say which networks are trained, on what, and where their states are."""
-    training, key = recipe.training, key_of(description)
+    training = recipe.training
     splits = plan_members(split_manifest, training.members, training.seed)
     single = len(splits) == 1
     members = []
@@ -134,90 +137,64 @@ def _plan(
     return members
 
 
-def _tell_of_others(states: TrainingStates, key: str, description: dict[str, Any]) -> None:
-    """Say why the newest unfinished training is not continued, if there is one and it is another."""
-    other = None if states.files_of(key) else states.newest_other(key)
-    if other is None:
-        return
-    try:
-        found = other.read()
-    except UserError as error:  # in another training's file: it must not keep this one from starting
-        logger.warning("%s", error.message)
-        return
-    if found is not None:
-        logger.warning(
-            "An unfinished training is not resumed, because this one has %s. It is kept in %s.",
-            tell_difference(description, found[0].get("description", {})),
-            other.path,
-        )
-
-
 def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
-    """Fit one network, resuming if it was interrupted.
+    """Train one network: input, network, compilation, fit. After an interruption, go on with the next epoch.
 
     Returns:
         The network with its kept weights, and what is known of each epoch.
     """
-    recipe, progress = member.recipe, Progress(member.recipe.training, member.label)
-    steps = steps_per_epoch(len(member.train), recipe.training.batch_size)
-    copy = _make_copy(member, store)
+    recipe, training = member.recipe, member.recipe.training
+    progress = Progress(training, member.label)
+    saved = progress.take_up(member.state)
     strategy = make_strategy(hardware)
-    with strategy.scope(), _policy(hardware.policy):
-        network = fuse_normalisation(build(recipe, recipe.training_size))
-        compile_network(network, recipe.training, steps, hardware)
-        if not recipe.training.restart:
-            take_up(network, progress, member.state)
+    # The copy with averaged weights, which is validated after each epoch and becomes the model.
+    copy = AveragedCopy(*_copied(member, store))
     if not progress.finished:
-        train_input = _train_input(member, store, progress, strategy.num_replicas_in_sync)
-        run_epochs(network, train_input, _callbacks(member, progress, copy), steps)
+        # 1. The input. Each epoch is shuffled, cut into batches, augmented and weighted by class; some are prefetched.
+        batches = make_train_input(
+            store,
+            member.train,
+            # With several devices, from a smaller batch one could get no image, which is an error.
+            Batching(training.batch_size, training.seed, progress.next_epoch, strategy.num_replicas_in_sync > 1),
+            memory_limit_mb=recipe.inputs.memory_limit_mb,
+            augmentation=Augmentation(
+                partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size), N_DRAWS
+            ),
+            labelling=Labelling(recipe.class_weights, recipe.etiologies),
+        )
+        with building_on(hardware, strategy):
+            # 2. The network, with the weights that it starts from.
+            network = fuse_normalisation(build(recipe, recipe.training_size, member.start))
+            # 3. Optimizer, learning rate, loss and metrics.
+            compile_network(network, training, member.steps, hardware)
+            restore(network, saved)
+        # 4. The epochs; the callbacks validate, keep the best weights and save.
+        run_epochs(network, batches, _callbacks(member, progress, copy), member.steps)
     copy.network.set_weights(progress.best_weights)
-    return keras.Model(copy.network.inputs[0], _outputs(copy.network), name=member.name), progress
+    outputs = copy.network.outputs
+    return keras.Model(copy.network.inputs[0], outputs if len(outputs) > 1 else outputs[0], name=member.name), progress
 
 
-def build(recipe: Recipe, size: int) -> keras.Model:
+def build(recipe: Recipe, size: int, start: Sequence[np.ndarray] | None = None) -> keras.Model:
     """Return the network of a recipe, for images of a size, with the weights that it starts from."""
     # Keras keeps policy, strategy and seed per thread, so they are set in the thread that trains.
     seed = recipe.training.seed
     keras.utils.set_random_seed(seed)
     network = make_network(recipe.model.name, size, etiologies=len(recipe.etiologies), seed=seed)
-    if recipe.model.weights != NO_WEIGHTS:
+    if start is not None:
+        network.set_weights(start)
+    elif recipe.model.weights != NO_WEIGHTS:
         load_pretrained(network, recipe.model.weights)
     return network
 
 
-def _outputs(network: keras.Model) -> Any:
-    return network.outputs[0] if len(network.outputs) == 1 else network.outputs
-
-
-def _make_copy(member: Member, store: PixelStore) -> AveragedCopy:
-    """Return the copy that is validated and kept; it takes images of full size."""
+def _copied(member: Member, store: PixelStore) -> tuple[keras.Model, tf.data.Dataset, list[tf.Tensor]]:
+    """Return the network that is validated, for images of full size, its input, and images for its statistics."""
     recipe = member.recipe
-    val_input = make_eval_input(
-        store,
-        member.val,
-        batch_size=recipe.training.batch_size,
-        memory_limit_mb=recipe.inputs.memory_limit_mb,
-    )
+    size, limit = recipe.training.batch_size, recipe.inputs.memory_limit_mb
+    val_input = make_eval_input(store, member.val, batch_size=size, memory_limit_mb=limit)
     batches = sample_statistics_batches(store, member.train, recipe) if recipe.training.weight_averaging else []
-    return AveragedCopy(build(recipe, recipe.inputs.image_size), val_input, batches)
-
-
-def _train_input(member: Member, store: PixelStore, progress: Progress, replicas: int) -> tf.data.Dataset:
-    recipe = member.recipe
-    change = partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size)
-    return make_train_input(
-        store,
-        member.train,
-        Batching(
-            recipe.training.batch_size,
-            recipe.training.seed,
-            first_epoch=progress.next_epoch,
-            whole=replicas > 1,  # from a smaller batch, a device could get no image, which is an error
-        ),
-        memory_limit_mb=recipe.inputs.memory_limit_mb,
-        augmentation=Augmentation(change, N_DRAWS),
-        labelling=Labelling(recipe.class_weights, recipe.etiologies),
-    )
+    return build(recipe, recipe.inputs.image_size), val_input, batches
 
 
 def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[keras.callbacks.Callback]:
@@ -229,32 +206,6 @@ def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[k
         SaveState(progress, member.state, member.description),
         ReportProgress(progress),
     ]
-
-
-def take_up(network: keras.Model, progress: Progress, state: TrainingState) -> None:
-    """Restore network and progress from an unfinished training, if there is one."""
-    saved = state.read()
-    if saved is None:
-        return
-    record, arrays = saved
-    network.optimizer.build(network.trainable_variables)
-    variables = [*network.variables, *network.optimizer.variables]
-    for variable, value in zip(variables, arrays["variables"], strict=True):
-        variable.assign(value)
-    progress.history, progress.best_epoch = record["history"], record["best_epoch"]
-    progress.best_weights = arrays["best"]
-    logger.info("Resuming after %s.", str(progress))
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    """Set Keras' dtype policy inside the block."""
-    former = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(former)
 
 
 def run_epochs(

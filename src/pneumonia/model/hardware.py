@@ -1,6 +1,8 @@
 """The device and the precision of a training."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +108,20 @@ def read_cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:
 def _cpu_policy(flags: set[str]) -> str:
     """Return the fastest policy of a processor. Without instructions for it, bfloat16 would be emulated, slowly."""
     return "mixed_bfloat16" if flags & BFLOAT16_FLAGS else "float32"
+
+
+@contextmanager
+def building_on(hardware: Hardware, strategy: Any) -> Iterator[None]:
+    """Build and compile networks inside the block for a device, or several, and in its precision."""
+    import keras
+
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(hardware.policy)
+    try:
+        with strategy.scope():
+            yield
+    finally:
+        keras.config.set_dtype_policy(former)
 
 
 def make_strategy(hardware: Hardware) -> Any:

@@ -14,7 +14,6 @@ FREE_PARAMETERS = {
 }  # fmt: skip
 SOURCE_FILES = ("model/*.py", "pixels/*.py")
 PACKAGES = ("tensorflow", "keras", "numpy")
-SHOWN = 3  # differences that a message names
 
 
 def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy: str) -> dict[str, Any]:
@@ -44,13 +43,6 @@ def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy:
 def key_of(description: dict[str, Any]) -> str:
     """Return one short digest of a description, for a file's name."""
     return hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def tell_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Say how two trainings differ, such as "training.epochs 30 instead of 60"."""
-    names = [name for name in ours if ours[name] != theirs.get(name)]
-    parts = [f"{name} {ours[name]} instead of {theirs.get(name)}" for name in names[:SHOWN]]
-    return ", ".join(parts) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _flattened(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:

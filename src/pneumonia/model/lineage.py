@@ -1,7 +1,6 @@
 """What a model was made from: the record saved with it, and the checks against it."""
 
 import hashlib
-import math
 from typing import Any
 
 import numpy as np
@@ -24,25 +23,6 @@ def class_names(split_manifest: pd.DataFrame) -> list[str]:
     """Return the class names, the negative one first."""
     names = split_manifest.drop_duplicates("target").sort_values("target")["label"]
     return [str(name) for name in names]
-
-
-def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:
-    """Refuse class weights that were computed on another split.
-
-    The weights ``n / (2 n_c)`` of a split, like the weights 1, give its training images the mean weight 1. Those of
-    a split with another share of positives do not.
-
-    Raises:
-        UserError: Naming the mean weight.
-    """
-    labels = split_manifest.loc[split_manifest["split"] == "train", "label"]
-    mean = labels.map(class_weights).mean(skipna=False)
-    if not math.isclose(mean, 1, rel_tol=1e-6):
-        raise UserError(
-            f"The class weights {class_weights} do not belong to this split: the mean weight of its training images "
-            f"would be {mean:.4g}, not 1. Compute them with kedro run --pipelines=imbalance (with the same "
-            "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
-        )
 
 
 def make_lineage(

@@ -1,5 +1,6 @@
 """The progress of one network's training."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,9 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.parameters import TrainingParameters
+from pneumonia.model.checkpoint import TrainingState
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -47,6 +51,16 @@ class Progress:
         """Whether all epochs are done, or the last `patience` of them brought no improvement."""
         waited = self.next_epoch - 1 - self.best_epoch
         return self.next_epoch >= self.training.epochs or (self.next_epoch > 0 and waited >= self.training.patience)
+
+    def take_up(self, state: TrainingState) -> list[np.ndarray]:
+        """Take up an unfinished training: return the variables of its network and optimizer; none if there is none."""
+        saved = None if self.training.restart else state.read()
+        if saved is None:
+            return []
+        record, arrays = saved
+        self.history, self.best_epoch, self.best_weights = record["history"], record["best_epoch"], arrays["best"]
+        logger.info("Resuming after %s.", str(self))
+        return arrays["variables"]
 
     def is_kept(self, row: dict[str, float]) -> bool:
         """Tell whether an epoch, the last of the history, is within the tolerance of the best."""

@@ -1,20 +1,22 @@
 """What determines a training besides its images: typed parameters, and what follows from them and the split."""
 
-from dataclasses import dataclass, replace
+import math
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
+from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import InputsParameters, ModelParameters, Parameters, TrainingParameters
+from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.model.networks import LEAST_SIZE, NETWORKS, NO_WEIGHTS, check_name
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one network is trained.
+class Recipe(Group):
+    """How a network is trained: a record that JSON can hold.
 
     Attributes:
         inputs: Size, decoding and augmentation of the images.
@@ -28,7 +30,7 @@ class Recipe:
     model: ModelParameters
     training: TrainingParameters
     class_weights: dict[str, float]
-    etiologies: tuple[str, ...] = ()
+    etiologies: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
     @property
     def training_size(self) -> int:
@@ -38,18 +40,31 @@ class Recipe:
     def of_member(self, number: int) -> "Recipe":
         """Return the recipe of one of several networks, counted from 0: each has its own seed."""
         seed = self.training.seed + number
-        return replace(self, training=self.training.model_copy(update={"seed": seed}))
+        return self.model_copy(update={"training": self.training.model_copy(update={"seed": seed})})
 
 
-def make_recipe(parameters: Parameters, class_weights: dict[str, float], split_manifest: pd.DataFrame) -> Recipe:
+def make_recipe(
+    split_manifest: pd.DataFrame,
+    class_weights: dict[str, float],
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+) -> Recipe:
     """Put together the recipe, and refuse one that cannot work before anything is trained.
 
+    Args:
+        split_manifest: One row per image.
+        class_weights: Weight of a training image in the loss, by label.
+        inputs: Size, decoding and augmentation of the images.
+        model: Which network.
+        training: The rest.
+
     Raises:
-        UserError: Naming the parameter.
+        UserError: Naming the parameter, or the class weights that belong to another split.
     """
-    inputs, model, training = parameters.inputs, parameters.model, parameters.training
+    check_class_weights(class_weights, split_manifest)
     etiologies = choose_etiologies(split_manifest, training.target)
-    recipe = Recipe(inputs, model, training, class_weights, etiologies)
+    recipe = Recipe(inputs=inputs, model=model, training=training, class_weights=class_weights, etiologies=etiologies)
     check_name(model.name)
     network = NETWORKS[model.name]
     if model.weights != NO_WEIGHTS and not network.application:
@@ -62,6 +77,25 @@ def make_recipe(parameters: Parameters, class_weights: dict[str, float], split_m
             f"be {LEAST_SIZE} or more."
         )
     return recipe
+
+
+def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:
+    """Refuse class weights that were computed on another split.
+
+    The weights ``n / (2 n_c)`` of a split, like the weights 1, give its training images the mean weight 1. Those of
+    a split with another share of positives do not.
+
+    Raises:
+        UserError: Naming the mean weight.
+    """
+    labels = split_manifest.loc[split_manifest["split"] == "train", "label"]
+    mean = labels.map(class_weights).mean(skipna=False)
+    if not math.isclose(mean, 1, rel_tol=1e-6):
+        raise UserError(
+            f"The class weights {class_weights} do not belong to this split: the mean weight of its training images "
+            f"would be {mean:.4g}, not 1. Compute them with kedro run --pipelines=imbalance (with the same "
+            "--load-versions), or name their version by --load-versions=split_manifest:VERSION,class_weights:VERSION."
+        )
 
 
 def choose_etiologies(split_manifest: pd.DataFrame, target: str) -> tuple[str, ...]:

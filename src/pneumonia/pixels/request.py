@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from tqdm import tqdm
 
 from pneumonia.base.engine import LOCAL, map_all
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import InputsParameters
 from pneumonia.base.study_parameters import EngineParameters
+from pneumonia.images.source import ImageSource
 from pneumonia.pixels.decoding import Resize, decode_image
 
 # Images that are decoded in one go.
@@ -39,6 +42,21 @@ class PixelRequest:
     resize: Resize
     read: Callable[[str], bytes]
     engine: EngineParameters = LOCAL
+
+
+def request_pixels(
+    source: ImageSource, rows: pd.DataFrame, parameters: InputsParameters, engine: EngineParameters = LOCAL
+) -> PixelRequest:
+    """Request the pixels of images; the store decodes those that it lacks.
+
+    Args:
+        source: The image files.
+        rows: One row per image, with path and sha256.
+        parameters: Size of the pixels and resize method.
+        engine: Where images are decoded.
+    """
+    size, resize = parameters.image_size, parameters.resize
+    return PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), size, resize, source.read, engine)
 
 
 class Chunk(NamedTuple):

@@ -18,7 +18,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
-from pneumonia.pixels.request import PixelRequest
+from pneumonia.pixels.request import request_pixels
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.split.classes import count_classes, weigh_classes
 from pneumonia.study.judges import Judged, judge, worst_of_each
@@ -76,7 +76,8 @@ class Job:
         """
         parameters = self.task.parameters
         weights = weigh_classes(count_classes(self.split_manifest), parameters.imbalance)
-        return make_recipe(parameters, weights, self.split_manifest)
+        given = parameters.inputs, parameters.model, parameters.training
+        return make_recipe(self.split_manifest, weights, *given)
 
     @cached_property
     def key(self) -> str:
@@ -152,9 +153,8 @@ def _check_environment(expected: dict[str, str]) -> None:
 def _stored(job: Job, source: ImageSource, rows: pd.DataFrame) -> PixelStore:
     """Return the pixels of images, after decoding what this machine has not stored yet."""
     inputs = job.task.parameters.inputs
-    request = PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), inputs.image_size, inputs.resize, source.read)
     try:
-        job.stores.fill(request)
+        job.stores.fill(request_pixels(source, rows, inputs))
     except UserError as error:
         raise UserError(f"On {socket.gethostname()}: {error.message}") from error
     return job.stores.open(inputs.image_size, inputs.resize)

@@ -5,9 +5,9 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.inputs.figures import draw_batch
-from pneumonia.pipelines.inputs.nodes import store_pixels
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import plan_epoch
+from pneumonia.pixels.request import request_pixels
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def source(tmp_path, tiny_images):
 
 
 def test_the_pixels_of_every_image_of_the_manifest_are_asked_for(source, tiny_manifest, tiny_images, parameters):
-    request = store_pixels(source, tiny_manifest, parameters)
+    request = request_pixels(source, tiny_manifest, parameters)
 
     assert request.paths == tuple(tiny_manifest["path"])
     assert request.sha256s == tuple(tiny_manifest["sha256"])

@@ -1,8 +1,18 @@
-import keras
-import pandas as pd
+import json
 
+import pandas as pd
+import pytest
+from tests.tiny_network import register_tiny_network
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
+from pneumonia.datasets import RecordDataset
+from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.model.contract import RecipeContract
+from pneumonia.model.lineage import manifest_digest, weights_digest
+from pneumonia.model.recipe import make_recipe
 from pneumonia.pipelines.training.figures import METRIC_TITLES, draw_training_curves
-from pneumonia.pipelines.training.nodes import describe_network
+from pneumonia.pipelines.training.nodes import describe_network, train_network
 
 HISTORY = pd.DataFrame(
     {
@@ -32,14 +42,6 @@ def test_the_kept_epoch_is_marked():
     assert list(panel.get_lines()[2].get_xdata()) == [2, 2]
 
 
-def test_a_network_is_described_by_its_layers_and_parameters():
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="three")])
-
-    text = describe_network(network)
-    assert "three (Dense)" in text
-    assert "Total params: 9" in text
-
-
 def test_of_several_members_each_has_its_curve_and_its_mark():
     members = pd.concat([HISTORY, HISTORY.assign(member=2, kept=[0, 0, 1])])
 
@@ -49,3 +51,73 @@ def test_of_several_members_each_has_its_curve_and_its_mark():
     assert [text.get_text() for text in draw_training_curves(members).axes[-1].get_legend().get_texts()] == [
         "train", "val", "epoch kept: 2, 3",
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def parameters(default_parameters):
+    """Those of conf/base, for a tiny network and one epoch of tiny images."""
+    changes = {
+        "inputs": {"image_size": 32},
+        "model": {"name": register_tiny_network()},
+        "training": {"epochs": 1, "batch_size": 16, "image_scale": 1.0, "seed": 3},
+    }
+    groups = {name: {**default_parameters[name], **changed} for name, changed in changes.items()}
+    return Parameters.model_validate({**default_parameters, **groups, "images": "none"})
+
+
+@pytest.fixture(scope="module")
+def recipe(parameters, tiny_manifest):
+    weights = {"NORMAL": 0.75, "PNEUMONIA": 1.25}
+    return make_recipe(tiny_manifest, weights, parameters.inputs, parameters.model, parameters.training)
+
+
+@pytest.fixture(scope="module")
+def trained(recipe, parameters, tiny_manifest, tiny_stores, tmp_path_factory):
+    """The network, its lineage and its history."""
+    folder = tmp_path_factory.mktemp("trained")
+    context = {"run_id": "R", "commit": None, "versions": {"split_manifest": "V"}}
+    states = TrainingStates(folder / "states", folder / "tensorboard")
+    return train_network(tiny_manifest, tiny_stores, recipe, states, parameters.ingest, context)
+
+
+def test_a_recipe_that_was_saved_has_its_types_again(recipe, tmp_path):
+    dataset = RecordDataset(filepath=str(tmp_path / "training_recipe.json"))
+    dataset.save(RecipeContract().validate(recipe))
+
+    assert RecipeContract().validate(dataset.load()) == recipe
+
+
+def test_a_recipe_of_another_release_is_refused_with_what_makes_one(recipe):
+    record = json.loads(recipe.model_dump_json())
+    del record["training"]["epochs"]
+    with pytest.raises(UserError, match=r"\(training\.epochs\)\. Make it again: .*training\.make_recipe"):
+        RecipeContract().validate(record)
+
+
+def test_a_model_is_trained_with_its_lineage_and_history(trained, tiny_manifest, tiny_store):
+    model, lineage, history = trained
+
+    assert model.output_shape == (None, 1)
+    assert history[["epoch", "kept", "member"]].to_numpy().tolist() == [[1, 1, 1]]
+    assert lineage["weights_sha256"] == weights_digest(model)
+    assert lineage["manifest_sha256"] == manifest_digest(tiny_manifest)
+    assert (lineage["pixels"], lineage["run_id"], lineage["kept_epochs"]) == (tiny_store.fingerprint, "R", [1])
+    assert lineage["class_weights"] == {"NORMAL": 0.75, "PNEUMONIA": 1.25}
+    assert lineage["training"]["seed"] == 3
+
+
+def test_a_network_is_described_by_its_layers_its_parameters_and_its_compilation(trained, parameters):
+    model, lineage, _ = trained
+    text = describe_network(model, lineage)
+
+    assert "features (ReLU)" in text
+    assert f"Total params: {model.count_params()} " in text
+    said = dict(line.split(": ", 1) for line in text.split("Compiled for training with\n")[1].splitlines())
+    training = parameters.training
+    assert said["optimizer"].startswith("AdamW(")
+    assert f"weight_decay={training.weight_decay}" in said["optimizer"]
+    assert f"warmup_target={training.learning_rate}" in said["learning rate"]
+    assert said["loss"].startswith("BinaryCrossentropy(")
+    assert f"label_smoothing={training.label_smoothing}" in said["loss"]
+    assert said["metrics"] == "auc, log_loss, accuracy, precision, recall"
+    assert said["steps per epoch"] == "2"

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.inputs.figures import draw_batch
-from pneumonia.pipelines.inputs.nodes import store_pixels
+from pneumonia.pixels.request import request_pixels
 
 
 def create_pipeline() -> Pipeline:
@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                store_pixels,
+                request_pixels,  # saving the request decodes what is not stored yet
                 inputs=["chest_xrays", "split_manifest", "params:inputs", "params:engine"],
                 outputs="pixel_store",
                 name="store_pixels",

@@ -1,34 +1,37 @@
-"""Nodes of the training pipeline."""
+"""Nodes of the training pipeline that are more than one function of the domain."""
 
 from typing import Any
 
 import pandas as pd
 
 from pneumonia.base.annotations import Model
-from pneumonia.base.parameters import Parameters
+from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.lineage import check_class_weights, make_lineage, weights_digest
-from pneumonia.model.recipe import make_recipe
+from pneumonia.model.lineage import make_lineage, weights_digest
+from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
 
 
 def train_network(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    class_weights: dict[str, float],
+    training_recipe: Recipe,
     training_state: TrainingStates,
+    ingest: IngestParameters,
     run_context: dict[str, Any],
-    parameters: dict[str, Any],
 ) -> tuple[Model, dict[str, Any], pd.DataFrame]:
     """Train a network on the train images, validated on the val images. The test images are not read.
+
+    The steps are those of `pneumonia.model.fit.fit_member`: input (shuffle, batch, augment, weigh by class, prefetch),
+    network, compilation, fit.
 
     Args:
         split_manifest: One row per image.
         pixel_store: Has the pixels of every image of the manifest.
-        class_weights: Weight of a training image in the loss, by label.
+        training_recipe: How it is trained.
         training_state: Where an unfinished training is kept, and where TensorBoard's logs go.
+        ingest: How the images were found and split, for the lineage.
         run_context: Identifies the run and its commit.
-        parameters: All of them; `inputs`, `model` and `training` are the recipe.
 
     Returns:
         The network with the weights of its best epoch, under the float32 policy; its lineage; and the history: one row
@@ -38,23 +41,20 @@ def train_network(
         not.
 
     Raises:
-        UserError: If interrupted, out of memory, diverged, a GPU is requested but absent, or the class weights belong
-            to another split.
+        UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
     """
     from pneumonia.model.fit import train
 
-    given = Parameters.model_validate(parameters)
-    check_class_weights(class_weights, split_manifest)
-    recipe = make_recipe(given, class_weights, split_manifest)
-    store = pixel_store.open(given.inputs.image_size, given.inputs.resize)
-    trained = train(split_manifest, store, recipe, training_state)
-    lineage = make_lineage(split_manifest, store, recipe, given.ingest, run_context)
+    store = pixel_store.open(training_recipe.inputs.image_size, training_recipe.inputs.resize)
+    trained = train(split_manifest, store, training_recipe, training_state)
+    lineage = make_lineage(split_manifest, store, training_recipe, ingest, run_context)
     weights = {"weights_sha256": weights_digest(trained.model)}
     return trained.model, {**lineage, **trained.facts, **weights}, trained.history
 
 
-def describe_network(pneumonia_model: Model) -> str:
-    """Return the layers of a network as a table, with the number of its parameters."""
+def describe_network(pneumonia_model: Model, model_lineage: dict[str, Any]) -> str:
+    """Describe a network: its layers with the number of its parameters, and with what it was compiled."""
     lines: list[str] = []
     pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110, expand_nested=True)
-    return "\n".join(lines) + "\n"
+    compilation = [f"{name.replace('_', ' ')}: {value}" for name, value in model_lineage["compilation"].items()]
+    return "\n".join([*lines, "Compiled for training with", *compilation]) + "\n"

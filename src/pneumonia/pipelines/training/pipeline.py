@@ -1,7 +1,8 @@
-"""The training pipeline: fit, describe, draw."""
+"""The training pipeline: recipe, fit, describe, draw."""
 
 from kedro.pipeline import Node, Pipeline
 
+from pneumonia.model.recipe import make_recipe
 from pneumonia.pipelines.training.figures import draw_training_curves
 from pneumonia.pipelines.training.nodes import describe_network, train_network
 
@@ -11,19 +12,30 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                make_recipe,
+                inputs=["split_manifest", "class_weights", "params:inputs", "params:model", "params:training"],
+                outputs="training_recipe",
+                name="make_recipe",
+            ),
+            Node(
                 train_network,
                 inputs=[
                     "split_manifest",
                     "pixel_store",
-                    "class_weights",
+                    "training_recipe",
                     "training_state",
+                    "params:ingest",
                     "run_context",
-                    "parameters",
                 ],
                 outputs=["pneumonia_model", "model_lineage", "training_history"],
                 name="train_network",
             ),
-            Node(describe_network, inputs="pneumonia_model", outputs="model_summary", name="describe_network"),
+            Node(
+                describe_network,
+                inputs=["pneumonia_model", "model_lineage"],
+                outputs="model_summary",
+                name="describe_network",
+            ),
             Node(
                 draw_training_curves,
                 inputs="training_history",
