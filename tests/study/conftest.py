@@ -1,8 +1,11 @@
+import pandas as pd
 import pytest
 from tests.tiny_network import NAME, register_tiny_network
 
+from pneumonia.base.parameters import Parameters
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
+from pneumonia.study.plan import plan_study
 from pneumonia.study.records import StudyRecords
 from pneumonia.study.run import plan_jobs
 
@@ -25,6 +28,16 @@ TINY = {
     },
     "engine": {"workers": 2, "pool": "threads"},
 }
+
+
+NO_IMAGES = pd.DataFrame(columns=["path", "sha256", "target"])
+
+
+def plan_of(parameters):
+    """Plan a study with the groups of these parameters."""
+    given = Parameters.model_validate(parameters)
+    groups = ("study", "imbalance", "inputs", "model", "training", "evaluation")
+    return plan_study(*(getattr(given, name) for name in groups))
 
 
 def changed(parameters, changes):
@@ -53,8 +66,13 @@ def image_folder(tmp_path_factory, tiny_images):
 def make_jobs(tmp_path, image_folder, tiny_manifest):
     """Plan the jobs of a study of the tiny images, with pixels and records below a folder of their own."""
 
-    def make(parameters, folder=tmp_path, external=None):
-        stores, records = PixelStores(folder / "pixels"), StudyRecords(folder / "records")
-        return plan_jobs(tiny_manifest, ImageSource(str(image_folder)), external, stores, records, parameters)
+    def make(parameters, folder=tmp_path, external=NO_IMAGES):
+        given = Parameters.model_validate(parameters)
+        places = {
+            "chest_xrays": ImageSource(str(image_folder)),
+            "pixel_store": PixelStores(folder / "pixels"),
+            "study_records": StudyRecords(folder / "records"),
+        }
+        return plan_jobs(plan_of(parameters), tiny_manifest, external, given.ingest, **places)
 
     return make

@@ -10,7 +10,7 @@ from tests.study.conftest import changed
 from tests.tiny_network import run_tiny_task
 
 from pneumonia.base.parameters import Parameters
-from pneumonia.study.run import run_study
+from pneumonia.study.run import run_jobs
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ TIMES = ["seconds", "cpu_seconds"]
 
 def study(make_jobs, parameters, folder, **engine):
     given = changed(parameters, {"engine": engine})
-    table = run_study(make_jobs(given, folder), Parameters.model_validate(given), run_tiny_task)
+    table = run_jobs(make_jobs(given, folder), Parameters.model_validate(given).engine, run_tiny_task)
     return table.drop(columns=TIMES)
 
 

@@ -1,8 +1,9 @@
 import pytest
-from tests.study.conftest import changed
+from tests.study.conftest import changed, plan_of
 
 from pneumonia.base.errors import UserError
-from pneumonia.study.plan import plan_tasks
+from pneumonia.datasets import RecordDataset
+from pneumonia.study.plan import PlanContract
 
 
 def with_recipe(parameters, changes):
@@ -12,7 +13,7 @@ def with_recipe(parameters, changes):
 
 
 def test_every_recipe_is_trained_with_every_seed_on_every_fold(parameters):
-    tasks = plan_tasks(parameters)
+    tasks = plan_of(parameters)
 
     assert [(task.recipe, task.seed, task.fold) for task in tasks] == [
         ("base", 0, 1), ("hot", 0, 1), ("base", 0, 2), ("hot", 0, 2),
@@ -23,7 +24,7 @@ def test_every_recipe_is_trained_with_every_seed_on_every_fold(parameters):
 
 
 def test_a_recipe_changes_what_it_names_and_nothing_else(parameters):
-    *_, task = plan_tasks(with_recipe(parameters, {"inputs.augmentation.crop": 0.5, "imbalance.treatment": "none"}))
+    *_, task = plan_of(with_recipe(parameters, {"inputs.augmentation.crop": 0.5, "imbalance.treatment": "none"}))
 
     given = task.parameters
     assert (given.inputs.augmentation.crop, given.imbalance.treatment) == (0.5, "none")
@@ -43,13 +44,22 @@ def test_a_recipe_changes_what_it_names_and_nothing_else(parameters):
 )
 def test_a_recipe_that_is_wrong_is_named_with_what_is_wrong(parameters, changes, said):
     with pytest.raises(UserError, match=said):
-        plan_tasks(with_recipe(parameters, changes))
+        plan_of(with_recipe(parameters, changes))
+
+
+def test_a_plan_that_was_saved_has_its_types_again(parameters, tmp_path):
+    dataset, plan = RecordDataset(filepath=str(tmp_path / "study_plan.json")), plan_of(parameters)
+    dataset.save(plan)
+
+    assert PlanContract().validate(dataset.load()) == plan
+    with pytest.raises(UserError, match=r"The study_plan is damaged or of another release \(0\.recipe\)"):
+        PlanContract().validate([{**dataset.load()[0], "recipe": 1}])
 
 
 def test_two_recipes_that_are_the_same_are_refused(parameters):
     learning_rate = parameters["training"]["learning_rate"]
     with pytest.raises(UserError, match="The recipes 'base' and 'x' are the same"):
-        plan_tasks(with_recipe(parameters, {"training.learning_rate": learning_rate}))
+        plan_of(with_recipe(parameters, {"training.learning_rate": learning_rate}))
 
 
 @pytest.mark.parametrize(
@@ -60,4 +70,4 @@ def test_a_study_that_names_something_twice_or_nothing_is_refused(parameters, st
     from pydantic import ValidationError
 
     with pytest.raises(ValidationError):
-        plan_tasks(changed(parameters, {"study": study}))
+        plan_of(changed(parameters, {"study": study}))

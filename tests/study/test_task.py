@@ -1,15 +1,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.study.conftest import changed
+from tests.study.conftest import NO_IMAGES, changed, plan_of
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
+from pneumonia.pixels.store import PixelStores
 from pneumonia.study import task
-from pneumonia.study.run import find_external, run_study
-from pneumonia.study.task import Images
+from pneumonia.study.records import StudyRecords
+from pneumonia.study.run import find_external, run_jobs, run_study
 
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 
@@ -86,26 +87,36 @@ def test_another_places_images_are_judged_as_well(parameters, make_jobs, tmp_pat
         for number in range(6):
             pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / label / f"{number:08}_000.png")
-    given = Parameters.model_validate(parameters)
-    external = find_external(str(folder), pd.DataFrame({"sha256": []}), IndexCache(tmp_path / "cache.sqlite"), given)
+    one = changed(parameters, {"study": {**ONE["study"], "external": str(folder)}})
+    external = found_external(one, pd.DataFrame({"sha256": []}), tmp_path)
 
-    (job,) = make_jobs(changed(parameters, ONE), external=external)
+    (job,) = make_jobs(one, external=external)
     row = task.run_task(job)
 
-    assert len(external.rows) == 12
-    assert external.rows["target"].sum() == 6
+    assert len(external) == 12
+    assert external["target"].sum() == 6
     assert 0 <= row["external_auc"] <= 1
-    (without,) = make_jobs(changed(parameters, ONE))
+    (without,) = make_jobs(one)
     assert job.key != without.key
-    corrected = Images(external.source, external.rows.assign(target=1 - external.rows["target"]))
-    (other,) = make_jobs(changed(parameters, ONE), external=corrected)
+    (other,) = make_jobs(one, external=external.assign(target=1 - external["target"]))
     assert job.key != other.key
 
 
-def test_another_place_may_not_share_images_with_the_manifest(parameters, image_folder, tiny_manifest, tmp_path):
+def found_external(parameters, manifest, folder):
+    """The images of another place that a study with these parameters judges on."""
     given = Parameters.model_validate(parameters)
+    groups = (given.study, given.ingest, given.labels, given.external)
+    return find_external(manifest, IndexCache(folder / "cache.sqlite"), *groups)
+
+
+def test_without_another_place_there_are_no_images_of_it(parameters, tiny_manifest, tmp_path):
+    assert found_external(parameters, tiny_manifest, tmp_path).empty
+
+
+def test_another_place_may_not_share_images_with_the_manifest(parameters, image_folder, tiny_manifest, tmp_path):
+    given = changed(parameters, {"study": {"external": str(image_folder)}})
     with pytest.raises(UserError, match=r"40 images of study\.external are images of the manifest"):
-        find_external(str(image_folder), tiny_manifest, IndexCache(tmp_path / "cache.sqlite"), given)
+        found_external(given, tiny_manifest, tmp_path)
 
 
 def test_a_recipe_that_cannot_work_is_refused_before_anything_is_trained(parameters, make_jobs):
@@ -116,7 +127,7 @@ def test_a_recipe_that_cannot_work_is_refused_before_anything_is_trained(paramet
 
 def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, make_jobs):
     jobs = make_jobs(parameters)
-    given = Parameters.model_validate(changed(parameters, {"engine": {"workers": 1}}))
+    given = Parameters.model_validate(changed(parameters, {"engine": {"workers": 1}})).engine
     done = []
 
     def stop_at_the_fourth(job):
@@ -126,20 +137,20 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
         return {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0, "number": len(done)}
 
     with pytest.raises(UserError, match=r"disk is full\. 3 of 8 "):
-        run_study(jobs, given, stop_at_the_fourth)
-    table = run_study(jobs, given, lambda job: {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0})
+        run_jobs(jobs, given, stop_at_the_fourth)
+    table = run_jobs(jobs, given, lambda job: {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0})
 
     assert list(table["recipe"]) == ["base", "hot"] * 4
     assert table["number"].notna().sum() == 3
 
 
 def test_a_recipe_that_was_renamed_keeps_its_result(parameters, make_jobs):
-    given = Parameters.model_validate(parameters)
+    given = Parameters.model_validate(parameters).engine
     (job,) = make_jobs(changed(parameters, ONE))
     job.records.save(job.key, {**job.task.label, "untouched_auc": 0.5, "seconds": 1.0})
     renamed = {"study": {**ONE["study"], "recipes": [{"name": "new name", "changes": {}}]}}
 
-    table = run_study(make_jobs(changed(parameters, renamed)), given, lambda _: pytest.fail("it was done again"))
+    table = run_jobs(make_jobs(changed(parameters, renamed)), given, lambda _: pytest.fail("it was done again"))
 
     assert list(table["recipe"]) == ["new name"]
 
@@ -148,6 +159,20 @@ def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    given = Parameters.model_validate(parameters)
+    given = Parameters.model_validate(parameters).engine
     with pytest.raises(UserError, match="Interrupted: 0 of 8 .* resumes"):
-        run_study(make_jobs(parameters), given, interrupt)
+        run_jobs(make_jobs(parameters), given, interrupt)
+
+
+def test_a_study_gives_a_row_for_each_training_of_its_plan(parameters, image_folder, tiny_manifest, tmp_path):
+    given = Parameters.model_validate(changed(parameters, {**ONE, "engine": {"workers": 1, "pool": "threads"}}))
+    places = {
+        "chest_xrays": ImageSource(str(image_folder)),
+        "pixel_store": PixelStores(tmp_path / "pixels"),
+        "study_records": StudyRecords(tmp_path / "records"),
+    }
+    plan = plan_of(changed(parameters, ONE))
+
+    table = run_study(plan, tiny_manifest, NO_IMAGES, given.ingest, given.engine, **places)
+
+    assert table[["recipe", "seed", "fold", "epochs", "val_images"]].to_numpy().tolist() == [["base", 0, 1, 2, 8]]

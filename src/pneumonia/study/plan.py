@@ -1,33 +1,51 @@
 """Which trainings a study consists of."""
 
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import Parameters
-from pneumonia.base.study_parameters import RecipeChanges
+from pneumonia.base.parameters import (
+    EvaluationParameters,
+    ImbalanceParameters,
+    InputsParameters,
+    ModelParameters,
+    TrainingParameters,
+)
+from pneumonia.base.study_parameters import RecipeChanges, StudyParameters
 
-CHANGEABLE = ("imbalance", "inputs", "model", "training")
+
+class Changeable(Group):
+    """The groups of parameters that a recipe of a study may change."""
+
+    imbalance: ImbalanceParameters
+    inputs: InputsParameters
+    model: ModelParameters
+    training: TrainingParameters
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training of a study.
+class Task(Group):
+    """One training of a study: a record that JSON can hold.
 
     Attributes:
         recipe: Its name.
         seed: Of the training.
         fold: Which part of train and val is val, from 1; 1 where the split is that of the manifest.
+        folds: How many there are.
+        external: Where images of another place are, on which the network is judged as well; or none.
         parameters: With what the recipe changes, and the seed.
+        evaluation: How the network is judged.
     """
 
     recipe: str
     seed: int
     fold: int
-    parameters: Parameters
+    folds: int
+    external: str
+    parameters: Changeable
+    evaluation: EvaluationParameters
 
     @property
     def label(self) -> dict[str, str | int]:
@@ -36,29 +54,77 @@ class Task:
 
     def __str__(self) -> str:
         """Name it for messages."""
-        fold = f", fold {self.fold} of {self.parameters.study.folds}" if self.parameters.study.folds > 1 else ""
+        fold = f", fold {self.fold} of {self.folds}" if self.folds > 1 else ""
         return f"{self.recipe}, seed {self.seed}{fold}"
 
 
-def plan_tasks(parameters: dict[str, Any]) -> list[Task]:
+class PlanContract:
+    """Gives a plan that was saved its types again.
+
+    Example:
+    ```yaml
+    study_plan:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/06_models/study_plan.json
+      validator: pneumonia.study.plan.PlanContract
+    ```
+    """
+
+    def validate(self, data: Any) -> list[Task]:
+        """Return the trainings.
+
+        Raises:
+            UserError: If they are none of this release.
+        """
+        try:
+            return TypeAdapter(list[Task]).validate_python(data)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+            raise UserError(
+                f"The study_plan is damaged or of another release ({places}). Make it again: kedro run "
+                "--pipelines=study."
+            ) from error
+
+
+def plan_study(
+    study: StudyParameters,
+    imbalance: ImbalanceParameters,
+    inputs: InputsParameters,
+    model: ModelParameters,
+    training: TrainingParameters,
+    evaluation: EvaluationParameters,
+) -> list[Task]:
     """List every recipe with every seed on every fold; all recipes of a seed and fold come one after the other.
 
     Args:
-        parameters: All of them, unchanged.
+        study: Recipes, seeds and folds.
+        imbalance: What recipes change, as are the next three.
+        inputs: The same.
+        model: The same.
+        training: The same.
+        evaluation: How each network is judged.
 
     Raises:
         UserError: If a recipe changes what is no parameter, gives one an impossible value, or is the same as another.
     """
-    study = Parameters.model_validate(parameters).study
-    changed = {recipe.name: change_parameters(parameters, recipe) for recipe in study.recipes}
+    given = Changeable(imbalance=imbalance, inputs=inputs, model=model, training=training)
+    changed = {recipe.name: change_parameters(given, recipe) for recipe in study.recipes}
     _refuse_twins(changed)
     return [
-        Task(name, seed, fold, _with_seed(changed[name], seed))
+        Task(
+            recipe=name,
+            seed=seed,
+            fold=fold,
+            folds=study.folds,
+            external=study.external,
+            parameters=_with_seed(changed[name], seed),
+            evaluation=evaluation,
+        )
         for seed, fold, name in product(study.seeds, range(1, study.folds + 1), changed)
     ]
 
 
-def _refuse_twins(changed: dict[str, Parameters]) -> None:
+def _refuse_twins(changed: dict[str, Changeable]) -> None:
     names = list(changed)
     for number, name in enumerate(names):
         twin = next((other for other in names[:number] if changed[other] == changed[name]), None)
@@ -66,23 +132,23 @@ def _refuse_twins(changed: dict[str, Parameters]) -> None:
             raise UserError(f"The recipes {twin!r} and {name!r} are the same: change one of them, or leave it out.")
 
 
-def _with_seed(parameters: Parameters, seed: int) -> Parameters:
+def _with_seed(parameters: Changeable, seed: int) -> Changeable:
     return parameters.model_copy(update={"training": parameters.training.model_copy(update={"seed": seed})})
 
 
-def change_parameters(parameters: dict[str, Any], recipe: RecipeChanges) -> Parameters:
-    """Return all parameters as a recipe changes them.
+def change_parameters(given: Changeable, recipe: RecipeChanges) -> Changeable:
+    """Return the parameters as a recipe changes them.
 
     Raises:
         UserError: Naming the recipe and the parameter.
     """
-    changed: dict[str, Any] = dict(parameters)
+    changed = given.model_dump()
     for name, value in recipe.changes.items():
         *groups, last = name.split(".")
-        if not groups or groups[0] not in CHANGEABLE or name == "training.seed":
+        if not groups or groups[0] not in changed or name == "training.seed":
             raise UserError(
                 f"The recipe {recipe.name!r} changes {name}, but a recipe can only change parameters of "
-                f"{', '.join(CHANGEABLE)}, by names such as training.epochs; seeds are named by study.seeds."
+                f"{', '.join(changed)}, by names such as training.epochs; seeds are named by study.seeds."
             )
         group = changed
         for part in groups:
@@ -90,7 +156,7 @@ def change_parameters(parameters: dict[str, Any], recipe: RecipeChanges) -> Para
             group = group[part]
         group[last] = value
     try:
-        return Parameters.model_validate(changed)
+        return Changeable.model_validate(changed)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (given: {problem['input']!r})"

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pandas as pd
 
@@ -11,14 +11,14 @@ from pneumonia.audits.external import index_external
 from pneumonia.base.engine import run_all
 from pneumonia.base.environment import describe_environment
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import Parameters
-from pneumonia.base.study_parameters import NONE
+from pneumonia.base.parameters import ExternalParameters, IngestParameters, LabelsParameters
+from pneumonia.base.study_parameters import NONE, EngineParameters, StudyParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import OK
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest
-from pneumonia.study.plan import plan_tasks
+from pneumonia.study.plan import Task
 from pneumonia.study.records import StudyRecords
 from pneumonia.study.task import Images, Job, run_task
 
@@ -27,36 +27,91 @@ logger = logging.getLogger(__name__)
 Run = Callable[[Job], dict[str, Any]]
 
 
-def plan_jobs(
+class Places(TypedDict):
+    """Where a study reads images and keeps pixels and results, as the catalog names them."""
+
+    chest_xrays: ImageSource
+    pixel_store: PixelStores
+    study_records: StudyRecords
+
+
+def find_external(
     split_manifest: pd.DataFrame,
-    source: ImageSource,
-    external: Images | None,
-    stores: PixelStores,
-    records: StudyRecords,
-    parameters: dict[str, Any],
-) -> list[Job]:
-    """Put together what each training of a study needs, and refuse a study of which one cannot work.
+    index_cache: IndexCache,
+    study: StudyParameters,
+    ingest: IngestParameters,
+    labels: LabelsParameters,
+    external: ExternalParameters,
+) -> pd.DataFrame:
+    """List the usable labelled images of another place, on which the models are judged as well.
+
+    Returns:
+        path, sha256 and target; no rows where `study.external` names no place.
+
+    Raises:
+        UserError: If there are none, or one of them is an image of the manifest.
+    """
+    if study.external == NONE:
+        return pd.DataFrame(columns=["path", "sha256", "target"])
+    index = index_external(ImageSource(study.external), index_cache, ingest, labels, external)
+    rows = index[index["status"] == OK]
+    shared = rows[rows["sha256"].isin(split_manifest["sha256"])]
+    if len(shared):
+        raise UserError(
+            f"{len(shared):,} images of study.external are images of the manifest, the first {shared['path'].iloc[0]}. "
+            "They are not another place's: name other images."
+        )
+    target = (rows["label"] == ingest.positive_class).astype(int)
+    return rows[["path", "sha256"]].assign(target=target).reset_index(drop=True)
+
+
+def run_study(
+    study_plan: list[Task],
+    split_manifest: pd.DataFrame,
+    study_external: pd.DataFrame,
+    ingest: IngestParameters,
+    engine: EngineParameters,
+    **places: Unpack[Places],
+) -> pd.DataFrame:
+    """Train every recipe with every seed on every fold, and evaluate each network; earlier results are kept.
 
     Args:
+        study_plan: The trainings.
         split_manifest: One row per image.
-        source: Where its images are.
-        external: Images of another place, to judge on.
-        stores: Where pixels are kept.
-        records: Where results are kept.
-        parameters: All of them.
+        study_external: Images of another place.
+        ingest: The seed of the folds.
+        engine: Where the trainings are done.
+        places: Where images, pixels and results are.
+
+    Returns:
+        One row per training: recipe, seed, fold, and the judges' results.
+
+    Raises:
+        UserError: As a training does, or if interrupted. What was finished is kept.
+    """
+    return run_jobs(plan_jobs(study_plan, split_manifest, study_external, ingest, **places), engine)
+
+
+def plan_jobs(
+    study_plan: list[Task],
+    split_manifest: pd.DataFrame,
+    study_external: pd.DataFrame,
+    ingest: IngestParameters,
+    **places: Unpack[Places],
+) -> list[Job]:
+    """Put together what each training of a study needs, and refuse a study of which one cannot work.
 
     Raises:
         UserError: Naming the recipe, or the parameter.
     """
-    given = Parameters.model_validate(parameters)
 
     @cache
-    def fold(number: int) -> pd.DataFrame:
-        return fold_of_manifest(split_manifest, given.study.folds, number, given.ingest.seed)
+    def fold(number: int, folds: int) -> pd.DataFrame:
+        return fold_of_manifest(split_manifest, folds, number, ingest.seed)
 
-    environment = describe_environment()
-    tasks = plan_tasks(parameters)
-    jobs = [Job(task, fold(task.fold), source, external, stores, records, environment) for task in tasks]
+    external = Images(ImageSource(study_plan[0].external), study_external) if len(study_external) else None
+    rest = places["chest_xrays"], external, places["pixel_store"], places["study_records"], describe_environment()
+    jobs = [Job(task, fold(task.fold, task.folds), *rest) for task in study_plan]
     for job in jobs:
         try:
             job.recipe  # noqa: B018 - a recipe that cannot work raises here
@@ -65,35 +120,12 @@ def plan_jobs(
     return jobs
 
 
-def find_external(
-    address: str, split_manifest: pd.DataFrame, cache: IndexCache, parameters: Parameters
-) -> Images | None:
-    """List the usable labelled images of another place; None where none is named.
-
-    Raises:
-        UserError: If there are none, or one of them is an image of the manifest.
-    """
-    if address == NONE:
-        return None
-    source = ImageSource(address)
-    index = index_external(source, cache, parameters.ingest, parameters.labels, parameters.external)
-    rows = index[index["status"] == OK]
-    shared = rows[rows["sha256"].isin(split_manifest["sha256"])]
-    if len(shared):
-        raise UserError(
-            f"{len(shared):,} images of study.external are images of the manifest, the first {shared['path'].iloc[0]}. "
-            "They are not another place's: name other images."
-        )
-    target = (rows["label"] == parameters.ingest.positive_class).astype(int)
-    return Images(source, rows[["path", "sha256"]].assign(target=target).reset_index(drop=True))
-
-
-def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> pd.DataFrame:
+def run_jobs(jobs: list[Job], engine: EngineParameters, run: Run = run_task) -> pd.DataFrame:
     """Do the trainings that are not done yet.
 
     Args:
         jobs: As `plan_jobs` gives them.
-        parameters: `engine`: where.
+        engine: Where.
         run: Does one job.
 
     Returns:
@@ -107,7 +139,7 @@ def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> p
     logger.info("Study: %d trainings, %d of them done before.", len(jobs), len(kept))
     rows = {number: row | jobs[number].task.label for number, row in kept.items()}  # a recipe may have another name now
     try:
-        for number, row in run_all(run, [jobs[number] for number in left], parameters.engine):
+        for number, row in run_all(run, [jobs[number] for number in left], engine):
             job = jobs[left[number]]
             job.records.save(job.key, row)  # a worker may have kept it on a disk of its own
             rows[left[number]] = row

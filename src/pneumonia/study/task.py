@@ -87,7 +87,7 @@ class Job:
         trained = describe_training(
             self.recipe, manifest_digest(self.split_manifest), pixels, parameters.training.precision
         )
-        evaluation = parameters.evaluation
+        evaluation = self.task.evaluation
         judged = {
             **{name: getattr(evaluation, name) for name in JUDGED_BY},
             "external": [] if self.external is None else self.external.rows[["sha256", "target"]].to_numpy().tolist(),
@@ -122,12 +122,12 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
 
     logger.info("Training %s.", job.task)
     start, cpu_start = time.perf_counter(), time.process_time()
-    parameters, states = job.task.parameters, job.records.states
+    states = job.records.states
     store = _stored(job, job.source, job.split_manifest)
     trained = train(job.split_manifest, store, job.recipe, states)
     val = job.split_manifest[job.split_manifest["split"] == "val"]
-    ask = partial(predict, trained.model, batch_size=parameters.evaluation.batch_size)
-    judged = judge(ask, _read(store, val), _read_external(job), parameters.evaluation)
+    ask = partial(predict, trained.model, batch_size=job.task.evaluation.batch_size)
+    judged = judge(ask, _read(store, val), _read_external(job), job.task.evaluation)
     row = {
         **job.task.label,
         **worst_of_each(judged),

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
@@ -68,13 +68,15 @@ def write_folder(tmp_path):
 
 
 @pytest.fixture
-def index(tmp_path, delivered):
+def index(tmp_path, delivered, default_parameters):
     """Index the images at an address."""
+    labels = LabelsParameters(**default_parameters["labels"])
 
     def run(address, **changes):
-        return nodes.index_labelled(
-            ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite"), delivered(**changes)
-        )
+        source, cache = ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite")
+        image_index, problems = nodes.index_images(source, cache, delivered(**changes), labels)
+        assert problems.empty  # without a table of labels
+        return image_index
 
     return run
 

@@ -1,11 +1,14 @@
-"""The study pipeline: train and evaluate, summarise, draw, report."""
+"""The study pipeline: plan, train and evaluate, summarise, draw, report."""
 
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.study.figures import draw_study
-from pneumonia.pipelines.study.nodes import run_study, summarise_study, write_study_report
+from pneumonia.report.study import write_study_report
+from pneumonia.study.plan import plan_study
+from pneumonia.study.run import Places, find_external, run_study
+from pneumonia.study.summary import summarise_study
 
-REPORTED = ("study_results", "study_summary", "study_figure", "run_context")
+PLANNED_BY = ("study", "imbalance", "inputs", "model", "training", "evaluation")
 
 
 def create_pipeline() -> Pipeline:
@@ -13,8 +16,31 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=plan_study,
+                inputs=[f"params:{name}" for name in PLANNED_BY],
+                outputs="study_plan",
+                name="plan_study",
+            ),
+            Node(
+                func=find_external,
+                inputs=[
+                    "split_manifest",
+                    "index_cache",
+                    "params:study",
+                    "params:ingest",
+                    "params:labels",
+                    "params:external",
+                ],
+                outputs="study_external",
+                name="find_external",
+            ),
+            Node(
                 func=run_study,
-                inputs=["split_manifest", "chest_xrays", "index_cache", "pixel_store", "study_records", "parameters"],
+                inputs={
+                    **{name: name for name in ("study_plan", "split_manifest", "study_external")},
+                    **{name: f"params:{name}" for name in ("ingest", "engine")},
+                    **{name: name for name in Places.__annotations__},
+                },
                 outputs="study_results",
                 name="run_study",
             ),
@@ -22,7 +48,7 @@ def create_pipeline() -> Pipeline:
             Node(func=draw_study, inputs="study_results", outputs="study_figure", name="draw_study"),
             Node(
                 func=write_study_report,
-                inputs={"parameters": "params:study", **{name: name for name in REPORTED}},
+                inputs=["study_results", "study_summary", "study_figure", "run_context", "params:study"],
                 outputs="study_report",
                 name="write_study_report",
             ),
