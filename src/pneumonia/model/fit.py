@@ -147,6 +147,7 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
     progress = Progress(training, member.label)
     saved = progress.take_up(member.state)
     strategy = make_strategy(hardware)
+    change = partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size)
     # The copy with averaged weights, which is validated after each epoch and becomes the model.
     copy = AveragedCopy(*_copied(member, store))
     if not progress.finished:
@@ -157,9 +158,7 @@ def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[k
             # With several devices, from a smaller batch one could get no image, which is an error.
             Batching(training.batch_size, training.seed, progress.next_epoch, strategy.num_replicas_in_sync > 1),
             memory_limit_mb=recipe.inputs.memory_limit_mb,
-            augmentation=Augmentation(
-                partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size), N_DRAWS
-            ),
+            augmentation=Augmentation(change, N_DRAWS),
             labelling=Labelling(recipe.class_weights, recipe.etiologies),
         )
         with building_on(hardware, strategy):

@@ -151,6 +151,7 @@ def make_train_input(
             return images, chosen, weight
         return images, (chosen, tf.gather(kinds, rows)), weight
 
+    # Each epoch is shuffled and cut into batches, then these are read, augmented and weighted; some wait, prefetched.
     epochs = tf.data.Dataset.range(batching.first_epoch, tf.int64.max)
     batches = epochs.flat_map(plan).map(load, num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
