@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from pneumonia.pipelines.study.figures import draw_study
 
@@ -14,6 +15,6 @@ def test_every_training_is_a_dot_and_each_recipe_has_a_line_at_its_mean():
 
     dots, mean, others, _ = left.get_lines()
     assert (list(dots.get_xdata()), list(others.get_xdata())) == ([0.9, 0.94], [0.95, 0.97])
-    assert list(mean.get_xdata()) == [0.92, 0.92]
+    assert list(mean.get_xdata()) == pytest.approx([0.92, 0.92])
     assert [label.get_text() for label in left.get_yticklabels()] == ["base", "other"]
     assert [label.get_text() for label in right.get_yticklabels()] == ["", ""]
