@@ -122,6 +122,10 @@ class IngestParameters(Group):
         return next(name for name in self.class_names if name != self.positive_class)
 
 
+# What may differ between sources: the rest of `ingest` is about all images together.
+OF_A_SOURCE = ("class_names", "positive_class", "group_patterns")
+
+
 Policy = Literal["refuse", "positive", "negative", "leave_out"]
 
 
@@ -147,6 +151,8 @@ class LabelColumns(Group):
     """The sex of the patient. [name of a column]"""
     view: str
     """View position, such as PA. [name of a column]"""
+    site: str
+    """Where the image comes from, if there are several places. [name of a column]"""
 
 
 class LabelWords(Group):
@@ -167,7 +173,8 @@ class LabelsParameters(Group):
     class folders, whatever is beside them. Otherwise the name of a table among the images, or a path. [auto, none, name
     or path]"""
     preset: Literal["plain", "nih", "chexpert", "rsna"]
-    """Format of the table. plain: columns path, label and optionally group, patient, split, age, sex, view."""
+    """Format of the table. plain: columns path, label and optionally group, patient, split, age, sex, view,
+    site."""
     key: Literal["auto", "path", "name", "accession", "sop_uid", "study_uid", "series_uid", "patient"]
     """What names an image in the table. path: its path, or the end of it. name: the file name alone. The others are
     read from DICOM headers; all images with an accession number or patient's ID get its label. auto: as the columns
@@ -183,3 +190,27 @@ class LabelsParameters(Group):
     """For chexpert: how -1 (uncertain) is counted. refuse: the run stops and asks."""
     blank: Policy
     """For chexpert: how a finding that is not mentioned is counted. refuse: the run stops and asks."""
+
+
+class SourceParameters(Group):
+    """How the images of one of several sources are read, where this differs from `ingest` and `labels`."""
+
+    ingest: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+
+    @field_validator("ingest")
+    @classmethod
+    def _is_of_a_source(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for name in given:
+            if name not in OF_A_SOURCE:
+                raise ValueError(f"{name} is not among what may differ between sources: {', '.join(OF_A_SOURCE)}")
+        return given
+
+    def over(self, ingest: IngestParameters, labels: LabelsParameters) -> tuple[IngestParameters, LabelsParameters]:
+        """Return both groups with what this source says otherwise.
+
+        Raises:
+            ValidationError: If a key or value is none that the group may have.
+        """
+        changed = {**ingest.model_dump(), **self.ingest}, {**labels.model_dump(), **self.labels}
+        return IngestParameters.model_validate(changed[0]), LabelsParameters.model_validate(changed[1])

@@ -9,7 +9,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pneumonia.base.data_parameters import Group, IngestParameters, LabelsParameters, Patterns, Share
+from pneumonia.base.data_parameters import (
+    Group,
+    IngestParameters,
+    LabelsParameters,
+    Patterns,
+    Share,
+    SourceParameters,
+)
 from pneumonia.base.study_parameters import EngineParameters, StudyParameters
 
 
@@ -18,6 +25,9 @@ class ImbalanceParameters(Group):
 
     treatment: Literal["class_weights", "none"]
     """class_weights: an image of class c counts n / (2 n_c) times in the loss. none: every image counts once."""
+    sites: Literal["equal", "by_size"]
+    """What the sites weigh where images come from several; the classes of each are balanced within it, so that the site
+    tells nothing about the class. equal: every site the same. by_size: as its number of training images."""
 
 
 class AugmentationParameters(Group):
@@ -233,11 +243,15 @@ class ExternalParameters(Group):
 class Parameters(Group):
     """All groups, with the top-level keys."""
 
-    images: str
-    """The raw images. Set by `--params=images=PATH`, or as `images` in `conf/local/globals.yml`, not in a parameters
-    file. [folder, zip or address]"""
+    images: str | dict[str, str]
+    """The raw images, of one source or of several by name. Set by `--params=images=PATH`, or
+    `--params=images.NAME=PATH,images.OTHER=PATH`, or as `images` in `conf/local/globals.yml`, not in a parameters file.
+    [folder, zip or address; or a name and one of these for each source]"""
     ingest: IngestParameters
     labels: LabelsParameters
+    sources: dict[str, SourceParameters]
+    """For several sources, by their names: what of `ingest` (class_names, positive_class, group_patterns) and of
+    `labels` differs there. [sources.NAME.ingest.KEY, sources.NAME.labels.KEY]"""
     imbalance: ImbalanceParameters
     inputs: InputsParameters
     model: ModelParameters
@@ -248,3 +262,17 @@ class Parameters(Group):
     external: ExternalParameters
     study: StudyParameters
     engine: EngineParameters
+
+    @model_validator(mode="after")
+    def _sources_are_named(self) -> Self:
+        names = set(self.images) if isinstance(self.images, dict) else set()
+        for name in names:
+            if not name or "/" in name or name.startswith("."):
+                raise ValueError(f"{name!r} is no name of a source: it may have no / and not begin with a dot")
+        for name, source in self.sources.items():
+            if name not in names:
+                raise ValueError(
+                    f"sources.{name} belongs to no source: images has {', '.join(sorted(names)) or 'none'}"
+                )
+            source.over(self.ingest, self.labels)
+        return self

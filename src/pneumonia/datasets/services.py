@@ -7,20 +7,21 @@ from pneumonia.base.errors import UserError
 from pneumonia.datasets.record_dataset import RecordDataset
 from pneumonia.demo.images import write_demo_images
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.sites import Sites
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
 from pneumonia.study.records import StudyRecords
 
 
-def open_images(path: str | None, address: str | None = None) -> ImageSource:
+def open_images(path: str | dict[str, str] | None, address: str | dict[str, str] | None = None) -> ImageSource:
     """Return a handle on a folder, zip, MedMNIST file or fsspec address of images, or on Kaggle's archive.
 
     It never writes. Nothing is opened yet: the node that first reads the images finds out whether they exist, and says
     so in one sentence.
 
     Args:
-        path: Folder, zip, file of MedMNIST or fsspec address. Kedro makes relative ones absolute. None if only
-            `--params=images=PATH` can set it.
+        path: Folder, zip, file of MedMNIST or fsspec address, or one for each of several sources by name. Kedro makes
+            a relative one absolute. None if only `--params=images=PATH` can set it.
         address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
 
     Raises:
@@ -28,6 +29,8 @@ def open_images(path: str | None, address: str | None = None) -> ImageSource:
     """
     if path is None:
         raise UserError("Name the images to score: --params=images=PATH (image, folder, zip or address).")
+    if isinstance(path, dict):
+        return Sites({name: ImageSource(str(one)) for name, one in path.items()})
     as_given = address and (address == KAGGLE or address.startswith("~"))
     return ImageSource(address if as_given else path)  # type: ignore[arg-type]
 

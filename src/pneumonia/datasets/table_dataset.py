@@ -16,6 +16,7 @@ TEXT_COLUMNS = (
     "path", "path_a", "path_b", "group", "group_a", "group_b", "label", "label_a", "label_b", "etiology", "split",
     "source_split", "split_by", "sides", "sha256", "perceptual_hash", "mode", "status", "kind", "reason", "note",
     "part", "rule", "step", "treatment", "unit", "age", "sex", "view", "device", "in_range", "model_version", "recipe",
+    "site",
 )  # fmt: skip
 
 

@@ -53,11 +53,14 @@ _KNOWN = {
     "view": """view viewposition viewpos projection position appa paap frontallateral orientation projektion
         projektionsrichtung strahlengang aufnahmerichtung ansicht incidence proyección proyeccion proiezione
         projeção projectie проекция укладка 体位 投照体位 撮影方向""",
+    "site": """site hospital institution centre center clinic standort krankenhaus klinik einrichtung hôpital hopital
+        établissement etablissement hospitalname sitename siteid centro ospedale ziekenhuis больница 医院 機関 병원
+        hastane""",
 }  # fmt: skip
 _RANKS = {field: {spelling(name): rank for rank, name in enumerate(names.split())} for field, names in _KNOWN.items()}
 _MONTHS = re.compile(r"months?$|monaten?$|mois$|mes(es)?$|mesi$|maanden$|мес|月龄|か月|개월")
 _DAYS = re.compile(r"days$|tagen?$|jours$|d[ií]as$|giorni$|dagen$")
-_OTHER_FIELDS = ("group", "patient", "split", "age", "sex", "view")
+_OTHER_FIELDS = ("group", "patient", "split", "age", "sex", "view", "site")
 
 
 def find_columns(columns: Sequence[str], labels: LabelsParameters) -> dict[str, str]:

@@ -84,7 +84,7 @@ def group_of(path: str, patterns: Sequence[str], listed: Mapping[str, str] | Non
     return path if name is None else name.group
 
 
-def split_key(path: str, group: str, group_by: str, patterns: Sequence[str]) -> str:
+def split_key(path: str, group: str, group_by: str, patterns: Sequence[str], site: str = "") -> str:
     """Return what must stay in one split under `group_by`.
 
     Args:
@@ -92,11 +92,13 @@ def split_key(path: str, group: str, group_by: str, patterns: Sequence[str]) -> 
         group: Its group.
         group_by: "etiology_number", "number" or "image".
         patterns: The patterns of file names. A group from a `groups.csv` is kept unchanged.
+        site: Where the image comes from, if there are several; the name of a source is before its groups.
     """
     if group_by == "image":
         return path
     name = parse_name(path, patterns) if group_by == "number" else None
-    return name.conservative_group if name is not None and name.group == group else group
+    before = f"{site}/" if site and group.startswith(f"{site}/") else ""
+    return before + name.conservative_group if name is not None and before + name.group == group else group
 
 
 def read_groups(content: bytes) -> dict[str, str]:

@@ -21,6 +21,7 @@ from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.matching import Fit, match_paths
 from pneumonia.images.patient_key import PatientKey
+from pneumonia.images.sites import COPY_OF
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ LEFT_OUT = "left out"
 COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
     "reason", "perceptual_hash", "age", "sex", "view", "device",
+    "site",
 )  # fmt: skip
 
 # Files that a thread examines in one go, and that are sent to a cluster in one go.
@@ -164,7 +166,7 @@ def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     surplus = kept[kept != ordered["path"]]
     marked = index.copy()
     marked.loc[surplus.index, "status"] = DUPLICATE
-    marked.loc[surplus.index, "reason"] = "copy of " + surplus
+    marked.loc[surplus.index, "reason"] = COPY_OF + surplus
     return marked
 
 
@@ -272,6 +274,7 @@ def _row(
         facts.sex or (told.sex if told else ""),
         facts.view or (told.view if told else ""),
         facts.device,
+        told.site if told else "",
     )
 
 

@@ -35,6 +35,7 @@ class LabelRow:
         age: Age in years.
         sex: F, M or O.
         view: View position, such as PA.
+        site: Where the image comes from, if the table names several places.
         may_repeat: Whether several rows for one image are normal, as in RSNA's table of boxes.
         patient: The patient's ID, which must not be written.
         unread: What the row has that could not be read: kind and value.
@@ -49,6 +50,7 @@ class LabelRow:
     age: str = ""
     sex: str = ""
     view: str = ""
+    site: str = ""
     may_repeat: bool = False
     patient: str = ""
     unread: tuple[tuple[str, str], ...] = ()
@@ -78,7 +80,7 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
             meant, reason = "", LATERAL
         yield LabelRow(
             row[path], meant, reason, facts.get("group", ""), split, age, sex, view,
-            patient=facts.get("patient", ""), unread=unread, line=line,
+            site=facts.get("site", "").strip(), patient=facts.get("patient", ""), unread=unread, line=line,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
+from pneumonia.images.sites import SITE
 from pneumonia.model.networks import LEAST_SIZE, NETWORKS, NO_WEIGHTS, check_name
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
@@ -103,7 +104,8 @@ def choose_etiologies(split_manifest: pd.DataFrame, target: str) -> tuple[str, .
 
     Args:
         split_manifest: One row per image.
-        target: `training.target`: etiology, class or auto.
+        target: `training.target`: etiology, class or auto. With several sites, etiologies need to be known at one; at
+            the others, a positive counts as any kind.
 
     Raises:
         UserError: If etiologies are requested but unknown.
@@ -111,7 +113,10 @@ def choose_etiologies(split_manifest: pd.DataFrame, target: str) -> tuple[str, .
     positives = split_manifest[(split_manifest["split"] == "train") & (split_manifest["target"] == 1)]
     counts = positives["etiology"].value_counts()
     kinds = tuple(sorted(str(kind) for kind in counts.index if kind != UNKNOWN_ETIOLOGY))
-    is_known = UNKNOWN_ETIOLOGY not in counts.index and len(kinds) >= LEAST_KINDS
+    known = positives[positives["etiology"] != UNKNOWN_ETIOLOGY]
+    # Of one place they are known, of another they need not be: what is unknown counts as any of the kinds.
+    unknown = positives[~positives[SITE].isin(known[SITE])] if SITE in positives else positives[:0]
+    is_known = len(known) + len(unknown) == len(positives) and len(kinds) >= LEAST_KINDS
     if target == "class" or (target == "auto" and not is_known):
         return ()
     if not is_known:

@@ -9,6 +9,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
+from pneumonia.images.sites import SITE
 from pneumonia.model.lineage import check_lineage, check_weights
 from pneumonia.model.predict import forward, open_pixels, stored_parts
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -57,8 +58,8 @@ def score_images(
         parameters: `batch_size`.
 
     Returns:
-        path, group, label, target, etiology, split, the network's `probability` of the positive class, and the
-        `likeliest_etiology` ("unknown" if the network distinguishes none).
+        path, group, label, target, etiology, split, site if there are several, the network's `probability` of the
+        positive class, and the `likeliest_etiology` ("unknown" if the network distinguishes none).
     """
     chosen = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
     store = open_pixels(pixel_store, model_lineage)
@@ -90,5 +91,6 @@ def _score(
     likeliest: object = UNKNOWN_ETIOLOGY
     if etiologies:
         likeliest = np.array(etiologies, dtype=object)[outputs[1][:, 1:].argmax(axis=1)]  # column 0 is the negative
-    scored = rows[SCORE_COLUMNS].assign(probability=outputs[0][:, 0].astype(np.float64), likeliest_etiology=likeliest)
+    columns = [*SCORE_COLUMNS, *([SITE] if SITE in rows else [])]
+    scored = rows[columns].assign(probability=outputs[0][:, 0].astype(np.float64), likeliest_etiology=likeliest)
     return scored.reset_index(drop=True)

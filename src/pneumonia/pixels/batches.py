@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
+from pneumonia.images.sites import cells_of
 from pneumonia.pixels.store import PixelStore
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Labelling:
     """What a training learns of an image, and how much it counts.
 
     Attributes:
-        class_weights: Weight of an image by label; 1 without.
+        class_weights: Weight of an image by label, or by site and label (`cells_of`); 1 without.
         etiologies: The kinds of positives that targets tell apart, as in the manifest's column `etiology`.
     """
 
@@ -132,8 +133,8 @@ def make_train_input(
     """
     read = _make_reader(store, manifest, memory_limit_mb)
     targets, kinds = _targets(manifest), _kinds(manifest, labelling.etiologies)
-    class_weights = labelling.class_weights or dict.fromkeys(manifest["label"], 1.0)
-    weights = _on_cpu(manifest["label"].map(class_weights), np.float32)
+    cells = cells_of(manifest)
+    weights = _on_cpu(cells.map(labelling.class_weights or dict.fromkeys(cells, 1.0)), np.float32)
 
     def plan(epoch: tf.Tensor) -> tf.data.Dataset:
         n_draws = augmentation.n_draws if augmentation else 0
@@ -261,9 +262,16 @@ def _targets(manifest: pd.DataFrame) -> tf.Tensor:
 
 
 def _kinds(manifest: pd.DataFrame, etiologies: Sequence[str]) -> tf.Tensor:
-    """Return 1 in the column of the negative class (the first) or of the etiology, float32 `[n, 1 + k]`."""
+    """Return 1 in the column of the negative class (the first) or of the etiology, float32 `[n, 1 + k]`.
+
+    Of a positive whose etiology is not known, the columns of all etiologies share the 1: any of them is right.
+    """
+    if not etiologies:
+        return None
     columns = [manifest["target"] == 0, *(manifest["etiology"] == etiology for etiology in etiologies)]
-    return _on_cpu(np.stack(columns, axis=1), np.float32) if etiologies else None
+    kinds = np.stack(columns, axis=1).astype(np.float32)
+    kinds[kinds.sum(axis=1) == 0, 1:] = 1 / len(etiologies)
+    return _on_cpu(kinds, np.float32)
 
 
 def _on_cpu(values: npt.ArrayLike, dtype: type[np.generic]) -> tf.Tensor:

@@ -11,6 +11,7 @@ from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.rim_network import LEAST_IMAGES
 from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
+from pneumonia.audits.sites import LEAST_SITES, SEEN_LABELS
 from pneumonia.images.layout import UNSPLIT
 from pneumonia.metrics.breakdowns import FAMILY_LABELS
 from pneumonia.report.findings import list_findings, write_verdict
@@ -118,6 +119,9 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "is_cross_validated": (shortcuts["images"] == Sample.CROSS_VALIDATED).any(),
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
         "framing_table": _labelled(material["framing_audit"], framing_labels),
+        "site_table": _labelled(material["site_audit"], {"predictor": {**PREDICTOR_LABELS, "site": "The site alone"}}),
+        "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}),
+        "LEAST_SITES": LEAST_SITES,
         "LEAST_IMAGES": LEAST_IMAGES,
         "FOLDS": FOLDS,
         "SPLIT_LABELS": SPLIT_LABELS,

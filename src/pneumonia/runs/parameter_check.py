@@ -44,12 +44,17 @@ def check_parameters(loader: Any) -> None:
         ) from error
     check_name(parameters.model.name)
     address = loader.runtime_params.get("images") or loader["globals"]["images"]
-    if parameters.images != str(address):
+    if _named(parameters.images) != _named(address):
         raise UserError(
-            f"The parameter images is {hide_credentials(parameters.images)!r}, but the images are read from "
+            f"The parameter images is {hide_credentials(str(parameters.images))!r}, but the images are read from "
             f"{hide_credentials(str(address))!r}. "
             "Set it by --params=images=PATH, or in conf/local/globals.yml, not in a parameters file."
         )
+
+
+def _named(images: Any) -> str | dict[str, str]:
+    """Return one address, or those of several sources by name."""
+    return {str(name): str(path) for name, path in images.items()} if hasattr(images, "items") else str(images)
 
 
 def _environments(conf: Path) -> list[str]:

@@ -7,6 +7,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.layout import SPLITS, UNSPLIT
+from pneumonia.images.sites import SITE
 from pneumonia.split.manifest import COLUMNS
 
 _NUMBERS = ("target", "bytes", "width", "height")
@@ -20,9 +21,9 @@ class ManifestError(UserError):
 class ManifestContract:
     """Refuses a manifest that breaks what a trustworthy split needs.
 
-    It has exactly the columns of `pneumonia.split.manifest`, text as text and whole numbers as such, without gaps. A
-    path and a hash occur once; no group is in two splits; every split has both classes; target, label and
-    etiology agree.
+    It has exactly the columns of `pneumonia.split.manifest`, and the site if there are several, text as text and whole
+    numbers as such, without gaps. A path and a hash occur once; no group is in two splits; every split has both
+    classes; target, label and etiology agree.
 
     Example:
     ```yaml
@@ -52,9 +53,10 @@ def _check_types(data: pd.DataFrame) -> Iterator[str]:
     """Columns, their types, gaps."""
     if not isinstance(data, pd.DataFrame):
         yield f"it is a {type(data).__name__}, not a table"
-    if list(data.columns) != list(COLUMNS):
-        yield f"its columns are {list(data.columns)}, not {list(COLUMNS)}"
-    for name in COLUMNS:
+    columns = [*COLUMNS, *([SITE] if SITE in data else [])]
+    if list(data.columns) != columns:
+        yield f"its columns are {list(data.columns)}, not {columns}"
+    for name in columns:
         column = data[name]
         if column.isna().any() or (column == "").any():
             yield f"{name} has gaps, first in row {int((column.isna() | (column == '')).argmax())}"

@@ -11,6 +11,7 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import link_groups, split_key
 from pneumonia.images.index import DUPLICATE, OK
 from pneumonia.images.near_duplicates import REPORTED
+from pneumonia.images.sites import SITE
 from pneumonia.split.choose import Groups, choose_groups
 
 COLUMNS = (
@@ -24,7 +25,8 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
 
     The published test stays as it is; images of other folders whose group is in it are left out, and so is every group
     that shares an image with one of test, byte for byte or nearly, along chains of such groups. Without a published
-    test, `test_fraction` of all images becomes one. `val_fraction` of the rest is val.
+    test, `test_fraction` of all images becomes one; so it does of each site without a published test, where images
+    come from several. `val_fraction` of the rest is val. All shares are those of every site, class and etiology.
 
     Args:
         index: The image index, in any order.
@@ -32,34 +34,35 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
         parameters: `group_by`, fractions, seed and classes.
 
     Returns:
-        The columns `COLUMNS`, by path. `group` is what was kept together.
+        The columns `COLUMNS`, by path, and the site if there are several. `group` is what was kept together.
 
     Raises:
         UserError: If a class is absent, or cannot be split as demanded.
     """
     rows = _with_split_keys(index, near_duplicates, parameters)
     _refuse_absent_class(rows, parameters)
-    has_test = bool((rows["source_split"] == "test").any())
-    rows["split"] = "train"
-    if has_test:
-        rows.loc[rows["source_split"] == "test", "split"] = "test"
-    else:
-        groups = _count_strata(rows)
+    in_test = rows["source_split"] == "test"
+    rows["split"] = in_test.map({True: "test", False: "train"})
+    untested = ~rows[SITE].isin(rows.loc[in_test, SITE])
+    if untested.any():
+        groups = _count_strata(rows[untested])
         chosen = choose_groups(groups, parameters.test_fraction, parameters.seed, keep=2, part="test")
         rows.loc[rows["group"].isin(chosen), "split"] = "test"
     pool = _count_strata(rows[rows["split"] == "train"])
     chosen = choose_groups(pool, parameters.val_fraction, parameters.seed, keep=1, part="val")
     rows.loc[(rows["split"] == "train") & rows["group"].isin(chosen), "split"] = "val"
     rows["target"] = (rows["label"] == parameters.positive_class).astype("int64")
-    return rows[list(COLUMNS)].reset_index(drop=True)
+    several = [SITE] if len(set(rows[SITE])) > 1 else []
+    return rows[[*COLUMNS, *several]].reset_index(drop=True)
 
 
 def _with_split_keys(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """Return the usable images by path, with what must stay together as their group, less those test excludes."""
     rows = index[index["status"].isin([OK, DUPLICATE])].sort_values("path", ignore_index=True)
+    rows[SITE] = rows.get(SITE, "")  # an index of an earlier release has none
     rows["group"] = [
-        split_key(path, group, parameters.group_by, parameters.group_patterns)
-        for path, group in zip(rows["path"], rows["group"], strict=True)
+        split_key(path, group, parameters.group_by, parameters.group_patterns, site)
+        for path, group, site in zip(rows["path"], rows["group"], rows[SITE], strict=True)
     ]
     if parameters.group_by != "image":
         rows = _link(rows, near_duplicates)
@@ -108,7 +111,8 @@ def _count_strata(rows: pd.DataFrame) -> Groups:
     """Count the images of each class and etiology, by group; groups with the same counts share them."""
     groups: dict[str, Counter[tuple[str, str]]] = {}
     known: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
-    ordered = rows[["group", "label", "etiology"]].sort_values("group")
+    kinds = rows["etiology"] if len(set(rows[SITE])) < 2 else rows[SITE] + ": " + rows["etiology"]
+    ordered = rows[["group", "label"]].assign(etiology=kinds).sort_values("group")
     for group, images in groupby(ordered.itertuples(index=False, name=None), key=itemgetter(0)):
         counts = Counter((label, etiology) for _, label, etiology in images)
         groups[group] = known.setdefault(frozenset(counts.items()), counts)

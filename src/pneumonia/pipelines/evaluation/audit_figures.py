@@ -9,6 +9,7 @@ from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Kind
 from pneumonia.audits.regions import VIEW_LABELS, View
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
+from pneumonia.audits.sites import NEW_SITE
 from pneumonia.base.annotations import Figure
 from pneumonia.metrics.metrics import Floats
 
@@ -45,6 +46,27 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     names += [f"{network}, {VIEW_LABELS[View(view)]}" for view in hidden["predictor"]]
     names += [f"{PREDICTOR_LABELS[Predictor(name)]}, middle third" for name in third["predictor"]]
     return pd.concat([on_test, hidden, third], ignore_index=True).assign(name=names)
+
+
+def draw_sites(site_audit: pd.DataFrame) -> Figure:
+    """Draw the network's AUC, sensitivity and specificity on the test images of each site: a forest plot."""
+    from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
+
+    network = site_audit[site_audit["predictor"] == Predictor.NETWORK].dropna(subset=["value"])
+    if network.empty:
+        return _not_measured("the images are of one site")
+    sites = list(dict.fromkeys(network["site"]))
+    figure, panels = new_figure(7.6, 1.2 + 0.4 * len(sites), columns=len(RATES), sharey=True)
+    for axes, measure in zip(panels, RATES, strict=True):
+        part = network[network["measure"] == measure]
+        for row in part.to_dict("records"):
+            colour = MUTED if row["site"] == NEW_SITE else SERIES[2]
+            low, high = (None if pd.isna(row[bound]) else row[bound] for bound in ("low", "high"))
+            draw_interval(axes, sites.index(row["site"]), row["value"], low, high, colour)
+        row_axes(axes, sites)
+        axes.set_title({"auc": "AUC"}.get(measure, measure))
+        axes.set_xlim(right=1.01)
+    return figure
 
 
 def draw_robustness(robustness: pd.DataFrame) -> Figure:

@@ -13,12 +13,13 @@ from pneumonia.audits.rim_network import score_rims
 from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
+from pneumonia.audits.sites import audit_sites, probe_sites
 from pneumonia.metrics.breakdowns import count_etiologies, measure_strata, measure_subgroups, measure_units
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.metrics.usefulness import tabulate_prevalences, tabulate_shifts, trace_decision_curve
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
-from pneumonia.pipelines.evaluation.audit_figures import draw_framings, draw_robustness, draw_shortcuts
+from pneumonia.pipelines.evaluation.audit_figures import draw_framings, draw_robustness, draw_shortcuts, draw_sites
 from pneumonia.pipelines.evaluation.figures import (
     draw_calibration,
     draw_confusion,
@@ -42,13 +43,14 @@ FIGURES = (
     *("class_balance_figure", "split_figure", "training_curves_figure", "metrics_figure", "roc_figure"),
     *("precision_recall_figure", "calibration_figure", "threshold_figure", "decision_curve_figure"),
     *("confusion_figure", "subgroup_figure", "score_figure", "shortcut_figure", "framing_figure"),
-    "robustness_figure",
+    *("robustness_figure", "site_figure"),
 )
 TABLES = (
     *("class_counts", "class_weights", "data_flow", "split_table", "leak_audit", "rejected_images"),
     *("duplicate_images", "training_history", "decision", "metrics", "subgroups", "etiology_confusion", "strata"),
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
     *("framing_audit", "robustness", "range_check", "gallery_maps", "pointing", "run_record"),
+    *("site_audit", "site_probe_audit"),
 )
 
 
@@ -129,6 +131,20 @@ def create_pipeline() -> Pipeline:
             Node(draw_shortcuts, ["shortcut_audit", "region_audit"], "shortcut_figure", name="draw_shortcuts"),
             Node(draw_framings, "framing_audit", "framing_figure", name="draw_framings"),
             Node(draw_robustness, "robustness", "robustness_figure", name="draw_robustness"),
+            # Where images come from several sites.
+            Node(
+                audit_sites,
+                ["predictions", "split_manifest", "shortcut_features", "rim_scores", SETTINGS],
+                "site_audit",
+                name="audit_sites",
+            ),
+            Node(
+                probe_sites,
+                ["pneumonia_model", *IMAGES, "shortcut_features", SETTINGS],
+                "site_probe_audit",
+                name="probe_sites",
+            ),
+            Node(draw_sites, "site_audit", "site_figure", name="draw_sites"),
             # Where the network looks.
             Node(choose_gallery, ["predictions", SETTINGS], "gallery", name="choose_gallery"),
             Node(draw_gallery_maps, ["pneumonia_model", *IMAGES, "gallery"], "gallery_maps", name="draw_gallery_maps"),

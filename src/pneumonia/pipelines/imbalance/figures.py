@@ -17,7 +17,8 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
 
     figure, axes = new_figure(7.2, 3.2)
     splits = [split for split in SPLITS if split in set(class_counts["split"])]
-    for target, rows in class_counts.groupby("target"):
+    counted = class_counts.groupby(["split", "label", "target"], as_index=False)[["images", "groups", "share"]].sum()
+    for target, rows in counted.groupby("target"):
         label = str(rows["label"].iloc[0])
         rows = rows.set_index("split").reindex(splits)
         positions = [index + (0.19 if target else -0.19) for index in range(len(splits))]
@@ -26,7 +27,7 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
             rows["images"].fillna(0),
             height=0.36,
             color=POSITIVE if target else NEGATIVE,
-            label=f"{label}, weight {class_weights[label]:.2f}",
+            label=f"{label}, weight {_say_weights(label, class_weights)}",
         )
         axes.bar_label(
             bars,
@@ -44,3 +45,9 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
     axes.legend(loc="lower right")
     axes.set_title("Images per split and class")
     return figure
+
+
+def _say_weights(label: str, class_weights: dict[str, float]) -> str:
+    """Return the weight of a class, or the lowest and highest of several sites."""
+    weights = [weight for cell, weight in class_weights.items() if cell == label or cell.endswith(f": {label}")]
+    return " to ".join(f"{weight:.2f}" for weight in dict.fromkeys((min(weights), max(weights))))

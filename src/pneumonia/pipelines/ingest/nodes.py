@@ -1,6 +1,7 @@
 """Nodes of the ingest pipeline that are more than one function of the domain."""
 
 import logging
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from pneumonia.images import near_duplicates as copies
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
 from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, describe_other_classes, with_labels
+from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
 from pneumonia.split.manifest import make_manifest
 
@@ -25,9 +27,13 @@ def index_images(
     index_cache: IndexCache,
     parameters: IngestParameters,
     labels: LabelsParameters,
+    sources: dict[str, Any],
     engine: EngineParameters = LOCAL,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read every image file completely and list its facts, with its label from its folder or from a table.
+
+    Where the images come from several sources, each is read by its own settings, and its name is before every path and
+    group. Copies are looked for among all of them.
 
     Returns:
         One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
@@ -38,12 +44,21 @@ def index_images(
         UserError: If there are no images, none is in a folder of either class, the same bytes occur under both labels,
             or the table of labels cannot be read.
     """
-    labelled = with_labels(chest_xrays, parameters, labels, index_cache.patient_key)
-    problems = labelled.listing.label_problems
-    for kind, count in count_problems(problems).items():
-        logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
-    index = index_labelled(labelled, index_cache, parameters, engine)
-    return index, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
+    indexes, problems = [], []
+    for site, source in sources_of(chest_xrays).items():
+        own, own_labels = settings_of(site, parameters, labels, sources)
+        labelled = with_labels(source, own, own_labels, index_cache.patient_key)
+        found = labelled.listing.label_problems
+        for kind, count in count_problems(found).items():
+            logger.warning("Table of labels%s: %s: %s (listed in label_problems).", _of(site), kind, f"{count:,}")
+        problems += [(kind, f"{site}/{path}" if site else path, note) for kind, path, note in found]
+        indexes.append(place(index_labelled(labelled, index_cache, own, engine), site, own, parameters))
+    index = indexes[0] if len(indexes) == 1 else mark_duplicates(pd.concat(indexes, ignore_index=True))
+    return index, pd.DataFrame(problems, columns=list(PROBLEM_COLUMNS), dtype=str)
+
+
+def _of(site: str) -> str:
+    return f" of {site}" if site else ""
 
 
 def index_labelled(

@@ -13,7 +13,10 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.index_images,
-                inputs=["chest_xrays", "index_cache", "params:ingest", "params:labels", "params:engine"],
+                inputs=[
+                    *("chest_xrays", "index_cache", "params:ingest", "params:labels", "params:sources"),
+                    "params:engine",
+                ],
                 outputs=["image_index", "label_problems"],
                 name="index_images",
             ),
