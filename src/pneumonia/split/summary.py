@@ -192,5 +192,7 @@ def _count_patients(usable: pd.DataFrame, listing: Listing, patterns: Sequence[s
     """Count the images whose group is neither that of their name nor their own path, nor from a file of groups."""
     if GROUPS_FILE in listing.side_files:
         return 0
-    pairs = zip(usable["path"], usable["group"], strict=True)
-    return sum(group not in (path, group_of(path, patterns, None)) for path, group in pairs)
+    named = [group_of(path, patterns, None) for path in usable["path"]]
+    of_site = [f"{path.partition('/')[0]}/{group}" for path, group in zip(usable["path"], named, strict=True)]
+    rows = zip(usable["path"], usable["group"], named, of_site, strict=True)
+    return sum(group not in (path, *known) for path, group, *known in rows)

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ImbalanceParameters
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
 from pneumonia.split.classes import count_classes, weigh_classes
@@ -35,19 +36,19 @@ def test_counting_does_not_depend_on_the_order_of_rows():
 
 
 def test_a_class_weighs_n_over_two_n_c_of_train_alone():
-    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights"))
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights", sites="equal"))
 
     assert weights == {"NORMAL": 16 / 8, "PNEUMONIA": 16 / 24}
 
 
 def test_both_classes_weigh_the_same_in_sum():
-    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights"))
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="class_weights", sites="equal"))
 
     assert weights["NORMAL"] * 4 == pytest.approx(weights["PNEUMONIA"] * 12)
 
 
 def test_without_treatment_every_image_weighs_one():
-    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="none"))
+    weights = weigh_classes(count_classes(MANIFEST), ImbalanceParameters(treatment="none", sites="equal"))
 
     assert weights == {"NORMAL": 1.0, "PNEUMONIA": 1.0}
 
@@ -61,3 +62,34 @@ def test_the_figure_names_every_split_and_the_weights():
         "NORMAL, weight 2.00",
         "PNEUMONIA, weight 0.67",
     ]
+
+
+def test_classes_are_balanced_within_each_site():
+    other = [("train", label, target, label) for label, target in (("NORMAL", 0), ("PNEUMONIA", 1)) for _ in range(8)]
+    both = pd.concat(
+        [MANIFEST.assign(site="a"), pd.DataFrame(other, columns=MANIFEST.columns).assign(site="b")], ignore_index=True
+    )
+
+    weights = weigh_classes(count_classes(both), ImbalanceParameters(treatment="class_weights", sites="equal"))
+    # 16 training images of each site, 4 and 12 of them of the classes at "a": n / (2 k n_sc).
+    assert weights == {"a: NORMAL": 2, "b: NORMAL": 1, "a: PNEUMONIA": pytest.approx(2 / 3), "b: PNEUMONIA": 1}
+
+
+def test_a_site_weighs_as_much_as_another_or_as_its_images():
+    twice = pd.concat([MANIFEST.assign(site="a"), *[MANIFEST.assign(site="b")] * 3], ignore_index=True)
+    train = twice[twice["split"] == "train"]
+
+    def weight_of(site, sites):
+        weights = weigh_classes(count_classes(twice), ImbalanceParameters(treatment="class_weights", sites=sites))
+        rows = train[train["site"] == site]
+        return (rows["site"] + ": " + rows["label"]).map(weights).sum()
+
+    assert weight_of("a", "equal") == weight_of("b", "equal") == pytest.approx(len(train) / 2)
+    assert weight_of("a", "by_size") == pytest.approx(weight_of("b", "by_size") / 3)
+
+
+def test_a_site_of_one_class_is_refused():
+    both = pd.concat([MANIFEST.assign(site="a"), MANIFEST[MANIFEST["target"] == 1].assign(site="b")])
+
+    with pytest.raises(UserError, match="Site b"):
+        weigh_classes(count_classes(both), ImbalanceParameters(treatment="class_weights", sites="equal"))
