@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.split.folds import fold_of_manifest
+from pneumonia.split.folds import HELD_OUT, fold_of_manifest, leave_out
 
 
 @pytest.fixture
@@ -36,3 +36,16 @@ def test_one_fold_is_the_split_of_the_manifest(manifest):
 def test_more_folds_than_groups_of_a_class_are_refused(manifest):
     with pytest.raises(UserError, match=r"study\.folds is 12, .* N .* 10 groups"):
         fold_of_manifest(manifest, 12, 1, seed=0)
+
+
+def test_a_site_that_is_left_out_is_neither_trained_on_nor_validated_on_nor_tested(manifest):
+    rows = leave_out(manifest.assign(site=["ab"[group % 4 // 2] for group in manifest["group"]]), "b")
+
+    # Of 12 groups of site b, 2 are test: the images of the other 10 are held out.
+    assert rows.loc[rows["site"] == "b", "split"].tolist() == [HELD_OUT] * 20
+    assert rows.loc[rows["site"] == "a", "split"].value_counts().to_dict() == {"train": 16, "val": 4, "test": 4}
+
+
+def test_the_last_site_cannot_be_left_out(manifest):
+    with pytest.raises(UserError, match="Without the site a, train"):
+        leave_out(manifest.assign(site="a"), "a")

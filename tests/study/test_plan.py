@@ -71,3 +71,15 @@ def test_a_study_that_names_something_twice_or_nothing_is_refused(parameters, st
 
     with pytest.raises(ValidationError):
         plan_of(changed(parameters, {"study": study}))
+
+
+def test_where_the_folds_are_sites_every_site_is_left_out_once(parameters):
+    tasks = plan_of(changed(parameters, {"study": {"folds": "site", "seeds": [0]}}))
+
+    left_out = [one for task in tasks for one in task.of_sites(["a", "b"])]
+    assert [(one.recipe, one.site, one.label["fold"]) for one in left_out] == [
+        ("base", "a", 1), ("base", "b", 2), ("hot", "a", 1), ("hot", "b", 2),
+    ]  # fmt: skip
+    assert str(left_out[1]) == "base, seed 0, without b"
+    with pytest.raises(UserError, match="one site"):
+        tasks[0].of_sites([])

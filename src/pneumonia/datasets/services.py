@@ -31,7 +31,7 @@ def open_images(path: str | dict[str, str] | None, address: str | dict[str, str]
         raise UserError("Name the images to score: --params=images=PATH (image, folder, zip or address).")
     if isinstance(path, dict):
         return Sites({name: ImageSource(str(one)) for name, one in path.items()})
-    as_given = address and (address == KAGGLE or address.startswith("~"))
+    as_given = isinstance(address, str) and (address == KAGGLE or address.startswith("~"))
     return ImageSource(address if as_given else path)  # type: ignore[arg-type]
 
 

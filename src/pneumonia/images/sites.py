@@ -34,7 +34,7 @@ class Sites(ImageSource):
         self.sources = dict(sources)
         self.address = ", ".join(f"{name}: {source.address}" for name, source in self.sources.items())
 
-    def __reduce__(self) -> tuple[Callable[[dict[str, ImageSource]], "Sites"], tuple[dict[str, ImageSource]]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as the sources do."""
         return Sites, (self.sources,)
 

@@ -48,7 +48,7 @@ class ImageSource:
         """Name the address."""
         return f"ImageSource({self.address!r})"
 
-    def __reduce__(self) -> tuple[Callable[[str, str], "ImageSource"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as the address, where files are read by path, and listed once for all jobs."""
         return _reopen, (self._given, self._mark)
 

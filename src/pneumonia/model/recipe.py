@@ -10,7 +10,7 @@ from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
-from pneumonia.images.sites import SITE
+from pneumonia.images.sites import SITE, cells_of
 from pneumonia.model.networks import LEAST_SIZE, NETWORKS, NO_WEIGHTS, check_name
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
@@ -89,8 +89,8 @@ def check_class_weights(class_weights: dict[str, float], split_manifest: pd.Data
     Raises:
         UserError: Naming the mean weight.
     """
-    labels = split_manifest.loc[split_manifest["split"] == "train", "label"]
-    mean = labels.map(class_weights).mean(skipna=False)
+    cells = cells_of(split_manifest[split_manifest["split"] == "train"])
+    mean = cells.map(class_weights).mean(skipna=False)
     if not math.isclose(mean, 1, rel_tol=1e-6):
         raise UserError(
             f"The class weights {class_weights} do not belong to this split: the mean weight of its training images "

@@ -32,6 +32,7 @@ def write_study_report(
         base=study_summary["recipe"].iloc[0],
         means=tabulate_means(study_summary),
         differences=tabulate_differences(compared),
+        sites=tabulate_sites(study_results),
         spread=_named(study_summary[["recipe", "measure", "n", "mean", "sd_seeds", "sd_folds"]]),
         findings=list_study_findings(compared),
         n_tested=n_tested,
@@ -63,6 +64,15 @@ def list_study_findings(compared: pd.DataFrame) -> list[Finding]:
 
 def _say_row(row: dict[str, Any]) -> str:
     return f"{name_measure(row['measure'])} {row['difference']:+.4f} ({say_interval(row, 4)})"
+
+
+def tabulate_sites(study_results: pd.DataFrame) -> pd.DataFrame:
+    """Return each recipe's mean AUC, sensitivity and specificity at each site that was left out; no rows without."""
+    if "site" not in study_results:
+        return pd.DataFrame()
+    rates = [f"untouched_{rate}" for rate in ("auc", "sensitivity", "specificity")]
+    means = study_results.groupby(["site", "recipe"], sort=False)[rates].mean().round(4).reset_index()
+    return means.rename(columns={rate: rate.removeprefix("untouched_") for rate in rates})
 
 
 def tabulate_means(study_summary: pd.DataFrame) -> pd.DataFrame:

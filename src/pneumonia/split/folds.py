@@ -40,6 +40,27 @@ def grouped_folds(rows: pd.DataFrame, folds: int, seed: int, parameter: str) -> 
     return cut
 
 
+HELD_OUT = "held out"  # the split of a site's images on which a network is judged that saw none of them
+
+
+def leave_out(split_manifest: pd.DataFrame, site: str) -> pd.DataFrame:
+    """Return the manifest without a site in train, val and test; its images of train and val are held out.
+
+    Raises:
+        UserError: If what is left lacks train or val images of a class.
+    """
+    is_there = split_manifest["site"] == site
+    held_out = is_there & (split_manifest["split"] != "test")
+    rows = split_manifest.assign(split=split_manifest["split"].mask(held_out, HELD_OUT))[~is_there | held_out]
+    for split in ("train", "val"):
+        if rows.loc[rows["split"] == split, "target"].nunique() < 2:
+            raise UserError(
+                f"Without the site {site}, {split} has images of fewer than two classes. Add a site, or give "
+                "study.folds a number."
+            )
+    return rows.reset_index(drop=True)
+
+
 def fold_of_manifest(split_manifest: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.DataFrame:
     """Return the manifest with one fold of train and val as val and the other folds as train; test stays as it is.
 

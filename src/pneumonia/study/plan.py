@@ -1,7 +1,8 @@
 """Which trainings a study consists of."""
 
+from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,7 +34,8 @@ class Task(Group):
         recipe: Its name.
         seed: Of the training.
         fold: Which part of train and val is val, from 1; 1 where the split is that of the manifest.
-        folds: How many there are.
+        folds: How many there are; or site: one for each site.
+        site: The site that is left out and judged on, where the folds are sites.
         external: Where images of another place are, on which the network is judged as well; or none.
         parameters: With what the recipe changes, and the seed.
         evaluation: How the network is judged.
@@ -42,20 +44,39 @@ class Task(Group):
     recipe: str
     seed: int
     fold: int
-    folds: int
+    folds: int | Literal["site"]
     external: str
+    site: str = ""
     parameters: Changeable
     evaluation: EvaluationParameters
 
     @property
     def label(self) -> dict[str, str | int]:
         """What tells it from other trainings of the study."""
-        return {"recipe": self.recipe, "seed": self.seed, "fold": self.fold}
+        site = {"site": self.site} if self.site else {}
+        return {"recipe": self.recipe, "seed": self.seed, "fold": self.fold, **site}
 
     def __str__(self) -> str:
         """Name it for messages."""
-        fold = f", fold {self.fold} of {self.folds}" if self.folds > 1 else ""
+        if self.site:
+            return f"{self.recipe}, seed {self.seed}, without {self.site}"
+        fold = f", fold {self.fold} of {self.folds}" if self.folds not in (1, "site") else ""
         return f"{self.recipe}, seed {self.seed}{fold}"
+
+    def of_sites(self, sites: Sequence[str]) -> list["Task"]:
+        """Return this training once for each site, which is then left out; this one alone where folds are no sites.
+
+        Raises:
+            UserError: If there is only one site.
+        """
+        if self.folds != "site":
+            return [self]
+        if len(sites) < 2:
+            raise UserError(
+                "study.folds is site, but the images are of one site. Name several: "
+                "--params=images.ONE=PATH,images.OTHER=PATH."
+            )
+        return [self.model_copy(update={"fold": number, "site": site}) for number, site in enumerate(sites, 1)]
 
 
 class PlanContract:
@@ -120,7 +141,9 @@ def plan_study(
             parameters=_with_seed(changed[name], seed),
             evaluation=evaluation,
         )
-        for seed, fold, name in product(study.seeds, range(1, study.folds + 1), changed)
+        for seed, fold, name in product(
+            study.seeds, range(1, study.folds + 1 if isinstance(study.folds, int) else 2), changed
+        )
     ]
 
 

@@ -15,9 +15,10 @@ from pneumonia.base.parameters import ExternalParameters, IngestParameters, Labe
 from pneumonia.base.study_parameters import NONE, EngineParameters, StudyParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.index import OK
+from pneumonia.images.sites import SITE
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
-from pneumonia.split.folds import fold_of_manifest
+from pneumonia.split.folds import fold_of_manifest, leave_out
 from pneumonia.study.plan import Task
 from pneumonia.study.records import StudyRecords
 from pneumonia.study.task import Images, Job, run_task
@@ -105,13 +106,18 @@ def plan_jobs(
         UserError: Naming the recipe, or the parameter.
     """
 
+    sites = sorted(set(split_manifest[SITE])) if SITE in split_manifest else []
+    tasks = [of_site for task in study_plan for of_site in task.of_sites(sites)]
+
     @cache
-    def fold(number: int, folds: int) -> pd.DataFrame:
+    def fold(number: int, folds: int | str, site: str) -> pd.DataFrame:
+        if isinstance(folds, str):
+            return leave_out(split_manifest, site)
         return fold_of_manifest(split_manifest, folds, number, ingest.seed)
 
     external = Images(ImageSource(study_plan[0].external), study_external) if len(study_external) else None
     rest = places["chest_xrays"], external, places["pixel_store"], places["study_records"], describe_environment()
-    jobs = [Job(task, fold(task.fold, task.folds), *rest) for task in study_plan]
+    jobs = [Job(task, fold(task.fold, task.folds, task.site), *rest) for task in tasks]
     for job in jobs:
         try:
             job.recipe  # noqa: B018 - a recipe that cannot work raises here

@@ -21,6 +21,7 @@ from pneumonia.model.recipe import Recipe, make_recipe
 from pneumonia.pixels.request import request_pixels
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.split.classes import count_classes, weigh_classes
+from pneumonia.split.folds import HELD_OUT
 from pneumonia.study.judges import Judged, judge, worst_of_each
 from pneumonia.study.plan import Task
 from pneumonia.study.records import StudyRecords
@@ -125,7 +126,7 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
     states = job.records.states
     store = _stored(job, job.source, job.split_manifest)
     trained = train(job.split_manifest, store, job.recipe, states)
-    val = job.split_manifest[job.split_manifest["split"] == "val"]
+    val = job.split_manifest[job.split_manifest["split"] == (HELD_OUT if job.task.site else "val")]
     ask = partial(predict, trained.model, batch_size=job.task.evaluation.batch_size)
     judged = judge(ask, _read(store, val), _read_external(job), job.task.evaluation)
     row = {
