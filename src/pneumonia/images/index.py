@@ -21,7 +21,6 @@ from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
 from pneumonia.images.matching import Fit, match_paths
 from pneumonia.images.patient_key import PatientKey
-from pneumonia.images.sites import COPY_OF
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
 
 logger = logging.getLogger(__name__)
@@ -32,8 +31,7 @@ LEFT_OUT = "left out"
 
 COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
-    "reason", "perceptual_hash", "age", "sex", "view", "device",
-    "site",
+    "reason", "perceptual_hash", "age", "sex", "view", "device", "site",
 )  # fmt: skip
 
 # Files that a thread examines in one go, and that are sent to a cluster in one go.
@@ -41,8 +39,7 @@ _CHUNK_FILES = 16
 _SENT_FILES = 128
 # Files whose facts are saved together: the most that a killed run loses.
 _KEPT_AT_ONCE = 512
-# How many pairs or paths an error message shows.
-_SHOWN = 20
+_SHOWN = 20  # pairs or paths that an error message shows
 
 
 def examine_files(
@@ -166,7 +163,7 @@ def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     surplus = kept[kept != ordered["path"]]
     marked = index.copy()
     marked.loc[surplus.index, "status"] = DUPLICATE
-    marked.loc[surplus.index, "reason"] = COPY_OF + surplus
+    marked.loc[surplus.index, "reason"] = "copy of " + surplus
     return marked
 
 
