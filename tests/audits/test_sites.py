@@ -9,6 +9,7 @@ from PIL import Image
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.audits.sites import ALL_SITES, NEW_SITE, Seen, audit_sites, probe_sites
 from pneumonia.metrics.auc import estimate_auc
+from pneumonia.pipelines.evaluation.audit_figures import draw_sites
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
 
@@ -115,3 +116,11 @@ def test_images_of_one_site_have_no_audit_of_sites(material, evaluation_paramete
 
     assert audit_sites(predictions, manifest, features, NO_RIMS, evaluation_parameters).empty
     assert probe_sites(None, manifest, None, {}, features, evaluation_parameters).empty
+
+
+def test_the_figure_has_a_panel_for_each_rate_and_a_row_for_each_site(material, evaluation_parameters):
+    manifest, features, predictions = material
+
+    figure = draw_sites(audit_sites(predictions, manifest, features, NO_RIMS, evaluation_parameters))
+    assert [axes.get_title() for axes in figure.axes] == ["AUC", "sensitivity", "specificity"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*SITES, NEW_SITE]
