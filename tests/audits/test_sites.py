@@ -122,5 +122,5 @@ def test_the_figure_has_a_panel_for_each_rate_and_a_row_for_each_site(material, 
     manifest, features, predictions = material
 
     figure = draw_sites(audit_sites(predictions, manifest, features, NO_RIMS, evaluation_parameters))
-    assert [axes.get_title() for axes in figure.axes] == ["AUC", "sensitivity", "specificity"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["AUC", "sensitivity", "specificity"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*SITES, NEW_SITE]

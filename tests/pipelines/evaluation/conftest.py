@@ -13,6 +13,7 @@ from pneumonia.audits.regions import View
 from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
+from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import SCORE_COLUMNS
@@ -265,6 +266,8 @@ def evaluated(
             | {"auc": [None, *[0.998] * n_kinds], "n": 100, "n_groups": 90}
         ),
         "framing_audit": framing_audit,
+        "site_audit": pd.DataFrame(columns=RESULT_COLUMNS),
+        "site_probe_audit": pd.DataFrame(columns=PROBE_COLUMNS),
         "gallery_maps": gallery_maps,
         "pointing": {"n": 0, "n_groups": 0, "hits": dict.fromkeys(("value", "low", "high")), "lesion_share": None},
         "run_record": run_record,
