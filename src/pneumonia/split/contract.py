@@ -7,9 +7,9 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.layout import SPLITS, UNSPLIT
-from pneumonia.split.manifest import COLUMNS
+from pneumonia.split.manifest import BITS, COLUMNS
 
-_NUMBERS = ("target", "bytes", "width", "height")
+_NUMBERS = ("target", "bytes", "width", "height", BITS)
 _SHOWN = 5
 
 
@@ -52,9 +52,9 @@ def _check_types(data: pd.DataFrame) -> Iterator[str]:
     """Columns, their types, gaps."""
     if not isinstance(data, pd.DataFrame):
         yield f"it is a {type(data).__name__}, not a table"
-    if list(data.columns) != list(COLUMNS):
+    if list(data.columns) not in (list(COLUMNS), [*COLUMNS, BITS]):
         yield f"its columns are {list(data.columns)}, not {list(COLUMNS)}"
-    for name in COLUMNS:
+    for name in data.columns:
         column = data[name]
         if column.isna().any() or (column == "").any():
             yield f"{name} has gaps, first in row {int((column.isna() | (column == '')).argmax())}"

@@ -14,8 +14,8 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.study_parameters import NONE
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.index import OK
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import OK
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest
 from pneumonia.study.plan import plan_tasks
@@ -85,7 +85,7 @@ def find_external(
             "They are not another place's: name other images."
         )
     target = (rows["label"] == parameters.ingest.positive_class).astype(int)
-    return Images(source, rows[["path", "sha256"]].assign(target=target).reset_index(drop=True))
+    return Images(source, rows[["path", "sha256", "bits"]].assign(target=target).reset_index(drop=True))
 
 
 def run_study(jobs: list[Job], parameters: Parameters, run: Run = run_task) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.split.classes import count_classes, weigh_classes
@@ -89,7 +90,7 @@ class Job:
         evaluation = parameters.evaluation
         judged = {
             **{name: getattr(evaluation, name) for name in JUDGED_BY},
-            "external": [] if self.external is None else self.external.rows[["sha256", "target"]].to_numpy().tolist(),
+            "external": [] if self.external is None else _name_pixels(self.external.rows),
             "code of the judges": digest_of_code(*JUDGING_CODE),
         }
         return hashlib.sha256(json.dumps([trained, judged], sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -143,6 +144,10 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
     return row
 
 
+def _name_pixels(rows: pd.DataFrame) -> list[list[Any]]:
+    return [list(one) for one in zip(pixel_keys(rows), rows["target"].tolist(), strict=True)]
+
+
 def _check_environment(expected: dict[str, str]) -> None:
     """Refuse to work with other packages or another code than the machine that planned the study."""
     if other := tell_difference(describe_environment(), expected):
@@ -152,7 +157,8 @@ def _check_environment(expected: dict[str, str]) -> None:
 def _stored(job: Job, source: ImageSource, rows: pd.DataFrame) -> PixelStore:
     """Return the pixels of images, after decoding what this machine has not stored yet."""
     inputs = job.task.parameters.inputs
-    request = PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), inputs.image_size, inputs.resize, source.read)
+    paths, sha256s, bits = (tuple(rows.get(name, ())) for name in ("path", "sha256", "bits"))
+    request = PixelRequest(paths, sha256s, inputs.image_size, inputs.resize, source.read, bits=bits)
     try:
         job.stores.fill(request)
     except UserError as error:
@@ -167,4 +173,4 @@ def _read_external(job: Job) -> Judged | None:
 
 
 def _read(store: PixelStore, rows: pd.DataFrame) -> Judged:
-    return Judged(store.read(store.rows(rows["sha256"])), rows["target"].to_numpy(np.int64))
+    return Judged(store.read(store.rows(pixel_keys(rows))), rows["target"].to_numpy(np.int64))

@@ -29,4 +29,5 @@ def store_pixels(
         resize=parameters.resize,
         read=chest_xrays.read,
         engine=engine,
+        bits=tuple(split_manifest.get("bits", ())),
     )
