@@ -21,7 +21,9 @@ CHOSEN = {
     "10, 12, 14 and 16 bits": (
         {f"{n}/{k}": values(2**n - 1) for n in (10, 12, 14, 16) for k in "ab"}, [12, 12, 12, 12, 16, 16, 16, 16]
     ),
-    "negative values": ({"a/1": values(900, -900), "a/2": values(100)}, [-12, -12]),
+    "negative values": (
+        {"a/1": values(900, -900), "a/2": values(100), "b/1": values(900), "b/2": values(9)}, [-12] * 4
+    ),
     "a header that says 12 bits": ({"a/1": values(900, stored=12), "a/2": values(700, stored=12)}, [12, 12]),
     "a header that says 14 bits of 10": ({"a/1": values(900, stored=14), "a/2": values(70, stored=14)}, [10, 10]),
 }  # fmt: skip

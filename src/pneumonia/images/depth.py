@@ -108,7 +108,11 @@ def choose_bits(found: Mapping[str, Values]) -> dict[str, int]:
     for level in range(max((_level(folder) for _, folder in members), default=0), 0, -1):
         for detector, folder in [key for key, paths in members.items() if _level(key[1]) == level and len(paths) == 1]:
             members[detector, folder.rpartition("/")[0]] += members.pop((detector, folder))
-    chosen = {key: bits_of(found[path] for path in paths) for key, paths in members.items()}
+    negative = {values.detector for values in found.values() if values.lowest < 0}
+    chosen = {}
+    for (detector, folder), paths in members.items():
+        sign = [Values(detector, 0, -1, -1)] if detector in negative else []
+        chosen[detector, folder] = bits_of([*(found[path] for path in paths), *sign])
     of_detector: dict[str, set[int]] = defaultdict(set)
     for (detector, _), bits in chosen.items():
         of_detector[detector].add(bits)
@@ -126,7 +130,7 @@ def key_of(sha256: str, bits: int) -> str:
 
 def _joined(bits: int, others: set[int]) -> int:
     """Return the largest of the ranges near this one: from the largest of all down, each takes those near it."""
-    sizes = sorted((abs(other) for other in others if (other < 0) == (bits < 0)), reverse=True)
+    sizes = sorted(map(abs, others), reverse=True)
     top = sizes[0]
     for size in sizes:
         top = size if top - size > _NEAR else top

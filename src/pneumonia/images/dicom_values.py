@@ -73,11 +73,11 @@ def _read_table(dataset: Any, item: Any) -> tuple[int, Any, int]:
         entries = np.frombuffer(data[:count], np.uint8)
     else:
         entries = np.array(_words(item, "LUTData", order)[:count], np.uint16)
-    if len(entries) < count or not 1 <= bits <= 16:
+    if len(entries) < count:
         raise ValueError("the lookup table is shorter than it says")
     # Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
     is_signed = dataset.get("PixelRepresentation") == 1 or str(dataset.get("RescaleIntercept") or "").startswith("-")
-    return (first - 2**16 if is_signed and first >= 2**15 else first), entries, bits
+    return (first - 2**16 if is_signed and first >= 2**15 else first), entries, bits if 1 <= bits <= 16 else 16
 
 
 def _words(item: Any, name: str, order: str) -> list[int]:

@@ -5,7 +5,7 @@ progressive JPEG whose end marker was put back, and rows missing from a PNG whos
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pneumonia.images import dicom
-from pneumonia.images.depth import Values
+from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import Words
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
@@ -31,6 +31,7 @@ _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 BLANK = "blank: one grey level"
 # Between two notes on an image.
 BETWEEN_NOTES = "; "
+UPPER_BITS = "16 bits in several channels: the upper 8 are used"
 # The darkest and the brightest pixels that do not count when it is told how much of the range an image uses. [share]
 _OUTLIERS = 0.001
 
@@ -168,13 +169,15 @@ def read_values(data: bytes) -> Values:
         return Values()
 
 
-def _compare(facts: Facts, image: Image.Image, notes: Iterable[str]) -> Facts:
+def _compare(facts: Facts, image: Image.Image, notes: Sequence[str]) -> Facts:
     """Decode an image, and add its notes, its values and its perceptual hash."""
     whole = decode_grey(image)
     values = values_of(image)
     levels = whole.histogram()
     if is_mask(levels):
         return facts._replace(other=MASK)
+    if UPPER_BITS in notes and _count_used(levels) < LEAST_SHARE * len(levels):
+        return facts._replace(problem="16 bits in several channels, of which the upper 8 show next to nothing")
     grey = shrink(whole)
     notes = [*notes, *([BLANK] if grey.min() == grey.max() else [])]
     return facts._replace(
@@ -223,10 +226,7 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
     problem = _size_problem(image.width, image.height, limits)
     if problem:
         return problem
-    is_deep = image.mode.startswith("I")
-    if not is_deep and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-        return "16 bits in several channels"
-    if image.mode not in _MODES and not is_deep:
+    if image.mode not in _MODES and not image.mode.startswith("I"):
         return f"colour mode {image.mode}"
     return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
 
@@ -267,6 +267,8 @@ def _find_notes(image: Image.Image, path: str) -> list[str]:
         notes.append(f"{image.format} content in a {suffix or 'nameless'} file")
     if image.format == "MPO":
         notes.append("several pictures: the first is used")
+    if not image.mode.startswith("I") and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
+        notes.append(UPPER_BITS)
     if image.mode == "P":
         notes.append("palette")
     if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):

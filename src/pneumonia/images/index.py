@@ -21,7 +21,7 @@ from pneumonia.images.dicom_header import Words
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow
-from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
+from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
 from pneumonia.images.matching import Fit, match_paths
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
@@ -64,7 +64,7 @@ def examine_files(
     """
     limits = limits_of(parameters)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
-    if engine.address != NONE or any(file.path.lower().endswith(dicom.SUFFIXES) for file in wanted):
+    if engine.address != NONE or any(_may_name_a_patient(file) for file in wanted):
         cache.patient_key.make()
     key_mark = cache.patient_key.mark()
     with cache.open(source.identity) as kept:
@@ -91,6 +91,10 @@ def examine_files(
             kept.write(unsaved)
         kept.forget_all_but(found.__contains__)
     return found
+
+
+def _may_name_a_patient(file: ImageFile) -> bool:
+    return file.path.lower().endswith(dicom.SUFFIXES) or may_be_dicom(file.path)
 
 
 def limits_of(parameters: IngestParameters) -> Limits:

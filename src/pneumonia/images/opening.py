@@ -98,7 +98,7 @@ def values_of(image: Image.Image) -> Values:
         raise RefusedError(f"values from {lowest} to {highest}; only unsigned values of up to 16 bits are supported")
     if "transparency" in image.info:
         _refuse_transparent(int((values == image.info["transparency"]).sum()), values.size)
-    return Values(f"{image.format} {image.mode}", CONTAINER, lowest, highest)
+    return Values(f"{image.format} {image.mode[:4]}", CONTAINER, lowest, highest)
 
 
 def is_mask(levels: Sequence[int]) -> bool:
@@ -124,6 +124,8 @@ def _without_alpha(image: Image.Image) -> Image.Image:
         image = image.convert(image.mode.upper())
     whole = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
     alpha = whole.getchannel("A")
+    if image.format == "BMP" and not any(alpha.histogram()[1:]):
+        return whole.convert("RGB")  # a channel that is not used
     _refuse_transparent(sum(alpha.histogram()[:-1]), alpha.width * alpha.height)
     return whole.convert("RGB")
 

@@ -19,6 +19,8 @@ from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 
 ALL = "all"
 GIVEN = "as given"
+# How many reasons for which files are not used are counted apart.
+MOST_REASONS = 10
 
 TABLE_COLUMNS = (
     "split",
@@ -43,7 +45,7 @@ class FlowStep(StrEnum):
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
     OTHER_OBJECT = "other_object"
-    OTHER_KIND = "other_kind"
+    OF_THESE = "of_these"
     UNLABELLED = "unlabelled"
     SUM = "sum"
     TEST_GROUP = "test_group"
@@ -66,7 +68,7 @@ FLOW_LABELS = {
     FlowStep.DUPLICATE: "duplicate",
     FlowStep.REJECTED: "rejected",
     FlowStep.OTHER_OBJECT: "other objects",
-    FlowStep.OTHER_KIND: "of these",
+    FlowStep.OF_THESE: "of these",
     FlowStep.UNLABELLED: "left out by the table of labels",
     FlowStep.SUM: "usable + duplicate + rejected + other + left out",
     FlowStep.TEST_GROUP: "left out: group is in test",
@@ -164,8 +166,9 @@ def count_data_flow(
         (FlowStep.USABLE, "", fates[OK], ""),
         (FlowStep.DUPLICATE, "", fates[DUPLICATE], "surplus copies, byte for byte"),
         (FlowStep.REJECTED, "", fates[REJECTED], "each with its reason in the list"),
+        *_count_by_reason(index, REJECTED),
         (FlowStep.OTHER_OBJECT, "", fates[OTHER], "sound files that are no frontal chest radiographs"),
-        *((FlowStep.OTHER_KIND, reason, count, "") for reason, count in count_reasons(index, OTHER).items()),
+        *_count_by_reason(index, OTHER),
         (FlowStep.UNLABELLED, "", fates[LEFT_OUT], "each with its reason in the list of label problems"),
         (FlowStep.SUM, "", sum(fates.values()), "must be the image files found"),
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
@@ -184,6 +187,12 @@ def count_data_flow(
         (FlowStep.OTHERS, "", len(listing.others), "no images, outside of the class folders"),
     ]
     return pd.DataFrame(steps, columns=["step", "part", "images", "note"])
+
+
+def _count_by_reason(index: pd.DataFrame, status: str) -> list[tuple[FlowStep, str, int, str]]:
+    """Count the files of a status by their most frequent reasons."""
+    counts = list(count_reasons(index, status).items())
+    return [(FlowStep.OF_THESE, reason, count, "") for reason, count in counts[:MOST_REASONS]]
 
 
 def _count_unusual(index: pd.DataFrame) -> list[tuple[FlowStep, str, int, str]]:

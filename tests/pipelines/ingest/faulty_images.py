@@ -207,9 +207,12 @@ PNGS = {
     "grey with alpha.png": ("transparency", encode(Image.merge("LA", [IMAGE, OTHER]), "PNG")),
     "palette with a transparent colour.png": ("transparency", encode(IMAGE.convert("P"), "PNG", transparency=0)),
     "grey with a transparent level.png": ("transparency", encode(IMAGE, "PNG", transparency=0)),
-    "16-bit colour.png": ("16 bits in several channels", png(64, 64, 16, 2, (b"\0" + bytes(range(192)) * 2) * 64)),
+    "12 bits in 16-bit colour.png": (
+        "16 bits in several channels, of which the upper 8 show next to nothing",
+        png(64, 64, 16, 2, b"".join(b"\0" + bytes([row // 5, row]) * 192 for row in range(64))),
+    ),
     "16-bit colour with alpha.png": (
-        "16 bits in several channels",
+        "transparency",
         png(64, 64, 16, 6, (b"\0" + bytes(range(256)) * 2) * 64),
     ),
     "animated.png": ("animated", encode(IMAGE, "PNG", **BOTH)),

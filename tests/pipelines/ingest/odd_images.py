@@ -28,6 +28,7 @@ def bits(image, depth):
     return png(depth=depth, data=b"".join(b"\0" + row.tobytes() for row in packed))
 
 
+UPPER = "16 bits in several channels: the upper 8 are used"
 FIRST = "several pictures: the first is used"
 OPAQUE, FAINT = "opaque alpha channel", "less than a tenth of the grey levels used"
 
@@ -73,6 +74,11 @@ ACCEPTED = {
     ),
     "16 bits, opaque.png": (OPAQUE, two_channels(np.asarray(DEEP)[::-1, ::-1])),
     "12 bits in 16, opaque.png": (f"{OPAQUE}; {FAINT}", two_channels(np.asarray(DEEP)[::-1, ::-1] // 16)),
+    "16-bit colour.png": (UPPER, png(64, 64, 16, 2, b"".join(b"\0" + bytes([3 * n, n]) * 192 for n in range(64)))),
+    "16-bit colour, opaque.png": (
+        f"{UPPER}; {OPAQUE}",
+        png(64, 64, 16, 6, b"".join(b"\0" + (bytes([2 * n, n]) * 3 + b"\xff\xff") * 64 for n in range(64))),
+    ),
     "16-bit grey.png": ("", encode(DEEP, "PNG")),
     "16-bit.tiff": ("", encode(Image.fromarray(np.asarray(DEEP)[::-1].copy()), "TIFF")),
     "32-bit.tiff": ("", encode(fresh().convert("I"), "TIFF")),
