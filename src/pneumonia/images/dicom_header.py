@@ -157,6 +157,15 @@ def _judge_view(header: Mapping[str, Any], words: Words) -> tuple[str, tuple[str
     return view, tuple(notes)
 
 
+def view_of(text: str) -> str:
+    """Return the view that a text in any spelling names, as in `VIEWS`; "" if it names none.
+
+    >>> view_of("p.a."), view_of("seitlich"), view_of("stehend")
+    ('PA', 'LATERAL', '')
+    """
+    return _view_of(plain(text), Words())
+
+
 def _view_of(text: str, words: Words) -> str:
     """Return the view that a text names; "" if it names none, or frontal and lateral ones."""
     if _has(text, map(plain, words.other)):

@@ -1,6 +1,5 @@
 """Rows of a table of labels, and how people's own tables give them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,13 +8,11 @@ from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.class_words import class_of_word
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
+from pneumonia.images.dicom_header import LATERAL, view_of
 from pneumonia.images.split_names import UNSPLIT, split_of
 from pneumonia.images.tables import Table, spelling
 
-LATERAL = "lateral view"
-_LATERAL = re.compile(
-    r"(?:lat|seitlich|seitenaufnahme|profil|perfil|zijdelings|боков|侧位|側面)|(?:ll|rl|l|lld|rld|llo|rlo|latl|latr)$"
-)
+LATERAL_VIEW = "lateral view"
 # How many letters of an unknown label are shown.
 _LETTERS = 30
 # Share of the cells of a column without a known name that must name a class.
@@ -76,8 +73,8 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
             unread = (*unread, ("unknown split", facts["split"]))
         meant = classes[row[label]]
         reason = "" if meant else f"unknown label {row[label][:_LETTERS] or '(none)'}"
-        if meant and _LATERAL.match(spelling(view)):
-            meant, reason = "", LATERAL
+        if meant and view == LATERAL:
+            meant, reason = "", LATERAL_VIEW
         yield LabelRow(
             row[path], meant, reason, facts.get("group", ""), split, age, sex, view,
             patient=facts.get("patient", ""), unread=unread, line=line,
@@ -129,4 +126,4 @@ def patient_facts(row: Row, per_year: float = 1.0) -> tuple[str, str, str, tuple
     years, known = parse_age(age, per_year), parse_sex(sex)
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
-    return write_age(years), known, view.upper(), tuple(unread)
+    return write_age(years), known, view_of(view) or view.upper(), tuple(unread)

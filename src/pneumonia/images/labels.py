@@ -82,7 +82,10 @@ def with_labels(
     if not tables:
         return source
     found = _Reader(source, ingest, labels).read(tables)
-    return source.with_listing(_label(source.listing, found, patient_key.group_of))
+    listing = _label(source.listing, found, patient_key.group_of)
+    for kind, count in sorted(Counter(kind for kind, _, _ in listing.label_problems).items()):
+        logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
+    return source.with_listing(listing)
 
 
 class _Reader:
@@ -256,11 +259,6 @@ def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str
         f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "
         f"positive: --params=ingest.class_names={one}/{other},ingest.positive_class={other}.{by_table}"
     )
-
-
-def count_problems(problems: Iterable[tuple[str, str, str]]) -> dict[str, int]:
-    """Count the problems of a table by kind."""
-    return dict(sorted(Counter(kind for kind, _, _ in problems).items()))
 
 
 def _kind(file: ImageFile, chosen: Mapping[str, LabelRow]) -> str:

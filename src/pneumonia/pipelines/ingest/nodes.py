@@ -12,7 +12,7 @@ from pneumonia.images.account import refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.index import examine_files, make_index
-from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, describe_other_classes, with_labels
+from pneumonia.images.labels import PROBLEM_COLUMNS, describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, REJECTED
 from pneumonia.split.manifest import make_manifest
@@ -43,8 +43,6 @@ def index_images(
     """
     labelled = with_labels(chest_xrays, parameters, labels, index_cache.patient_key)
     problems = labelled.listing.label_problems
-    for kind, count in count_problems(problems).items():
-        logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
     index = index_labelled(labelled, index_cache, parameters, engine)
     return index, pd.DataFrame(list(problems), columns=list(PROBLEM_COLUMNS), dtype=str)
 
