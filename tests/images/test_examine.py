@@ -7,7 +7,8 @@ from PIL import Image
 from tests.pipelines.ingest.faulty_images import png
 
 from pneumonia.base.data_parameters import MOST_PIXELS
-from pneumonia.images.examine import Facts, Limits, examine_image, perceptual_hash
+from pneumonia.images.examine import Facts, Limits, examine_image
+from pneumonia.images.perceptual_hash import perceptual_hash
 
 LIMITS = Limits(min_side=32, max_pixels=1_000_000)
 

@@ -3,6 +3,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, features
+from tests.pipelines.ingest.faulty_images import tiff
+from tests.pipelines.ingest.odd_images import two_channels
 
 from pneumonia.base.errors import UserError
 from pneumonia.pixels.decoding import DECODER, decode_image
@@ -100,13 +102,12 @@ def test_colour_becomes_luminance():
     assert np.all(decode_image(encode(image), 4, "squeeze") == 124)  # 0.299 * 200 + 0.587 * 100 + 0.114 * 50
 
 
-def test_transparent_pixels_lie_on_black():
-    image = Image.new("LA", (4, 4), (200, 0))
-    image.putpixel((1, 2), (200, 255))
-    expected = np.zeros((4, 4))
-    expected[2, 1] = 200
+def test_transparent_pixels_are_refused_with_their_share():
+    image = Image.new("LA", (4, 4), (200, 255))
+    image.putpixel((1, 2), (200, 254))
 
-    assert np.array_equal(decode_image(encode(image), 4, "squeeze"), expected)
+    with pytest.raises(UserError, match=r"transparency: 6.2% of the pixels"):
+        decode_image(encode(image), 4, "squeeze")
 
 
 @pytest.mark.parametrize(("largest", "name"), [(1023, "10"), (4095, "12"), (16383, "14"), (65535, "16")])
@@ -187,3 +188,46 @@ def test_squeeze_uses_the_whole_image():
 def test_what_is_not_a_whole_image_is_refused(data):
     with pytest.raises(UserError, match="cannot be decoded completely"):
         decode_image(data, 32, "squeeze")
+
+
+SMOOTH = radiograph(80, 64)
+CLEAR = Image.new("L", SMOOTH.size, 255)
+DEEP = np.asarray(SMOOTH).astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(encode(Image.merge("LA", [SMOOTH, CLEAR]).convert(mode), "TIFF") for mode in ("LA", "RGBA", "PA")),
+        *(encode(Image.merge("LA", [SMOOTH, CLEAR]).convert(mode)) for mode in ("LA", "RGBA")),
+        encode(SMOOTH.point(lambda level: max(level, 1)), transparency=0),
+        encode(SMOOTH.convert("P"), transparency=b"\xff" * 256),
+        encode(Image.fromarray(np.maximum(DEEP, 257)), transparency=3),
+        two_channels(DEEP),
+        tiff({258: 8, 277: 2, 279: 2 * 80 * 64, 338: 1, 256: 80}, pixels=np.dstack([SMOOTH, CLEAR]).tobytes()),
+    ],
+    ids=[
+        "LA",
+        "RGBA",
+        "PA",
+        "PNG LA",
+        "PNG RGBA",
+        "unused level",
+        "palette",
+        "16 bits, unused",
+        "16 bits",
+        "multiplied",
+    ],
+)
+def test_an_alpha_channel_that_is_opaque_everywhere_changes_no_pixel(data):
+    expected = decode_image(encode(SMOOTH.point(lambda level: max(level, 1))), 32, "squeeze")
+
+    assert np.abs(decode_image(data, 32, "squeeze").astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("bits", "white"), [(0, 1023), (10, 1023), (12, 4095), (16, 65_535)])
+def test_values_of_16_bits_are_scaled_by_the_range_that_is_given(bits, white):
+    values = np.array([[0, 1023], [200, 600]], np.uint16)
+    expected = np.rint(values * (255 / white)).astype(int)
+
+    assert np.abs(decode_image(encode(Image.fromarray(values)), 2, "squeeze", bits) - expected).max() == 0

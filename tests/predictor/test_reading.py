@@ -24,7 +24,7 @@ def test_files_are_refused_as_ingest_refuses_them_and_decoded_as_the_pixel_store
     assert len(found) > 100
     expected = [examine.examine_image(data, name, LIMITS) for name, data in FILES.items()]
     assert [(one.path, one.sha256, one.problem) for one in found] == [
-        (name, facts.sha256, facts.problem) for name, facts in zip(FILES, expected, strict=True)
+        (name, facts.sha256, facts.refusal) for name, facts in zip(FILES, expected, strict=True)
     ]
     for one in found:
         if one.problem:
@@ -37,7 +37,7 @@ def test_a_whole_image_is_decoded_for_its_pixels_alone(tiny_images, monkeypatch)
     def refuse(image):
         raise AssertionError("decoded for comparing")
 
-    monkeypatch.setattr(examine, "grey_values", refuse)
+    monkeypatch.setattr(examine, "decode_grey", refuse)
     found = read(dict(list(tiny_images.items())[:3]))
     assert np.stack([one.pixels for one in found]).shape == (3, 64, 64)
 

@@ -19,8 +19,10 @@ from pneumonia.base.parameters import (
 )
 from pneumonia.images import index as image_index
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import threshold_candidates
 from pneumonia.metrics.summary import split_metrics
@@ -59,14 +61,15 @@ def index_external(
             "--pipelines=prediction."
         )
     facts = image_index.examine_files(source, index_cache, parameters)
-    return image_index.mark_duplicates(image_index.make_index(source, facts, parameters))
+    return mark_duplicates(image_index.make_index(source, facts, parameters))
 
 
-def list_items(source: ImageSource) -> dict[str, Item]:
-    """Return how to read each labelled image, by path."""
+def list_items(source: ImageSource, index: pd.DataFrame) -> dict[str, Item]:
+    """Return how to read each image of the index, by path."""
+    files = {file.path: file for file in source.listing.files}
     return {
-        file.path: Item(file.path, partial(source.read_file, file), file.member.size, file.member.problem)
-        for file in source.listing.files
+        path: Item(path, partial(source.read_file, files[path]), files[path].member.size, bits=bits)
+        for path, bits in zip(index["path"], index["bits"], strict=True)
     }
 
 
@@ -84,8 +87,8 @@ def predict_external(
         not the image is in range), in_range, reason, model_version, and what else is known of an image.
     """
     predictor = Predictor.from_run(**trained)
-    rows = external_index[external_index["status"] == image_index.OK].reset_index(drop=True)
-    items = list_items(external_images)
+    rows = external_index[external_index["status"] == OK].reset_index(drop=True)
+    items = list_items(external_images, rows)
     said = predictor.predict(
         [items[path] for path in rows["path"]],
         batch_size=prediction.batch_size,
@@ -211,7 +214,7 @@ def audit_external(
     rows = [auc_row(shortcuts.Predictor.NETWORK, EXTERNAL, said, said["probability"].to_numpy())]
     if not shortcuts.can_be_crossed(said):
         return pd.DataFrame(rows)
-    items, paths, how = list_items(external_images), said["path"], reading_of(model_lineage)
+    items, paths, how = list_items(external_images, external_index), said["path"], reading_of(model_lineage)
     parts = [
         shortcuts.pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
         for start in range(0, len(paths), CHUNK)

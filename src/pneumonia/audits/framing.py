@@ -21,6 +21,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 from pneumonia.model.predict import Pixels, open_pixels, predict
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 Predict = Callable[[Pixels], Floats]
@@ -145,7 +146,7 @@ def reframe_images(
         return pd.DataFrame(columns=SCORE_COLUMNS)
     val = split_manifest[split_manifest["split"] == "val"]
     store = open_pixels(pixel_store, model_lineage)
-    images = store.read(store.rows(val["sha256"]))
+    images = store.read(store.rows(pixel_keys(val)))
     ask = partial(predict, pneumonia_model, batch_size=parameters.batch_size)
     return score_framings(ask, images, val, parameters.framing_images)
 

@@ -10,12 +10,13 @@ from PIL import Image
 from pneumonia.audits.external import list_items
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.examine import SIDE
-from pneumonia.images.index import OK
 from pneumonia.images.near_duplicates import correlate_details, near_pairs
+from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import OK
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import Pixels, open_pixels
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.one_image import Reading
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
@@ -29,14 +30,14 @@ def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_li
     """List the images that the model was trained, validated and tested on.
 
     Returns:
-        path, sha256, split and perceptual_hash (empty where it is not known).
+        path, sha256, split, bits and perceptual_hash (empty where it is not known).
 
     Raises:
         UserError: If the manifest is not the model's.
     """
     check_lineage(model_lineage, split_manifest)
     hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
-    known = split_manifest[["path", "sha256", "split"]]
+    known = split_manifest.reindex(columns=["path", "sha256", "split", "bits"], fill_value=0)
     return known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
 
 
@@ -63,7 +64,7 @@ def refuse_known(
     """
     usable = external_files[external_files["status"] == OK]
     store, how = open_pixels(pixel_store, model_lineage), reading_of(model_lineage)
-    found = find_known(usable, list_items(external_images), known_images, store, how, parameters)
+    found = find_known(usable, list_items(external_images, usable), known_images, store, how, parameters)
     return mark_known(external_files, found)
 
 
@@ -80,7 +81,7 @@ def find_known(
     Args:
         images: path, sha256 and perceptual_hash of the images to look at.
         items: How to read them, by path.
-        known: path, sha256, split and perceptual_hash (empty if unknown) of the model's images.
+        known: path, sha256, split, bits and perceptual_hash (empty if unknown) of the model's images.
         pixel_store: Has the pixels of the model's images.
         how: How these were decoded.
         parameters: Largest number of bits in which the hashes may differ, smallest correlation of the pixels.
@@ -98,7 +99,7 @@ def find_known(
     pairs = near_pairs(hashes, others, parameters.near_duplicate_bits)
     if len(pairs):
         one = read_pixels([items[path] for path in rest.loc[pairs[:, 0], "path"]], how)
-        other = pixel_store.read(pixel_store.rows(hashed.loc[pairs[:, 1], "sha256"]))
+        other = pixel_store.read(pixel_store.rows(pixel_keys(hashed.loc[pairs[:, 1]])))
         correlation = correlate_details(_small(one), _small(other))
         for (row, place, bits), value in zip(pairs, correlation, strict=True):
             if value >= parameters.near_duplicate_correlation:

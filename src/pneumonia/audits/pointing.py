@@ -17,6 +17,7 @@ from pneumonia.metrics.registry import Floats
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.predict import PART, open_pixels
 from pneumonia.pixels.decoding import Resize
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def measure_pointing(
     results = []
     for start in range(0, len(listed), PART):
         rows = listed.iloc[start : start + PART]
-        maps = grad_cam(pneumonia_model, store.read(store.rows(rows["sha256"])))
+        maps = grad_cam(pneumonia_model, store.read(store.rows(pixel_keys(rows))))
         for cam, row in zip(maps, rows.itertuples(), strict=True):
             frame = boxes_in_frame(boxes[row.path], row.width, row.height, model_lineage["resize"])
             results.append(point_at(cam, frame))

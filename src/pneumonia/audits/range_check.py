@@ -12,6 +12,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 from pneumonia.model.predict import Pixels, feature_model, open_pixels, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.describing import describe
 from pneumonia.predictor.image_range import range_distances
@@ -60,10 +61,10 @@ def check_range(
         return found
 
     test = split_manifest[split_manifest["split"] == "test"]
-    untouched = np.concatenate([distance(part) for part in stored_parts(store, test["sha256"])])
+    untouched = np.concatenate([distance(part) for part in stored_parts(store, pixel_keys(test))])
     rows = [_row(UNTOUCHED, untouched, untouched, test["group"].to_numpy())]
     sample = test.sample(min(MADE, len(test)), random_state=parameters.seed).sort_index()
-    pixels = np.concatenate(list(stored_parts(store, sample["sha256"])))
+    pixels = np.concatenate(list(stored_parts(store, pixel_keys(sample))))
     for kind, change in CHANGED.items():
         rows.append(_row(kind, distance(change(pixels)), untouched, sample["group"].to_numpy()))
     for kind, draw in DRAWN.items():

@@ -11,6 +11,7 @@ from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 
@@ -58,7 +59,7 @@ def hide_regions(
         def change(images: Pixels, _: int, view: View = view) -> Pixels:
             return hide(images, parameters.hidden_side, view)
 
-        probability = predict_stored(pneumonia_model, store, test["sha256"], parameters.batch_size, change)
+        probability = predict_stored(pneumonia_model, store, pixel_keys(test), parameters.batch_size, change)
         parts.append(test.assign(view=view, probability=probability)[SCORE_COLUMNS])
     return pd.concat(parts, ignore_index=True)
 

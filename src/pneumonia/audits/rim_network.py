@@ -15,6 +15,7 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.predict import Pixels, open_pixels, predict, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def score_rims(
         return pd.DataFrame(columns=SCORE_COLUMNS)
     logger.info("Training a small network on the rims of %s images, as a shortcut to compare with.", f"{len(train):,}")
     store = open_pixels(pixel_store, model_lineage)
-    images = _read_rims(store, train["sha256"], parameters.hidden_side)
+    images = _read_rims(store, pixel_keys(train), parameters.hidden_side)
     network = train_rim_network(images, train["target"].to_numpy(), parameters.seed)
     judged = split_manifest[split_manifest["split"] != "train"]
-    rims = _read_rims(store, judged["sha256"], parameters.hidden_side)
+    rims = _read_rims(store, pixel_keys(judged), parameters.hidden_side)
     return judged.assign(probability=predict(network, rims, parameters.batch_size))[SCORE_COLUMNS]
 
 

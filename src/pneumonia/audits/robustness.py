@@ -11,6 +11,7 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
@@ -52,7 +53,7 @@ def damage_images(
             def change(images: Pixels, first: int, kind: str = kind, strength: int = strength) -> Pixels:
                 return corrupt(images[..., 0], kind, strength, parameters.seed, first)[..., None]
 
-            probability = predict_stored(pneumonia_model, store, sample["sha256"], parameters.batch_size, change)
+            probability = predict_stored(pneumonia_model, store, pixel_keys(sample), parameters.batch_size, change)
             parts.append(sample.assign(kind=kind, strength=strength, probability=probability)[SCORE_COLUMNS])
             advance(len(sample))
     return pd.concat(parts, ignore_index=True)

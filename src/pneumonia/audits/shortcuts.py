@@ -10,6 +10,7 @@ import pandas as pd
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Floats, Targets
 from pneumonia.model.predict import open_pixels, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 BORDER = 0.06  # of the image's side: where collimators, letters and padding are
@@ -126,7 +127,7 @@ def describe_shortcuts(
         path, group, target, split and the columns of `FEATURE_SETS`, one row per image.
     """
     store = open_pixels(pixel_store, model_lineage)
-    parts = [pixel_features(images) for images in stored_parts(store, split_manifest["sha256"])]
+    parts = [pixel_features(images) for images in stored_parts(store, pixel_keys(split_manifest))]
     keys = split_manifest[["path", "group", "target", "split"]].reset_index(drop=True)
     files = file_features(split_manifest).reset_index(drop=True)
     return pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)

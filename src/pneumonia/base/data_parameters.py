@@ -95,6 +95,16 @@ class IngestParameters(Group):
     """Largest number of pixels in an image, at most 178,956,970; larger images are rejected. [pixels]"""
     max_file_bytes: Annotated[int, Field(ge=1)]
     """Largest file size; larger files are rejected. [bytes]"""
+    patient_id: Literal["use", "ignore"]
+    """Whether the patient's ID in DICOM headers tells which images belong together. ignore: for headers whose IDs were
+    all replaced by the same word; groups then come from file names or a table."""
+    chest_words: Annotated[tuple[str, ...], Field(strict=False)]
+    """Further words that say in a DICOM header, as body part or view position, that an image is a frontal chest
+    radiograph. [words]"""
+    other_words: Annotated[tuple[str, ...], Field(strict=False)]
+    """Further words that say there that it shows another part or view: such images are left out. [words]"""
+    max_faint: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of images that use less than a tenth of the grey levels; above it, the run stops. [share]"""
     near_duplicate_bits: Annotated[int, Field(ge=0, le=256)]
     """Near-duplicates have perceptual hashes that differ in at most this many bits. [bits of 256]"""
     near_duplicate_correlation: Annotated[float, Field(ge=-1, le=1)]

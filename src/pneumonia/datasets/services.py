@@ -14,14 +14,14 @@ from pneumonia.study.records import StudyRecords
 
 
 def open_images(path: str | dict[str, str] | None, address: str | dict[str, str] | None = None) -> ImageSource:
-    """Return a handle on a folder, zip, MedMNIST file or fsspec address of images, or on Kaggle's archive.
+    """Return a handle on a folder, archive, MedMNIST file or fsspec address of images, or on Kaggle's archive.
 
     It never writes. Nothing is opened yet: the node that first reads the images finds out whether they exist, and says
     so in one sentence.
 
     Args:
-        path: Folder, zip, file of MedMNIST or fsspec address, or one for each of several sources by name. Kedro makes
-            a relative one absolute. None if only `--params=images=PATH` can set it.
+        path: Folder, archive, file of MedMNIST or fsspec address, or one for each of several sources by name. Kedro
+            makes a relative one absolute. None if only `--params=images=PATH` can set it.
         address: The same as the user gave it: "kaggle" and "~/..." are not relative to the project.
 
     Raises:

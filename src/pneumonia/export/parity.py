@@ -16,6 +16,7 @@ from pneumonia.export.running import Judge, judge_all, open_exported
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.predict import stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore
 from pneumonia.predictor.predictor import Predictor
 
@@ -60,14 +61,14 @@ def measure_parity(
     rows = split_manifest[split_manifest["split"].isin(COMPARED)].reset_index(drop=True)
     alone = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, ALONE).astype(np.int64))]
     with follow((2 + len(FORMATS)) * len(rows) + len(FORMATS) * len(alone), "Comparing") as advance:
-        expected = _ask_keras(predictor, store, rows["sha256"])
+        expected = _ask_keras(predictor, store, pixel_keys(rows))
         advance(len(rows))
         formats: dict[str, dict[str, Any]] = {}
         for name in FORMATS:
             judge = open_exported(name, files)
             formats[name] = {}
             for batch_size, chosen in ((BATCH_SIZE, rows), (1, alone)):
-                found = _ask(judge, store, chosen["sha256"], batch_size)
+                found = _ask(judge, store, pixel_keys(chosen), batch_size)
                 same = Outputs(*(values[chosen.index] for values in expected))
                 formats[name][f"batch_{batch_size}"] = compare(same, found, predictor)
                 advance(len(chosen))

@@ -31,7 +31,10 @@ _OTHERS = {
     b"ARROW1": ("an Arrow file", ""),
     b"xar!": ("a xar archive", "xar -xf"),
     b"MSCF": ("a cabinet", "cabextract"),
+    b"CD001": ("an image of a disc", "7z x"),
 }
+# Where the file system of a disc is named.
+_DISC = 32_769
 OTHER_SUFFIXES = (".7z", ".rar", ".zst", ".001", ".z01", ".h5", ".hdf5", ".arrow", ".iso", ".cab", ".gz", ".bz2", ".xz")
 _COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 # Free space, in bytes, that unpacking leaves.
@@ -80,15 +83,19 @@ class ZipStorage:
 
     def read(self, key: zipfile.ZipInfo, n_bytes: int = -1) -> bytes:
         """Read one member, whose CRC `zipfile` checks, or its first bytes."""
-        if n_bytes < 0:
-            return self._zip.read(key)
-        with self._zip.open(key) as file:
+        with self._open(key) as file:
             return file.read(n_bytes)
 
     def open(self, key: zipfile.ZipInfo) -> BinaryIO:
         """Return a member as a file that can be read from anywhere."""
-        with self._zip.open(key) as file:
+        with self._open(key) as file:
             return _copy(file)
+
+    def _open(self, key: zipfile.ZipInfo) -> IO[bytes]:
+        try:
+            return self._zip.open(key)
+        except UnicodeDecodeError as error:  # the name is another one than in the list of contents
+            raise zipfile.BadZipFile(f"its name is damaged: {error}") from error
 
 
 class TarStorage:
@@ -171,9 +178,9 @@ def refuse_other(identity: str, file: BinaryIO) -> None:
     Raises:
         UserError: If it is one.
     """
-    start = _start(file)
+    start = _start(file, _DISC + 5)
     for magic, (kind, command) in _OTHERS.items():
-        if start.startswith(magic):
+        if start.startswith(magic) or start[_DISC:] == magic:
             how = (
                 f"Unpack it ({command} {PurePosixPath(identity).name})" if command else "Write its images into a folder"
             )

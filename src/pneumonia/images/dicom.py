@@ -1,22 +1,22 @@
-"""Chest radiographs in DICOM files: the pixels as a viewer shows them, and the few header fields that are kept.
+"""DICOM files: opening them, with or without preamble, the few header values that are read, and their pixels.
 
-Stored values go through the modality LUT (or rescale slope and intercept), then the VOI LUT or window, then, for
-MONOCHROME1, inversion (DICOM PS3.3 C.11.1, C.11.2, C.7.6.3.1.2); the range that is scaled to 8 bits follows from the
-header's bit depth, not from the values.
+What an object is: `pneumonia.images.dicom_header`. How its values become grey: `pneumonia.images.dicom_pixels`.
 
 Privacy: pydicom is only given the tags of `_TAGS` to parse, so no other header value is ever in memory. Of these,
 `Dicom` exposes age, sex, view, manufacturer, photometric interpretation, rows and columns, each restricted to permitted
-values; the patient's ID is only used as a keyed hash (`pneumonia.images.patient_key`). No error message quotes a value,
-or an exception of pydicom, which may contain one.
+values; the patient's ID is only used as a keyed hash (`pneumonia.images.patient_key`). No error message quotes a value
+but an unknown word for body part, view or modality, or an exception of pydicom, which may contain one.
 
 pydicom comes with the extra `dicom`; without it, DICOM files are refused with a message.
 """
 
+import hashlib
 import io
 import logging
 import re
 import warnings
-from functools import cache
+from dataclasses import replace
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
@@ -24,43 +24,43 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
+from pneumonia.images.depth import Values
+from pneumonia.images.dicom_codecs import (
+    BIG_ENDIAN,
+    ENCAPSULATED,
+    EXPLICIT,
+    IMPLICIT,
+    RLE,
+    decode_raw,
+    first_frame,
+    read_codestream,
+)
+from pneumonia.images.dicom_header import Verdict, Words, judge
+from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
+from pneumonia.images.dicom_values import TAGS, read_header, read_tables
+from pneumonia.images.refusal import OtherObjectError, RefusedError
 
 # Usual suffixes of DICOM files; a file is recognised by its content.
 SUFFIXES = (".dcm", ".dicom", ".dic")
 
 INSTALL = "install the extra dicom"
 
-# Modalities whose images are projections: computed and digital radiography, fluoroscopy, and what secondary captures
-# and film scanners write.
-_MODALITIES = frozenset(["CR", "DX", "DR", "RG", "RF", "SC", "OT"])
-_CHEST = re.compile(r"CHEST|THORAX|LUNG")
-_FRONTAL = frozenset(["PA", "AP"])
-_VIEWS = frozenset(["PA", "AP", "LL", "RL", "LLD", "RLD", "LLO", "RLO"])
-_AGE = re.compile(r"(\d{3})([DWMY])")
-_AGE_UNITS_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
-
 # The data set itself is compressed; pydicom would unpack it without a limit.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # Bytes at the beginning of a file that contain the transfer syntax.
 _META_BYTES = 65_536
-
-_TAGS = (
-    # What becomes a fact about the image.
-    "PatientID", "PatientAge", "PatientSex", "ViewPosition", "Manufacturer", "PhotometricInterpretation", "Rows",
-    "Columns",
-    # What decides whether the image is used.
-    "Modality", "BodyPartExamined", "NumberOfFrames", "PresentationIntentType", "BurnedInAnnotation",
-    # What the pixels need.
-    "SamplesPerPixel", "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept",
-    "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "PixelData",
-)  # fmt: skip
+_PREFIX, _PREAMBLE_BYTES = b"DICM", 128
+_WHOLE = _PREAMBLE_BYTES + len(_PREFIX)
+# The first value of a data set without meta information is a length, a character set, a type, a date or a class.
+_MOST_FIRST_BYTES = 128
+_REPRESENTATIONS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split())
+_MONOCHROME = re.compile(r"(?:MONO(?:CHROME)?[ _]*([12])?)?")
 
 # What pydicom and its decoders raise for damaged files.
-_ERRORS = (
+ERRORS = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError, RuntimeError,
-    OverflowError, MemoryError,
+    OverflowError, MemoryError, RecursionError,
 )  # fmt: skip
 
 
@@ -70,14 +70,16 @@ class Dicom:
     def __init__(self, dataset: Any) -> None:
         """Take a data set of pydicom."""
         self._dataset = dataset
-        self.width = int(self._dataset.get("Columns") or 0)
-        self.height = int(self._dataset.get("Rows") or 0)
+        self.header = read_header(dataset)
+        self.width, self.height = (int(self.header.get(name) or 0) for name in ("Columns", "Rows"))
 
-    @property
+    @cached_property
     def photometric(self) -> str:
-        """The meaning of the values, such as MONOCHROME1 (low values are bright)."""
-        text = self._text("PhotometricInterpretation").upper()
-        return text if text in ("MONOCHROME1", "MONOCHROME2") else "COLOUR"
+        """The meaning of the values: MONOCHROME1 (low values are bright), MONOCHROME2 or COLOUR."""
+        match = _MONOCHROME.fullmatch(self._text("PhotometricInterpretation").upper())
+        if (self.header.get("SamplesPerPixel") or 1) != 1 or not match:
+            return "COLOUR"
+        return f"MONOCHROME{match[1] or 2}"
 
     @property
     def patient_id(self) -> str:
@@ -87,148 +89,134 @@ class Dicom:
     @property
     def age(self) -> str:
         """The patient's age in years; empty if unknown."""
-        match = _AGE.fullmatch(self._text("PatientAge"))
-        return f"{int(match[1]) / _AGE_UNITS_PER_YEAR[match[2]]:.4g}" if match else ""
+        return write_age(parse_age(self._text("PatientAge")))
 
     @property
     def sex(self) -> str:
         """F, M, O; empty if unknown."""
-        text = self._text("PatientSex").upper()
-        return text if text in ("F", "M", "O") else ""
-
-    @property
-    def view(self) -> str:
-        """The view position, such as PA; empty if unknown."""
-        text = self._text("ViewPosition").upper()
-        return text if text in _VIEWS else ""
+        return parse_sex(self._text("PatientSex"))
 
     @property
     def device(self) -> str:
         """The manufacturer of the device, in at most 40 printable characters; empty if unknown."""
         return "".join(letter for letter in self._text("Manufacturer") if letter.isprintable())[:40]
 
-    def refuse_unsuitable(self) -> None:
-        """Refuse anything but a single frontal chest radiograph for presentation.
+    def judge(self, words: Words | None) -> Verdict:
+        """Say what the object is, and what is unusual about its header.
+
+        Args:
+            words: Words that a user added; None: body part, view and the like do not matter.
 
         Raises:
-            RefusedError: With the reason.
+            RefusedError: If it is damaged or cannot be decoded here.
+            OtherObjectError: If it is sound but no frontal chest radiograph for presentation.
         """
-        try:
-            reasons = self._reasons()
-        except _ERRORS as error:
-            raise RefusedError(f"damaged: its header cannot be read ({type(error).__name__})") from error
-        for reason, applies in reasons.items():
-            if applies:
-                raise RefusedError(reason)
+        verdict = Verdict() if words is None else judge(self.header, words)
+        if verdict.other:
+            raise OtherObjectError(verdict.other)
+        if verdict.problem:
+            raise RefusedError(verdict.problem)
+        if self.photometric == "COLOUR":
+            raise OtherObjectError("colour: a radiograph has only grey levels")
+        if (self.header.get("BitsStored") or 0) > 16:
+            raise RefusedError("more than 16 bits per pixel")
         self._refuse_missing_codec()
+        return verdict._replace(notes=(*verdict.notes, *self._odd_values()))
 
-    def _reasons(self) -> dict[str, bool]:
-        """Return every reason to refuse an image, and whether it applies."""
-        return {
-            "no pixel data": "PixelData" not in self._dataset,
-            "several frames in one file": int(self._dataset.get("NumberOfFrames") or 1) > 1,
-            "raw detector data (FOR PROCESSING): export the image for presentation": (
-                self._text("PresentationIntentType").upper() == "FOR PROCESSING"
-            ),
-            "burned-in annotation, which may name the patient": self._text("BurnedInAnnotation").upper() == "YES",
-            "not a radiograph: other modality": self._text("Modality").upper() not in {*_MODALITIES, ""},
-            "not a chest: other body part": not self._is_chest(),
-            "not a frontal view: other view position": (self._text("ViewPosition").upper() not in {*_FRONTAL, ""}),
-            "colour: a radiograph has only grey levels": self.photometric == "COLOUR",
-            "more than 16 bits per pixel": int(self._dataset.get("BitsStored") or 0) > 16,
-        }
-
-    def grey(self) -> Image.Image:
+    def grey(self, bits: int = 0) -> Image.Image:
         """Decode the image to 8 bits, as a viewer would show it.
 
+        Args:
+            bits: The range, if the header does not say it: see `pneumonia.images.depth`.
+
         Raises:
-            RefusedError: If it is not suitable, or cannot be decoded.
+            RefusedError: If it cannot be decoded.
         """
-        self.refuse_unsuitable()
+        stored, display = self._pixels
+        return Image.fromarray(show(stored, display, bits))
+
+    @property
+    def pixel_notes(self) -> tuple[str, ...]:
+        """What is unusual about the pixels, and what their header says of them."""
+        return self._pixels[1].notes
+
+    @property
+    def values(self) -> Values:
+        """The values that the range of the image follows from; nothing, if its header says its range.
+
+        Raises:
+            RefusedError: If they cannot be decoded.
+        """
         try:
-            levels, low, high = self.levels()
-            grey = np.clip(np.rint((levels - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
-            if self.photometric == "MONOCHROME1":
-                grey = 255 - grey
-            grey[self._padding()] = 0
-        except _ERRORS as error:
+            header = {**self.header, **read_tables(self._dataset)}
+            if not display_of(header, self.header.get("BitsStored") or 16, is_inverted=False).is_open:
+                return Values()
+        except ERRORS as error:
+            raise RefusedError(f"damaged: its lookup table cannot be read ({type(error).__name__})") from error
+        stored, display = self._pixels
+        if not display.is_open:
+            return Values()
+        model = f"{self._text('Manufacturer')}|{self._text('ManufacturerModelName')}|{display.is_signed}"
+        detector = hashlib.sha256(model.encode()).hexdigest()[:8]
+        return values_of(stored, display, f"DICOM {display.stored} bits {detector}")
+
+    @cached_property
+    def _pixels(self) -> tuple[npt.NDArray[np.int32], Display]:
+        """The stored values and what the header says about showing them."""
+        try:
+            raw = decode_raw(self._dataset, self.syntax, self.header)
+            is_inverted = self.photometric == "MONOCHROME1"
+            display = display_of({**self.header, **read_tables(self._dataset)}, raw.bits, is_inverted=is_inverted)
+            stored = stored_values(raw.values, raw.bits, raw.high_bit, is_signed=display.is_signed)
+        except RefusedError:
+            raise
+        except ERRORS as error:
             raise RefusedError(f"damaged: its pixel data cannot be decoded ({type(error).__name__})") from error
-        return Image.fromarray(grey)
+        return stored, replace(display, notes=(*raw.notes, *display.notes))
 
-    def levels(self) -> tuple[npt.NDArray[np.float64], float, float]:
-        """Return the values after modality LUT and VOI LUT or window, `[rows, columns]`, and the ends of the range."""
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-        stored = self._dataset.pixel_array
-        if stored.shape != (self.height, self.width):
-            raise ValueError("the shape of the pixels differs from the header")
-        values = apply_modality_lut(stored, self._dataset)
-        low, high = self._modality_range()
-        if self._dataset.get("VOILUTSequence"):
-            # A lookup needs integers, but rescaling has made floats.
-            values = apply_voi_lut(np.rint(values).astype(np.int64), self._dataset, prefer_lut=True)
-            low, high = 0.0, 2.0 ** self._lut_bits(self._dataset.VOILUTSequence) - 1
-        elif self._has_window():
-            values = apply_voi_lut(values, self._dataset)
-        return values.astype(np.float64), low, high
-
-    def _modality_range(self) -> tuple[float, float]:
-        """Return the ends of the range after the modality LUT, as the header's bit depth gives them."""
-        if self._dataset.get("ModalityLUTSequence"):
-            return 0.0, 2.0 ** self._lut_bits(self._dataset.ModalityLUTSequence) - 1
-        bits = int(self._dataset.BitsStored)
-        ends = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if self._is_signed() else (0.0, 2.0**bits - 1)
-        slope = float(self._dataset.get("RescaleSlope") or 1)
-        intercept = float(self._dataset.get("RescaleIntercept") or 0)
-        low, high = (end * slope + intercept for end in ends)
-        return low, high
-
-    def _padding(self) -> npt.NDArray[np.bool_]:
-        """Tell which pixels are padding around the image, `[rows, columns]`: they become black."""
-        stored = self._dataset.pixel_array
-        if "PixelPaddingValue" not in self._dataset:
-            return np.zeros(stored.shape, bool)
-        value = int(self._dataset.PixelPaddingValue)
-        low, high = sorted((value, int(self._dataset.get("PixelPaddingRangeLimit", value))))
-        return (stored >= low) & (stored <= high)
+    @cached_property
+    def syntax(self) -> str:
+        """The transfer syntax; without one in the file, what its bytes show."""
+        meta = getattr(self._dataset, "file_meta", None) or {}
+        if syntax := meta.get("TransferSyntaxUID"):
+            return str(syntax)
+        pixels = self._dataset.PixelData if "PixelData" in self._dataset else b""
+        if pixels.startswith(ENCAPSULATED):
+            stream = read_codestream(first_frame(pixels))
+            return stream.syntax if stream else RLE
+        is_implicit, is_little = self._dataset.original_encoding
+        return IMPLICIT if is_implicit else EXPLICIT if is_little else BIG_ENDIAN
 
     def _refuse_missing_codec(self) -> None:
         """Refuse a transfer syntax that no installed decoder reads."""
         from pydicom.pixels import get_decoder
+        from pydicom.uid import UID
 
-        syntax: Any = getattr(self._dataset.file_meta, "TransferSyntaxUID", None)
         try:
-            is_available = get_decoder(syntax).is_available
-        except (NotImplementedError, AttributeError, TypeError, ValueError) as error:
+            is_available = get_decoder(UID(self.syntax)).is_available
+        except ERRORS as error:
             raise RefusedError("unknown transfer syntax: export it uncompressed") from error
         if not is_available:
-            raise RefusedError(f"no decoder for {syntax.name} is installed: {INSTALL}")
+            raise RefusedError(f"no decoder for {UID(self.syntax).name} is installed: {INSTALL}")
 
-    def _is_chest(self) -> bool:
-        part = self._text("BodyPartExamined").upper()
-        return not part or _CHEST.search(part) is not None
+    def _odd_values(self) -> list[str]:
+        """Return notes on header values that cannot be read."""
+        age, sex, meaning = (self._text(name) for name in ("PatientAge", "PatientSex", "PhotometricInterpretation"))
+        odd = {
+            "age cannot be read": not is_gap(age) and not self.age,
+            "sex cannot be read": not is_gap(sex) and not self.sex and sex.upper() != "U",
+            "photometric interpretation missing: read as MONOCHROME2": not meaning,
+            "photometric interpretation not as the standard writes it": bool(meaning) and meaning != self.photometric,
+        }
+        return [note for note, applies in odd.items() if applies]
 
-    def _is_signed(self) -> bool:
-        return int(self._dataset.get("PixelRepresentation") or 0) == 1
-
-    def _has_window(self) -> bool:
-        return self._dataset.get("WindowCenter") is not None and self._dataset.get("WindowWidth") is not None
-
-    def _text(self, keyword: str) -> str:
-        try:
-            value = self._dataset.get(keyword)
-        except _ERRORS as error:
-            raise RefusedError(f"damaged: its header cannot be read ({type(error).__name__})") from error
-        return "" if value is None else str(value).strip()
-
-    @staticmethod
-    def _lut_bits(sequence: Any) -> int:
-        return int(sequence[0].LUTDescriptor[2])
+    def _text(self, name: str) -> str:
+        return str(self.header.get(name, ""))
 
 
 def is_dicom(data: bytes) -> bool:
-    """Tell whether a file is DICOM (part 10), by its content."""
-    return data[128:132] == b"DICM"
+    """Tell whether a file is DICOM, with or without its preamble and its meta information, by its content."""
+    return _start_of_meta(data) is not None or _begins_a_data_set(data)
 
 
 def open_dicom(data: bytes) -> Dicom:
@@ -237,19 +225,44 @@ def open_dicom(data: bytes) -> Dicom:
     Raises:
         RefusedError: If it cannot be read, or pydicom is not installed.
     """
-    pydicom = _pydicom()
+    pydicom = load_pydicom()
     if _DEFLATED in data[:_META_BYTES]:
         raise RefusedError("deflated: export it uncompressed")
     try:
-        return Dicom(pydicom.dcmread(io.BytesIO(data), specific_tags=list(_TAGS)))
-    except _ERRORS as error:
+        return Dicom(pydicom.dcmread(io.BytesIO(with_preamble(data)), specific_tags=list(TAGS), force=True))
+    except ERRORS as error:
         raise RefusedError(f"damaged: its header cannot be read ({type(error).__name__})") from error
     except pydicom.errors.InvalidDicomError as error:
         raise RefusedError("damaged: its header cannot be read") from error
 
 
+def with_preamble(data: bytes) -> bytes:
+    """Return a file with the preamble and prefix that it should have; without meta information, as it is."""
+    start = _start_of_meta(data)
+    return data if start in (None, _WHOLE) else bytes(_PREAMBLE_BYTES) + _PREFIX + data[start:]
+
+
+def _start_of_meta(data: bytes) -> int | None:
+    """Return where the meta information begins, behind preamble and prefix or where these should be."""
+    if data[_PREAMBLE_BYTES:_WHOLE] == _PREFIX:
+        return _WHOLE
+    places = (0, *((len(_PREFIX),) if data.startswith(_PREFIX) else ()), _PREAMBLE_BYTES)
+    return next((at for at in places if data[at : at + 2] == b"\2\0" and _is_explicit(data, at)), None)
+
+
+def _begins_a_data_set(data: bytes) -> bool:
+    """Tell whether a file begins with a data set without meta information: with an element of group 8."""
+    if data[:2] == b"\0\x08" or (data[:2] == b"\x08\0" and _is_explicit(data, 0)):
+        return _is_explicit(data, 0)
+    return data[:2] == b"\x08\0" and data[3:4] == b"\0" and int.from_bytes(data[4:8], "little") <= _MOST_FIRST_BYTES
+
+
+def _is_explicit(data: bytes, at: int) -> bool:
+    return data[at + 4 : at + 6] in _REPRESENTATIONS and 0 in data[at + 2 : at + 4]
+
+
 @cache
-def _pydicom() -> ModuleType:
+def load_pydicom() -> ModuleType:
     """Import pydicom, and keep it from quoting values of headers in warnings and logs.
 
     Raises:

@@ -1,40 +1,44 @@
 """Facts about an image file, found by decoding it completely: hash, size, mode, faults, perceptual hash.
 
-The perceptual hash is the usual DCT hash at 16 x 16 coefficients: the image at 32 x 32 grey values (area average), its
-two-dimensional DCT-II, of that the 16 x 16 lowest frequencies without the mean, each one bit: above the median or not.
-256 bits, not 64, because with 64 bits many different chest radiographs look the same.
-
 Not detected: a changed byte that leaves a JPEG's data decodable (four of five single bytes), missing last scans of a
 progressive JPEG whose end marker was put back, and rows missing from a PNG whose data are intact.
 """
 
 import hashlib
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import PIL
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pneumonia.images import dicom
-from pneumonia.images.opening import DECODER_ERRORS, FORMATS, open_image, to_grey
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.depth import LEAST_SHARE, Values
+from pneumonia.images.dicom_header import Words
+from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
+from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
+from pneumonia.images.refusal import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
-FACTS_VERSION = f"6-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"7-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # Pillow decodes no larger image.
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 
 # The note on an image that shows nothing.
 BLANK = "blank: one grey level"
+# Between two notes on an image.
+BETWEEN_NOTES = "; "
+UPPER_BITS = "16 bits in several channels: the upper 8 are used"
+# The darkest and the brightest pixels that do not count when it is told how much of the range an image uses. [share]
+_OUTLIERS = 0.001
 
+# Pillow's modes of grey and colour, with and without alpha, multiplied or not.
+_MODES = frozenset(["1", "L", "RGB", "P", "LA", "PA", "RGBA", "La", "RGBa"])
 # The last bytes of a whole file. Pillow accepts files that end just before them.
-_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 # How files of each format begin.
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _JPEG_START_OF_SCAN = b"\xff\xda"
@@ -43,19 +47,19 @@ _JPEG_START_OF_SCAN = b"\xff\xda"
 _JPEG_TRUNCATION = ("Premature end of JPEG file", "Corrupt JPEG data: premature end")
 _JPEG_DAMAGE = ("Corrupt JPEG data", "Inconsistent progression sequence")
 
-# Width and height of the grey values that are compared, in pixels.
-SIDE = 32
-# Number of DCT coefficients that are compared, in each direction.
-_FREQUENCIES = 16
-# Smallest width and height, in pixels, at which a JPEG is decoded for comparison.
-_DRAFT_SIDE = 2 * SIDE
-
 
 class Limits(NamedTuple):
-    """Limits for an image: smallest width and height, largest number of pixels."""
+    """What an image may be.
+
+    Attributes:
+        min_side: Smallest width and height.
+        max_pixels: Largest number of pixels.
+        words: A user's words for body parts and views in DICOM headers; None: what these say does not matter.
+    """
 
     min_side: int
     max_pixels: int
+    words: Words | None = Words()
 
 
 class Facts(NamedTuple):
@@ -68,13 +72,19 @@ class Facts(NamedTuple):
         mode: As stored: Pillow's (L or I;16 for grey, RGB for colour), or the photometric interpretation of DICOM;
             empty if unknown.
         problem: Why the image must not be used; empty if it may.
-        note: What is unusual about a usable image.
+        other: Why the file, which is sound, is no frontal chest radiograph; empty if it is one.
+        note: What is unusual about a usable image, with `BETWEEN_NOTES` between.
         perceptual_hash: 64 hexadecimal digits; empty for an image without contrast.
         patient: Group by the patient's ID in a DICOM header, as a keyed hash; like the following empty if unknown.
         age: Age in years.
         sex: F, M or O.
         view: View position, such as PA.
         device: Manufacturer of the device.
+        detector: Tells devices apart whose images need a common range; empty where the file says its range.
+        stored: Bits that the file claims to store; 8 for DICOM that says its range.
+        lowest: Smallest value; like the next, of a file with a detector.
+        highest: Largest value.
+        used: How many of the 256 grey levels lie between its darkest and brightest pixels, if the range were its own.
     """
 
     sha256: str
@@ -82,6 +92,7 @@ class Facts(NamedTuple):
     height: int = 0
     mode: str = ""
     problem: str = ""
+    other: str = ""
     note: str = ""
     perceptual_hash: str = ""
     patient: str = ""
@@ -89,6 +100,21 @@ class Facts(NamedTuple):
     sex: str = ""
     view: str = ""
     device: str = ""
+    detector: str = ""
+    stored: int = 0
+    lowest: int = 0
+    highest: int = 0
+    used: int = 256
+
+    @property
+    def refusal(self) -> str:
+        """Why the file is not used; empty if it is."""
+        return self.problem or self.other
+
+    @property
+    def extremes(self) -> Values:
+        """The values that the range of the image follows from."""
+        return Values(self.detector, self.stored, self.lowest, self.highest)
 
 
 def examine_image(
@@ -115,28 +141,57 @@ def examine_image(
             problem = _find_problem(image, data, limits)
             if problem:
                 return facts._replace(problem=problem)
-            seen = _compare(facts, image, path) if compare else facts
-            damage = _find_jpeg_damage(data) if image.format == "JPEG" else ""
+            if image.mode == "1":
+                return facts._replace(other=MASK)
+            seen = _compare(facts, image, _find_notes(image, path)) if compare else facts
+            damage = _find_jpeg_damage(data) if image.format in ("JPEG", "MPO") else ""
             return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:
         return facts._replace(problem=_name_content(data))
     except Image.DecompressionBombError:
         return facts._replace(problem=f"more than {min(limits.max_pixels, _MOST_PIXELS):,} pixels")
+    except OtherObjectError as error:
+        return facts._replace(other=str(error))
     except RefusedError as error:
         return facts._replace(problem=str(error))
     except DECODER_ERRORS as error:
         return facts._replace(problem=_name_damage(error))
 
 
-def _compare(facts: Facts, image: Image.Image, path: str) -> Facts:
-    """Decode an image, and add its note and its perceptual hash."""
-    grey = grey_values(image)
-    note = ", ".join(filter(None, (_find_note(image, path), _blank_note(grey))))
-    return facts._replace(note=note, perceptual_hash=perceptual_hash(grey))
+def read_values(data: bytes) -> Values:
+    """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
+    try:
+        if dicom.is_dicom(data):
+            return dicom.open_dicom(data).values
+        with open_image(data) as image:
+            return values_of(image)
+    except DECODER_ERRORS:
+        return Values()
 
 
-def _blank_note(grey: npt.NDArray[np.float64]) -> str:
-    return BLANK if grey.min() == grey.max() else ""
+def _compare(facts: Facts, image: Image.Image, notes: Sequence[str]) -> Facts:
+    """Decode an image, and add its notes, its values and its perceptual hash."""
+    whole = decode_grey(image)
+    values = values_of(image)
+    levels = whole.histogram()
+    if is_mask(levels):
+        return facts._replace(other=MASK)
+    if UPPER_BITS in notes and _count_used(levels) < LEAST_SHARE * len(levels):
+        return facts._replace(problem="16 bits in several channels, of which the upper 8 show next to nothing")
+    grey = shrink(whole)
+    notes = [*notes, *([BLANK] if grey.min() == grey.max() else [])]
+    return facts._replace(
+        note=BETWEEN_NOTES.join(notes),
+        perceptual_hash=perceptual_hash(grey),
+        used=_count_used(levels),
+        **(values._asdict() if values.detector else {}),
+    )
+
+
+def _count_used(levels: Sequence[int]) -> int:
+    """Count the levels from the darkest to the brightest pixels, without outliers."""
+    filled = np.cumsum(levels) / sum(levels)
+    return int(np.searchsorted(filled, 1 - _OUTLIERS) - np.searchsorted(filled, _OUTLIERS, side="right")) + 1
 
 
 def _examine_dicom(
@@ -145,67 +200,33 @@ def _examine_dicom(
     """Find out what a DICOM file is."""
     try:
         file = dicom.open_dicom(data)
-        facts = facts._replace(width=file.width, height=file.height, mode=file.photometric)
-        file.refuse_unsuitable()
+        facts = facts._replace(width=file.width, height=file.height, mode=file.photometric, stored=8)
+        verdict = file.judge(limits.words)
         problem = _size_problem(file.width, file.height, limits)
         if problem:
             return facts._replace(problem=problem)
-        grey = grey_values(file.grey()) if compare else None
-        return facts._replace(
-            note="" if grey is None else _blank_note(grey),
-            perceptual_hash="" if grey is None else perceptual_hash(grey),
-            patient=hash_patient(file.patient_id),
-            age=file.age,
-            sex=file.sex,
-            view=file.view,
-            device=file.device,
+        facts = facts._replace(
+            patient=hash_patient(file.patient_id), age=file.age, sex=file.sex, view=verdict.view, device=file.device
         )
+        if not compare:
+            return facts
+        values = file.values
+        facts = facts._replace(**(values._asdict() if values.detector else {}))
+        return _compare(facts, file.grey(), (*verdict.notes, *file.pixel_notes))
+    except OtherObjectError as error:
+        return facts._replace(other=str(error))
     except RefusedError as error:
         return facts._replace(problem=str(error))
 
 
-def grey_values(image: Image.Image) -> npt.NDArray[np.float64]:
-    """Decode an image completely and return it as `[32, 32]` grey values, 0 to 255."""
-    image.draft("L", (_DRAFT_SIDE, _DRAFT_SIDE))
-    image.load()
-    small = to_grey(image).resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(small, np.float64)
-
-
-def perceptual_hash(grey: npt.NDArray[np.float64]) -> str:
-    """Return the hash of `[32, 32]` grey values as 64 hexadecimal digits; "" if they are all alike."""
-    if grey.min() == grey.max():
-        return ""
-    transform = _dct_matrix()
-    # Rounded, so that rounding errors, which differ between machines, decide no bit.
-    coefficients = np.round(transform @ grey @ transform.T, 6).ravel()
-    coefficients[0] = 0.0
-    middle = len(coefficients) // 2 - 1
-    return np.packbits(coefficients > np.partition(coefficients, middle)[middle]).tobytes().hex()
-
-
-@cache
-def _dct_matrix() -> npt.NDArray[np.float64]:
-    """Return the first rows of the orthonormal DCT-II, `[16, 32]`."""
-    frequency, place = np.arange(_FREQUENCIES)[:, None], np.arange(SIDE)
-    matrix: npt.NDArray[np.float64] = np.cos(np.pi * frequency * (2 * place + 1) / (2 * SIDE)) * np.sqrt(2 / SIDE)
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
 def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
     """Say why an image is refused, as far as its header and its last bytes show."""
-    if getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False) and image.format != "MPO":
         return "animated, or several images in one file"
     problem = _size_problem(image.width, image.height, limits)
     if problem:
         return problem
-    is_deep = image.mode.startswith("I")
-    if not is_deep and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-        return "16 bits in several channels"
-    if image.has_transparency_data:
-        return "transparency"
-    if image.mode not in ("L", "RGB", "P") and not is_deep:
+    if image.mode not in _MODES and not image.mode.startswith("I"):
         return f"colour mode {image.mode}"
     return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
 
@@ -223,7 +244,7 @@ def _has_end(image_format: str, data: bytes) -> bool:
     if marker is None:
         return True
     end = data.rfind(marker)
-    return end >= 0 and (image_format != "JPEG" or data.find(_JPEG_START_OF_SCAN, end) < 0)
+    return end >= 0 and (image_format == "PNG" or data.find(_JPEG_START_OF_SCAN, end) < 0)
 
 
 def _find_jpeg_damage(data: bytes) -> str:
@@ -238,17 +259,23 @@ def _find_jpeg_damage(data: bytes) -> str:
     return ""
 
 
-def _find_note(image: Image.Image, path: str) -> str:
+def _find_notes(image: Image.Image, path: str) -> list[str]:
     """Say what is unusual about an image that may be used."""
     notes = []
     suffix = PurePosixPath(path).suffix.lower()
     if suffix not in FORMATS[image.format or ""]:
         notes.append(f"{image.format} content in a {suffix or 'nameless'} file")
+    if image.format == "MPO":
+        notes.append("several pictures: the first is used")
+    if not image.mode.startswith("I") and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
+        notes.append(UPPER_BITS)
     if image.mode == "P":
         notes.append("palette")
     if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
         notes.append("rotated by its EXIF orientation")
-    return ", ".join(notes)
+    if image.has_transparency_data or OPAQUE in image.info:
+        notes.append("opaque alpha channel")
+    return notes
 
 
 def _name_content(data: bytes) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pneumonia.base.errors import UserError
 from pneumonia.images import dicom
-from pneumonia.images.dicom import _ERRORS, _pydicom
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.matching import tidy_key
 from pneumonia.images.refusal import RefusedError
@@ -76,7 +75,7 @@ def _parse(data: bytes) -> tuple[Any, bool]:
         return is_behind
 
     try:
-        pydicom = _pydicom()
+        pydicom = dicom.load_pydicom()
     except RefusedError as error:
         raise UserError(
             "The table of labels names images by their DICOM headers, which needs another package: "
@@ -84,6 +83,8 @@ def _parse(data: bytes) -> tuple[Any, bool]:
         ) from error
     try:
         tags = list(map(pydicom.datadict.tag_for_keyword, KEYWORDS.values()))
-        return pydicom.filereader.read_partial(io.BytesIO(data), stop, force=True, specific_tags=tags), is_behind
-    except _ERRORS:
+        return pydicom.filereader.read_partial(
+            io.BytesIO(dicom.with_preamble(data)), stop, force=True, specific_tags=tags
+        ), is_behind
+    except dicom.ERRORS:
         return None, is_behind

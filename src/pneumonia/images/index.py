@@ -1,4 +1,4 @@
-"""The image index: one row per image file, with its hash and its status."""
+"""The image index: one row per image file, with its hash, its status and, for 16-bit and DICOM files, its range."""
 
 import logging
 import warnings
@@ -15,23 +15,26 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.base.study_parameters import NONE, EngineParameters
 from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
-from pneumonia.images.examine import FACTS_VERSION, Facts, Limits, examine_image
+from pneumonia.images.copies import shorten
+from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
+from pneumonia.images.dicom_header import Words
+from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow
-from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing
+from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
 from pneumonia.images.matching import Fit, match_paths
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource, LostError, UnreadableError
+from pneumonia.images.status import LEFT_OUT, OK, OTHER, REJECTED
 
 logger = logging.getLogger(__name__)
 
-OK, DUPLICATE, REJECTED = "ok", "duplicate", "rejected"
-# The table of labels does not use the file, so it is not read.
-LEFT_OUT = "left out"
+# The note on an image whose values lie close together.
+FAINT = "less than a tenth of the grey levels used"
 
 COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
-    "reason", "perceptual_hash", "age", "sex", "view", "device", "site",
+    "reason", "perceptual_hash", "age", "sex", "view", "device", "bits", "site",
 )  # fmt: skip
 
 # Files that a thread examines in one go, and that are sent to a cluster in one go.
@@ -39,7 +42,6 @@ _CHUNK_FILES = 16
 _SENT_FILES = 128
 # Files whose facts are saved together: the most that a killed run loses.
 _KEPT_AT_ONCE = 512
-_SHOWN = 20  # pairs or paths that an error message shows
 
 
 def examine_files(
@@ -60,9 +62,9 @@ def examine_files(
     Raises:
         UserError: If interrupted. Facts found so far are kept.
     """
-    limits = Limits(parameters.min_side, parameters.max_pixels)
+    limits = limits_of(parameters)
     wanted = [file for file in source.listing.files if not _problem_before_reading(file, parameters)]
-    if engine.address != NONE or any(file.path.lower().endswith(dicom.SUFFIXES) for file in wanted):
+    if engine.address != NONE or any(_may_name_a_patient(file) for file in wanted):
         cache.patient_key.make()
     key_mark = cache.patient_key.mark()
     with cache.open(source.identity) as kept:
@@ -91,6 +93,16 @@ def examine_files(
     return found
 
 
+def _may_name_a_patient(file: ImageFile) -> bool:
+    return file.path.lower().endswith(dicom.SUFFIXES) or may_be_dicom(file.path)
+
+
+def limits_of(parameters: IngestParameters) -> Limits:
+    """Return what an image may be."""
+    words = Words(parameters.chest_words, parameters.other_words)
+    return Limits(parameters.min_side, parameters.max_pixels, words)
+
+
 def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: IngestParameters) -> pd.DataFrame:
     """List every image file, before duplicates are marked.
 
@@ -105,8 +117,9 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
         logger.warning(source.remark)
     listed = _read_groups(source)
     told = source.listing.rows
+    seen = _with_ranges(facts)
     rows = [
-        _row(file, facts.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
+        _row(file, seen.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
         for file in source.listing.files
     ]
     index = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -114,7 +127,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
         unlisted = index.loc[(index["status"] == OK) & ~index["path"].isin(listed.keys()), "path"]
         if len(unlisted):
             raise UserError(
-                f"{GROUPS_FILE} has no group for {len(unlisted):,} of the images: {_shorten(unlisted)}. Its paths must "
+                f"{GROUPS_FILE} has no group for {len(unlisted):,} of the images: {shorten(unlisted)}. Its paths must "
                 "be relative to the folder of the images, with /."
             )
     return index
@@ -133,6 +146,28 @@ def _read_groups(source: ImageSource) -> dict[str, str] | None:
     return {match.files[0].path: group for match, group in pairs if len(match.files) == 1 and match.fit <= Fit.ALIKE}
 
 
+class Seen(NamedTuple):
+    """The facts about a file, and what follows from those about its neighbours: its range and its note."""
+
+    facts: Facts
+    bits: int = 0
+    note: str = ""
+
+
+def _with_ranges(facts: Mapping[str, Facts]) -> dict[str, Seen]:
+    """Add the range of each file whose values do not tell it, and a note if it uses next to nothing of it."""
+    open_ones = {path: known.extremes for path, known in facts.items() if known.detector and not known.refusal}
+    chosen = choose_bits(open_ones)
+    return {path: _with_range(known, chosen.get(path, known.stored)) for path, known in facts.items()}
+
+
+def _with_range(facts: Facts, bits: int) -> Seen:
+    own = bits_of([facts.extremes]) if facts.detector and not facts.refusal else bits
+    used = (facts.used - 1) * 2.0 ** (abs(own) - abs(bits))
+    is_faint = not facts.refusal and BLANK not in facts.note and used < LEAST_SHARE * 255
+    return Seen(facts, bits, BETWEEN_NOTES.join(filter(None, (facts.note, FAINT if is_faint else ""))))
+
+
 def _refuse_near_misses(listing: Listing) -> None:
     """Refuse a `groups.csv` that would be passed over: by another spelling, in a class folder, or unreadable."""
     for path in (*listing.tables, *(file.path for file in listing.files if file.problem)):
@@ -143,39 +178,6 @@ def _refuse_near_misses(listing: Listing) -> None:
                 f"{path} would not be used: {name.lower()} must have exactly this name, be a readable file, and be in "
                 "the folder of the images, above the class folders. Move, rename or remove it."
             )
-
-
-def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
-    """Keep one of several identical files: the one in test, or else the first by path.
-
-    Returns:
-        The index, with status "duplicate" and the path of the kept file as the reason of the others.
-
-    Raises:
-        UserError: If the same bytes occur under both labels.
-    """
-    usable = index[index["status"] == OK]
-    ordered = usable.assign(in_test=usable["source_split"] == "test").sort_values(
-        ["in_test", "path"], ascending=[False, True], kind="stable"
-    )
-    kept = ordered.groupby("sha256", sort=False)["path"].transform("first")
-    _refuse_two_labels(ordered)
-    surplus = kept[kept != ordered["path"]]
-    marked = index.copy()
-    marked.loc[surplus.index, "status"] = DUPLICATE
-    marked.loc[surplus.index, "reason"] = "copy of " + surplus
-    return marked
-
-
-def _refuse_two_labels(ordered: pd.DataFrame) -> None:
-    first = ordered.groupby("sha256", sort=False)[["path", "label"]].transform("first")
-    contradicting = ordered[first["label"] != ordered["label"]]
-    if len(contradicting):
-        pairs = first.loc[contradicting.index, "path"] + " = " + contradicting["path"]
-        raise UserError(
-            f"{len(pairs):,} images occur under both labels, byte for byte: {_shorten(pairs)}. Only the source of the "
-            "images can tell which label is right: remove one or both of each pair."
-        )
 
 
 class Chunk(NamedTuple):
@@ -246,10 +248,11 @@ def _asks_for_a_package(facts: Facts) -> bool:
 
 
 def _row(
-    file: ImageFile, facts: Facts | None, told: LabelRow | None, group: str, parameters: IngestParameters
+    file: ImageFile, seen: Seen | None, told: LabelRow | None, group: str, parameters: IngestParameters
 ) -> tuple[str | int, ...]:
     """Return a row of the index."""
-    facts = facts or Facts("", problem=_problem_before_reading(file, parameters))
+    seen = seen or Seen(Facts("", problem=_problem_before_reading(file, parameters)))
+    facts = seen.facts
     is_known = file.label in parameters.class_names
     patterns = parameters.group_patterns
     is_positive = file.label == parameters.positive_class
@@ -265,12 +268,13 @@ def _row(
         facts.height,
         facts.mode,
         _status(file, facts),
-        facts.problem or facts.note,
+        facts.refusal or seen.note,
         facts.perceptual_hash,
         facts.age or (told.age if told else ""),
         facts.sex or (told.sex if told else ""),
         facts.view or (told.view if told else ""),
         facts.device,
+        0 if facts.refusal else seen.bits,
         told.site if told else "",
     )
 
@@ -278,7 +282,7 @@ def _row(
 def _status(file: ImageFile, facts: Facts) -> str:
     if file.left_out and not file.problem:
         return LEFT_OUT
-    return REJECTED if facts.problem else OK
+    return REJECTED if facts.problem else OTHER if facts.other else OK
 
 
 def _group(
@@ -290,11 +294,5 @@ def _group(
 ) -> str:
     """Return an image's group: as `groups.csv` says, else the table of labels, the DICOM header, the file name."""
     row, known = told.get(file.path), facts.get(file.path)
-    patient = (row.group if row else "") or (known.patient if known else "")
+    patient = (row.group if row else "") or (known.patient if known and parameters.patient_id == "use" else "")
     return group_of(file.path, parameters.group_patterns, listed, patient)
-
-
-def _shorten(lines: pd.Series) -> str:
-    """Return the first lines, and how many more there are."""
-    shown = ", ".join(lines.head(_SHOWN))
-    return shown if len(lines) <= _SHOWN else f"{shown} and {len(lines) - _SHOWN:,} more"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.columns import column_of_key
-from pneumonia.images.label_rows import LATERAL, LabelRow, Row, find_label_column, patient_facts, read_plain
+from pneumonia.images.label_rows import LATERAL_VIEW, LabelRow, Row, find_label_column, patient_facts, read_plain
 from pneumonia.images.tables import Table, spelling
 
 OTHER_FINDINGS = "neither a positive nor a negative finding"
@@ -89,7 +89,7 @@ def _read_chexpert(rows: list[Row], ingest: IngestParameters, labels: LabelsPara
     for row in rows:
         label, reason = _judge_chexpert(row, ingest, labels)
         if row["Frontal/Lateral"].strip().lower() == "lateral":
-            label, reason = "", LATERAL
+            label, reason = "", LATERAL_VIEW
         patient = re.search(r"patient\d+", row["Path"])
         age, sex, view, unread = patient_facts({"age": row["Age"], "sex": row["Sex"], "view": row["AP/PA"]})
         yield LabelRow(

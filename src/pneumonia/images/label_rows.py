@@ -1,21 +1,19 @@
 """Rows of a table of labels, and how people's own tables give them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.class_words import class_of_word
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
+from pneumonia.images.dicom_header import LATERAL, view_of
 from pneumonia.images.split_names import UNSPLIT, split_of
 from pneumonia.images.tables import Table, spelling
 
-LATERAL = "lateral view"
-_LATERAL = re.compile(
-    r"(?:lat|seitlich|seitenaufnahme|profil|perfil|zijdelings|боков|侧位|側面)|(?:ll|rl|l|lld|rld|llo|rlo|latl|latr)$"
-)
+LATERAL_VIEW = "lateral view"
 # How many letters of an unknown label are shown.
 _LETTERS = 30
 # Share of the cells of a column without a known name that must name a class.
@@ -63,6 +61,8 @@ Row = Mapping[str, str]
 def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str) -> Iterator[LabelRow]:
     """Read the columns of an image's key and label: the name of a class, 1 and 0, or another word for them."""
     columns = find_columns(table.columns, labels)
+    if not labels.columns.split and not _names_splits(table, columns.get("split", "")):
+        columns.pop("split", None)
     path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
     classes = {text: class_of_word(text, ingest, labels) for text in {row[label] for row in table.rows}}
     is_spanish = _counts_mujer(table, columns.get("sex", ""))
@@ -76,8 +76,8 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
             unread = (*unread, ("unknown split", facts["split"]))
         meant = classes[row[label]]
         reason = "" if meant else f"unknown label {row[label][:_LETTERS] or '(none)'}"
-        if meant and _LATERAL.match(spelling(view)):
-            meant, reason = "", LATERAL
+        if meant and view == LATERAL:
+            meant, reason = "", LATERAL_VIEW
         yield LabelRow(
             row[path], meant, reason, facts.get("group", ""), split, age, sex, view,
             site=facts.get("site", "").strip(), patient=facts.get("patient", ""), unread=unread, line=line,
@@ -106,6 +106,12 @@ def _is_counted(table: Table, column: str) -> bool:
     return all(len(spelling(row[column])) < 4 for row in table.rows)
 
 
+def _names_splits(table: Table, column: str) -> bool:
+    """Tell whether a column called split, or most cells of another that may be one, name splits."""
+    known = sum(bool(split_of(row[column])) for row in table.rows) if column else 0
+    return spelling(column) == "split" or known * 2 > len(table.rows)
+
+
 def _counts_mujer(table: Table, column: str) -> bool:
     """Tell whether a column of sexes has H and M, for hombre and mujer, so that an M is a woman."""
     found = {row[column].strip().upper() for row in table.rows} if column else set()
@@ -120,7 +126,12 @@ def patient_facts(row: Row, per_year: float = 1.0) -> tuple[str, str, str, tuple
         per_year: How many of the unit that an age without one counts make a year.
     """
     age, sex, view = (row.get(field, "").strip() for field in ("age", "sex", "view"))
+    return _read_facts(age, sex, view, per_year)
+
+
+@lru_cache(maxsize=4096)  # a large table repeats them
+def _read_facts(age: str, sex: str, view: str, per_year: float) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     years, known = parse_age(age, per_year), parse_sex(sex)
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
-    return write_age(years), known, view.upper(), tuple(unread)
+    return write_age(years), known, view_of(view) or view.upper(), tuple(unread)

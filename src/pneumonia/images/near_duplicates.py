@@ -18,10 +18,10 @@ import pandas as pd
 
 from pneumonia.base.engine import thread_count
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.examine import SIDE, grey_values
-from pneumonia.images.index import OK
 from pneumonia.images.opening import open_image
+from pneumonia.images.perceptual_hash import SIDE, grey_values
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import OK
 
 COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
 ONE_GROUP = "one group"

@@ -6,19 +6,20 @@ Examination, near-duplicate search and decoding for the network all open files h
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.images import dicom
+from pneumonia.images.depth import CONTAINER, Values, scale
 from pneumonia.images.refusal import RefusedError
 
 # Formats that Pillow decodes, with their usual suffixes.
 FORMATS = {
     "JPEG": (".jpeg", ".jpg", ".jpe"),
+    "MPO": (".mpo", ".jpeg", ".jpg", ".jpe"),
     "PNG": (".png",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
@@ -26,51 +27,132 @@ FORMATS = {
     "WEBP": (".webp",),
 }
 
+# Pillow knows MPO only as a kind of JPEG.
+_OPENED = tuple(name for name in FORMATS if name != "MPO")
+
 # What Pillow raises for damaged files, and for files far larger than any radiograph.
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
     AssertionError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
-# Depths of radiographic detectors, in bits. Files of 16 bits often hold 10, 12 or 14.
-DETECTOR_DEPTHS = (10, 12, 14, 16)
+# Set on an image whose alpha channel is opaque and was taken away when it was opened.
+OPAQUE = "opaque alpha"
+_MOST_DEEP_PIXELS = 50_000_000
+_TWO_CHANNELS = "LA;16B"
+# What a mask is called, how far its levels may lie apart, and how many of its pixels must have them. [levels, share]
+MASK = "not a radiograph: two grey levels, as in a mask"
+_NEARLY, _ALMOST_ALL = 16, 0.95
+_PNG_HEADER = slice(12, 29)
 
 
 @contextmanager
-def open_image(data: bytes) -> Iterator[Image.Image]:
+def open_image(data: bytes, bits: int = 0) -> Iterator[Image.Image]:
     """Open a file as a Pillow image: DICOM decoded to 8 bits, anything else as Pillow opens it.
+
+    Args:
+        data: All bytes of the file.
+        bits: The range of a DICOM image whose header does not say it: see `pneumonia.images.depth`.
 
     Raises:
         RefusedError: If it is a DICOM file that is not a usable radiograph, or cannot be decoded.
         OSError: If it is not an image; see `DECODER_ERRORS` for what decoding may raise later.
     """
     if dicom.is_dicom(data):
-        yield dicom.open_dicom(data).grey()
+        yield dicom.open_dicom(data).grey(bits)
         return
-    with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
-        yield image
+    with Image.open(io.BytesIO(data), formats=_OPENED) as image:
+        tiles = getattr(image, "tile", ())
+        is_deep = any(tile.args == _TWO_CHANNELS for tile in tiles) and image.width * image.height <= _MOST_DEEP_PIXELS
+        yield _open_grey_with_alpha(data) if is_deep else image
 
 
-def to_grey(image: Image.Image) -> Image.Image:
-    """Return an image's luminance (ITU-R 601-2) in 8 bits; transparency becomes black.
+def to_grey(image: Image.Image, bits: int = 0) -> Image.Image:
+    """Return an image's luminance (ITU-R 601-2) in 8 bits.
+
+    Args:
+        image: As `open_image` gives it.
+        bits: The range of an image of 16 bits: see `pneumonia.images.depth`.
 
     Raises:
-        RefusedError: If its values have no defined range.
+        RefusedError: If its values have no defined range, or parts of it are transparent.
     """
     if image.mode == "F":
         raise RefusedError("floating point values, whose range is not defined; store 8 or 16 bits")
     if image.mode.startswith("I"):
-        return Image.fromarray(_to_8_bits(np.asarray(image)))
+        values_of(image)
+        return Image.fromarray(scale(np.asarray(image), bits))
     if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, image.convert("RGBA")).convert("L")
+        return _without_alpha(image).convert("L")
     return image if image.mode == "L" else image.convert("L")  # convert copies
 
 
-def _to_8_bits(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-    """Scale by the smallest detector depth that holds all values: 12-bit 4095 and 16-bit 65535 become 255."""
+def values_of(image: Image.Image) -> Values:
+    """Return the values that the range of an image of 16 bits follows from; of others, nothing.
+
+    Raises:
+        RefusedError: If they are no unsigned values of 16 bits, or one of them stands for transparency and occurs.
+    """
+    if not image.mode.startswith("I"):
+        return Values()
+    values = np.asarray(image)
     lowest, highest = int(values.min()), int(values.max())
-    depth = next((depth for depth in DETECTOR_DEPTHS if highest < 2**depth), None)
-    if depth is None or lowest < 0:
+    if lowest < 0 or highest >= 2**CONTAINER:
         raise RefusedError(f"values from {lowest} to {highest}; only unsigned values of up to 16 bits are supported")
-    return np.rint(values * np.float32(255 / (2**depth - 1))).astype(np.uint8)
+    if "transparency" in image.info:
+        _refuse_transparent(int((values == image.info["transparency"]).sum()), values.size)
+    return Values(f"{image.format} {image.mode[:4]}", CONTAINER, lowest, highest)
+
+
+def is_mask(levels: Sequence[int]) -> bool:
+    """Tell whether an image shows two grey levels, as masks do, given how many pixels have each of the 256.
+
+    >>> is_mask([90, 10, *[0] * 254]), is_mask([50, 0, 1, *[0] * 252, 950]), is_mask([1] * 256)
+    (True, True, False)
+    """
+    filled = [level for level, count in enumerate(levels) if count]
+    if len(filled) < 3:
+        return len(filled) == 2
+    low, high = filled[0] + _NEARLY, filled[-1] - _NEARLY  # compression has blurred the two
+    return high - low > 2 * _NEARLY and sum(levels[: low + 1]) + sum(levels[high:]) >= _ALMOST_ALL * sum(levels)
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """Return an image without its alpha channel, or what else stands for one, if all of it is opaque.
+
+    Raises:
+        RefusedError: If it is not.
+    """
+    if image.mode in ("La", "RGBa"):  # multiplied by alpha
+        image = image.convert(image.mode.upper())
+    whole = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+    alpha = whole.getchannel("A")
+    if image.format == "BMP" and not any(alpha.histogram()[1:]):
+        return whole.convert("RGB")  # a channel that is not used
+    _refuse_transparent(sum(alpha.histogram()[:-1]), alpha.width * alpha.height)
+    return whole.convert("RGB")
+
+
+def _refuse_transparent(transparent: int, pixels: int) -> None:
+    if transparent:
+        raise RefusedError(f"transparency: {transparent / pixels:.1%} of the pixels are not opaque")
+
+
+def _open_grey_with_alpha(data: bytes) -> Image.Image:
+    """Open a PNG of grey and alpha in 16 bits, of which Pillow would keep the upper 8.
+
+    Its four bytes a pixel are read as four channels of 8 bits: filters work on bytes, so the data are the same.
+
+    Raises:
+        RefusedError: If it is not opaque everywhere.
+    """
+    header = bytearray(data[_PNG_HEADER])
+    header[12:14] = b"\x08\x06"
+    changed = data[:12] + bytes(header) + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    with Image.open(io.BytesIO(changed), formats=("PNG",)) as image:
+        channels = np.asarray(image).astype(np.uint16)
+    alpha = channels[..., 2] * 256 + channels[..., 3]
+    _refuse_transparent(int((alpha != 2**CONTAINER - 1).sum()), alpha.size)
+    opened = Image.fromarray(channels[..., 0] * 256 + channels[..., 1])
+    opened.format, opened.info = "PNG", {**image.info, OPAQUE: True}
+    return opened

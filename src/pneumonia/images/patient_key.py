@@ -14,6 +14,8 @@ from pneumonia.base.files import only_writer, write_whole
 ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
 _KEY_BYTES = 32
 _DIGITS = 16
+# How the groups begin.
+PREFIX = "patient-"
 
 
 class PatientKey:
@@ -30,7 +32,7 @@ class PatientKey:
         """
         if not patient_id:
             return ""
-        return "patient-" + hmac.new(self._key, patient_id.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+        return PREFIX + hmac.new(self._key, patient_id.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
     def mark(self) -> str:
         """Return a mark that changes with the key; empty if there is no key yet."""

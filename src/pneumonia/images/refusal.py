@@ -1,5 +1,9 @@
-"""The error for an image that is not used."""
+"""The errors for a file that is not used."""
 
 
 class RefusedError(ValueError):
     """A file that must not be used as an image. The message is the reason, as in the index."""
+
+
+class OtherObjectError(RefusedError):
+    """A sound file that shows something else than a frontal chest radiograph."""

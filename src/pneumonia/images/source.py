@@ -30,7 +30,7 @@ class LostError(UnreadableError):
 
 
 class ImageSource:
-    """The images at an address: a folder, a zip, a file of MedMNIST, an fsspec address, or `kaggle`.
+    """The images at an address: a folder, an archive, a file of MedMNIST, an fsspec address, or `kaggle`.
 
     Nothing is opened before it is needed, and nothing is ever written. Several threads may call `read` at the same
     time.

@@ -85,8 +85,8 @@ def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_grey(modes: pd.Series) -> pd.Series:
-    """Tell which stored modes are grey levels of any depth: Pillow's L and I;16, DICOM's MONOCHROME2."""
-    return (modes == "L") | modes.str.startswith(("I", "MONOCHROME"))
+    """Tell which stored modes are grey levels of any depth: Pillow's L, LA and I;16, DICOM's MONOCHROME2."""
+    return modes.isin(["L", "LA", "La"]) | modes.str.startswith(("I", "MONOCHROME"))
 
 
 def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE
 from pneumonia.model.lineage import check_lineage, check_weights
 from pneumonia.model.predict import forward, open_pixels, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 SCORED_SPLITS = ("val", "test")
@@ -86,7 +87,7 @@ def score_train_sample(
 def _score(
     model: Model, rows: pd.DataFrame, store: PixelStore, batch_size: int, etiologies: Sequence[str]
 ) -> pd.DataFrame:
-    parts = [forward(model, part, batch_size) for part in stored_parts(store, rows["sha256"])]
+    parts = [forward(model, part, batch_size) for part in stored_parts(store, pixel_keys(rows))]
     outputs = [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
     likeliest: object = UNKNOWN_ETIOLOGY
     if etiologies:

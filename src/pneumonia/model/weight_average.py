@@ -11,6 +11,7 @@ from pneumonia.model.compiling import make_metrics
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import plan_epoch
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore
 
 # Batches of training images on which the statistics of batch normalisation are measured again.
@@ -71,7 +72,7 @@ def sample_statistics_batches(store: PixelStore, train: pd.DataFrame, recipe: Re
     batches = []
     for number, start in enumerate(range(0, len(rows), size)):
         chosen = rows[start : start + size]
-        images = tf.constant(store.read(store.rows(train["sha256"].iloc[chosen])))
+        images = tf.constant(store.read(store.rows(pixel_keys(train.iloc[chosen]))))
         batches.append(augment(images, draws[chosen], recipe.inputs.augmentation) if number % 2 else images)
     return batches
 

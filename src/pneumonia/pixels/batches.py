@@ -18,6 +18,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pneumonia.images.sites import cells_of
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore
 
 logger = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def _without_autotuner(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _make_reader(store: PixelStore, manifest: pd.DataFrame, memory_limit_mb: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return a function from rows of the manifest to their images, uint8 `[b, size, size, 1]`."""
-    stored_rows = store.rows(manifest["sha256"])
+    stored_rows = store.rows(pixel_keys(manifest))
     megabytes = len(manifest) * store.record_bytes / 1e6
     what = f"{len(manifest):,} images of {store.image_size} px ({megabytes:,.0f} MB)"
     if megabytes <= memory_limit_mb:

@@ -13,7 +13,7 @@ import PIL
 from PIL import Image, ImageOps, features
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.opening import DECODER_ERRORS, open_image, to_grey
+from pneumonia.images.opening import DECODER_ERRORS, MASK, is_mask, open_image, to_grey
 
 Resize = Literal["pad", "crop", "squeeze"]
 Box = tuple[float, float, float, float]
@@ -32,18 +32,21 @@ def fingerprint(image_size: int, resize: Resize) -> str:
     return f"{image_size}-{resize}-{DECODER}"
 
 
-def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np.uint8]:
+def decode_image(
+    data: bytes, image_size: int, resize: Resize, bits: int = 0, *, masks: bool = True
+) -> npt.NDArray[np.uint8]:
     """Decode an image to one channel at a fixed size.
 
-    EXIF orientation is applied, transparency becomes black, and 16-bit values are scaled by the smallest detector depth
-    that holds them; DICOM is decoded as `pneumonia.images.dicom` says. Shrinking is antialiased (triangle filter as
-    wide as the step).
+    EXIF orientation is applied, values of 16 bits are scaled as `pneumonia.images.depth` says, DICOM is decoded as
+    `pneumonia.images.dicom` says. Shrinking is antialiased (triangle filter as wide as the step).
 
     Args:
         data: A file: JPEG, PNG, TIFF, BMP, GIF (its first picture), WebP or DICOM.
         image_size: Width and height of the result in pixels.
         resize: "pad" keeps the aspect ratio by black borders, "crop" by cutting the longer side to the
             central square, "squeeze" does not keep it.
+        bits: The range of the values, where the file does not say it; 0: the one that this image alone would have.
+        masks: Whether images of two grey levels are decoded, too.
 
     Returns:
         Grey values, uint8 `[image_size, image_size]`.
@@ -52,10 +55,13 @@ def decode_image(data: bytes, image_size: int, resize: Resize) -> npt.NDArray[np
         UserError: If the image cannot be decoded completely.
     """
     try:
-        with open_image(data) as image:
+        with open_image(data, bits) as image:
             region, fitted = _geometry(image.size, image_size, resize)
             region = _draft(image, region, fitted)
-            small = to_grey(image).resize(fitted, Image.Resampling.BILINEAR, box=region)
+            grey = to_grey(image, bits)
+            if not masks and is_mask(grey.histogram()):
+                raise UserError(MASK)
+            small = grey.resize(fitted, Image.Resampling.BILINEAR, box=region)
             # Turning the small image is cheaper than turning the large one, and gives the same result. Pillow itself
             # turns TIFF files upright when it loads them, and then drops the tag.
             small.info = dict(image.info)

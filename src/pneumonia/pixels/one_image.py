@@ -36,21 +36,27 @@ class Read(NamedTuple):
     pixels: npt.NDArray[np.uint8] | None
 
 
-def read_image(data: bytes, path: str, how: Reading) -> Read:
+def may_be_deep(path: str) -> bool:
+    """Tell whether a file may have more than 8 bits, by its suffix."""
+    return not path.lower().endswith((".jpeg", ".jpg", ".jpe", ".gif", ".webp", ".bmp"))
+
+
+def read_image(data: bytes, path: str, how: Reading, bits: int = 0) -> Read:
     """Check and decode an image.
 
     Args:
         data: All bytes of the file.
         path: Its name in the table, for its suffix.
         how: Size, resize method and limits.
+        bits: The range of its values, as `pneumonia.images.depth` says.
     """
     if len(data) > how.max_file_bytes:
         return Read(path, "", f"more than {how.max_file_bytes:,} bytes", None)
     facts = examine_image(data, path, how.limits, compare=False)
-    if facts.problem:
-        return Read(path, facts.sha256, facts.problem, None)
+    if facts.refusal:
+        return Read(path, facts.sha256, facts.refusal, None)
     try:
-        return Read(path, facts.sha256, "", decode_image(data, how.image_size, how.resize))
+        return Read(path, facts.sha256, "", decode_image(data, how.image_size, how.resize, bits, masks=False))
     except UserError as error:
-        problem = examine_image(data, path, how.limits).problem  # as ingest would word it
+        problem = examine_image(data, path, how.limits).refusal  # as ingest would word it
         return Read(path, facts.sha256, problem or error.message, None)

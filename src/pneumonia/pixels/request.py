@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pneumonia.base.engine import LOCAL, map_all
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters
 from pneumonia.base.study_parameters import EngineParameters
+from pneumonia.images.depth import key_of
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.decoding import Resize, decode_image
 
@@ -34,6 +36,7 @@ class PixelRequest:
         read: Gives the bytes of the file at a path. Called from several threads; for a cluster, a method of an
             `ImageSource`.
         engine: Where images are decoded.
+        bits: The range of each image, as `pneumonia.images.depth` says; empty if all have 8 bits.
     """
 
     paths: tuple[str, ...]
@@ -42,6 +45,22 @@ class PixelRequest:
     resize: Resize
     read: Callable[[str], bytes]
     engine: EngineParameters = LOCAL
+    bits: tuple[int, ...] = ()
+
+    @cached_property
+    def images(self) -> dict[str, "Image"]:
+        """The images by what names their pixels in a store."""
+        bits = self.bits or (0,) * len(self.paths)
+        images = (Image(*one) for one in zip(self.sha256s, self.paths, bits, strict=True))
+        return {key_of(image.sha256, image.bits): image for image in images}
+
+
+class Image(NamedTuple):
+    """An image that is to be decoded."""
+
+    sha256: str
+    path: str
+    bits: int
 
 
 def request_pixels(
@@ -51,19 +70,19 @@ def request_pixels(
 
     Args:
         source: The image files.
-        rows: One row per image, with path and sha256.
+        rows: One row per image, with path, sha256 and, if any image has 16 bits or is DICOM, bits.
         parameters: Size of the pixels and resize method.
         engine: Where images are decoded.
     """
-    size, resize = parameters.image_size, parameters.resize
-    return PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), size, resize, source.read, engine)
+    paths, sha256s, bits = (tuple(rows.get(name, ())) for name in ("path", "sha256", "bits"))
+    return PixelRequest(paths, sha256s, parameters.image_size, parameters.resize, source.read, engine, bits)
 
 
 class Chunk(NamedTuple):
     """Images that are decoded together."""
 
     read: Callable[[str], bytes]
-    images: tuple[tuple[str, str], ...]  # SHA-256 and path
+    images: tuple[Image, ...]
     image_size: int
     resize: Resize
 
@@ -78,12 +97,12 @@ class Decoded(NamedTuple):
 def decode_chunk(chunk: Chunk) -> Decoded:
     """Decode the images of a chunk."""
     pixels, failed = np.zeros((len(chunk.images), chunk.image_size, chunk.image_size), np.uint8), []
-    for number, (sha256, path) in enumerate(chunk.images):
+    for number, (sha256, path, bits) in enumerate(chunk.images):
         try:
             data = chunk.read(path)
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise UserError("It was changed since the images were listed.")
-            pixels[number] = decode_image(data, chunk.image_size, chunk.resize)
+            pixels[number] = decode_image(data, chunk.image_size, chunk.resize, bits)
         except UserError as error:
             failed.append(f"{path}: {error.message}")
         except OSError as error:
@@ -91,14 +110,12 @@ def decode_chunk(chunk: Chunk) -> Decoded:
     return Decoded(pixels, failed)
 
 
-def decode_all(
-    request: PixelRequest, images: Sequence[tuple[str, str]], progress: tqdm
-) -> Iterator[npt.NDArray[np.uint8]]:
+def decode_all(request: PixelRequest, images: Sequence[Image], progress: tqdm) -> Iterator[npt.NDArray[np.uint8]]:
     """Decode images on all cores, or on a cluster, in order.
 
     Args:
         request: How, and where.
-        images: SHA-256 and path of each.
+        images: Which.
         progress: Is told how many are done.
 
     Yields:

@@ -3,7 +3,7 @@
 A store holds images at one size, resize method and decoder. It is a folder of immutable parts: `<name>.u8`
 has the pixels, one record after another; `<name>.json` says which images they are (SHA-256 of the files) and
 holds the SHA-256 of the pixels. A part is named after its images and exists once its JSON does. New images make
-new parts.
+new parts. Images of 16 bits and DICOM are named by hash and rendering: see `pneumonia.images.depth`.
 """
 
 import hashlib
@@ -116,7 +116,7 @@ class PixelStore:
         return len(self._row_of)
 
     def rows(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return where the images are, `[n]`, for `read`.
+        """Return where the images with these keys (`pneumonia.pixels.keys`) are, `[n]`, for `read`.
 
         Raises:
             UserError: If the store lacks one of them.
@@ -190,15 +190,15 @@ class PixelStores:
         folder = self.folder_of(request.image_size, request.resize)
         with only_writer(folder):
             stored = _keep_whole_parts(folder, request.image_size**2, self._checked)
-            images = dict(zip(request.sha256s, request.paths, strict=True))
-            missing = [sha256 for sha256 in images if sha256 not in stored]
+            images = request.images
+            missing = [key for key in images if key not in stored]
             there = len(images) - len(missing)
             logger.info("Pixel store %s: %d images are stored, %d to decode.", folder, there, len(missing))
             # disable=None: no bar without a terminal.
             with tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress:
                 for start in range(0, len(missing), PART_IMAGES):
                     chosen = missing[start : start + PART_IMAGES]
-                    _write_part(folder, chosen, decode_all(request, [(sha, images[sha]) for sha in chosen], progress))
+                    _write_part(folder, chosen, decode_all(request, [images[key] for key in chosen], progress))
 
 
 def part_name(sha256s: Sequence[str]) -> str:

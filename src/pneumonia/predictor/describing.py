@@ -10,6 +10,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.image_range import FEATURES, GREY, Description, Pixels, describe_grey, fit_range
 
@@ -41,7 +42,7 @@ def fit_image_range(
         rows = split_manifest[split_manifest["split"] == split]
         with follow(len(rows), f"Describing the {split} images") as advance:
             parts = []
-            for pixels in stored_parts(store, rows["sha256"]):
+            for pixels in stored_parts(store, pixel_keys(rows)):
                 parts.append(describe(pixels, features, parameters.batch_size))
                 advance(len(pixels))
         described[split] = {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}

@@ -15,6 +15,7 @@ from pneumonia.base.files import check_as_written, checksum_path
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
+from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.metrics import Floats
@@ -22,7 +23,7 @@ from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, Reading
 from pneumonia.predictor.image_range import FEATURES, GREY, KINDS, REASONS, describe_grey, range_distances
-from pneumonia.predictor.reading import items_of, read_in_chunks
+from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
 COLUMNS = (
     "path", "sha256", "probability", "calibrated_probability", "decision", "in_range", "reason", "model_version",
@@ -130,8 +131,8 @@ class Predictor:
             of a class; empty if the image is out of range or unusable), in_range ("yes", "no", or empty), reason,
             model_version. No row for an empty sequence.
         """
-        items = items_of(images)
         how = Reading(self.image_size, self.resize, limits, max_file_bytes)
+        items = with_ranges(items_of(images), how)
         parts = [self._judge([], batch_size)]  # has the columns, whatever follows
         with follow(len(items), "Predicting") as advance:
             for chunk in read_in_chunks(items, how):
@@ -217,7 +218,7 @@ def predict_images(
     return Predictor.from_run(**trained).predict(
         new_images,
         batch_size=prediction.batch_size,
-        limits=Limits(ingest.min_side, ingest.max_pixels),
+        limits=limits_of(ingest),
         max_file_bytes=ingest.max_file_bytes,
     )
 

@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -14,13 +14,14 @@ from PIL import Image
 
 from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
-from pneumonia.images.examine import Limits
+from pneumonia.images.depth import Values, choose_bits
+from pneumonia.images.examine import Limits, read_values
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.source import ImageSource
-from pneumonia.pixels.one_image import Read, Reading, read_image
+from pneumonia.pixels.one_image import Read, Reading, may_be_deep, read_image
 
 # For files that were accepted before, perhaps under limits that a user set.
-NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize)
+NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize, words=None)
 NO_MAX_FILE_BYTES = sys.maxsize
 
 MOST_CHANNELS = 4  # a last axis no longer than this holds channels, not columns: no image is so narrow
@@ -36,12 +37,14 @@ class Item:
         read: Gives its bytes; may raise UserError.
         size: Of the file in bytes.
         problem: Why it is not read; empty if it is.
+        bits: The range of its values, as `pneumonia.images.depth` says; 0: it has 8 bits, or it is not known yet.
     """
 
     path: str
     read: Callable[[], bytes]
     size: int = 0
     problem: str = ""
+    bits: int = 0
 
 
 def items_of(images: str | Path | ImageSource | npt.NDArray | Sequence) -> list[Item]:
@@ -112,6 +115,35 @@ def _array_item(array: npt.NDArray, name: str) -> Item:
     return Item(f"{name}.png", read, array.nbytes)
 
 
+def with_ranges(items: Sequence[Item], how: Reading) -> list[Item]:
+    """Return the items with the ranges of those whose files do not say them: of the images of a folder and a device.
+
+    Such files are read twice. Files of 8 bits by their suffix are not read here; a single file has its own range.
+    """
+    is_unknown = [not (item.bits or item.problem or item.size > how.max_file_bytes) for item in items]
+    wanted = [item for item, one in zip(items, is_unknown, strict=True) if one and may_be_deep(item.path)]
+    if len(items) < 2 or not wanted:
+        return list(items)
+    with ThreadPoolExecutor(thread_count()) as pool:
+        try:
+            values = list(pool.map(_read_values, wanted))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    # The number tells items of one path apart.
+    paths = {id(item): f"{item.path}/{number}" for number, item in enumerate(wanted)}
+    found = {paths[id(item)]: one for item, one in zip(wanted, values, strict=True) if one.detector}
+    chosen = choose_bits(found)
+    return [replace(item, bits=chosen.get(paths.get(id(item), ""), item.bits)) for item in items]
+
+
+def _read_values(item: Item) -> Values:
+    """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
+    try:
+        return read_values(item.read())
+    except UserError:
+        return Values()
+
+
 def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
     """Read, check and decode images on all cores, in order; while one chunk is scored, the next is read."""
 
@@ -154,7 +186,7 @@ def _read(item: Item, how: Reading) -> Read:
         data = item.read()
     except UserError as error:
         return Read(item.path, "", error.message, None)
-    return read_image(data, item.path, how)
+    return read_image(data, item.path, how, item.bits)
 
 
 def reading_of(lineage: Mapping[str, Any]) -> Reading:

@@ -8,7 +8,7 @@ import pandas as pd
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
-from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
+from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
 from pneumonia.report.render import render
@@ -22,6 +22,7 @@ STATUS_LABELS = {
     DUPLICATE: "surplus copies",
     LEFT_OUT: "left out by the table of labels",
     REJECTED: "unusable",
+    OTHER: "other objects than a frontal chest radiograph",
 }
 
 

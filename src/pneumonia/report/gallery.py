@@ -13,6 +13,7 @@ from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.predict import open_pixels
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 
@@ -73,9 +74,9 @@ def draw_gallery_maps(
     Returns:
         The rows of `gallery` as records, with `image` and `overlay`: pictures as data URIs.
     """
-    sha256s = split_manifest.set_index("path").loc[gallery["path"], "sha256"]
+    shown = split_manifest.set_index("path").loc[gallery["path"]]
     store = open_pixels(pixel_store, model_lineage)
-    images = store.read(store.rows(sha256s))
+    images = store.read(store.rows(pixel_keys(shown)))
     maps = grad_cam(pneumonia_model, images)
     return [
         {**record, "image": webp_uri(image[..., 0]), "overlay": webp_uri(overlay(image[..., 0], cam))}

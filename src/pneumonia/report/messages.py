@@ -72,6 +72,7 @@ def say_files(data_flow: pd.DataFrame) -> str:
     """Account for the image files in one sentence."""
     counts = data_flow.drop_duplicates("step").set_index("step")["images"]
     others = {
+        "other objects": counts.get(FlowStep.OTHER_OBJECT, 0),
         "left out by the table of labels": counts.get(FlowStep.UNLABELLED, 0),
         "left out because their group is in test": counts.get(FlowStep.TEST_GROUP, 0),
     }

@@ -10,7 +10,7 @@ from pneumonia.base.parameters import PredictionParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.predictor.predictor import NO, YES
-from pneumonia.predictor.reading import items_of, read_pixels, reading_of
+from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.render import render
 from pneumonia.report.words import MANY_OUTSIDE
@@ -57,7 +57,7 @@ def draw_new_maps(
     """
     shown = choose_shown(new_predictions, parameters.shown_images)
     how = reading_of(model_lineage)
-    items = {item.path: item for item in items_of(new_images)}
+    items = {item.path: item for item in with_ranges(items_of(new_images), how)}
     records = []
     for start in range(0, len(shown), MAPS_AT_ONCE):
         rows = shown.iloc[start : start + MAPS_AT_ONCE]

@@ -127,7 +127,8 @@ def _refuse_impossible(groups: Groups, fraction: float, keep: int, part: str) ->
         if n_groups[label] <= keep:
             raise UserError(
                 f"Class {label} has {n_groups[label]} groups, but {part} needs one of its own and {keep} must be left "
-                "for the other splits. More groups are needed (see ingest.group_by and ingest.group_patterns)."
+                "for the other splits. More groups are needed (see ingest.group_by, ingest.group_patterns and "
+                "ingest.patient_id)."
             )
         most = math.ceil(max(fraction, 1 - fraction) * images[label])
         size, group = largest[label]
@@ -135,7 +136,7 @@ def _refuse_impossible(groups: Groups, fraction: float, keep: int, part: str) ->
             raise UserError(
                 f"Group {group} holds {size:,} of the {images[label]:,} images of class {label}, more than either "
                 f"side of {part} ({fraction:.0%}) may hold ({most:,}). Ask for another fraction, or group otherwise "
-                "(ingest.group_by)."
+                "(ingest.group_by, ingest.patient_id)."
             )
 
 

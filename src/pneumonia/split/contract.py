@@ -8,9 +8,9 @@ from pneumonia.base.errors import UserError
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.layout import SPLITS, UNSPLIT
 from pneumonia.images.sites import SITE
-from pneumonia.split.manifest import COLUMNS
+from pneumonia.split.manifest import BITS, COLUMNS
 
-_NUMBERS = ("target", "bytes", "width", "height")
+_NUMBERS = ("target", "bytes", "width", "height", BITS)
 _SHOWN = 5
 
 
@@ -53,7 +53,7 @@ def _check_types(data: pd.DataFrame) -> Iterator[str]:
     """Columns, their types, gaps."""
     if not isinstance(data, pd.DataFrame):
         yield f"it is a {type(data).__name__}, not a table"
-    columns = [*COLUMNS, *([SITE] if SITE in data else [])]
+    columns = [*COLUMNS, *(name for name in (BITS, SITE) if name in data)]
     if list(data.columns) != columns:
         yield f"its columns are {list(data.columns)}, not {columns}"
     for name in columns:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import split_key
-from pneumonia.images.index import DUPLICATE, OK
 from pneumonia.images.layout import SPLITS
+from pneumonia.images.status import DUPLICATE, OK
 from pneumonia.split.choose import draw_order
 
 COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")

@@ -9,15 +9,17 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import link_groups, split_key
-from pneumonia.images.index import DUPLICATE, OK
 from pneumonia.images.near_duplicates import REPORTED
 from pneumonia.images.sites import SITE
+from pneumonia.images.status import DUPLICATE, OK
 from pneumonia.split.choose import Groups, choose_groups
 
 COLUMNS = (
     "path", "label", "target", "etiology", "group", "split", "source_split", "sha256", "bytes", "width", "height",
     "mode",
 )  # fmt: skip
+# Only if a file has 16 bits or is DICOM: how its values become grey levels, as `pneumonia.images.depth` says.
+BITS = "bits"
 
 
 def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
@@ -34,7 +36,8 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
         parameters: `group_by`, fractions, seed and classes.
 
     Returns:
-        The columns `COLUMNS`, by path, and the site if there are several. `group` is what was kept together.
+        The columns `COLUMNS`, by path; `bits`, if that is not 0 for every image, and the site if there are several.
+        `group` is what was kept together.
 
     Raises:
         UserError: If a class is absent, or cannot be split as demanded.
@@ -52,8 +55,8 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
     chosen = choose_groups(pool, parameters.val_fraction, parameters.seed, keep=1, part="val")
     rows.loc[(rows["split"] == "train") & rows["group"].isin(chosen), "split"] = "val"
     rows["target"] = (rows["label"] == parameters.positive_class).astype("int64")
-    several = [SITE] if len(set(rows[SITE])) > 1 else []
-    return rows[[*COLUMNS, *several]].reset_index(drop=True)
+    told = {BITS: BITS in rows and rows[BITS].any(), SITE: len(set(rows[SITE])) > 1}
+    return rows[[*COLUMNS, *(name for name, is_needed in told.items() if is_needed)]].reset_index(drop=True)
 
 
 def _with_split_keys(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:

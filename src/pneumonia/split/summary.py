@@ -9,15 +9,18 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.account import count_notes, count_reasons
 from pneumonia.images.examine import BLANK
 from pneumonia.images.grouping import GROUPS_FILE, NO_ETIOLOGY, UNKNOWN_ETIOLOGY, group_of
-from pneumonia.images.index import DUPLICATE, LEFT_OUT, OK, REJECTED
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 
 ALL = "all"
 GIVEN = "as given"
+# How many reasons for which files are not used are counted apart.
+MOST_REASONS = 10
 
 TABLE_COLUMNS = (
     "split",
@@ -41,10 +44,13 @@ class FlowStep(StrEnum):
     USABLE = "usable"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+    OTHER_OBJECT = "other_object"
+    OF_THESE = "of_these"
     UNLABELLED = "unlabelled"
     SUM = "sum"
     TEST_GROUP = "test_group"
     BLANK = "blank"
+    NOTED = "noted"
     UNGROUPED = "ungrouped"
     PATIENT = "patient"
     NEAR_DUPLICATES = "near_duplicates"
@@ -61,10 +67,13 @@ FLOW_LABELS = {
     FlowStep.USABLE: "usable",
     FlowStep.DUPLICATE: "duplicate",
     FlowStep.REJECTED: "rejected",
+    FlowStep.OTHER_OBJECT: "other objects",
+    FlowStep.OF_THESE: "of these",
     FlowStep.UNLABELLED: "left out by the table of labels",
-    FlowStep.SUM: "usable + duplicate + rejected + left out",
+    FlowStep.SUM: "usable + duplicate + rejected + other + left out",
     FlowStep.TEST_GROUP: "left out: group is in test",
     FlowStep.BLANK: "blank",
+    FlowStep.NOTED: "used, and noted",
     FlowStep.UNGROUPED: "without a group",
     FlowStep.PATIENT: "patient named by a table or a DICOM header",
     FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
@@ -146,9 +155,8 @@ def count_data_flow(
         UserError: If the files at the source have changed since they were indexed.
     """
     index, manifest, listing = image_index, split_manifest, _indexed_listing(chest_xrays, image_index)
-    fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED, LEFT_OUT)}
+    fates = {name: int((index["status"] == name).sum()) for name in (OK, DUPLICATE, REJECTED, OTHER, LEFT_OUT)}
     usable, found_in = index[index["status"] == OK], index["source_split"].value_counts().sort_index()
-    blank = int(usable["reason"].str.contains(BLANK, regex=False).sum())
     alone = int((usable["group"] == usable["path"]).sum())
     patients = _count_patients(usable, listing, parameters.group_patterns)
     linked = int((near_duplicates["treatment"] == ONE_GROUP).sum())
@@ -158,10 +166,13 @@ def count_data_flow(
         (FlowStep.USABLE, "", fates[OK], ""),
         (FlowStep.DUPLICATE, "", fates[DUPLICATE], "surplus copies, byte for byte"),
         (FlowStep.REJECTED, "", fates[REJECTED], "each with its reason in the list"),
+        *_count_by_reason(index, REJECTED),
+        (FlowStep.OTHER_OBJECT, "", fates[OTHER], "sound files that are no frontal chest radiographs"),
+        *_count_by_reason(index, OTHER),
         (FlowStep.UNLABELLED, "", fates[LEFT_OUT], "each with its reason in the list of label problems"),
         (FlowStep.SUM, "", sum(fates.values()), "must be the image files found"),
         (FlowStep.TEST_GROUP, "", len(usable) - len(manifest), ""),
-        (FlowStep.BLANK, "", blank, "of one grey level, and used all the same: look at them" if blank else ""),
+        *_count_unusual(index),
         (FlowStep.UNGROUPED, "", alone, "each is its own group: no group could be read" if alone else ""),
         (FlowStep.PATIENT, "", patients, "grouped by it" if patients else ""),
         (FlowStep.NEAR_DUPLICATES, "", len(near_duplicates), f"{linked} put in one group, the others only reported"),
@@ -176,6 +187,22 @@ def count_data_flow(
         (FlowStep.OTHERS, "", len(listing.others), "no images, outside of the class folders"),
     ]
     return pd.DataFrame(steps, columns=["step", "part", "images", "note"])
+
+
+def _count_by_reason(index: pd.DataFrame, status: str) -> list[tuple[FlowStep, str, int, str]]:
+    """Count the files of a status by their most frequent reasons."""
+    counts = list(count_reasons(index, status).items())
+    return [(FlowStep.OF_THESE, reason, count, "") for reason, count in counts[:MOST_REASONS]]
+
+
+def _count_unusual(index: pd.DataFrame) -> list[tuple[FlowStep, str, int, str]]:
+    """Count the images that are used and noted."""
+    notes = count_notes(index)
+    blank = notes.pop(BLANK, 0)
+    return [
+        (FlowStep.BLANK, "", blank, "of one grey level, and used all the same: look at them" if blank else ""),
+        *((FlowStep.NOTED, note, count, "") for note, count in notes.items()),
+    ]
 
 
 def _indexed_listing(source: ImageSource, index: pd.DataFrame) -> Listing:

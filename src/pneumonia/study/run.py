@@ -14,9 +14,9 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters, LabelsParameters
 from pneumonia.base.study_parameters import NONE, EngineParameters, StudyParameters
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.index import OK
 from pneumonia.images.sites import SITE
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import OK
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest, leave_out
 from pneumonia.study.plan import Task
@@ -47,13 +47,13 @@ def find_external(
     """List the usable labelled images of another place, on which the models are judged as well.
 
     Returns:
-        path, sha256 and target; no rows where `study.external` names no place.
+        path, sha256, bits and target; no rows where `study.external` names no place.
 
     Raises:
         UserError: If there are none, or one of them is an image of the manifest.
     """
     if study.external == NONE:
-        return pd.DataFrame(columns=["path", "sha256", "target"])
+        return pd.DataFrame(columns=["path", "sha256", "bits", "target"])
     index = index_external(ImageSource(study.external), index_cache, ingest, labels, external)
     rows = index[index["status"] == OK]
     shared = rows[rows["sha256"].isin(split_manifest["sha256"])]
@@ -63,7 +63,7 @@ def find_external(
             "They are not another place's: name other images."
         )
     target = (rows["label"] == ingest.positive_class).astype(int)
-    return rows[["path", "sha256"]].assign(target=target).reset_index(drop=True)
+    return rows[["path", "sha256", "bits"]].assign(target=target).reset_index(drop=True)
 
 
 def run_study(

@@ -18,6 +18,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.request import request_pixels
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.split.classes import count_classes, weigh_classes
@@ -91,7 +92,7 @@ class Job:
         evaluation = self.task.evaluation
         judged = {
             **{name: getattr(evaluation, name) for name in JUDGED_BY},
-            "external": [] if self.external is None else self.external.rows[["sha256", "target"]].to_numpy().tolist(),
+            "external": [] if self.external is None else _name_pixels(self.external.rows),
             "code of the judges": digest_of_code(*JUDGING_CODE),
         }
         return hashlib.sha256(json.dumps([trained, judged], sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -145,6 +146,10 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
     return row
 
 
+def _name_pixels(rows: pd.DataFrame) -> list[list[Any]]:
+    return [list(one) for one in zip(pixel_keys(rows), rows["target"].tolist(), strict=True)]
+
+
 def _check_environment(expected: dict[str, str]) -> None:
     """Refuse to work with other packages or another code than the machine that planned the study."""
     if other := tell_difference(describe_environment(), expected):
@@ -168,4 +173,4 @@ def _read_external(job: Job) -> Judged | None:
 
 
 def _read(store: PixelStore, rows: pd.DataFrame) -> Judged:
-    return Judged(store.read(store.rows(rows["sha256"])), rows["target"].to_numpy(np.int64))
+    return Judged(store.read(store.rows(pixel_keys(rows))), rows["target"].to_numpy(np.int64))

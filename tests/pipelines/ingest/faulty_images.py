@@ -13,6 +13,7 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from tests.images.dicom_files import make
 
 MOST_BYTES = 100_000
 HEADER = "damaged: its header cannot be read"
@@ -179,7 +180,6 @@ JPEGS = {
     "1x1.jpeg": ("too small: 1 x 1 pixels (ingest.min_side is 32)", encode(IMAGE.resize((1, 1)))),
     "31x31.jpeg": ("too small: 31 x 31 pixels (ingest.min_side is 32)", encode(IMAGE.resize((31, 31)))),
     "strip.jpeg": ("too small: 400 x 31 pixels (ingest.min_side is 32)", encode(IMAGE.resize((400, 31)))),
-    "several.mpo": ("animated", encode(IMAGE, "MPO", **BOTH)),
 }
 PNGS = {
     "cut.png": ("truncated", PNG[: len(PNG) // 2]),
@@ -203,14 +203,16 @@ PNGS = {
     "negative height.png": ("more than 50,000,000 pixels", png(height=0xFFFFFFFF)),
     "palette that is missing.png": ("damaged", png(colour_type=3)),
     "unknown critical chunk.png": (HEADER, png(changed={b"IDAT": None, b"ABCD": b"1", b"IEND": None})),
-    "one bit.png": ("colour mode 1", encode(IMAGE.convert("1"), "PNG")),
     "alpha.png": ("transparency", encode(RGBA, "PNG")),
     "grey with alpha.png": ("transparency", encode(Image.merge("LA", [IMAGE, OTHER]), "PNG")),
     "palette with a transparent colour.png": ("transparency", encode(IMAGE.convert("P"), "PNG", transparency=0)),
     "grey with a transparent level.png": ("transparency", encode(IMAGE, "PNG", transparency=0)),
-    "16-bit colour.png": ("16 bits in several channels", png(64, 64, 16, 2, (b"\0" + bytes(range(192)) * 2) * 64)),
+    "12 bits in 16-bit colour.png": (
+        "16 bits in several channels, of which the upper 8 show next to nothing",
+        png(64, 64, 16, 2, b"".join(b"\0" + bytes([row // 5, row]) * 192 for row in range(64))),
+    ),
     "16-bit colour with alpha.png": (
-        "16 bits in several channels",
+        "transparency",
         png(64, 64, 16, 6, (b"\0" + bytes(range(256)) * 2) * 64),
     ),
     "animated.png": ("animated", encode(IMAGE, "PNG", **BOTH)),
@@ -256,3 +258,22 @@ OTHERS = {
     ),
 }  # fmt: skip
 IMAGES = NOT_IMAGES | JPEGS | PNGS | OTHERS
+MASK = Image.fromarray(255 * (np.abs(np.abs(np.arange(80) - 40) - 20) < np.full((64, 1), 12)).astype(np.uint8))
+# Sound files that show no frontal chest radiograph.
+OTHER_OBJECTS = {
+    "one bit.png": ("not a radiograph: two grey levels", encode(IMAGE.convert("1"), "PNG")),
+    "mask.png": ("not a radiograph: two grey levels", encode(MASK, "PNG")),
+    "mask of 0 and 1.png": ("not a radiograph: two grey levels", encode(MASK.point(lambda level: level // 255), "PNG")),
+    "mask in colour.png": ("not a radiograph: two grey levels", encode(MASK.convert("RGB"), "PNG")),
+    "mask.jpeg": ("not a radiograph: two grey levels", encode(MASK.resize((800, 640), Image.Resampling.NEAREST))),
+    "report.dcm": ("not a radiograph: other", make(Modality="SR", PixelData=None)),
+    "directory.dcm": (
+        "not a radiograph: other", make(SOPClassUID="1.2.840.10008.1.3.10", Modality=None, PixelData=None)
+    ),
+    "tomogram.dcm": ("not a radiograph: other modality (CT)", make(Modality="CT")),
+    "lateral.dcm": ("not a frontal view: other view position", make(ViewPosition="LL")),
+    "hand.dcm": ("not a chest: other body part", make(BodyPartExamined="HAND")),
+    "raw.dcm": ("raw detector data", make(PresentationIntentType="FOR PROCESSING")),
+    "film.dcm": ("several frames", make(NumberOfFrames=3)),
+    "colour.dcm": ("colour", make(SamplesPerPixel=3, PhotometricInterpretation="RGB")),
+}  # fmt: skip

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 import yaml
-from tests.pipelines.ingest.faulty_images import IMAGES, MOST_BYTES, draw, encode
+from tests.pipelines.ingest.faulty_images import IMAGES, MOST_BYTES, OTHER_OBJECTS, draw, encode
 from tests.pipelines.ingest.faulty_tables import TABLES
 from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
@@ -44,7 +44,7 @@ def corpus(tmp_path_factory):
     folder = root / "train/NORMAL"
     for path in (folder, root / "train/COVID", root / "copy/train/NORMAL"):
         path.mkdir(parents=True)
-    for name, (_, data) in (IMAGES | ACCEPTED | UNNOTICED).items():
+    for name, (_, data) in (IMAGES | OTHER_OBJECTS | ACCEPTED | UNNOTICED).items():
         (folder / name).write_bytes(data)
     (root / "elsewhere.bin").write_bytes(encode(draw(100)))
     (folder / "followed.jpeg").symlink_to(root / "elsewhere.bin")
@@ -83,6 +83,13 @@ def test_a_faulty_file_is_refused_for_its_reason(rows, path):
     assert found["reason"].startswith(FAULTS[path])
 
 
+@pytest.mark.parametrize("name", OTHER_OBJECTS)
+def test_a_sound_file_that_shows_something_else_is_another_object(rows, name):
+    found = rows.loc[f"train/NORMAL/{name}"]
+    assert found["status"] == "other object"
+    assert found["reason"].startswith(OTHER_OBJECTS[name][0])
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_an_odd_file_that_can_be_decoded_is_used_with_a_note(rows, name):
     found = rows.loc[f"train/NORMAL/{name}"]
@@ -90,7 +97,7 @@ def test_an_odd_file_that_can_be_decoded_is_used_with_a_note(rows, name):
 
 
 def test_every_file_of_the_corpus_has_a_row(rows):
-    assert len(rows) == len(FAULTS) + len(GOOD)
+    assert len(rows) == len(FAULTS) + len(GOOD) + len(OTHER_OBJECTS)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, p
         "sex": "",
         "view": "",
         "device": "",
+        "bits": 0,
     }
 
 
@@ -205,7 +206,7 @@ def test_more_rejected_images_than_allowed_stop_the_run_with_the_list(write_fold
     folder = write_folder(published | {"val/NORMAL/empty.jpeg": b"", "val/NORMAL/text.jpeg": b"text"})
 
     message = (
-        r"2 of 38 image files.*share 0.05 .*\n  val/NORMAL/empty.jpeg: empty file\n  val/NORMAL/text.jpeg: text, not"
+        r"2 of 38 image files.*share 0.05 .*\n  1: empty file \(val/NORMAL/empty.jpeg\)\n  1: text, not an image \("
     )
     with pytest.raises(UserError, match=message):
         split(folder, max_rejected=0.05)

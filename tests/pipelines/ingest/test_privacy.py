@@ -44,5 +44,5 @@ def test_no_file_of_a_run_has_a_value_of_a_header(tmp_path, write_folder, delive
     assert {value for value in values if value.encode() in written} == set()
     assert index[["status", "group", "view", "device"]].to_numpy().tolist() == [
         ["ok", IndexCache(made / "cache.sqlite").patient_key.group_of("MRN-00815"), "PA", "Philips Medical Systems"],
-        ["rejected", "PNEUMONIA/b.dcm", "", ""],
+        ["other object", "PNEUMONIA/b.dcm", "", ""],
     ]

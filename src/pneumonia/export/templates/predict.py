@@ -15,8 +15,10 @@ try:
     import onnxruntime
 
     from pneumonia.base.formulas import disarm
+    from pneumonia.images.depth import choose_bits
+    from pneumonia.images.examine import read_values
     from pneumonia.pixels.decoding import fingerprint
-    from pneumonia.pixels.one_image import Read, Reading, read_image
+    from pneumonia.pixels.one_image import Read, Reading, may_be_deep, read_image
 except ModuleNotFoundError as error:
     sys.exit(f"The package {error.name} is missing. Install: pip install numpy onnxruntime pillow simplejpeg pydicom")
 
@@ -43,10 +45,23 @@ def list_files(given: Path) -> list[Path]:
     return below or [given]
 
 
-def read_file(path: Path, how: Reading) -> Read:
+def find_ranges(paths: list[Path]) -> dict[str, int]:
+    """Return the range of values of files that do not say it: that of the images of a folder and a device."""
+    found = {}
+    for path in paths:
+        try:
+            values = read_values(path.read_bytes()) if may_be_deep(path.name) else None
+        except OSError:
+            continue  # the file's own row says so
+        if values is not None and values.detector:
+            found[str(path)] = values
+    return choose_bits(found)
+
+
+def read_file(path: Path, how: Reading, bits: int) -> Read:
     """Read and decode a file."""
     try:
-        return read_image(path.read_bytes(), path.name, how)
+        return read_image(path.read_bytes(), path.name, how, bits)
     except OSError as error:
         return Read(str(path), "", f"cannot be read: {error.strerror}", None)
 
@@ -63,8 +78,10 @@ def main() -> None:
     out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
     table = csv.writer(out)
     table.writerow(COLUMNS)
-    for path in (path for given in sys.argv[1:] for path in list_files(Path(given))):
-        read = read_file(path, how)
+    paths = [path for given in sys.argv[1:] for path in list_files(Path(given))]
+    ranges = find_ranges(paths)
+    for path in paths:
+        read = read_file(path, how, ranges.get(str(path), 0))
         cells = ["", "", "", read.problem]
         if read.pixels is not None:
             probability, calibrated, answer = session.run(OUTPUTS, {"image": read.pixels[None, ..., None]})

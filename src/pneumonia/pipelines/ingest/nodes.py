@@ -9,16 +9,19 @@ from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
 from pneumonia.images import near_duplicates as copies
+from pneumonia.images.account import refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.index import DUPLICATE, OK, REJECTED, examine_files, make_index, mark_duplicates
-from pneumonia.images.labels import PROBLEM_COLUMNS, count_problems, describe_other_classes, with_labels
+from pneumonia.images.copies import mark_duplicates
+from pneumonia.images.index import examine_files, make_index
+from pneumonia.images.labels import PROBLEM_COLUMNS, describe_other_classes, with_labels
 from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
+from pneumonia.images.status import DUPLICATE, REJECTED
 from pneumonia.split.manifest import make_manifest
 
 logger = logging.getLogger(__name__)
 
-# How many rejected files an error message lists; the table has them all.
+# How many folders an error message lists.
 SHOWN = 50
 
 
@@ -36,8 +39,8 @@ def index_images(
     group. Copies are looked for among all of them.
 
     Returns:
-        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is "ok", "duplicate" or
-        "rejected", with the reason. Also what does not match in the table of labels, with the columns
+        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is one of
+        `pneumonia.images.status`, with the reason. Also what does not match in the table of labels, with the columns
         `pneumonia.images.labels.PROBLEM_COLUMNS`; empty without a table.
 
     Raises:
@@ -49,16 +52,10 @@ def index_images(
         own, own_labels = settings_of(site, parameters, labels, sources)
         labelled = with_labels(source, own, own_labels, index_cache.patient_key)
         found = labelled.listing.label_problems
-        for kind, count in count_problems(found).items():
-            logger.warning("Table of labels%s: %s: %s (listed in label_problems).", _of(site), kind, f"{count:,}")
         problems += [(kind, f"{site}/{path}" if site else path, note) for kind, path, note in found]
         indexes.append(place(index_labelled(labelled, index_cache, own, engine), site, own, parameters))
     index = indexes[0] if len(indexes) == 1 else mark_duplicates(pd.concat(indexes, ignore_index=True))
     return index, pd.DataFrame(problems, columns=list(PROBLEM_COLUMNS), dtype=str)
-
-
-def _of(site: str) -> str:
-    return f" of {site}" if site else ""
 
 
 def index_labelled(
@@ -68,16 +65,7 @@ def index_labelled(
     refuse_other_classes(images, parameters)
     facts = examine_files(images, index_cache, parameters, engine)
     index = mark_duplicates(make_index(images, facts, parameters))
-    usable = index[index["status"] == OK]
-    alone = int((usable["group"] == usable["path"]).sum())
-    if alone:
-        logger.warning(
-            "NO GROUP could be read for %s of %s images: each is a group of its own. If patients have several images, "
-            "they may be on both sides of the split. Set ingest.group_patterns, or put a groups.csv (path, group) "
-            "beside the images.",
-            f"{alone:,}",
-            f"{len(usable):,}",
-        )
+    warn(index)
     return index
 
 
@@ -103,9 +91,9 @@ def find_near_duplicates(
         One row per pair; see `pneumonia.images.near_duplicates.COLUMNS`.
 
     Raises:
-        UserError: If more than `max_rejected` of all images were rejected.
+        UserError: If too many images were rejected or show next to nothing, or one patient's ID is on most of them.
     """
-    refuse_too_many_rejected(rejected_images, len(image_index), parameters)
+    refuse_unusable(rejected_images, image_index, parameters)
     return copies.find_near_duplicates(chest_xrays, image_index, parameters)
 
 
@@ -121,9 +109,9 @@ def split_images(
         One row per usable image, by path; see `pneumonia.split.manifest.COLUMNS`.
 
     Raises:
-        UserError: If more than `max_rejected` of all images were rejected, or the demands cannot be met.
+        UserError: If too many images cannot be used, or the demands cannot be met.
     """
-    refuse_too_many_rejected(rejected_images, len(image_index), parameters)
+    refuse_unusable(rejected_images, image_index, parameters)
     return make_manifest(image_index, near_duplicates, parameters)
 
 
@@ -135,20 +123,3 @@ def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters)
     """
     if {file.label for file in chest_xrays.listing.files}.isdisjoint(parameters.class_names):
         raise UserError(describe_other_classes(chest_xrays, parameters))
-
-
-def refuse_too_many_rejected(rejected: pd.DataFrame, found: int, parameters: IngestParameters) -> None:
-    """Stop a run with too many unusable images.
-
-    Raises:
-        UserError: With the list, if more than the share `max_rejected` was rejected.
-    """
-    if len(rejected) <= parameters.max_rejected * found:
-        return
-    lines = [f"  {path}: {reason}" for path, reason in zip(rejected["path"], rejected["reason"], strict=True)]
-    more = [f"  and {len(lines) - SHOWN:,} more: see rejected_images in the catalog"] if len(lines) > SHOWN else []
-    listed = "\n".join(lines[:SHOWN] + more)
-    raise UserError(
-        f"{len(rejected):,} of {found:,} image files cannot be used, more than the share "
-        f"{parameters.max_rejected:g} that ingest.max_rejected allows. Fix or remove them, or raise it:\n{listed}"
-    )

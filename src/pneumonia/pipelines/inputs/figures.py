@@ -8,6 +8,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import InputsParameters
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 COLUMNS = 4
@@ -34,7 +35,7 @@ def draw_batch(
     order, draws = (tensor.numpy() for tensor in plan_epoch(len(train), seed, 0, N_DRAWS))
     rows = order[:IMAGES]
     chosen = train.iloc[rows]
-    images = store.read(store.rows(chosen["sha256"]))
+    images = store.read(store.rows(pixel_keys(chosen)))
     augmented = augment(images, draws[rows], parameters.augmentation).numpy()
     return _draw_pairs(chosen, images, augmented)
 

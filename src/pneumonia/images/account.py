@@ -1,0 +1,112 @@
+"""What a run says about files that it does not use, and about unusual ones that it does."""
+
+import logging
+
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.examine import BETWEEN_NOTES, BLANK
+from pneumonia.images.index import FAINT
+from pneumonia.images.patient_key import PREFIX
+from pneumonia.images.status import OK, OTHER
+
+logger = logging.getLogger(__name__)
+
+# How many rejected files an error message lists; the table has them all.
+_SHOWN = 20
+# A patient's ID on a larger share of the images, and on more than so many, is likely to stand for no patient.
+_LARGE_SHARE, _MANY = 0.1, 10
+# With more, no split is possible.
+_MOST = 0.9
+
+
+def count_notes(index: pd.DataFrame) -> dict[str, int]:
+    """Count the usable images with each note, the most frequent first."""
+    notes = index.loc[(index["status"] == OK) & (index["reason"] != ""), "reason"].str.split(BETWEEN_NOTES).explode()
+    return {str(note): int(count) for note, count in notes.value_counts().items()}
+
+
+def count_reasons(index: pd.DataFrame, status: str) -> dict[str, int]:
+    """Count the files of a status by reason, the most frequent first."""
+    reasons = index.loc[index["status"] == status, "reason"]
+    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
+
+
+def warn(index: pd.DataFrame) -> None:
+    """Write to the log what is unusual: images without a group, notes, other objects, an ID on many images."""
+    usable = index[index["status"] == OK]
+    alone = int((usable["group"] == usable["path"]).sum())
+    if alone:
+        logger.warning(
+            "NO GROUP could be read for %s of %s images: each is a group of its own. If patients have several images, "
+            "they may be on both sides of the split. Set ingest.group_patterns, or put a groups.csv (path, group) "
+            "beside the images.",
+            f"{alone:,}",
+            f"{len(usable):,}",
+        )
+    if others := count_reasons(index, OTHER):
+        logger.warning("Other objects, left out: %s.", _say(others))
+    if notes := count_notes(index):
+        logger.warning("Used, with a note: %s.", _say(notes))
+    count = _count_commonest(usable)
+    if count > _MANY and count > _LARGE_SHARE * len(usable):
+        logger.warning("%s %s", _say_commonest(count, len(usable)), _IGNORE)
+
+
+def refuse_unusable(rejected: pd.DataFrame, index: pd.DataFrame, parameters: IngestParameters) -> None:
+    """Stop a run with too many images that cannot be used or show nothing, or with one patient's ID on most of them.
+
+    Raises:
+        UserError: Saying what to do; for rejected files, with counts by reason and examples.
+    """
+    found, usable = int((index["status"] != OTHER).sum()), index[index["status"] == OK]
+    if len(rejected) > parameters.max_rejected * found:
+        raise UserError(
+            f"{len(rejected):,} of {found:,} image files cannot be used, more than the share "
+            f"{parameters.max_rejected:g} that ingest.max_rejected allows. Fix or remove them, or raise it:\n"
+            f"{_list_rejected(rejected)}"
+        )
+    faint = int(usable["reason"].str.contains(f"{FAINT}|{BLANK}").sum())
+    if faint > parameters.max_faint * len(usable):
+        raise UserError(
+            f"{faint:,} of {len(usable):,} images use less than a tenth of the grey levels, more than the share "
+            f"{parameters.max_faint:g} that ingest.max_faint allows: they would look all black or all white. Store "
+            "them with the full range of their bits, or raise it."
+        )
+    count = _count_commonest(usable)
+    if parameters.group_by != "image" and count > _MANY and count > _MOST * len(usable):
+        raise UserError(f"{_say_commonest(count, len(usable))} {_IGNORE}")
+
+
+def _list_rejected(rejected: pd.DataFrame) -> str:
+    """Count the rejected files by reason, and name some of each."""
+    lines = []
+    shown = rejected.groupby("reason", sort=False).head(max(1, _SHOWN // rejected["reason"].nunique()))
+    for reason, count in rejected["reason"].value_counts().items():
+        paths = ", ".join(shown.loc[shown["reason"] == reason, "path"])
+        lines.append(f"  {count:,}: {reason} ({paths}{'' if count == paths.count(', ') + 1 else ', ...'})")
+    more = [f"  and {len(lines) - _SHOWN:,} more reasons"] if len(lines) > _SHOWN else []
+    return "\n".join([*lines[:_SHOWN], *more, "  All are listed in rejected_images in the catalog."])
+
+
+_IGNORE = (
+    "If it stands for no patient, such as ANONYMOUS, set ingest.patient_id=ignore in --params: groups then come from "
+    "file names, or from a groups.csv or a table of labels."
+)
+
+
+def _count_commonest(usable: pd.DataFrame) -> int:
+    """Count the images of the patient with the most, as the IDs in DICOM headers tell."""
+    groups = usable.loc[usable["group"].str.startswith(PREFIX), "group"]
+    return int(groups.value_counts().max()) if len(groups) else 0
+
+
+def _say_commonest(count: int, images: int) -> str:
+    return f"One patient's ID is in the DICOM headers of {count:,} of {images:,} images ({count / images:.0%})."
+
+
+def _say(counts: dict[str, int]) -> str:
+    shown = [f"{count:,} {what}" for what, count in list(counts.items())[:_SHOWN]]
+    more = [f"{len(counts) - _SHOWN:,} others"] if len(counts) > _SHOWN else []
+    return "; ".join([*shown, *more])

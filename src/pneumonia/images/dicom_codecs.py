@@ -1,0 +1,149 @@
+"""The bits of a DICOM image as stored, whatever the transfer syntax, and where its codestream contradicts a header."""
+
+import io
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pneumonia.images.refusal import RefusedError
+
+_BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
+_JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
+IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
+# Transfer syntaxes by the marker of a JPEG frame.
+_BY_MARKER = {
+    0xC0: _BASELINE, 0xC1: _EXTENDED, 0xC2: _EXTENDED, 0xC3: _LOSSLESS_SV1, 0xF7: _JPEG_LS,
+}  # fmt: skip
+_JP2 = b"\x00\x00\x00\x0cjP  "
+# How encapsulated pixel data begin: the item of the offset table.
+ENCAPSULATED = b"\xfe\xff\x00\xe0"
+
+
+class Codestream(NamedTuple):
+    """What a compressed image says of itself."""
+
+    syntax: str
+    bits: int
+    components: int
+    height: int
+    width: int
+
+
+class Raw(NamedTuple):
+    """Allocated bits, `[rows, columns]`; how many of them are stored, up to which place; what is unusual."""
+
+    values: npt.NDArray[Any]
+    bits: int
+    high_bit: int
+    notes: tuple[str, ...] = ()
+
+
+def read_codestream(frame: bytes) -> Codestream | None:
+    """Read the header of a JPEG, JPEG-LS or JPEG 2000 codestream; None if it is none of these."""
+    try:
+        if frame.startswith(_JP2):
+            frame = frame[frame.index(b"jp2c") + 4 :]
+        if frame.startswith(b"\xff\x4f\xff\x51"):
+            x1, y1, x0, y0 = struct.unpack(">4I", frame[8:24])
+            components, depth = struct.unpack(">HB", frame[40:43])
+            return Codestream(_JPEG_2000, (depth & 0x7F) + 1, components, y1 - y0, x1 - x0)
+        position = 2 if frame.startswith(b"\xff\xd8") else len(frame)
+        while position < len(frame):
+            if frame[position] != 0xFF:
+                return None
+            marker = frame[position + 1]
+            if marker in _BY_MARKER:
+                bits, height, width, components = struct.unpack(">BHHB", frame[position + 4 : position + 10])
+                return Codestream(_BY_MARKER[marker], bits, components, height, width)
+            position += 1 if marker == 0xFF else 2 + struct.unpack(">H", frame[position + 2 : position + 4])[0]
+    except (struct.error, IndexError, ValueError):
+        return None
+    return None
+
+
+def first_frame(pixel_data: bytes) -> bytes:
+    """Return the first frame of encapsulated pixel data."""
+    from pydicom.encaps import get_frame
+
+    frame: bytes = get_frame(pixel_data, 0, number_of_frames=1)
+    return frame
+
+
+def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
+    """Decode the stored bits of an image of one sample per pixel.
+
+    Args:
+        dataset: The data set of pydicom.
+        syntax: The transfer syntax, as it really is.
+        header: Numbers by keyword.
+
+    Raises:
+        RefusedError: If the codestream is not what the header says.
+        ValueError: Or what else pydicom raises, if it is damaged.
+    """
+    shape = (header["Rows"], header["Columns"])
+    allocated = header.get("BitsAllocated") or 8 * (1 + (header.get("BitsStored", 8) > 8))
+    stored = min(header.get("BitsStored") or allocated, allocated)
+    high = header.get("HighBit")
+    high = stored - 1 if high is None or high >= allocated else high
+    if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE):
+        return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high)
+    stream = read_codestream(first_frame(dataset.PixelData))
+    if stream is None:
+        return Raw(_as_array(dataset, syntax, shape, allocated, stored), stored, high)
+    if (stream.height, stream.width) != shape:
+        raise RefusedError("damaged: its pixel data have another size than its header says")
+    if stream.components != 1:
+        return Raw(_luminance(dataset, stream), 8, 7, ("three colours in the pixel data: luminance is used",))
+    if stream.syntax == _EXTENDED and stream.bits > 8:
+        raise RefusedError("lossy JPEG of 12 bits, which no installed decoder reads: export it uncompressed")
+    values = _as_array(dataset, syntax, shape, 8 if stream.bits <= 8 else 16, stream.bits)
+    if stream.bits < stored:
+        return Raw(values, stream.bits, stream.bits - 1, (f"{stream.bits}-bit image under a {stored}-bit header",))
+    if stream.bits > stored and high == stored - 1 and _exceeds(values, stream.bits, stored, header):
+        return Raw(values, stream.bits, stream.bits - 1, (f"{stream.bits}-bit image under a {stored}-bit header",))
+    return Raw(values, stored, min(high, stream.bits - 1))
+
+
+def _exceeds(values: npt.NDArray[Any], bits: int, stored: int, header: Mapping[str, Any]) -> bool:
+    """Tell whether values of a codestream do not fit into the bits that the header says are stored."""
+    offset = 2 ** (stored - 1) if header.get("PixelRepresentation") == 1 else 0
+    shifted = (values.astype(np.int64) + offset) % 2**bits
+    return bool((shifted >= 2**stored).any())
+
+
+def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int, stored: int) -> npt.NDArray[Any]:
+    """Let pydicom decode, told only what its decoders need."""
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
+
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = UID(syntax)
+    bare.Rows, bare.Columns = shape
+    bare.SamplesPerPixel, bare.PhotometricInterpretation, bare.PixelRepresentation = 1, "MONOCHROME2", 0
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = allocated, stored, stored - 1
+    bare.add(dataset["PixelData"])
+    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True)[0]
+    if values.shape != shape:
+        raise ValueError("the shape of the pixels differs from the header")
+    return values
+
+
+def _luminance(dataset: Any, stream: Codestream) -> npt.NDArray[np.uint8]:
+    """Return the luminance of a JPEG of three components.
+
+    Raises:
+        RefusedError: If it is of another kind.
+    """
+    if stream.syntax not in (_BASELINE, _EXTENDED) or stream.components != 3 or stream.bits != 8:
+        raise RefusedError("colour in the pixel data, of which the header knows nothing")
+    with Image.open(io.BytesIO(first_frame(dataset.PixelData)), formats=("JPEG",)) as image:
+        return np.asarray(image.convert("L"))

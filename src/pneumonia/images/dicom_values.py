@@ -1,0 +1,142 @@
+"""The header values of a DICOM file that are read, as plain text and numbers by keyword, whatever is wrong with them.
+
+Values are taken as their bytes: pydicom's own conversion fails at empty or unusual ones, and decodes body part and view
+position, which many devices write in the language of their users, as if they were Latin-1.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+TEXTS = (
+    "Modality", "SOPClassUID", "PresentationIntentType", "BurnedInAnnotation", "BodyPartExamined", "ViewPosition",
+    "PatientOrientation", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "PatientID",
+    "PatientAge", "PatientSex", "Manufacturer", "ManufacturerModelName", "PhotometricInterpretation", "VOILUTFunction",
+)  # fmt: skip
+DECIMALS = ("NumberOfFrames", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
+INTEGERS = (
+    "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
+)  # fmt: skip
+CODES = ("ViewCodeSequence", "AnatomicRegionSequence")
+TABLES = ("ModalityLUTSequence", "VOILUTSequence")
+TAGS = (*TEXTS, *DECIMALS, *INTEGERS, *CODES, *TABLES, "SpecificCharacterSet", "PlanarConfiguration", "PixelData")
+
+_SIGNED = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+_ESCAPE = 0x1B
+
+
+def read_header(dataset: Any) -> dict[str, Any]:
+    """Return the values that are there, by keyword.
+
+    Texts and decimals are text; empty ones are "". Integers are whole numbers; empty ones are None. Sequences of codes
+    are lists of code and meaning. `PixelData` is whether there are any.
+    """
+    header: dict[str, Any] = {}
+    for name in (*TEXTS, *DECIMALS):
+        if name in dataset:
+            header[name] = _text(dataset, name)
+    for name in DECIMALS:
+        if name in header:
+            header[name] = [part.strip().replace(",", ".") for part in header[name].split("\\")]
+    for name in INTEGERS:
+        if name in dataset:
+            header[name] = _integer(dataset, name, is_signed=name in _SIGNED and header["PixelRepresentation"] == 1)
+        elif name == "PixelRepresentation":
+            header[name] = 0
+    for name in CODES:
+        header[name] = [
+            (_text(item, "CodeValue") or _text(item, "LongCodeValue"), _text(item, "CodeMeaning"))
+            for item in dataset.get(name) or ()
+        ]
+    header["NumberOfFrames"] = _count(header.get("NumberOfFrames", ["1"])[0])
+    header["PixelData"] = "PixelData" in dataset and bool(_bytes(dataset, "PixelData"))
+    return header
+
+
+def read_tables(dataset: Any) -> dict[str, tuple[int, Any, int]]:
+    """Return the lookup tables that are there, by keyword: first value, entries, bits that they claim.
+
+    Raises:
+        ValueError: If one has fewer entries than it says.
+    """
+    return {name: _read_table(dataset, dataset[name].value[0]) for name in TABLES if dataset.get(name)}
+
+
+def _read_table(dataset: Any, item: Any) -> tuple[int, Any, int]:
+    order = _order(dataset)
+    count, first, bits = _words(item, "LUTDescriptor", order)
+    count = count or 2**16
+    data = _bytes(item, "LUTData")
+    if isinstance(data, bytes) and count <= len(data) < 2 * count:
+        entries = np.frombuffer(data[:count], np.uint8)
+    else:
+        entries = np.array(_words(item, "LUTData", order)[:count], np.uint16)
+    if len(entries) < count:
+        raise ValueError("the lookup table is shorter than it says")
+    # Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
+    is_signed = dataset.get("PixelRepresentation") == 1 or str(dataset.get("RescaleIntercept") or "").startswith("-")
+    return (first - 2**16 if is_signed and first >= 2**15 else first), entries, bits if 1 <= bits <= 16 else 16
+
+
+def _words(item: Any, name: str, order: str) -> list[int]:
+    """Return a value of 16-bit numbers, read from its bytes or already converted."""
+    value = _bytes(item, name)
+    if isinstance(value, bytes):
+        return np.frombuffer(value[: len(value) // 2 * 2], f"{order}u2").tolist()
+    return [int(number) % 2**16 for number in (value if hasattr(value, "__iter__") else [value])]
+
+
+def _order(dataset: Any) -> str:
+    return "<" if dataset.original_encoding[1] in (True, None) else ">"
+
+
+def _integer(dataset: Any, name: str, *, is_signed: bool) -> int | None:
+    """Return a whole number; None if there is none."""
+    value = _bytes(dataset, name)
+    if isinstance(value, bytes):
+        if not value:
+            return None
+        if value.strip(b" \0").isdigit() and len(value) != 2:
+            return int(value.strip(b" \0"))
+        number = int.from_bytes(value[:2], "little" if _order(dataset) == "<" else "big", signed=is_signed)
+        return number
+    return None if value is None else int(value)
+
+
+def _count(text: str) -> int:
+    return int(text) if re.fullmatch(r"\d{1,9}", text) else 1
+
+
+def _bytes(dataset: Any, name: str) -> Any:
+    """Return the bytes of a value, or what pydicom has made of them."""
+    if name not in dataset:
+        return b""
+    value = dataset.get_item(name).value
+    return b"" if value is None else value
+
+
+def _text(dataset: Any, name: str) -> str:
+    """Return a value as text; "" if there is none."""
+    value = _bytes(dataset, name)
+    if isinstance(value, bytes | bytearray):
+        return _decode(bytes(value), dataset).strip(" \0\t\r\n")
+    parts = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
+    return "\\".join(map(str, parts)).strip()
+
+
+def _decode(value: bytes, dataset: Any) -> str:
+    """Decode a text: ASCII, UTF-8, or else in the character set that the header names."""
+    from pydicom import charset
+
+    if _ESCAPE not in value:
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    named = getattr(dataset, "SpecificCharacterSet", None) or getattr(dataset.parent, "SpecificCharacterSet", None)
+    encodings = charset.convert_encodings(named)
+    if set(encodings) <= {charset.default_encoding} and _ESCAPE not in value:
+        encodings = ["cp1252"]
+    return charset.decode_bytes(value, encodings, set())
