@@ -14,7 +14,7 @@ from pneumonia.images.examine import SIDE
 from pneumonia.images.index import OK
 from pneumonia.images.near_duplicates import correlate_details, near_pairs
 from pneumonia.images.source import ImageSource
-from pneumonia.model.lineage import check_lineage
+from pneumonia.model.lineage import adapted_to, check_lineage
 from pneumonia.model.predict import Pixels, open_pixels
 from pneumonia.pixels.one_image import Reading
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -26,7 +26,7 @@ COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
 
 def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
-    """List the images that the model was trained, validated and tested on.
+    """List the images that the model was trained, validated and tested on, those of places it was adapted to included.
 
     Returns:
         path, sha256, split and perceptual_hash (empty where it is not known).
@@ -37,7 +37,8 @@ def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_li
     check_lineage(model_lineage, split_manifest)
     hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
     known = split_manifest[["path", "sha256", "split"]]
-    return known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
+    known = known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
+    return pd.concat([known, adapted_to(model_lineage)[known.columns].assign(split="train")], ignore_index=True)
 
 
 def refuse_known(
@@ -93,7 +94,7 @@ def find_known(
     same = images[images["sha256"].isin(path_of.keys())]
     rows = [(path, path_of[sha256], True, 0, 1.0) for path, sha256 in same[["path", "sha256"]].itertuples(index=False)]
     rest = images[~images["sha256"].isin(path_of.keys()) & (images["perceptual_hash"] != "")].reset_index(drop=True)
-    hashed = known[known["perceptual_hash"] != ""].reset_index(drop=True)
+    hashed = known[(known["perceptual_hash"] != "") & pixel_store.has(known["sha256"])].reset_index(drop=True)
     hashes, others = rest["perceptual_hash"].tolist(), hashed["perceptual_hash"].tolist()
     pairs = near_pairs(hashes, others, parameters.near_duplicate_bits)
     if len(pairs):

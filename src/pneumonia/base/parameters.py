@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.data_parameters import Group, IngestParameters, LabelsParameters, Patterns, Share
 from pneumonia.base.study_parameters import EngineParameters, StudyParameters
 
@@ -227,7 +228,10 @@ class ExternalParameters(Group):
     """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
     names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
     recalibrate: bool
-    """Also fit a calibration and a threshold on half of the groups and report the results on the other half."""
+    """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
+    all groups are kept under the name of the place."""
+    place: Annotated[str, Field(min_length=1, max_length=60)]
+    """Name of the place, for what is fitted there. auto: the last part of the address. [auto, or a name]"""
 
 
 class Parameters(Group):
@@ -246,5 +250,6 @@ class Parameters(Group):
     prediction: PredictionParameters
     report: ReportParameters
     external: ExternalParameters
+    adaptation: AdaptationParameters
     study: StudyParameters
     engine: EngineParameters

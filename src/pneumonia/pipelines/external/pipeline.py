@@ -31,8 +31,8 @@ REPORTED = (
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the pipeline."""
+def list_images() -> Pipeline:
+    """Return the nodes that list labelled images, without those that the model knows."""
     return Pipeline(
         [
             Node(
@@ -60,6 +60,15 @@ def create_pipeline() -> Pipeline:
                 outputs="external_index",
                 name="refuse_known",
             ),
+        ]
+    )
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
+    return Pipeline(
+        [
+            list_images(),
             Node(
                 func=predict_external,
                 inputs={

@@ -1,0 +1,196 @@
+"""The fits of an adaptation: those that show what it does, and the last one, which is the model."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL, balance, mix, size_of
+from pneumonia.adaptation.plan import HELD_OUT, list_draws
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import AdaptationParameters, Parameters
+from pneumonia.metrics.auc import estimate_auc
+from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.model.hardware import choose_hardware
+from pneumonia.model.key import describe_training, key_of
+from pneumonia.model.lineage import manifest_digest
+from pneumonia.model.predict import list_networks, open_pixels, predict_stored
+from pneumonia.model.recipe import Recipe
+from pneumonia.pixels.store import PixelStores
+
+if TYPE_CHECKING:
+    from pneumonia.adaptation.bench import Bench
+
+WATCHED = 256  # own validation images that are judged after each epoch, for the history
+NUMBERS = 1000  # more than fits: the state of a fit's second network is numbered from here
+SCORED = ["path", "sha256", "group", "label", "target", "fold"]
+
+
+class Adapted(NamedTuple):
+    """What comes of an adaptation.
+
+    Attributes:
+        model: The adapted model; float32, not compiled.
+        facts: Entries for the lineage: `training_key`, `hardware`, `kept_epochs`, `training`.
+        history: One row per epoch and member of the last fit.
+        scores: `SCORED` of the new place's images, and their probability `before` and `after`: from a network that was
+            adapted without their group.
+        curve: draw, fold, groups, images, auc, low and high: the AUC on a fold after adapting to that many groups.
+    """
+
+    model: Model
+    facts: dict[str, Any]
+    history: pd.DataFrame
+    scores: pd.DataFrame
+    curve: pd.DataFrame
+
+
+@dataclass
+class Fits:
+    """Fits of one adaptation, numbered so that each finds its state again.
+
+    Attributes:
+        plan: For what each image is used.
+        parameters: How an epoch is put together.
+        bench: The network.
+        states: Where unfinished fits are kept.
+        description: Everything that the results depend on.
+        total: How many fits there will be.
+        done: How many were made.
+    """
+
+    plan: pd.DataFrame
+    parameters: AdaptationParameters
+    bench: "Bench"
+    states: TrainingStates
+    description: dict[str, Any]
+    total: int
+    done: int = 0
+
+    def adapt_to(self, new: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Adapt the network to images; return the history."""
+        from pneumonia.adaptation.bench import Fit
+
+        self.done += 1
+        own, val = (self.plan[self.plan["split"] == split] for split in (TRAIN, VAL))
+        mixture = mix(own, new, size_of(self.plan, self.parameters), self.parameters)
+        watched = val.sample(min(WATCHED, len(val)), random_state=self.parameters.seed) if len(val) else new
+        key = key_of(self.description)
+        return self.bench.fit(
+            Fit(
+                label=f"fit {self.done} of {self.total} ({name})",
+                mixture=mixture,
+                class_weights=balance(mixture),
+                val=watched,
+                states=[self.states.of(key, n * NUMBERS + self.done) for n in range(self.bench.size)],
+                description=self.description,
+            )
+        )
+
+
+def adapt(
+    parent_model: Model,
+    parent_lineage: dict[str, Any],
+    adaptation_plan: pd.DataFrame,
+    adaptation_pixels: PixelStores,
+    training_state: TrainingStates,
+    parameters: dict[str, Any],
+) -> Adapted:
+    """Adapt the model: to all folds but one, in turn; to fewer groups; and to all images of the new place.
+
+    Raises:
+        UserError: If interrupted, out of memory or diverged. The same command resumes.
+    """
+    from pneumonia.adaptation.bench import Bench
+    from pneumonia.pixels.batches import steps_per_epoch
+
+    given = Parameters.model_validate(parameters)
+    recipe = make_recipe(parent_lineage, given)
+    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    store = open_pixels(adaptation_pixels, parent_lineage)
+    draws = list(list_draws(adaptation_plan, given.adaptation)) if given.adaptation.learning_curve else []
+    description = {
+        **describe_training(recipe, manifest_digest(adaptation_plan), store.fingerprint, hardware.policy),
+        "start": parent_lineage["weights_sha256"],
+        **given.adaptation.model_dump(mode="json", exclude={"interval_width"}),
+    }
+    steps = steps_per_epoch(sum(size_of(adaptation_plan, given.adaptation)), recipe.training.batch_size)
+    mirror = parent_lineage.get("mirror_averaged", False)
+    with training_state.owned(key_of(description)):
+        bench = Bench(parent_model, recipe, store, hardware, steps, mirror)
+        total = given.adaptation.folds + len(draws) + 1
+        fits = Fits(adaptation_plan, given.adaptation, bench, training_state, description, total)
+        before = predict_stored(parent_model, store, _new(adaptation_plan)["sha256"], given.evaluation.batch_size)
+        scores = _cross_fit(fits, before, given.evaluation.batch_size)
+        curve = _draw_curve(fits, draws, scores, given.evaluation.batch_size)
+        history = fits.adapt_to(adaptation_plan[adaptation_plan["split"] == NEW], "all")
+        held_out = scores["fold"] == HELD_OUT
+        if held_out.any():
+            scores.loc[held_out, "after"] = bench.predict(scores.loc[held_out, "sha256"], given.evaluation.batch_size)
+    facts = {
+        "training_key": key_of(description),
+        "hardware": hardware.record(),
+        "kept_epochs": [recipe.training.epochs] * bench.size,
+        "training": recipe.training.model_dump(mode="json"),
+    }
+    return Adapted(bench.model, facts, history, scores, curve)
+
+
+def make_recipe(lineage: dict[str, Any], given: Parameters) -> Recipe:
+    """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
+    kept = {name: lineage[name] for name in ("image_size", "resize")}
+    adaptation = given.adaptation
+    changed = {
+        "seed": adaptation.seed,
+        "epochs": adaptation.epochs,
+        "learning_rate": adaptation.learning_rate,
+        "decay": "cosine",
+        "warmup_epochs": 0.0,
+        "tolerance": 1.0,  # the last epoch is kept: no image is left to choose one by
+        "monitor": "val_auc",
+        "patience": adaptation.epochs,
+        "image_scale": lineage["training"].get("image_scale", given.training.image_scale),
+    }
+    return Recipe(
+        inputs=given.inputs.model_copy(update=kept),
+        model=given.model.model_copy(update={"name": lineage["model"]["name"], "weights": "none"}),
+        training=given.training.model_copy(update=changed),
+        class_weights={},
+        etiologies=tuple(lineage["etiologies"]),
+    )
+
+
+def _new(plan: pd.DataFrame) -> pd.DataFrame:
+    return plan[plan["split"].isin([NEW, TEST])]
+
+
+def _cross_fit(fits: Fits, before: Any, batch_size: int) -> pd.DataFrame:
+    """Judge each fold by a network that was adapted to the others."""
+    new = _new(fits.plan)
+    scores = new[SCORED].assign(before=before, after=float("nan"))
+    for fold in range(1, fits.parameters.folds + 1):
+        fits.adapt_to(new[~new["fold"].isin([fold, HELD_OUT])], f"fold {fold} of {fits.parameters.folds}")
+        judged = scores["fold"] == fold
+        scores.loc[judged, "after"] = fits.bench.predict(scores.loc[judged, "sha256"], batch_size)
+    return scores.reset_index(drop=True)
+
+
+def _draw_curve(fits: Fits, draws: list[tuple[int, int, int, pd.DataFrame]], scores: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+    """Measure the AUC on a fold after adapting to few groups, and before, and with all groups outside of the fold."""
+    rows = []
+    for draw, fold, n_groups, images in draws:
+        fits.adapt_to(images, f"{n_groups} groups, draw {draw}")
+        judged = scores[scores["fold"] == fold]
+        rows.append(_point(draw, fold, images, judged, fits.bench.predict(judged["sha256"], batch_size)))
+    for draw, fold in dict.fromkeys((draw, fold) for draw, fold, *_ in draws):
+        judged, others = scores[scores["fold"] == fold], scores[~scores["fold"].isin([fold, HELD_OUT])]
+        rows.append(_point(draw, fold, others.iloc[:0], judged, judged["before"].to_numpy()))
+        rows.append(_point(draw, fold, others, judged, judged["after"].to_numpy()))
+    table = pd.DataFrame(rows, columns=["draw", "fold", "groups", "images", "auc", "low", "high"])
+    return table.sort_values(["draw", "groups"], ignore_index=True)
+
+
+def _point(draw: int, fold: int, images: pd.DataFrame, judged: pd.DataFrame, probability: Any) -> dict[str, Any]:
+    auc = estimate_auc(judged["target"].to_numpy(), probability, judged["group"].to_numpy())
+    found = {"auc": auc["value"], "low": auc["low"], "high": auc["high"]}
+    return {"draw": draw, "fold": fold, "groups": images["group"].nunique(), "images": len(images), **found}
