@@ -44,4 +44,3 @@ def register_pipelines() -> dict[str, Pipeline]:
         "study": stages["ingest"] + stages["inputs"] + study.create_pipeline(),
         "__default__": train + evaluate,
     }
-

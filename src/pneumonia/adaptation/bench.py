@@ -15,8 +15,8 @@ from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, Sto
 from pneumonia.model.checkpoint import TrainingState
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks
-from pneumonia.model.fit import build, run_epochs, take_up
 from pneumonia.model.fit import _policy as policy
+from pneumonia.model.fit import build, run_epochs, take_up
 from pneumonia.model.hardware import Hardware, make_strategy
 from pneumonia.model.predict import list_networks, predict_stored
 from pneumonia.model.progress import Progress
@@ -81,9 +81,9 @@ class Bench:
             self._network.optimizer.build(self._network.trainable_variables)
         self._fresh = [np.array(variable) for variable in self._variables]
         self._copy = AveragedCopy(build(recipe, recipe.inputs.image_size), None, [])
-        names = [recipe.model.name] if len(self._starts) == 1 else [f"member_{n}" for n in range(1, len(self._starts) + 1)]
+        self.size = len(self._starts)
+        names = [recipe.model.name] if self.size == 1 else [f"member_{n}" for n in range(1, self.size + 1)]
         self._networks = [_named(build(recipe, recipe.inputs.image_size), name) for name in names]
-        self.size = len(names)
         self.model = average_networks(self._networks, mirror=mirror)
 
     @property

@@ -14,7 +14,7 @@ from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.hardware import choose_hardware
 from pneumonia.model.key import describe_training, key_of
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.model.predict import list_networks, open_pixels, predict_stored
+from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
 
@@ -175,7 +175,9 @@ def _cross_fit(fits: Fits, before: Any, batch_size: int) -> pd.DataFrame:
     return scores.reset_index(drop=True)
 
 
-def _draw_curve(fits: Fits, draws: list[tuple[int, int, int, pd.DataFrame]], scores: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+def _draw_curve(
+    fits: Fits, draws: list[tuple[int, int, int, pd.DataFrame]], scores: pd.DataFrame, batch_size: int
+) -> pd.DataFrame:
     """Measure the AUC on a fold after adapting to few groups, and before, and with all groups outside of the fold."""
     rows = []
     for draw, fold, n_groups, images in draws:

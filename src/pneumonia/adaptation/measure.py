@@ -10,7 +10,8 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.decisions import apply_decision, make_decision
 from pneumonia.metrics.intervals import rate_difference
-from pneumonia.metrics.operating_points import cross_decide, youden_if_fixed
+from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, youden_if_fixed
+from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.model.predict import open_pixels
 from pneumonia.model.scoring import SCORED_SPLITS, score_images
@@ -45,10 +46,10 @@ def score_own(
 
 def measure_adaptation(
     adaptation_scores: pd.DataFrame,
+    adaptation_predictions: pd.DataFrame,
     parent_scores: pd.DataFrame,
     predictions: pd.DataFrame,
     parent_decision: dict[str, Any],
-    decision: dict[str, Any],
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Measure every metric with its interval, before and after, and paired differences.
@@ -60,32 +61,51 @@ def measure_adaptation(
         "new" and "own", each with "before" and "after" (the record of a split as in `metrics`) and "difference" (of
         `COMPARED`: after less before). "own" is None where the own images are not stored.
     """
-    new = judged_images(adaptation_scores).assign(split=TEST)
+    new = judged_images(adaptation_scores)
     before = apply_decision(new.assign(probability=new["before"]), parent_decision)
-    found: dict[str, Any] = {"new": _compare(before, decide_new(adaptation_scores, parameters), parameters), "own": None}
+    found: dict[str, Any] = {"new": _compare(before, adaptation_predictions, parameters), "own": None}
     own = predictions[predictions["split"] == TEST].set_index("path")
-    earlier = parent_scores[parent_scores["split"] == TEST].set_index("path")
     if not set(own.index) <= set(adaptation_scores["path"]):
-        before = apply_decision(earlier.loc[own.index], parent_decision)
-        found["own"] = _compare(before, own, parameters)
+        earlier = parent_scores[parent_scores["split"] == TEST].set_index("path")
+        found["own"] = _compare(apply_decision(earlier.loc[own.index], parent_decision), own, parameters)
     return found
 
 
 def judged_images(adaptation_scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the images by which the adaptation is judged: the new place's test images, or all of them, cross-fitted."""
+    """Return the images that judge the adaptation: the new place's test images, or all of them, cross-fitted."""
     held_out = adaptation_scores[adaptation_scores["fold"] == HELD_OUT]
     return held_out if len(held_out) else adaptation_scores
 
 
 def decide_new(adaptation_scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
-    """Calibrate and decide the judged images by what was fitted on other images of the place."""
-    scores = adaptation_scores.assign(probability=adaptation_scores["after"], split=TEST)
+    """Calibrate and decide the judged images by what was fitted on other images of the place.
+
+    Returns:
+        The images in their order, with `probability`, `calibrated_probability` and `decision` (1: positive).
+    """
+    scores = adaptation_scores.assign(probability=adaptation_scores["after"])
     parameters = youden_if_fixed(parameters)
     judged = judged_images(scores)
     if len(judged) == len(scores):
         return cross_decide(scores, parameters)
     others = scores[scores["fold"] != HELD_OUT].assign(split="val")
     return apply_decision(judged, make_decision(others, parameters))
+
+
+def fit_place_point(
+    adaptation_scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Fit the operating point of the place on the images judged by cross-fitting; also return it by file name."""
+    crossed = adaptation_scores[adaptation_scores["fold"] != HELD_OUT]
+    scores = crossed.assign(probability=crossed["after"])
+    place = model_lineage["adaptation"]["place"]
+    point = fit_operating_point(scores, place, model_lineage["weights_sha256"], parameters)
+    return point, {file_name(point): point}
+
+
+def plan_next(adaptation_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Say how many images of each class a test at the place takes, for intervals of some widths."""
+    return plan_images(*(adaptation_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
 def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:

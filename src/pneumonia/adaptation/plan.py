@@ -81,8 +81,8 @@ def plan_adaptation(
 
 # What adapting without own images cost where it was measured: docs/hospitals.md.
 COST = (
-    "Without rehearsal, a model forgets: on the published test images, the AUC of networks adapted to 114 to 485 adults "
-    "fell from 0.99 to between 0.79 and 0.83."
+    "Without rehearsal, a model forgets: on the published test images, the AUC of networks that were adapted to 114 to "
+    "485 adults fell from 0.99 to between 0.79 and 0.83."
 )
 
 

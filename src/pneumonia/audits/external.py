@@ -212,14 +212,14 @@ def audit_external(
     if not shortcuts.can_be_crossed(said):
         return pd.DataFrame(rows)
     items, paths, how = list_items(external_images), said["path"], reading_of(model_lineage)
-    parts = [
-        shortcuts.pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
-        for start in range(0, len(paths), CHUNK)
-    ]
+    parts = []
+    for start in range(0, len(paths), CHUNK):
+        pixels = read_pixels([items[path] for path in paths[start : start + CHUNK]], how)
+        parts.append(shortcuts.pixel_features(pixels).join(shortcuts.rim_features(pixels)))
     files = shortcuts.file_features(external_index.set_index("path").loc[paths]).reset_index(drop=True)
     keys = said[["path", "target", "group"]].reset_index(drop=True)
     features = pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
-    for name in shortcuts.FEATURE_SETS:
+    for name in shortcuts.ELSEWHERE:
         scores = shortcuts.cross_validated_scores(name, features, parameters.seed)
         rows.append(shortcut_row(name, EXTERNAL, keys.assign(probability=scores), said))
     return pd.DataFrame(rows)

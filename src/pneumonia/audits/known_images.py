@@ -132,9 +132,10 @@ def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     if usable["label"].nunique() < 2:
         counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
         raise UserError(
-            f"An external test needs usable images of both classes; of {len(marked):,} files these remain: "
+            f"A test or an adaptation needs usable images of both classes; of {len(marked):,} files these remain: "
             f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
-            "validated on cannot test it."
+            "validated on cannot test it; to adapt an earlier model to them again, name it by "
+            "--load-versions=pneumonia_model:VERSION."
         )
     return marked
 

@@ -75,3 +75,15 @@ def load_all_records(path: str) -> dict[str, Any]:
     """
     files = sorted(Path(path).glob(f"*/{Path(path).name}"))
     return {file.parent.name: RecordDataset(filepath=file.as_posix()).load() for file in files}
+
+
+def load_records(path: str) -> dict[str, Any]:
+    """Load all records of a folder by name; none if there are none yet.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        UserError: If one of the files is not whole.
+    """
+    return {file.stem: RecordDataset(filepath=file.as_posix()).load() for file in sorted(Path(path).glob("*.json"))}

@@ -1,4 +1,4 @@
-"""A place's own operating point: calibration and threshold fitted on labelled images of that place, kept by its name."""
+"""A place's own operating point: calibration and threshold fitted on labelled images of the place, kept by its name."""
 
 import re
 from collections.abc import Mapping
@@ -75,9 +75,7 @@ def file_name(point: Mapping[str, Any]) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', point['place'])}-{point['weights_sha256'][:12]}"
 
 
-def choose_operating_point(
-    decision: dict[str, Any], operating_points: dict[str, Any], place: str
-) -> dict[str, Any]:
+def choose_operating_point(decision: dict[str, Any], operating_points: dict[str, Any], place: str) -> dict[str, Any]:
     """Return the decision to use: the model's own, or that of a place.
 
     Args:
@@ -97,9 +95,9 @@ def choose_operating_point(
     }
     if place not in fitted:
         raise UserError(
-            f"Nothing was fitted for the place {place!r} and this model; there is: {', '.join(sorted(fitted)) or 'none'}."
-            " Fit it by kedro run --pipelines=external --params=images=PATH,external.recalibrate=true or by "
-            "--pipelines=adaptation."
+            f"Nothing was fitted for the place {place!r} and this model; there is: "
+            f"{', '.join(sorted(fitted)) or 'none'}. Fit it by kedro run --pipelines=external "
+            "--params=images=PATH,external.recalibrate=true, or by --pipelines=adaptation."
         )
     return fitted[place]
 

@@ -14,7 +14,9 @@ from pneumonia.metrics.registry import Targets
 WIDTHS = (0.2, 0.15, 0.1, 0.05)
 
 
-def plan_images(target: Targets, decision: Targets, groups: npt.NDArray, widths: Sequence[float] = WIDTHS) -> pd.DataFrame:
+def plan_images(
+    target: Targets, decision: Targets, groups: npt.NDArray, widths: Sequence[float] = WIDTHS
+) -> pd.DataFrame:
     """Plan a test like this one: images and groups of each class for intervals of some widths.
 
     `n = d p (1 - p) (2 z / w)^2` for a rate `p`, a width `w` and the design effect `d`: the variance of the rate over
