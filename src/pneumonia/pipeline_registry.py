@@ -37,9 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "comparison": comparison.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "external": external.create_pipeline(),
-        "adaptation": adaptation.create_pipeline(
-            external.list_images(), training.describe_model(), evaluation.judge_model()
-        ),
+        "adaptation": adaptation.create_pipeline(training.describe_model()),
         "export": export.create_pipeline(),
         "study": stages["ingest"] + stages["inputs"] + study.create_pipeline(),
         "__default__": train + evaluate,

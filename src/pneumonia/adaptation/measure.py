@@ -8,7 +8,7 @@ from pneumonia.adaptation.plan import HELD_OUT
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import auc_difference
-from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.intervals import rate_difference
 from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, youden_if_fixed
 from pneumonia.metrics.planning import plan_images
@@ -37,7 +37,7 @@ def score_own(
     store = open_pixels(adaptation_pixels, lineage)
     scored = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
     if store.has(scored["sha256"]).all():
-        return score_images(model, split_manifest, store, parameters, lineage["etiologies"])
+        return score_images(model, split_manifest, adaptation_pixels, lineage, parameters)
     new = adaptation_scores.assign(probability=adaptation_scores["after"], etiology="unknown")
     columns = ["path", "group", "label", "target", "etiology", "split", "probability", "likeliest_etiology"]
     parts = [new.assign(split=split, likeliest_etiology="unknown")[columns] for split in SCORED_SPLITS]
@@ -62,12 +62,12 @@ def measure_adaptation(
         `COMPARED`: after less before). "own" is None where the own images are not stored.
     """
     new = judged_images(adaptation_scores)
-    before = apply_decision(new.assign(probability=new["before"]), parent_decision)
+    before = decide(new.assign(probability=new["before"]), parent_decision)
     found: dict[str, Any] = {"new": _compare(before, adaptation_predictions, parameters), "own": None}
     own = predictions[predictions["split"] == TEST].set_index("path")
     if not set(own.index) <= set(adaptation_scores["path"]):
         earlier = parent_scores[parent_scores["split"] == TEST].set_index("path")
-        found["own"] = _compare(apply_decision(earlier.loc[own.index], parent_decision), own, parameters)
+        found["own"] = _compare(decide(earlier.loc[own.index], parent_decision), own, parameters)
     return found
 
 
@@ -89,7 +89,7 @@ def decide_new(adaptation_scores: pd.DataFrame, parameters: EvaluationParameters
     if len(judged) == len(scores):
         return cross_decide(scores, parameters)
     others = scores[scores["fold"] != HELD_OUT].assign(split="val")
-    return apply_decision(judged, make_decision(others, parameters))
+    return decide(judged, make_decision(others, {}, parameters))
 
 
 def fit_place_point(
@@ -111,11 +111,11 @@ def plan_next(adaptation_predictions: pd.DataFrame) -> pd.DataFrame:
 def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
     """Measure both, and how much more of each rate there is after than before, on the same images in the same order."""
     target, group = before["target"].to_numpy(), before["group"].to_numpy()
-    right = [(rows["decision"] == rows["target"]).to_numpy() for rows in (after, before)]
+    right, was_right = ((rows["decision"] == rows["target"]).to_numpy() for rows in (after, before))
     kinds = {"accuracy": target >= 0, "sensitivity": target == 1, "specificity": target == 0}
     difference = {
         "auc": auc_difference(target, after["probability"].to_numpy(), before["probability"].to_numpy(), group),
-        **{name: rate_difference(*(one[kind] for one in right), group[kind]) for name, kind in kinds.items()},
+        **{name: rate_difference(right[kind], was_right[kind], group[kind]) for name, kind in kinds.items()},
     }
     measured = {
         name: split_metrics(rows.assign(split=TEST), TEST, {"threshold": None}, parameters)

@@ -130,7 +130,7 @@ def list_draws(plan: pd.DataFrame, parameters: AdaptationParameters) -> Iterator
 def _in_proportion(rows: pd.DataFrame, rng: np.random.Generator) -> list[str]:
     """Return the groups in random order, each stretch of it with about the same share of groups with positives."""
     has_positives = rows.groupby("group", sort=True)["target"].max()
-    places = {}
+    places: dict[str, float] = {}
     for kind in (0, 1):
         groups = has_positives.index[has_positives == kind]
         ranks = (rng.permutation(len(groups)) + rng.random()) / max(len(groups), 1)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.decisions import apply_decision, make_decision
+from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.intervals import estimate_both_rates
 
 AUTO, NONE = "auto", "none"
@@ -41,9 +41,8 @@ def fit_operating_point(
     columns = (crossed[name].to_numpy() for name in ("target", "decision", "group"))
     (sensitivity, specificity), _ = estimate_both_rates(*columns)
     return {
-        "weights_sha256": weights_sha256,
         "place": place,
-        **make_decision(scores.assign(split="val"), parameters),
+        **make_decision(scores.assign(split="val"), {"weights_sha256": weights_sha256}, parameters),
         "fitted_on": {
             "place": place,
             "n": len(scores),
@@ -62,11 +61,11 @@ def youden_if_fixed(parameters: EvaluationParameters) -> EvaluationParameters:
 
 
 def cross_decide(scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
-    """Calibrate and decide each fold by what was fitted on the others: as `metrics.decisions.apply_decision` does."""
+    """Calibrate and decide each fold by what was fitted on the others: as `metrics.decisions.decide` does."""
     parts = []
     for fold, part in scores.groupby("fold", sort=True):
         others = scores[scores["fold"] != fold].assign(split="val")
-        parts.append(apply_decision(part, make_decision(others, parameters)))
+        parts.append(decide(part, make_decision(others, {}, parameters)))
     return pd.concat(parts).sort_index()
 
 

@@ -35,7 +35,8 @@ def draw_change(adaptation_metrics: dict[str, Any]) -> Figure:
         for position, name in enumerate(SHOWN):
             for offset, when, colour in ((-0.14, "before", MUTED), (0.14, "after", POSITIVE)):
                 estimate = record[when][name]
-                draw_interval(axes, position + offset, *(estimate[end] for end in ("value", "low", "high")), colour)
+                value, low, high = (estimate[end] for end in ("value", "low", "high"))
+                draw_interval(axes, position + offset, value, low, high, colour)
         row_axes(axes, list(SHOWN.values()))
         axes.set_title(WHERE[where])
     return figure

@@ -1,5 +1,5 @@
 """Predictions, decision, metrics with intervals, audits, maps, and the report."""
 
-from pneumonia.pipelines.evaluation.pipeline import create_pipeline, judge_model
+from pneumonia.pipelines.evaluation.pipeline import create_pipeline
 
-__all__ = ["create_pipeline", "judge_model"]
+__all__ = ["create_pipeline"]

@@ -52,14 +52,6 @@ TABLES = (
 )
 
 
-def judge_model() -> Pipeline:
-    """Return the nodes that make what other pipelines need of a model from its scores."""
-    parts = Pipeline(
-        [decide.create_pipeline(), measure.create_pipeline(), range.create_pipeline(), report.create_pipeline()]
-    )
-    return parts.to_outputs("predictions", "metrics", "image_range", "run_record")
-
-
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(

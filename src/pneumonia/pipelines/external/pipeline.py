@@ -31,8 +31,8 @@ REPORTED = (
 )
 
 
-def list_images() -> Pipeline:
-    """Return the nodes that list labelled images, without those that the model knows."""
+def create_pipeline() -> Pipeline:
+    """Return the pipeline."""
     return Pipeline(
         [
             Node(
@@ -60,15 +60,6 @@ def list_images() -> Pipeline:
                 outputs="external_index",
                 name="refuse_known",
             ),
-        ]
-    )
-
-
-def create_pipeline() -> Pipeline:
-    """Return the pipeline."""
-    return Pipeline(
-        [
-            list_images(),
             Node(
                 func=predict_external,
                 inputs={
