@@ -23,6 +23,8 @@ from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import threshold_candidates
+from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
+from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
@@ -159,6 +161,30 @@ def recalibrate(
         "before": _measured(rest, decision, parameters),
         "after": _measured(after, {**decision, "threshold": threshold}, parameters),
     }
+
+
+def fit_external_point(
+    external_predictions: pd.DataFrame,
+    external_images: ImageSource,
+    decision: dict[str, Any],
+    evaluation: EvaluationParameters,
+    external: ExternalParameters,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Fit an operating point of the place on all images, if asked for; also return it by file name.
+
+    Its sensitivity and specificity are from half of the groups each, at what was fitted on the other half.
+    """
+    if not external.recalibrate:
+        return {}, {}
+    place = name_place(external.place, external_images.address)
+    scores = external_predictions.assign(fold=halve_groups(external_predictions, evaluation.seed))
+    point = fit_operating_point(scores, place, decision["weights_sha256"], evaluation)
+    return point, {file_name(point): point}
+
+
+def plan_external(external_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Say how many images of each class a test at the place takes, for intervals of some widths."""
+    return plan_images(*(external_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
 def measure_attributes(

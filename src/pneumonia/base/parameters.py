@@ -204,6 +204,9 @@ class PredictionParameters(Group):
 
     batch_size: Annotated[int, Field(ge=1)]
     """Images per forward pass; affects speed and memory, not the result. [images]"""
+    place: Annotated[str, Field(min_length=1, max_length=60)]
+    """Name of the place whose own threshold and calibration are used, also by export; they were fitted by
+    external.recalibrate or an adaptation. none: those of the model. [none, or a name]"""
     shown_images: Annotated[int, Field(ge=0, le=1000)]
     """Largest number of new images that the report shows, with a map, most suspicious first; the table lists all.
     [images]"""

@@ -14,10 +14,9 @@ from pneumonia.base.parameters import AdaptationParameters
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
 from pneumonia.report.findings import WIDE_INTERVAL, judge_calibration
-from pneumonia.report.levels import Finding, Level, finding, gravest_first
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
-from pneumonia.report.words import say_interval, say_number
+from pneumonia.report.words import Finding, Level, finding, gravest_first, say_interval, say_number
 
 LARGE_LOSS = 0.01  # of AUC, on the model's own test images
 
