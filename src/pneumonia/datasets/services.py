@@ -6,6 +6,7 @@ from typing import Any
 from pneumonia.base.errors import UserError
 from pneumonia.datasets.record_dataset import RecordDataset
 from pneumonia.demo.images import write_demo_images
+from pneumonia.demo.second_hospital import write_second_hospital
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
@@ -49,6 +50,21 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
             f"The demo generates its own images and does not read {images}. Leave out --env=demo, or --params=images."
         )
     write_demo_images(Path(path), n_images, seed)
+    return ImageSource(path)
+
+
+def open_second_hospital(path: str, n_images: int, seed: int, images: str | None = None) -> ImageSource:
+    """Return a handle on the demo's second hospital, which is drawn unless it exists, or on what a user names.
+
+    Args:
+        path: Folder that the images are written to.
+        n_images: How many.
+        seed: The same seed gives the same bytes.
+        images: What `--params=images=...` names.
+    """
+    if images is not None:
+        return ImageSource(images)
+    write_second_hospital(Path(path), n_images, seed)
     return ImageSource(path)
 
 
