@@ -116,13 +116,17 @@ def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
 def rim_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
     """Describe each image by the outermost grey values of its 14 x 14 thumbnail, in columns `RIM_FEATURES`.
 
+    The thumbnail is standardised, as the networks standardise images.
+
     Args:
         images: uint8 `[n, size, size, 1]`.
     """
-    inside = np.zeros((THUMBNAIL, THUMBNAIL), bool)
-    inside[1:-1, 1:-1] = True
     small = [Image.fromarray(one[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for one in images]
-    return pd.DataFrame([np.asarray(one)[~inside] / 255 for one in small], columns=RIM_FEATURES)
+    values = np.stack([np.asarray(one, float) for one in small])
+    mean, spread = (found(values, axis=(1, 2), keepdims=True) for found in (np.mean, np.std))
+    is_rim = np.ones((THUMBNAIL, THUMBNAIL), bool)
+    is_rim[1:-1, 1:-1] = False
+    return pd.DataFrame(((values - mean) / (spread + 1))[:, is_rim], columns=RIM_FEATURES)
 
 
 def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
