@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 
@@ -10,3 +12,15 @@ def adaptation(default_parameters):
         return AdaptationParameters.model_validate({**default_parameters["adaptation"], **changes})
 
     return change
+
+
+@pytest.fixture(scope="session")
+def other_stores(tmp_path_factory):
+    """Pixel stores that hold one image, none of the tiny ones."""
+    from pneumonia.pixels.request import PixelRequest
+    from pneumonia.pixels.store import PixelStores
+
+    image = b"P5 32 32 255 " + bytes(32 * 32)
+    stores = PixelStores(tmp_path_factory.mktemp("others"))
+    stores.fill(PixelRequest(("x",), (hashlib.sha256(image).hexdigest(),), 32, "squeeze", {"x": image}.get))
+    return stores

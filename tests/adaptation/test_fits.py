@@ -103,10 +103,8 @@ def test_held_out_images_are_judged_by_the_model_itself(adapted, tiny_store):
 def test_the_model_has_the_parents_outputs_and_other_weights(adapted, parent):
     assert [output.shape for output in adapted.model.outputs] == [output.shape for output in parent.outputs]
     (network,), (before,) = list_networks(adapted.model), list_networks(parent)
-    changed = [
-        bool((one != other).any()) for one, other in zip(network.get_weights(), before.get_weights(), strict=True)
-    ]
-    assert all(changed)
+    pairs = zip(network.get_weights(), before.get_weights(), strict=True)
+    assert all((one != other).any() for one, other in pairs)
 
 
 def test_the_last_epoch_is_kept(adapted):

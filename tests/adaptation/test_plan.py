@@ -8,8 +8,6 @@ from pneumonia.adaptation.plan import COST, list_draws, plan_adaptation
 from pneumonia.base.errors import UserError
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.pixels.request import PixelRequest
-from pneumonia.pixels.store import PixelStores
 
 
 @pytest.fixture
@@ -81,14 +79,9 @@ def test_too_few_groups_for_the_folds_are_refused(plan):
         plan(index_of(8), folds=5)
 
 
-def test_without_stored_own_images_the_plan_says_what_that_costs(plan, tmp_path, caplog):
-    stores = PixelStores(tmp_path)
-    image = b"P5 32 32 255 " + bytes(32 * 32)
-    import hashlib
-
-    stores.fill(PixelRequest(("x.pgm",), (hashlib.sha256(image).hexdigest(),), 32, "squeeze", {"x.pgm": image}.get))
+def test_without_stored_own_images_the_plan_says_what_that_costs(plan, other_stores, caplog):
     with caplog.at_level(logging.WARNING):
-        found = plan(index_of(20), stores)
+        found = plan(index_of(20), other_stores)
     assert set(found["split"]) == {"new"}
     assert "32 of the 32 images" in caplog.text
     assert COST in caplog.text

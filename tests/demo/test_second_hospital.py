@@ -9,9 +9,8 @@ from pneumonia.demo.second_hospital import MARKER, plan_second_hospital, write_s
 
 def test_half_of_the_images_are_of_each_class_and_the_device_follows_the_class():
     planned = plan_second_hospital(240, seed=1)
-    by_class = {
-        label: [one for one in planned if one.image.path.startswith(label)] for label in ("NORMAL", "PNEUMONIA")
-    }
+    classes = ("NORMAL", "PNEUMONIA")
+    by_class = {label: [one for one in planned if one.image.path.startswith(label)] for label in classes}
     assert {label: len(images) for label, images in by_class.items()} == {"NORMAL": 120, "PNEUMONIA": 120}
     shares = {label: np.mean([one.is_portable for one in images]) for label, images in by_class.items()}
     assert shares["NORMAL"] < 0.3

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.metrics.bounds import Z
-from pneumonia.metrics.clusters import rate_deviation
+from pneumonia.metrics.groups import rate_deviation
 from pneumonia.metrics.registry import Targets
 
 WIDTHS = (0.2, 0.15, 0.1, 0.05)
