@@ -1,6 +1,8 @@
 import hashlib
+import io
 
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,9 @@ def other_stores(tmp_path_factory):
     from pneumonia.pixels.request import PixelRequest
     from pneumonia.pixels.store import PixelStores
 
-    image = b"P5 32 32 255 " + bytes(32 * 32)
+    content = io.BytesIO()
+    Image.new("L", (32, 32)).save(content, "PNG")
+    image = content.getvalue()
     stores = PixelStores(tmp_path_factory.mktemp("others"))
     stores.fill(PixelRequest(("x",), (hashlib.sha256(image).hexdigest(),), 32, "squeeze", {"x": image}.get))
     return stores

@@ -22,7 +22,7 @@ def parameters(default_parameters):
 @pytest.fixture
 def scores():
     """Scores far from a half: the classes are parted at about 0.9."""
-    probability = [0.80, 0.82, 0.84, 0.86, 0.88, 0.95, 0.92, 0.94, 0.96, 0.98, 0.99, 0.87]
+    probability = [0.80, 0.82, 0.84, 0.86, 0.88, 0.95, 0.92, 0.93, 0.96, 0.98, 0.99, 0.97]
     return pd.DataFrame(
         {
             "target": [0] * 6 + [1] * 6,
@@ -79,7 +79,7 @@ def test_a_place_for_which_nothing_was_fitted_is_refused():
 
 
 def test_a_files_name_holds_no_character_that_a_path_could_mean():
-    assert file_name({"place": "../ward 3/é", "weights_sha256": "0123456789abcdef"}) == "..-ward-3-0123456789ab"
+    assert file_name({"place": "../ward 3/é", "weights_sha256": "0123456789abcdef"}) == "..-ward-3--0123456789ab"
 
 
 def test_each_group_is_in_one_half():

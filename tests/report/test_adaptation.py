@@ -92,7 +92,7 @@ def test_few_images_are_said():
     assert levels(record(0.45, 0.86, half_width=0.05), None)["Few images of the new place"] == "caution"
 
 
-@pytest.mark.parametrize(("width", "further"), [(0.04, 0), (0.02, 1200), (0.1, 0)])
+@pytest.mark.parametrize(("width", "further"), [(0.0401, 0), (0.0201, 1185), (0.1, 0)])
 def test_half_the_width_takes_four_times_the_images(width, further):
     assert count_further(record(0.4, 0.8)["after"], width) == further
 
