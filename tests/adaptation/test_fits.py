@@ -15,7 +15,7 @@ from pneumonia.model.lineage import weights_digest
 from pneumonia.model.networks import make_network
 from pneumonia.model.predict import list_networks, predict_stored
 
-FITS = 2 + 2 + 1  # folds, draws, all
+FITS = 2 + 1 + 2 * 2  # folds, all, draws of two sizes
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def parameters(default_parameters):
         "folds": 2,
         "curve_groups": [4],
         "curve_draws": 2,
+        "curve_epochs": 2,
     }
     return {
         **default_parameters,
@@ -113,12 +114,12 @@ def test_the_last_epoch_is_kept(adapted):
     assert {"loss", "auc", "val_auc", "val_log_loss", "seconds"} <= set(adapted.history.columns)
 
 
-def test_the_curve_begins_before_and_ends_with_the_folds_own_network(adapted):
+def test_the_curve_begins_before_and_ends_with_all_other_groups(adapted):
     curve, scores = adapted.curve, adapted.scores
     assert curve.groupby("draw")["groups"].apply(list).tolist() == [[0, 4, 12], [0, 4, 12]]
     for fold, rows in curve.groupby("fold"):
         judged = scores[scores["fold"] == fold]
-        for groups, column in ((0, "before"), (12, "after")):
+        for groups, column in ((0, "before"), (12, "after")):  # with as many epochs, the end is the fold's own network
             positive, negative = (judged.loc[judged["target"] == one, column].to_numpy() for one in (1, 0))
             auc = np.mean(np.sign(positive[:, None] - negative) / 2 + 0.5)
             assert rows.set_index("groups").loc[groups, "auc"] == pytest.approx(auc)
@@ -144,12 +145,12 @@ class FourthInterrupted(TrainingStates):
 
 
 def test_an_interrupted_adaptation_goes_on_where_it_was(run, adapted, tmp_path, caplog):
-    with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of fit 4 of 5"):
+    with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of fit 4 of 7"):
         run(states_in(tmp_path, FourthInterrupted))
-    assert len(list((tmp_path / "states").glob("*.npz"))) == FITS - 1
+    assert len(list((tmp_path / "states").glob("*.npz"))) == 4
     with caplog.at_level("INFO"):
         resumed = run(states_in(tmp_path))
-    assert caplog.text.count("epoch 1/2") == 1  # only the last fit begins from the start
+    assert caplog.text.count("epoch 1/2") == FITS - 4  # only those after the fourth begin from the start
     pd.testing.assert_frame_equal(resumed.scores, adapted.scores)
     assert weights_digest(resumed.model) == weights_digest(adapted.model)
 

@@ -96,7 +96,7 @@ def adapt(
     training_state: TrainingStates,
     parameters: dict[str, Any],
 ) -> Adapted:
-    """Adapt the model: to all folds but one, in turn; to fewer groups; and to all images of the new place.
+    """Adapt the model: to all folds but one, in turn; to all images of the new place; and to fewer groups.
 
     Raises:
         UserError: If interrupted, out of memory or diverged. The same command resumes.
@@ -118,15 +118,18 @@ def adapt(
     mirror = parent_lineage.get("mirror_averaged", False)
     with training_state.owned(key_of(description)):
         bench = Bench(parent_model, recipe, store, hardware, steps, mirror)
-        total = given.adaptation.folds + len(draws) + 1
+        total = given.adaptation.folds + 1 + len(draws)
         fits = Fits(adaptation_plan, given.adaptation, bench, training_state, description, total)
         before = predict_stored(parent_model, store, _new(adaptation_plan)["sha256"], given.evaluation.batch_size)
         scores = _cross_fit(fits, before, given.evaluation.batch_size)
-        curve = _draw_curve(fits, draws, scores, given.evaluation.batch_size)
-        history = fits.adapt_to(adaptation_plan[adaptation_plan["split"] == NEW], "all")
+        history = fits.adapt_to(adaptation_plan[adaptation_plan["split"] == NEW], "all images")
         held_out = scores["fold"] == HELD_OUT
         if held_out.any():
             scores.loc[held_out, "after"] = bench.predict(scores.loc[held_out, "sha256"], given.evaluation.batch_size)
+        if draws:
+            shorter = make_recipe(parent_lineage, given, given.adaptation.curve_epochs)
+            fits.bench = Bench(parent_model, shorter, store, hardware, steps, mirror)
+        curve = _draw_curve(fits, draws, scores, given.evaluation.batch_size)
     facts = {
         "training_key": key_of(description),
         "hardware": hardware.record(),
@@ -136,19 +139,19 @@ def adapt(
     return Adapted(bench.model, facts, history, scores, curve)
 
 
-def make_recipe(lineage: dict[str, Any], given: Parameters) -> Recipe:
+def make_recipe(lineage: dict[str, Any], given: Parameters, epochs: int | None = None) -> Recipe:
     """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
     kept = {name: lineage[name] for name in ("image_size", "resize")}
-    adaptation = given.adaptation
+    adaptation, epochs = given.adaptation, epochs or given.adaptation.epochs
     changed = {
         "seed": adaptation.seed,
-        "epochs": adaptation.epochs,
+        "epochs": epochs,
         "learning_rate": adaptation.learning_rate,
         "decay": "cosine",
         "warmup_epochs": 0.0,
         "tolerance": 1.0,  # the last epoch is kept: no image is left to choose one by
         "monitor": "val_auc",
-        "patience": adaptation.epochs,
+        "patience": epochs,
         "image_scale": lineage["training"].get("image_scale", given.training.image_scale),
     }
     return Recipe(
@@ -178,16 +181,15 @@ def _cross_fit(fits: Fits, before: Any, batch_size: int) -> pd.DataFrame:
 def _draw_curve(
     fits: Fits, draws: list[tuple[int, int, int, pd.DataFrame]], scores: pd.DataFrame, batch_size: int
 ) -> pd.DataFrame:
-    """Measure the AUC on a fold after adapting to few groups, and before, and with all groups outside of the fold."""
+    """Measure the AUC on a fold after adapting to more and more of the other groups, and before."""
     rows = []
     for draw, fold, n_groups, images in draws:
         fits.adapt_to(images, f"{n_groups} groups, draw {draw}")
         judged = scores[scores["fold"] == fold]
         rows.append(_point(draw, fold, images, judged, fits.bench.predict(judged["sha256"], batch_size)))
     for draw, fold in dict.fromkeys((draw, fold) for draw, fold, *_ in draws):
-        judged, others = scores[scores["fold"] == fold], scores[~scores["fold"].isin([fold, HELD_OUT])]
-        rows.append(_point(draw, fold, others.iloc[:0], judged, judged["before"].to_numpy()))
-        rows.append(_point(draw, fold, others, judged, judged["after"].to_numpy()))
+        judged = scores[scores["fold"] == fold]
+        rows.append(_point(draw, fold, judged.iloc[:0], judged, judged["before"].to_numpy()))
     table = pd.DataFrame(rows, columns=["draw", "fold", "groups", "images", "auc", "low", "high"])
     return table.sort_values(["draw", "groups"], ignore_index=True)
 

@@ -108,8 +108,8 @@ def _with_folds(external_index: pd.DataFrame, positive: str, parameters: Adaptat
 def list_draws(plan: pd.DataFrame, parameters: AdaptationParameters) -> Iterator[tuple[int, int, int, pd.DataFrame]]:
     """Draw groups for the learning curve; the images of a larger number contain those of a smaller one.
 
-    Each draw leaves out one fold, on which its networks are judged, as the network of that fold is: that one is the end
-    of the curve. Groups of both classes come in proportion.
+    Each draw leaves out one fold, on which its networks are judged; its largest number is that of all other groups.
+    Groups of both classes come in proportion.
 
     Args:
         plan: As `plan_adaptation` makes it.
@@ -122,9 +122,8 @@ def list_draws(plan: pd.DataFrame, parameters: AdaptationParameters) -> Iterator
     for draw in range(1, parameters.curve_draws + 1):
         fold = (draw - 1) % parameters.folds + 1
         order = _in_proportion(new[new["fold"] != fold], np.random.default_rng([parameters.seed, draw]))
-        for n_groups in sorted(set(parameters.curve_groups)):
-            if n_groups < len(order):
-                yield draw, fold, n_groups, new[new["group"].isin(order[:n_groups])]
+        for n_groups in sorted({n for n in parameters.curve_groups if n < len(order)} | {len(order)}):
+            yield draw, fold, n_groups, new[new["group"].isin(order[:n_groups])]
 
 
 def _in_proportion(rows: pd.DataFrame, rng: np.random.Generator) -> list[str]:

@@ -24,7 +24,10 @@ class AdaptationParameters(Group):
     folds: Annotated[int, Field(ge=2, le=20)]
     """Folds of the place's groups: every image is judged by a network that was adapted without its group. [folds]"""
     learning_curve: bool
-    """Also adapt to fewer groups, to show what more labelled images would bring; it takes most of the time."""
+    """Also adapt to fewer groups, to show what more labelled images would bring; it takes half of the time."""
+    curve_epochs: Annotated[int, Field(ge=1)]
+    """Epochs of each network on the learning curve. With fewer than `epochs`, the curve lies lower than the model.
+    [epochs]"""
     curve_groups: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False, min_length=1)]
     """Numbers of groups on the learning curve; those that the place does not have are left out. [groups]"""
     curve_draws: Annotated[int, Field(ge=1, le=20)]
