@@ -67,6 +67,11 @@ def test_test_images_of_the_place_are_held_out_with_their_whole_group(plan):
     assert set(found.loc[found["split"] == "new", "fold"]) == {1, 2}
 
 
+def test_a_folder_test_alone_is_no_test(plan):
+    found = plan(index_of(20, split="test"), folds=5)
+    assert set(found.loc[found["place"] == "elsewhere", "split"]) == {"new"}
+
+
 def test_a_test_of_one_class_is_refused(plan):
     index = index_of(24)
     index.loc[0, "source_split"] = "test"

@@ -92,6 +92,8 @@ def _with_folds(external_index: pd.DataFrame, positive: str, parameters: Adaptat
     rows = rows.assign(target=(rows["label"] == positive).astype(int), split=NEW, fold=HELD_OUT)
     rows = rows.sort_values("path", ignore_index=True)
     in_test = rows["group"].isin(rows.loc[rows["source_split"] == TEST, "group"])
+    if in_test.all():
+        in_test = ~in_test  # a folder test alone is no test
     if in_test.any():
         rows.loc[in_test, "split"] = TEST
         if min(rows.loc[part, "target"].nunique() for part in (in_test, ~in_test)) < 2:
