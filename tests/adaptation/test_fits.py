@@ -148,6 +148,7 @@ def test_an_interrupted_adaptation_goes_on_where_it_was(run, adapted, tmp_path, 
     with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of fit 4 of 7"):
         run(states_in(tmp_path, FourthInterrupted))
     assert len(list((tmp_path / "states").glob("*.npz"))) == 4
+    caplog.clear()
     with caplog.at_level("INFO"):
         resumed = run(states_in(tmp_path))
     assert caplog.text.count("epoch 1/2") == FITS - 4  # only those after the fourth begin from the start

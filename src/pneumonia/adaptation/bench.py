@@ -12,12 +12,11 @@ from pneumonia.base.annotations import Model
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
-from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.checkpoint import TrainingState, restore
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks
-from pneumonia.model.fit import _policy as policy
-from pneumonia.model.fit import build, run_epochs, take_up
-from pneumonia.model.hardware import Hardware, make_strategy
+from pneumonia.model.fit import build, run_epochs
+from pneumonia.model.hardware import Hardware, building_on, make_strategy
 from pneumonia.model.predict import list_networks, predict_stored
 from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe
@@ -74,7 +73,7 @@ class Bench:
         self._recipe, self._store, self._steps = recipe, store, steps
         self._starts = [network.get_weights() for network in list_networks(parent)]
         self._strategy = make_strategy(hardware)
-        with self._strategy.scope(), policy(hardware.policy):
+        with building_on(hardware, self._strategy):
             self._whole = fuse_normalisation(build(recipe, recipe.training_size))
             self._network = keras.Model(self._whole.inputs, self._whole.outputs[0], name=self._whole.name)
             compile_network(self._network, recipe.training, steps, hardware)
@@ -110,10 +109,11 @@ class Bench:
     def _fit_one(self, fit: Fit, start: list[np.ndarray], state: TrainingState) -> Progress:
         recipe, training = self._recipe, self._recipe.training
         progress = Progress(training, fit.label)
-        self._start_from(start)
-        take_up(self._network, progress, state)
+        saved = progress.take_up(state)
         if progress.finished:
             return progress
+        self._start_from(start)
+        restore(self._network, saved)
         limit, size = recipe.inputs.memory_limit_mb, training.batch_size
         self._copy.aim(
             make_eval_input(self._store, fit.val, batch_size=size, memory_limit_mb=limit),

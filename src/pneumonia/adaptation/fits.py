@@ -31,7 +31,7 @@ class Adapted(NamedTuple):
 
     Attributes:
         model: The adapted model; float32, not compiled.
-        facts: Entries for the lineage: `training_key`, `hardware`, `kept_epochs`, `training`.
+        facts: Entries for the lineage: `training_key`, `hardware`, `compilation`, `kept_epochs`, `training`.
         history: One row per epoch and member of the last fit.
         scores: `SCORED` of the new place's images, and their probability `before` and `after`: from a network that was
             adapted without their group.
@@ -102,6 +102,7 @@ def adapt(
         UserError: If interrupted, out of memory or diverged. The same command resumes.
     """
     from pneumonia.adaptation.bench import Bench
+    from pneumonia.model.compiling import describe_compilation
     from pneumonia.pixels.batches import steps_per_epoch
 
     given = Parameters.model_validate(parameters)
@@ -116,7 +117,7 @@ def adapt(
     }
     steps = steps_per_epoch(sum(size_of(adaptation_plan, given.adaptation)), recipe.training.batch_size)
     mirror = parent_lineage.get("mirror_averaged", False)
-    with training_state.owned(key_of(description)):
+    with training_state.owned(description) as key:
         bench = Bench(parent_model, recipe, store, hardware, steps, mirror)
         total = given.adaptation.folds + 1 + len(draws)
         fits = Fits(adaptation_plan, given.adaptation, bench, training_state, description, total)
@@ -131,8 +132,9 @@ def adapt(
             fits.bench = Bench(parent_model, shorter, store, hardware, steps, mirror)
         curve = _draw_curve(fits, draws, scores, given.evaluation.batch_size)
     facts = {
-        "training_key": key_of(description),
+        "training_key": key,
         "hardware": hardware.record(),
+        "compilation": describe_compilation(recipe.model_copy(update={"etiologies": ()}), steps),
         "kept_epochs": [recipe.training.epochs] * bench.size,
         "training": recipe.training.model_dump(mode="json"),
     }
