@@ -1,6 +1,7 @@
 """The fits of an adaptation: those that show what it does, and the last one, which is the model."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -102,11 +103,10 @@ def adapt(
         UserError: If interrupted, out of memory or diverged. The same command resumes.
     """
     from pneumonia.adaptation.bench import Bench
-    from pneumonia.model.compiling import describe_compilation
     from pneumonia.pixels.batches import steps_per_epoch
 
     given = Parameters.model_validate(parameters)
-    recipe = make_recipe(parent_lineage, given)
+    recipe, batch_size = make_recipe(parent_lineage, given), given.evaluation.batch_size
     hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
     store = open_pixels(adaptation_pixels, parent_lineage)
     draws = list(list_draws(adaptation_plan, given.adaptation)) if given.adaptation.learning_curve else []
@@ -117,28 +117,38 @@ def adapt(
     }
     steps = steps_per_epoch(sum(size_of(adaptation_plan, given.adaptation)), recipe.training.batch_size)
     mirror = parent_lineage.get("mirror_averaged", False)
+    set_up = partial(Bench, parent_model, store=store, hardware=hardware, steps=steps, mirror=mirror)
     with training_state.owned(description) as key:
-        bench = Bench(parent_model, recipe, store, hardware, steps, mirror)
-        total = given.adaptation.folds + 1 + len(draws)
+        bench, total = set_up(recipe), given.adaptation.folds + 1 + len(draws)
         fits = Fits(adaptation_plan, given.adaptation, bench, training_state, description, total)
-        before = predict_stored(parent_model, store, _new(adaptation_plan)["sha256"], given.evaluation.batch_size)
-        scores = _cross_fit(fits, before, given.evaluation.batch_size)
-        history = fits.adapt_to(adaptation_plan[adaptation_plan["split"] == NEW], "all images")
-        held_out = scores["fold"] == HELD_OUT
-        if held_out.any():
-            scores.loc[held_out, "after"] = bench.predict(scores.loc[held_out, "sha256"], given.evaluation.batch_size)
+        before = predict_stored(parent_model, store, _new(adaptation_plan)["sha256"], batch_size)
+        scores = _cross_fit(fits, before, batch_size)
+        history = _fit_all(fits, scores, batch_size)
         if draws:
-            shorter = make_recipe(parent_lineage, given, given.adaptation.curve_epochs)
-            fits.bench = Bench(parent_model, shorter, store, hardware, steps, mirror)
-        curve = _draw_curve(fits, draws, scores, given.evaluation.batch_size)
-    facts = {
-        "training_key": key,
-        "hardware": hardware.record(),
+            fits.bench = set_up(make_recipe(parent_lineage, given, given.adaptation.curve_epochs))
+        curve = _draw_curve(fits, draws, scores, batch_size)
+    facts = {"training_key": key, "hardware": hardware.record(), **_describe(recipe, steps, bench.size)}
+    return Adapted(bench.model, facts, history, scores, curve)
+
+
+def _fit_all(fits: Fits, scores: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+    """Adapt to all images, judge those that are held out, and return the history."""
+    history = fits.adapt_to(fits.plan[fits.plan["split"] == NEW], "all images")
+    held_out = scores["fold"] == HELD_OUT
+    if held_out.any():
+        scores.loc[held_out, "after"] = fits.bench.predict(scores.loc[held_out, "sha256"], batch_size)
+    return history
+
+
+def _describe(recipe: Recipe, steps: int, networks: int) -> dict[str, Any]:
+    """Return how the networks were adapted, for the lineage; the loss is that of the two classes."""
+    from pneumonia.model.compiling import describe_compilation
+
+    return {
         "compilation": describe_compilation(recipe.model_copy(update={"etiologies": ()}), steps),
-        "kept_epochs": [recipe.training.epochs] * bench.size,
+        "kept_epochs": [recipe.training.epochs] * networks,
         "training": recipe.training.model_dump(mode="json"),
     }
-    return Adapted(bench.model, facts, history, scores, curve)
 
 
 def make_recipe(lineage: dict[str, Any], given: Parameters, epochs: int | None = None) -> Recipe:
