@@ -30,7 +30,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
          sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}  # fmt: skip
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|src|tests)/\S*")
-GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external"
+GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external|adaptation"
 EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
     "training": {"epochs": 1, "batch_size": 16, "image_scale": 1.0},
@@ -41,7 +41,9 @@ TINY = {
         "seeds": [0],
         "folds": 1,
     },
+    "adaptation": {"epochs": 1, "images": 32, "folds": 2, "curve_groups": [4], "curve_draws": 1},
 }
+ADAPT_DEMO = "kedro run --pipelines=adaptation --env=demo"
 
 
 def fences(text):
@@ -213,7 +215,8 @@ def documented(tmp_path_factory, copy_project):
     write_demo_images(folder / "data/01_raw/chest_xray", 60)
     write_medmnist(folder / "data/01_raw/chest_xray", 28)
     write_demo_images(folder / "data/01_raw/elsewhere", 60, seed=1)
-    places = {"PATH": folder / "data/01_raw/chest_xray", "FOLDER": folder / "data/01_raw/elsewhere"}
+    places = {"FOLDER": folder / "data/01_raw/elsewhere"}
+    hospitals = []
     for environment in ("local", "demo", "notes"):
         parameters = folder / "conf" / environment / "parameters.yml"
         given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
@@ -225,6 +228,14 @@ def documented(tmp_path_factory, copy_project):
     def try_command(command):
         if command != EVERYTHING:
             try_command(EVERYTHING)
+        if "prediction.place" in command:
+            try_command(ADAPT_DEMO)
+        if "=adaptation" in command:  # once a model is adapted to images, it knows them
+            hospitals.append(folder / f"data/01_raw/hospital_{len(hospitals)}")
+            write_demo_images(hospitals[-1], 60, seed=1 + len(hospitals))
+            places["PATH"] = hospitals[-1]
+        else:
+            places["PATH"] = folder / "data/01_raw/chest_xray"
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
         command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)

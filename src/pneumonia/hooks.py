@@ -18,12 +18,19 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow
 from pneumonia.runs.errors import command_to_run, plainly
 from pneumonia.runs.parameter_check import check_parameters
-from pneumonia.runs.pinning import check_load_versions, pin_companions, pin_outputs, warn_of_the_clock
+from pneumonia.runs.pinning import (
+    check_load_versions,
+    name_parent,
+    pin_companions,
+    pin_outputs,
+    pin_parent,
+    warn_of_the_clock,
+)
 
 logger = logging.getLogger(__name__)
 
 # Datasets whose version a reader needs to find the same split and the same model again.
-_TRACED_VERSIONS = ("split_manifest", "class_weights", "pneumonia_model")
+_TRACED_VERSIONS = ("split_manifest", "class_weights", "pneumonia_model", "parent_model")
 
 # Datasets whose nodes compute with TensorFlow.
 _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
@@ -66,10 +73,11 @@ class RunContextHook:
         Raises:
             UserError: Naming the missing dataset and the command that makes it.
         """
-        given = run_params.get("load_versions") or {}
+        given = name_parent(run_params.get("load_versions") or {}, pipeline, catalog)
         check_load_versions(given, pipeline, catalog)
         if "pneumonia_model" in given:
             pin_companions(given, pipeline, catalog)
+        pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
         for name in sorted(sources):
             if not catalog.exists(name):

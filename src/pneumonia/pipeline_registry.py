@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from pneumonia.pipelines import (
+    adaptation,
     comparison,
     evaluation,
     export,
@@ -36,6 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "comparison": comparison.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "external": external.create_pipeline(),
+        "adaptation": adaptation.create_pipeline(training.describe_model()),
         "export": export.create_pipeline(),
         "study": stages["ingest"] + stages["inputs"] + study.create_pipeline(),
         "__default__": train + evaluate,

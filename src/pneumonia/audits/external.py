@@ -25,6 +25,8 @@ from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import threshold_candidates
+from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
+from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
@@ -164,6 +166,30 @@ def recalibrate(
     }
 
 
+def fit_external_point(
+    external_predictions: pd.DataFrame,
+    external_images: ImageSource,
+    decision: dict[str, Any],
+    evaluation: EvaluationParameters,
+    external: ExternalParameters,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Fit an operating point of the place on all images, if asked for; also return it by file name.
+
+    Its sensitivity and specificity are from half of the groups each, at what was fitted on the other half.
+    """
+    if not external.recalibrate:
+        return {}, {}
+    place = name_place(external.place, external_images.address)
+    scores = external_predictions.assign(fold=halve_groups(external_predictions, evaluation.seed))
+    point = fit_operating_point(scores, place, decision["weights_sha256"], evaluation)
+    return point, {file_name(point): point}
+
+
+def plan_external(external_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Say how many images of each class a test at the place takes, for intervals of some widths."""
+    return plan_images(*(external_predictions[name].to_numpy() for name in ("target", "decision", "group")))
+
+
 def measure_attributes(
     external_predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
 ) -> pd.DataFrame:
@@ -215,14 +241,14 @@ def audit_external(
     if not shortcuts.can_be_crossed(said):
         return pd.DataFrame(rows)
     items, paths, how = list_items(external_images, external_index), said["path"], reading_of(model_lineage)
-    parts = [
-        shortcuts.pixel_features(read_pixels([items[path] for path in paths[start : start + CHUNK]], how))
-        for start in range(0, len(paths), CHUNK)
-    ]
+    parts = []
+    for start in range(0, len(paths), CHUNK):
+        pixels = read_pixels([items[path] for path in paths[start : start + CHUNK]], how)
+        parts.append(shortcuts.pixel_features(pixels).join(shortcuts.rim_features(pixels)))
     files = shortcuts.file_features(external_index.set_index("path").loc[paths]).reset_index(drop=True)
     keys = said[["path", "target", "group"]].reset_index(drop=True)
     features = pd.concat([keys, files, pd.concat(parts, ignore_index=True)], axis=1)
-    for name in shortcuts.FEATURE_SETS:
+    for name in shortcuts.ELSEWHERE:
         scores = shortcuts.cross_validated_scores(name, features, parameters.seed)
         rows.append(shortcut_row(name, EXTERNAL, keys.assign(probability=scores), said))
     return pd.DataFrame(rows)

@@ -14,7 +14,7 @@ from pneumonia.images.near_duplicates import correlate_details, near_pairs
 from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
-from pneumonia.model.lineage import check_lineage
+from pneumonia.model.lineage import adapted_to, check_lineage
 from pneumonia.model.predict import Pixels, open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.one_image import Reading
@@ -27,7 +27,7 @@ COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
 
 def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
-    """List the images that the model was trained, validated and tested on.
+    """List the images that the model was trained, validated and tested on, those of places it was adapted to included.
 
     Returns:
         path, sha256, split, bits and perceptual_hash (empty where it is not known).
@@ -38,7 +38,9 @@ def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_li
     check_lineage(model_lineage, split_manifest)
     hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
     known = split_manifest.reindex(columns=["path", "sha256", "split", "bits"], fill_value=0)
-    return known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
+    known = known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
+    earlier = adapted_to(model_lineage).reindex(columns=known.columns, fill_value=0).assign(split="train")
+    return pd.concat([known, earlier], ignore_index=True)
 
 
 def refuse_known(
@@ -94,7 +96,7 @@ def find_known(
     same = images[images["sha256"].isin(path_of.keys())]
     rows = [(path, path_of[sha256], True, 0, 1.0) for path, sha256 in same[["path", "sha256"]].itertuples(index=False)]
     rest = images[~images["sha256"].isin(path_of.keys()) & (images["perceptual_hash"] != "")].reset_index(drop=True)
-    hashed = known[known["perceptual_hash"] != ""].reset_index(drop=True)
+    hashed = known[(known["perceptual_hash"] != "") & pixel_store.has(known["sha256"])].reset_index(drop=True)
     hashes, others = rest["perceptual_hash"].tolist(), hashed["perceptual_hash"].tolist()
     pairs = near_pairs(hashes, others, parameters.near_duplicate_bits)
     if len(pairs):
@@ -132,9 +134,10 @@ def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     if usable["label"].nunique() < 2:
         counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
         raise UserError(
-            f"An external test needs usable images of both classes; of {len(marked):,} files these remain: "
+            f"A test or an adaptation needs usable images of both classes; of {len(marked):,} files these remain: "
             f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
-            "validated on cannot test it."
+            "validated on cannot test it; to adapt an earlier model to them again, name it by "
+            "--load-versions=pneumonia_model:VERSION."
         )
     return marked
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Floats, Targets
@@ -29,6 +30,7 @@ class Predictor(StrEnum):
     BORDER = "border"
     SHARPNESS = "sharpness"
     PERCENTILES = "percentiles"
+    RIM = "rim"
     ALL = "all"
     ALL_BOOSTED = "all_boosted"
     RIM_NETWORK = "rim_network"
@@ -44,6 +46,7 @@ PREDICTOR_LABELS = {
     Predictor.BORDER: "Border pixels",
     Predictor.SHARPNESS: "Sharpness",
     Predictor.PERCENTILES: "Percentiles of grey",
+    Predictor.RIM: "The rim of a thumbnail",
     Predictor.ALL: "All properties, linear",
     Predictor.ALL_BOOSTED: "All properties, boosted trees",
     Predictor.RIM_NETWORK: "A network on the rim alone",
@@ -64,6 +67,10 @@ FEATURE_SETS = {
 }
 FEATURE_SETS[Predictor.ALL] = [name for names in FEATURE_SETS.values() for name in names]
 FEATURE_SETS[Predictor.ALL_BOOSTED] = FEATURE_SETS[Predictor.ALL]
+THUMBNAIL = 14  # grey values per side
+RIM_FEATURES = [f"rim_{number}" for number in range(4 * (THUMBNAIL - 1))]
+# Another place's images are also told by their rim: where views and devices differ, it shows how an image was taken.
+ELSEWHERE = FEATURE_SETS | {Predictor.RIM: RIM_FEATURES}
 
 
 def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -105,6 +112,22 @@ def pixel_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
     levels = np.percentile(pixels, PERCENTS, axis=(1, 2))
     columns |= {f"percentile_{percent}": level for percent, level in zip(PERCENTS, levels, strict=True)}
     return pd.DataFrame(columns).astype(float)
+
+
+def rim_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
+    """Describe each image by the outermost grey values of its 14 x 14 thumbnail, in columns `RIM_FEATURES`.
+
+    The thumbnail is standardised, as the networks standardise images.
+
+    Args:
+        images: uint8 `[n, size, size, 1]`.
+    """
+    small = [Image.fromarray(one[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for one in images]
+    values = np.stack([np.asarray(one, float) for one in small])
+    mean, spread = (found(values, axis=(1, 2), keepdims=True) for found in (np.mean, np.std))
+    is_rim = np.ones((THUMBNAIL, THUMBNAIL), bool)
+    is_rim[1:-1, 1:-1] = False
+    return pd.DataFrame(((values - mean) / (spread + 1))[:, is_rim], columns=RIM_FEATURES)
 
 
 def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -171,7 +194,7 @@ def held_out_scores(name: Predictor, known: pd.DataFrame, unseen: pd.DataFrame, 
 
 
 def _values_of(name: Predictor, features: pd.DataFrame) -> Floats:
-    return features[FEATURE_SETS[name]].to_numpy(dtype=float)
+    return features[ELSEWHERE[name]].to_numpy(dtype=float)
 
 
 def _one_thread() -> Any:

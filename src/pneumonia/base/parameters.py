@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.data_parameters import (
     Group,
     IngestParameters,
@@ -213,6 +214,9 @@ class PredictionParameters(Group):
 
     batch_size: Annotated[int, Field(ge=1)]
     """Images per forward pass; affects speed and memory, not the result. [images]"""
+    place: Annotated[str, Field(min_length=1, max_length=60)]
+    """Name of the place whose own threshold and calibration are used, also by export; they were fitted by
+    external.recalibrate or an adaptation. none: those of the model. [none, or a name]"""
     shown_images: Annotated[int, Field(ge=0, le=1000)]
     """Largest number of new images that the report shows, with a map, most suspicious first; the table lists all.
     [images]"""
@@ -237,7 +241,10 @@ class ExternalParameters(Group):
     """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
     names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
     recalibrate: bool
-    """Also fit a calibration and a threshold on half of the groups and report the results on the other half."""
+    """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
+    all groups are kept under the name of the place."""
+    place: Annotated[str, Field(min_length=1, max_length=60)]
+    """Name of the place, for what is fitted there. auto: the last part of the address. [auto, or a name]"""
 
 
 class Parameters(Group):
@@ -260,6 +267,7 @@ class Parameters(Group):
     prediction: PredictionParameters
     report: ReportParameters
     external: ExternalParameters
+    adaptation: AdaptationParameters
     study: StudyParameters
     engine: EngineParameters
 

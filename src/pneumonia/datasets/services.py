@@ -6,6 +6,7 @@ from typing import Any
 from pneumonia.base.errors import UserError
 from pneumonia.datasets.record_dataset import RecordDataset
 from pneumonia.demo.images import write_demo_images
+from pneumonia.demo.second_hospital import write_second_hospital
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.sites import Sites
 from pneumonia.images.source import ImageSource
@@ -55,6 +56,21 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
     return ImageSource(path)
 
 
+def open_second_hospital(path: str, n_images: int, seed: int, images: str | None = None) -> ImageSource:
+    """Return a handle on the demo's second hospital, which is drawn unless it exists, or on what a user names.
+
+    Args:
+        path: Folder that the images are written to.
+        n_images: How many.
+        seed: The same seed gives the same bytes.
+        images: What `--params=images=...` names.
+    """
+    if images is not None:
+        return ImageSource(images)
+    write_second_hospital(Path(path), n_images, seed)
+    return ImageSource(path)
+
+
 def open_index_cache(path: str) -> IndexCache:
     """Return a handle on the cache of the image index, which does its own reading and writing. Local files only."""
     return IndexCache(Path(path))
@@ -78,3 +94,15 @@ def load_all_records(path: str) -> dict[str, Any]:
     """
     files = sorted(Path(path).glob(f"*/{Path(path).name}"))
     return {file.parent.name: RecordDataset(filepath=file.as_posix()).load() for file in files}
+
+
+def load_records(path: str) -> dict[str, Any]:
+    """Load all records of a folder by name; none if there are none yet.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        UserError: If one of the files is not whole.
+    """
+    return {file.stem: RecordDataset(filepath=file.as_posix()).load() for file in sorted(Path(path).glob("*.json"))}

@@ -123,7 +123,11 @@ def say_training_images(run_record: Mapping[str, Any]) -> str:
     """Say where the model's images come from, as far as stated, and how many there were."""
     data = run_record["data"]
     counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
-    return " ".join(filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted)))
+    adaptation = run_record["model"].get("adaptation")
+    adapted = adaptation and (
+        f"Then adapted to {adaptation['n']:,} images of {adaptation['n_groups']:,} groups of {adaptation['place']}."
+    )
+    return " ".join(filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted, adapted)))
 
 
 def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:
@@ -160,10 +164,18 @@ def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str,
     return {
         "class_names": list(predictor.class_names),
         **{name: predictor.decision[name] for name in ("calibration", "threshold")},
+        "place": _describe_place(predictor.decision),
         "answers": [{"decision": decision, "reason": reason} for decision, reason in answers(predictor.class_names)],
         "range": {"kinds": list(KINDS), "outside": OUTSIDE},
         "etiologies": etiologies or None,
     }
+
+
+def _describe_place(decision: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Say for which place threshold and calibration were fitted; None where they are the model's own."""
+    if "place" not in decision:
+        return None
+    return {name: decision[name] for name in ("place", "fitted_on", "sensitivity", "specificity")}
 
 
 def _result(record: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.metrics.auc import estimate_auc
-from pneumonia.metrics.bounds import TAIL, UNDEFINED, exact_bound, logit_interval, mover
+from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, exact_bound, logit_interval, mover
 from pneumonia.metrics.groups import bootstrap, correlation, group_sums, rate_deviation
 from pneumonia.metrics.metrics import confusion_cells, confusion_rates
 from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Metric, Targets
@@ -87,6 +87,18 @@ def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
     quantile = float(student.ppf(1 - TAIL, n_groups - 1))
     low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups), quantile=quantile)
     return {"value": value, "low": low, "high": high}
+
+
+def rate_difference(first: npt.NDArray, second: npt.NDArray, groups: npt.NDArray) -> Estimate:
+    """Estimate how much larger the share of `first` is than that of `second`, for the same images: a paired interval.
+
+    Made from the intervals of both (`bounds.difference`) and their correlation over groups. What is the same for every
+    image differs by exactly 0.
+    """
+    if np.array_equal(first, second):
+        return {"value": 0.0, "low": 0.0, "high": 0.0} if len(first) else dict(UNDEFINED)
+    sums = [group_sums(rate - np.mean(rate), groups) for rate in (np.asarray(one, float) for one in (first, second))]
+    return difference(estimate_rate(first, groups), estimate_rate(second, groups), correlation(*sums))
 
 
 def estimate_both_rates(target: Targets, decision: Targets, groups: npt.NDArray) -> tuple[list[Estimate], float]:

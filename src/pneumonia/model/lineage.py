@@ -1,6 +1,7 @@
 """What a model was made from: the record saved with it, and the checks against it."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.decoding import fingerprint
 from pneumonia.pixels.store import PixelStore
+
+ADAPTED_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split")
 
 
 def manifest_digest(split_manifest: pd.DataFrame) -> str:
@@ -49,6 +52,16 @@ def make_lineage(
         "model": recipe.model.model_dump(mode="json"),
         "training": recipe.training.model_dump(mode="json"),
     }
+
+
+def adapted_to(lineage: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the images of other places on which a model was trained after its own: those of all its adaptations.
+
+    Returns:
+        `ADAPTED_COLUMNS`; no row for a model that was never adapted. `split` is train, or val for those by which the
+        bound of the model's range is set.
+    """
+    return pd.DataFrame(lineage.get("adaptation", {}).get("images", []), columns=list(ADAPTED_COLUMNS))
 
 
 def weights_digest(model: Model) -> str:

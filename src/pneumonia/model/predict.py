@@ -157,7 +157,12 @@ def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Mode
 
 def first_network(model: Model) -> Model:
     """Return the network whose features describe an image: the model itself, or the first that it averages."""
-    return next(layer for layer in [model, *model.layers] if _has_features(layer))
+    return list_networks(model)[0]
+
+
+def list_networks(model: Model) -> list[Model]:
+    """Return the networks that a model averages; of a single network, itself."""
+    return [model] if _has_features(model) else [layer for layer in model.layers if _has_features(layer)]
 
 
 def pooled_features(network: Model) -> Any:

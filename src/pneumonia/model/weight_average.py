@@ -50,6 +50,10 @@ class AveragedCopy:
         kept = {id(weight) for weight in network.weights}
         self._random_states = [(v, keras.ops.convert_to_numpy(v)) for v in network.variables if id(v) not in kept]
 
+    def aim(self, val_input: tf.data.Dataset, batches: Sequence[tf.Tensor]) -> None:
+        """Judge other images from now on."""
+        self._val_input, self._batches = val_input, batches
+
     def follow(self, network: keras.Model) -> None:
         """Take over the averaged weights of a network in training, and measure the statistics."""
         self.network.set_weights(averaged_weights(network))

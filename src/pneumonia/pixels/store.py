@@ -115,6 +115,10 @@ class PixelStore:
         """Return the number of images."""
         return len(self._row_of)
 
+    def has(self, sha256s: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Tell for each image whether it is stored, `[n]`."""
+        return np.array([sha256 in self._row_of for sha256 in sha256s], bool)
+
     def rows(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
         """Return where the images with these keys (`pneumonia.pixels.keys`) are, `[n]`, for `read`.
 

@@ -1,5 +1,6 @@
 """The range of a trained model, from the stored pixels of its training and validation images."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,27 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.model.lineage import weights_digest
+from pneumonia.model.lineage import adapted_to, weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.image_range import FEATURES, GREY, Description, Pixels, describe_grey, fit_range
 
 FITTED_ON, BOUND_ON = "train", "val"
+
+
+def list_described(split_manifest: pd.DataFrame, lineage: Mapping[str, Any], store: PixelStore) -> pd.DataFrame:
+    """List the images that describe a model's range: those of the manifest and of places that it was adapted to.
+
+    Returns:
+        sha256 and split. Of an adapted model, images that are not stored are left out.
+    """
+    images = split_manifest.reindex(columns=["sha256", "bits", "split"], fill_value=0)
+    adapted = adapted_to(lineage)[["sha256", "bits", "split"]]
+    if adapted.empty:
+        return images
+    images = pd.concat([images, adapted], ignore_index=True)
+    return images[store.has(pixel_keys(images))]
 
 
 def fit_image_range(
@@ -37,9 +52,9 @@ def fit_image_range(
         The record of `image_range.fit_range`, with the `weights_sha256` of the model that it belongs to.
     """
     store, features = open_pixels(pixel_store, model_lineage), feature_model(pneumonia_model)
-    described = {}
+    images, described = list_described(split_manifest, model_lineage, store), {}
     for split in (FITTED_ON, BOUND_ON):
-        rows = split_manifest[split_manifest["split"] == split]
+        rows = images[images["split"] == split]
         with follow(len(rows), f"Describing the {split} images") as advance:
             parts = []
             for pixels in stored_parts(store, pixel_keys(rows)):

@@ -41,7 +41,7 @@ def list_external_findings(
         Records of `level` (a `Level`), `title` and `text`.
     """
     there = external_metrics["external"]
-    findings: list[Finding | None] = [_judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
+    findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
     outside = external_metrics["out_of_range"]
     text = f"{say_percent(outside)} of the images are out of range (1% of validation)."
     if outside > MANY_OUTSIDE:
@@ -54,7 +54,8 @@ def list_external_findings(
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
 
 
-def _judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
+def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
+    """Say whether an AUC is better than chance, or worse."""
     if auc["low"] is None:
         return finding(
             Level.BAD, "No interval", "One class has too few groups: skill cannot be distinguished from chance."

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.images.layout import SPLITS
+from pneumonia.report.adaptation import list_adaptation_findings
 from pneumonia.report.external import list_external_findings
 from pneumonia.report.findings import FINDINGS_FROM, list_findings
 from pneumonia.report.limits import say_scorings
@@ -21,6 +22,7 @@ PAGES = {
     "report": "Report",
     "prediction_report": "Report",
     "external_report": "Report",
+    "adaptation_report": "Report",
     "exported_model": "Exported model",
     "run_comparison": "Comparison",
     "study_report": "Report",
@@ -61,6 +63,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
     if "external_report" in made:
         lines += say_external(load("external_metrics"), load("metrics")["test"], load)
+    if "adaptation_report" in made:
+        lines += say_adaptation(load("adaptation_metrics"), load("adaptation_shortcuts"), load("model_lineage"))
     if "export_parity" in made:
         lines.append(say_export(load("export_parity")))
     if "study_summary" in made:
@@ -141,6 +145,21 @@ def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: L
     findings = list_external_findings(external_metrics, test, load("external_shortcuts"), positive)
     outside = f"{say_percent(external_metrics['out_of_range'])} of the images are out of range."
     return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
+
+
+def say_adaptation(adaptation_metrics: dict[str, Any], shortcuts: pd.DataFrame, lineage: dict[str, Any]) -> list[str]:
+    """Say what an adaptation changed, with points against it."""
+    lines = []
+    for where, title in (("new", "New place"), ("own", "Own test")):
+        if (record := adaptation_metrics[where]) is not None:
+            before, after = (record[when]["auc"]["value"] for when in ("before", "after"))
+            change = record["difference"]["auc"]
+            lines.append(
+                f"{title}: AUC {say_number(before)} before, {say_number(after)} after; change "
+                f"{say_number(change['value'])} ({say_interval(change)}, paired); {record['after']['n']:,} images of "
+                f"{record['after']['n_groups']:,} groups."
+            )
+    return [*lines, *say_against(list_adaptation_findings(adaptation_metrics, shortcuts, lineage))]
 
 
 def say_export(export_parity: dict[str, Any]) -> str:

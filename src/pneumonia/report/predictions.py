@@ -13,7 +13,7 @@ from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.render import render
-from pneumonia.report.words import MANY_OUTSIDE
+from pneumonia.report.words import MANY_OUTSIDE, say_interval, say_number
 
 ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
 OUTSIDE_SHOWN = 0.2  # largest share of the pictures that show images out of range
@@ -103,6 +103,8 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any
 
 def _say_fitted(decision: Mapping[str, Any]) -> str:
     """Say which parts of a decision were fitted, and on which images."""
+    if "place" in decision:
+        return say_place(decision)
     calibrated, is_set = decision["calibration"]["method"] != "none", decision["rule"] == "fixed"
     images = (
         f"fitted on {decision['fitted_on']['n']:,} validation images of the training source, with its share of "
@@ -114,6 +116,16 @@ def _say_fitted(decision: Mapping[str, Any]) -> str:
         return f"calibration and threshold were {images}"
     threshold = "the threshold was set beforehand" if is_set else f"the threshold was {images}"
     return f"{threshold}; the probability is not calibrated"
+
+
+def say_place(point: Mapping[str, Any]) -> str:
+    """Say where an operating point was fitted, and what it was worth there."""
+    on, sensitivity, specificity = (point[name] for name in ("fitted_on", "sensitivity", "specificity"))
+    return (
+        f"threshold and calibration were fitted on {on['n']:,} labelled images of {on['n_groups']:,} groups from "
+        f"{point['place']}, with a sensitivity of {say_number(sensitivity['value'])} ({say_interval(sensitivity)}) and "
+        f"a specificity of {say_number(specificity['value'])} ({say_interval(specificity)}) there, cross-fitted"
+    )
 
 
 def write_prediction_report(

@@ -19,6 +19,10 @@ from pneumonia.model.contract import LineageContract
 
 logger = logging.getLogger(__name__)
 
+# What an adaptation reads of the model that it starts from, and under which names it was written.
+PARENT = "parent_model"
+PARENTS = {PARENT: "pneumonia_model", "parent_lineage": "model_lineage", "parent_decision": "decision"}
+
 
 def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
     """Refuse versions that Kedro would silently ignore, or that do not exist.
@@ -70,6 +74,42 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
                 f"--load-versions=pneumonia_model:{given['pneumonia_model']},{name}:VERSION."
             )
         pin(catalog.get(name), Version(companions[name], None))
+
+
+def name_parent(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> dict[str, str]:
+    """Return load versions in which the model that an adaptation starts from has the name under which it is read."""
+    if PARENT not in pipeline.inputs() or "pneumonia_model" not in given:
+        return given
+    version = given["pneumonia_model"]
+    pin(catalog.get(PARENT), Version(version, None))
+    return {PARENT: version, **{name: other for name, other in given.items() if name != "pneumonia_model"}}
+
+
+def pin_parent(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
+    """Let an adaptation read the model that it starts from, and what belongs to it, whatever the run itself writes.
+
+    Args:
+        given: May name the `parent_model`; the newest model otherwise.
+        pipeline: Of the run; nothing is done unless it reads a `parent_model`.
+        catalog: The catalog.
+
+    Raises:
+        UserError: If the model was never evaluated.
+    """
+    models = files_of(catalog, "pneumonia_model")
+    if PARENT not in pipeline.inputs() or not models:
+        return
+    version = given.get(PARENT) or next(iter(models))
+    companions = find_companions(catalog, outputs_by_stage(), version)
+    if "decision" not in companions:
+        raise UserError(
+            f"The model {version} was never evaluated. Evaluate it: kedro run --pipelines=evaluation "
+            f"--load-versions=pneumonia_model:{version}."
+        )
+    read = {name: name for name in pipeline.inputs() & companions.keys()} | PARENTS
+    for name, made_as in read.items():
+        if name not in given:
+            pin(catalog.get(name), Version(companions[made_as], None))
 
 
 def outputs_by_stage() -> dict[str, set[str]]:

@@ -12,6 +12,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
 from pneumonia.report.messages import PAGES
+from pneumonia.runs.pinning import PARENTS
 
 
 def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
             "is_whole": _file(folder).exists(),
         }
         for name, entry in catalog.items()
-        if isinstance(entry, Mapping) and entry.get("versioned")
+        if isinstance(entry, Mapping) and entry.get("versioned") and name not in PARENTS
         for folder in (project / entry["filepath"]).glob("*/")
     ]
     table = pd.DataFrame(rows, columns=["dataset", "version", "path", "bytes", "is_whole"])
@@ -110,7 +111,7 @@ def _file(folder: Path) -> Path:
 
 def _versions_named(folder: Path) -> list[tuple[str, str]]:
     record = json.loads(_file(folder).read_text(encoding="utf-8"))
-    return list(record["versions"].items())
+    return [(PARENTS.get(name, name), version) for name, version in record["versions"].items()]
 
 
 def _sources_of(folder: Path, manifests: pd.Series, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

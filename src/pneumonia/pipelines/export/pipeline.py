@@ -2,10 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from pneumonia.metrics.operating_points import choose_operating_point
 from pneumonia.pipelines.export.nodes import complete_export, convert_model, measure_parity
 from pneumonia.predictor.predictor import TrainedModel
 
-TRAINED = tuple(TrainedModel.__annotations__)
+TRAINED = {name: name for name in TrainedModel.__annotations__} | {"decision": "chosen_decision"}
 COMPLETED_BY = ("export_candidate", "export_parity", "metrics", "run_record", "external_records")
 
 
@@ -14,20 +15,26 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=choose_operating_point,
+                inputs=["decision", "operating_points", "params:prediction.place"],
+                outputs="chosen_decision",
+                name="choose_operating_point",
+            ),
+            Node(
                 func=convert_model,
-                inputs={name: name for name in TRAINED},
+                inputs=TRAINED,
                 outputs="export_candidate",
                 name="convert_model",
             ),
             Node(
                 func=measure_parity,
-                inputs={name: name for name in ("export_candidate", "split_manifest", "pixel_store", *TRAINED)},
+                inputs={name: name for name in ("export_candidate", "split_manifest", "pixel_store")} | TRAINED,
                 outputs="export_parity",
                 name="measure_parity",
             ),
             Node(
                 func=complete_export,
-                inputs={name: name for name in (*COMPLETED_BY, *TRAINED)},
+                inputs={name: name for name in COMPLETED_BY} | TRAINED,
                 outputs="exported_model",
                 name="complete_export",
             ),

@@ -4,9 +4,11 @@ from kedro.pipeline import Node, Pipeline
 
 from pneumonia.audits.external import (
     audit_external,
+    fit_external_point,
     index_external,
     measure_attributes,
     measure_external,
+    plan_external,
     predict_external,
 )
 from pneumonia.audits.known_images import list_known, refuse_known
@@ -20,6 +22,8 @@ REPORTED = (
     "external_metrics",
     "external_subgroups",
     "external_shortcuts",
+    "external_planning",
+    "external_point",
     "external_roc_figure",
     "external_score_figure",
     "external_calibration_figure",
@@ -77,6 +81,24 @@ def create_pipeline() -> Pipeline:
                 inputs=["external_predictions", "decision", "params:evaluation", "params:external"],
                 outputs="external_metrics",
                 name="measure_external",
+            ),
+            Node(
+                func=fit_external_point,
+                inputs=[
+                    "external_predictions",
+                    "external_images",
+                    "decision",
+                    "params:evaluation",
+                    "params:external",
+                ],
+                outputs=["external_point", "operating_point"],
+                name="fit_external_point",
+            ),
+            Node(
+                func=plan_external,
+                inputs="external_predictions",
+                outputs="external_planning",
+                name="plan_external",
             ),
             Node(
                 func=measure_attributes,

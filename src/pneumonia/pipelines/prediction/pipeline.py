@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from pneumonia.metrics.operating_points import choose_operating_point
 from pneumonia.predictor.predictor import TrainedModel, predict_images
 from pneumonia.report.predictions import draw_new_maps, write_prediction_report
 
@@ -11,12 +12,19 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=choose_operating_point,
+                inputs=["decision", "operating_points", "params:prediction.place"],
+                outputs="chosen_decision",
+                name="choose_operating_point",
+            ),
+            Node(
                 func=predict_images,
                 inputs={
                     "new_images": "new_images",
                     "ingest": "params:ingest",
                     "prediction": "params:prediction",
                     **{name: name for name in TrainedModel.__annotations__},
+                    "decision": "chosen_decision",
                 },
                 outputs="new_predictions",
                 name="predict_images",
@@ -29,7 +37,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=write_prediction_report,
-                inputs=["new_predictions", "new_maps", "model_lineage", "decision", "run_context"],
+                inputs=["new_predictions", "new_maps", "model_lineage", "chosen_decision", "run_context"],
                 outputs="prediction_report",
                 name="write_prediction_report",
             ),

@@ -7,6 +7,26 @@ from pneumonia.pipelines.training.figures import draw_training_curves
 from pneumonia.pipelines.training.nodes import describe_network, train_network
 
 
+def describe_model() -> Pipeline:
+    """Return the nodes that describe a trained model and its training."""
+    return Pipeline(
+        [
+            Node(
+                describe_network,
+                inputs=["pneumonia_model", "model_lineage"],
+                outputs="model_summary",
+                name="describe_network",
+            ),
+            Node(
+                draw_training_curves,
+                inputs="training_history",
+                outputs="training_curves_figure",
+                name="draw_training_curves",
+            ),
+        ]
+    )
+
+
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
@@ -30,18 +50,7 @@ def create_pipeline() -> Pipeline:
                 outputs=["pneumonia_model", "model_lineage", "training_history"],
                 name="train_network",
             ),
-            Node(
-                describe_network,
-                inputs=["pneumonia_model", "model_lineage"],
-                outputs="model_summary",
-                name="describe_network",
-            ),
-            Node(
-                draw_training_curves,
-                inputs="training_history",
-                outputs="training_curves_figure",
-                name="draw_training_curves",
-            ),
+            describe_model(),
         ],
         namespace="training",
         prefix_datasets_with_namespace=False,

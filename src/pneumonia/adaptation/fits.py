@@ -1,0 +1,213 @@
+"""The fits of an adaptation: those that show what it does, and the last one, which is the model."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL, balance, mix, size_of
+from pneumonia.adaptation.plan import HELD_OUT, list_draws
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import AdaptationParameters, Parameters
+from pneumonia.metrics.auc import estimate_auc
+from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.model.hardware import choose_hardware
+from pneumonia.model.key import describe_training, key_of
+from pneumonia.model.lineage import manifest_digest
+from pneumonia.model.predict import open_pixels, predict_stored
+from pneumonia.model.recipe import Recipe
+from pneumonia.pixels.keys import pixel_keys
+from pneumonia.pixels.store import PixelStores
+
+if TYPE_CHECKING:
+    from pneumonia.adaptation.bench import Bench
+
+WATCHED = 256  # own validation images that are judged after each epoch, for the history
+NUMBERS = 1000  # more than fits: the state of a fit's second network is numbered from here
+SCORED = ["path", "sha256", "bits", "group", "label", "target", "fold"]
+
+
+class Adapted(NamedTuple):
+    """What comes of an adaptation.
+
+    Attributes:
+        model: The adapted model; float32, not compiled.
+        facts: Entries for the lineage: `training_key`, `hardware`, `compilation`, `kept_epochs`, `training`.
+        history: One row per epoch and member of the last fit.
+        scores: `SCORED` of the new place's images, and their probability `before` and `after`: from a network that was
+            adapted without their group.
+        curve: draw, fold, groups, images, auc, low and high: the AUC on a fold after adapting to that many groups.
+    """
+
+    model: Model
+    facts: dict[str, Any]
+    history: pd.DataFrame
+    scores: pd.DataFrame
+    curve: pd.DataFrame
+
+
+@dataclass
+class Fits:
+    """Fits of one adaptation, numbered so that each finds its state again.
+
+    Attributes:
+        plan: For what each image is used.
+        parameters: How an epoch is put together.
+        bench: The network.
+        states: Where unfinished fits are kept.
+        description: Everything that the results depend on.
+        total: How many fits there will be.
+        done: How many were made.
+    """
+
+    plan: pd.DataFrame
+    parameters: AdaptationParameters
+    bench: "Bench"
+    states: TrainingStates
+    description: dict[str, Any]
+    total: int
+    done: int = 0
+
+    def adapt_to(self, new: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Adapt the network to images; return the history."""
+        from pneumonia.adaptation.bench import Fit
+
+        self.done += 1
+        own, val = (self.plan[self.plan["split"] == split] for split in (TRAIN, VAL))
+        mixture = mix(own, new, size_of(self.plan, self.parameters), self.parameters)
+        watched = val.sample(min(WATCHED, len(val)), random_state=self.parameters.seed) if len(val) else new
+        key = key_of(self.description)
+        return self.bench.fit(
+            Fit(
+                label=f"fit {self.done} of {self.total} ({name})",
+                mixture=mixture,
+                class_weights=balance(mixture),
+                val=watched,
+                states=[self.states.of(key, n * NUMBERS + self.done) for n in range(self.bench.size)],
+                description=self.description,
+            )
+        )
+
+
+def adapt(
+    parent_model: Model,
+    parent_lineage: dict[str, Any],
+    adaptation_plan: pd.DataFrame,
+    adaptation_pixels: PixelStores,
+    training_state: TrainingStates,
+    parameters: dict[str, Any],
+) -> Adapted:
+    """Adapt the model: to all folds but one, in turn; to all images of the new place; and to fewer groups.
+
+    Raises:
+        UserError: If interrupted, out of memory or diverged. The same command resumes.
+    """
+    from pneumonia.adaptation.bench import Bench
+    from pneumonia.pixels.batches import steps_per_epoch
+
+    given = Parameters.model_validate(parameters)
+    recipe, batch_size = make_recipe(parent_lineage, given), given.evaluation.batch_size
+    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    store = open_pixels(adaptation_pixels, parent_lineage)
+    draws = list(list_draws(adaptation_plan, given.adaptation)) if given.adaptation.learning_curve else []
+    description = {
+        **describe_training(recipe, manifest_digest(adaptation_plan), store.fingerprint, hardware.policy),
+        "start": parent_lineage["weights_sha256"],
+        **given.adaptation.model_dump(mode="json", exclude={"interval_width"}),
+    }
+    steps = steps_per_epoch(sum(size_of(adaptation_plan, given.adaptation)), recipe.training.batch_size)
+    mirror = parent_lineage.get("mirror_averaged", False)
+    set_up = partial(Bench, parent_model, store=store, hardware=hardware, steps=steps, mirror=mirror)
+    with training_state.owned(description) as key:
+        bench, total = set_up(recipe), given.adaptation.folds + 1 + len(draws)
+        fits = Fits(adaptation_plan, given.adaptation, bench, training_state, description, total)
+        before = predict_stored(parent_model, store, pixel_keys(_new(adaptation_plan)), batch_size)
+        scores = _cross_fit(fits, before, batch_size)
+        history = _fit_all(fits, scores, batch_size)
+        if draws:
+            fits.bench = set_up(make_recipe(parent_lineage, given, given.adaptation.curve_epochs))
+        curve = _draw_curve(fits, draws, scores, batch_size)
+    facts = {"training_key": key, "hardware": hardware.record(), **_describe(recipe, steps, bench.size)}
+    return Adapted(bench.model, facts, history, scores, curve)
+
+
+def _fit_all(fits: Fits, scores: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+    """Adapt to all images, judge those that are held out, and return the history."""
+    history = fits.adapt_to(fits.plan[fits.plan["split"] == NEW], "all images")
+    held_out = scores["fold"] == HELD_OUT
+    if held_out.any():
+        scores.loc[held_out, "after"] = fits.bench.predict(pixel_keys(scores[held_out]), batch_size)
+    return history
+
+
+def _describe(recipe: Recipe, steps: int, networks: int) -> dict[str, Any]:
+    """Return how the networks were adapted, for the lineage; the loss is that of the two classes."""
+    from pneumonia.model.compiling import describe_compilation
+
+    return {
+        "compilation": describe_compilation(recipe.model_copy(update={"etiologies": ()}), steps),
+        "kept_epochs": [recipe.training.epochs] * networks,
+        "training": recipe.training.model_dump(mode="json"),
+    }
+
+
+def make_recipe(lineage: dict[str, Any], given: Parameters, epochs: int | None = None) -> Recipe:
+    """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
+    kept = {name: lineage[name] for name in ("image_size", "resize")}
+    adaptation, epochs = given.adaptation, epochs or given.adaptation.epochs
+    changed = {
+        "seed": adaptation.seed,
+        "epochs": epochs,
+        "learning_rate": adaptation.learning_rate,
+        "decay": "cosine",
+        "warmup_epochs": 0.0,
+        "tolerance": 1.0,  # the last epoch is kept: no image is left to choose one by
+        "monitor": "val_auc",
+        "patience": epochs,
+        "image_scale": lineage["training"].get("image_scale", given.training.image_scale),
+    }
+    return Recipe(
+        inputs=given.inputs.model_copy(update=kept),
+        model=given.model.model_copy(update={"name": lineage["model"]["name"], "weights": "none"}),
+        training=given.training.model_copy(update=changed),
+        class_weights={},
+        etiologies=tuple(lineage["etiologies"]),
+    )
+
+
+def _new(plan: pd.DataFrame) -> pd.DataFrame:
+    return plan[plan["split"].isin([NEW, TEST])]
+
+
+def _cross_fit(fits: Fits, before: Any, batch_size: int) -> pd.DataFrame:
+    """Judge each fold by a network that was adapted to the others."""
+    new = _new(fits.plan)
+    scores = new[SCORED].assign(before=before, after=float("nan"))
+    for fold in range(1, fits.parameters.folds + 1):
+        fits.adapt_to(new[~new["fold"].isin([fold, HELD_OUT])], f"fold {fold} of {fits.parameters.folds}")
+        judged = scores["fold"] == fold
+        scores.loc[judged, "after"] = fits.bench.predict(pixel_keys(scores[judged]), batch_size)
+    return scores.reset_index(drop=True)
+
+
+def _draw_curve(
+    fits: Fits, draws: list[tuple[int, int, int, pd.DataFrame]], scores: pd.DataFrame, batch_size: int
+) -> pd.DataFrame:
+    """Measure the AUC on a fold after adapting to more and more of the other groups, and before."""
+    rows = []
+    for draw, fold, n_groups, images in draws:
+        fits.adapt_to(images, f"{n_groups} groups, draw {draw}")
+        judged = scores[scores["fold"] == fold]
+        rows.append(_point(draw, fold, images, judged, fits.bench.predict(pixel_keys(judged), batch_size)))
+    for draw, fold in dict.fromkeys((draw, fold) for draw, fold, *_ in draws):
+        judged = scores[scores["fold"] == fold]
+        rows.append(_point(draw, fold, judged.iloc[:0], judged, judged["before"].to_numpy()))
+    table = pd.DataFrame(rows, columns=["draw", "fold", "groups", "images", "auc", "low", "high"])
+    return table.sort_values(["draw", "groups"], ignore_index=True)
+
+
+def _point(draw: int, fold: int, images: pd.DataFrame, judged: pd.DataFrame, probability: Any) -> dict[str, Any]:
+    auc = estimate_auc(judged["target"].to_numpy(), probability, judged["group"].to_numpy())
+    found = {"auc": auc["value"], "low": auc["low"], "high": auc["high"]}
+    return {"draw": draw, "fold": fold, "groups": images["group"].nunique(), "images": len(images), **found}

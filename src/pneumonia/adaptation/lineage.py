@@ -1,0 +1,47 @@
+"""The lineage of an adapted model: its parent's, with what was changed and on which images."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.adaptation.mixture import NEW, TRAIN
+from pneumonia.base.annotations import Model
+from pneumonia.base.parameters import AdaptationParameters
+from pneumonia.model.lineage import ADAPTED_COLUMNS, adapted_to, weights_digest
+
+BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
+
+
+def make_adapted_lineage(
+    parent_lineage: dict[str, Any],
+    pneumonia_model: Model,
+    adaptation_plan: pd.DataFrame,
+    adaptation_facts: dict[str, Any],
+    run_context: dict[str, Any],
+    parameters: AdaptationParameters,
+) -> dict[str, Any]:
+    """Return the parent's lineage with what differs; `adaptation` names the parent, the place and its images.
+
+    Split, classes, image size and etiologies are the parent's: so the model is evaluated on the parent's test images.
+    """
+    new = adaptation_plan[adaptation_plan["split"] == NEW]
+    images = new.assign(split=(new["fold"] == BOUND_ON).map({True: "val", False: "train"}))
+    versions = {**parent_lineage["versions"], **run_context["versions"]}
+    return {
+        **parent_lineage,
+        **{name: run_context[name] for name in ("run_id", "commit")},
+        "versions": versions,
+        **adaptation_facts,
+        "weights_sha256": weights_digest(pneumonia_model),
+        "adaptation": {
+            "parent": versions["parent_model"],
+            "parent_weights_sha256": parent_lineage["weights_sha256"],
+            "place": str(new["place"].iloc[0]),
+            "n": len(new),
+            "n_groups": int(new["group"].nunique()),
+            "n_positive": int(new["target"].sum()),
+            "rehearsed": int((adaptation_plan["split"] == TRAIN).sum()) if parameters.rehearsal else 0,
+            "parameters": parameters.model_dump(mode="json"),
+            "images": pd.concat([adapted_to(parent_lineage), images])[list(ADAPTED_COLUMNS)].to_dict("records"),
+        },
+    }

@@ -1,0 +1,103 @@
+"""A second drawn hospital, to which the demo's model is adapted: other devices, tone, noise and framing.
+
+It has a planted shortcut, as real collections have: most patients with pneumonia were radiographed in bed, with a
+portable device. Those images are cut more closely, have a dark border and carry a marker at the lower rim; the others
+were taken standing. So a reader of rims alone tells the classes apart, and the report must say so.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.files import PART
+from pneumonia.demo.images import BACTERIA_SHARE, JPEG_QUALITY, DemoImage, make_image
+
+GENERATOR_VERSION = 1  # raise it with every change that alters a byte of the images
+MARKER = "second_hospital.txt"
+FIRST_PATIENT = 50_000  # so that no patient is one of the first hospital's
+PORTABLE_SHARES = {"NORMAL": 0.15, "PNEUMONIA": 0.85}
+IMAGES_PER_PATIENT = ((1, 2, 3), (0.6, 0.3, 0.1))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One image to make, and whether it was taken in bed."""
+
+    image: DemoImage
+    is_portable: bool
+
+
+def write_second_hospital(folder: Path, n_images: int, seed: int) -> None:
+    """Write the radiographs of the second hospital, unless they exist.
+
+    They are `folder/{NORMAL,PNEUMONIA}/PATIENT_NUMBER.jpeg`, half of each class. The same arguments give the same bytes
+    with the same versions of NumPy and Pillow. The folder appears only when it is complete.
+
+    Raises:
+        UserError: If `folder` contains anything else.
+    """
+    marker = f"{GENERATOR_VERSION} {n_images} {seed}\n"
+    if (folder / MARKER).is_file() and (folder / MARKER).read_text(encoding="utf-8") == marker:
+        return
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{PART}{folder.name}-", dir=folder.parent) as scratch:
+        made = Path(scratch) / "made"
+        for label in PORTABLE_SHARES:
+            (made / label).mkdir(parents=True)
+        for taken in plan_second_hospital(n_images, seed):
+            draw(taken, seed).save(made / taken.image.path, "JPEG", quality=JPEG_QUALITY)
+        (made / MARKER).write_text(marker, encoding="utf-8")
+        if folder.exists():
+            folder.rename(Path(scratch) / "replaced")
+        made.rename(folder)
+
+
+def plan_second_hospital(n_images: int, seed: int) -> list[Taken]:
+    """Return which images there are: paths, patients, etiologies, and how they were taken."""
+    rng = np.random.default_rng([seed, 3])
+    planned: list[Taken] = []
+    patient = FIRST_PATIENT
+    for label, share in PORTABLE_SHARES.items():
+        wanted = n_images // 2
+        while wanted:
+            count = min(int(rng.choice(IMAGES_PER_PATIENT[0], p=IMAGES_PER_PATIENT[1])), wanted)
+            kind = None if label == "NORMAL" else "bacteria" if rng.random() < BACTERIA_SHARE else "virus"
+            is_portable = bool(rng.random() < share)
+            for number in range(count):
+                path = f"{label}/{patient:08d}_{number:03d}.jpeg"
+                planned.append(Taken(DemoImage(path, patient, number, kind), is_portable))
+            patient, wanted = patient + 1, wanted - count
+    return planned
+
+
+def draw(taken: Taken, seed: int) -> Image.Image:
+    """Draw one image as its hospital takes it."""
+    rng = np.random.default_rng([seed, 4, taken.image.patient, taken.image.number])
+    picture, _ = make_image(taken.image, seed)
+    width, height = picture.size
+    if taken.is_portable:
+        side, top = rng.uniform(0.04, 0.09, 2)
+        box = (int(side * width), int(top * height), int((1 - side) * width), int((1 - top) * height))
+        picture = picture.crop(box).resize((width, height), Image.Resampling.BICUBIC)
+    grey = (np.asarray(picture, np.float32) / 255) ** rng.uniform(1.25, 1.7)
+    noise = rng.uniform(0.02, 0.05) * rng.standard_normal(grey.shape, np.float32)
+    result = Image.fromarray((np.clip(grey + noise, 0, 1) * 255).astype(np.uint8))
+    if taken.is_portable:
+        _mark(result, rng)
+    return result
+
+
+def _mark(picture: Image.Image, rng: np.random.Generator) -> None:
+    """Draw the dark border and the marker of the portable device."""
+    pen, (width, height) = ImageDraw.Draw(picture), picture.size
+    border = int(height * rng.uniform(0.03, 0.06))
+    pen.rectangle((0, 0, width, border), fill=4)
+    pen.rectangle((0, height - border, width, height), fill=4)
+    font = ImageFont.load_default(int(height * 0.07))
+    pen.text((width * rng.uniform(0.02, 0.5), height * 0.9), "PORTABLE", fill=240, font=font)

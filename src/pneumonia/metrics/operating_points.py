@@ -1,0 +1,107 @@
+"""A place's own operating point: calibration and threshold fitted on labelled images of the place, kept by its name."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.intervals import estimate_both_rates
+
+AUTO, NONE = "auto", "none"
+
+
+def name_place(place: str, address: str) -> str:
+    """Return the name of a place: as it was given, or the last part of the images' address."""
+    return place if place != AUTO else address.rstrip("/").rsplit("/", 1)[-1].removesuffix(".zip")
+
+
+def fit_operating_point(
+    scores: pd.DataFrame, place: str, weights_sha256: str, parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Fit calibration and threshold on a place's images.
+
+    Args:
+        scores: target, group, `probability` and `fold` of each image: every image is also decided by what was fitted on
+            the other folds, which shows what the fit is worth.
+        place: Its name.
+        weights_sha256: Of the model.
+        parameters: `calibration`, `threshold_rule` and its number; Youden's rule where the threshold is not fitted.
+
+    Returns:
+        A decision, with `place`, `fitted_on` (n, n_groups, n_positive), and `sensitivity` and `specificity`, from
+        cross-fitting.
+    """
+    parameters = youden_if_fixed(parameters)
+    crossed = cross_decide(scores, parameters)
+    columns = (crossed[name].to_numpy() for name in ("target", "decision", "group"))
+    (sensitivity, specificity), _ = estimate_both_rates(*columns)
+    return {
+        "place": place,
+        **make_decision(scores.assign(split="val"), {"weights_sha256": weights_sha256}, parameters),
+        "fitted_on": {
+            "place": place,
+            "n": len(scores),
+            "n_groups": int(scores["group"].nunique()),
+            "n_positive": int(scores["target"].sum()),
+        },
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+    }
+
+
+def youden_if_fixed(parameters: EvaluationParameters) -> EvaluationParameters:
+    """Return the parameters with a rule that fits the threshold: a place's own is not the one that was set for all."""
+    is_fixed = parameters.threshold_rule == "fixed"
+    return parameters.model_copy(update={"threshold_rule": "youden"}) if is_fixed else parameters
+
+
+def cross_decide(scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
+    """Calibrate and decide each fold by what was fitted on the others: as `metrics.decisions.decide` does."""
+    parts = []
+    for fold, part in scores.groupby("fold", sort=True):
+        others = scores[scores["fold"] != fold].assign(split="val")
+        parts.append(decide(part, make_decision(others, {}, parameters)))
+    return pd.concat(parts).sort_index()
+
+
+def file_name(point: Mapping[str, Any]) -> str:
+    """Return under which name an operating point is kept: by place and model."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', point['place'])}-{point['weights_sha256'][:12]}"
+
+
+def choose_operating_point(decision: dict[str, Any], operating_points: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return the decision to use: the model's own, or that of a place.
+
+    Args:
+        decision: The model's own, fitted on its validation images.
+        operating_points: Those of all places and models.
+        place: The name of one, or "none".
+
+    Raises:
+        UserError: If nothing was fitted for this place and model.
+    """
+    if place == NONE:
+        return decision
+    fitted = {
+        point["place"]: point
+        for point in operating_points.values()
+        if point["weights_sha256"] == decision["weights_sha256"]
+    }
+    if place not in fitted:
+        raise UserError(
+            f"Nothing was fitted for the place {place!r} and this model; there is: "
+            f"{', '.join(sorted(fitted)) or 'none'}. Fit it by kedro run --pipelines=external "
+            "--params=images=PATH,external.recalibrate=true, or by --pipelines=adaptation."
+        )
+    return fitted[place]
+
+
+def halve_groups(scores: pd.DataFrame, seed: int) -> pd.Series:
+    """Return the half of the groups in which each image is, 1 or 2."""
+    groups = np.random.default_rng(seed).permutation(np.unique(scores["group"]))
+    return scores["group"].isin(groups[: len(groups) // 2]).map({True: 1, False: 2})

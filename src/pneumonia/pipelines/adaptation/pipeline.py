@@ -1,0 +1,160 @@
+"""The adaptation: list the images, plan, adapt, judge, report."""
+
+from kedro.pipeline import Node, Pipeline
+
+from pneumonia.adaptation.fits import adapt
+from pneumonia.adaptation.lineage import make_adapted_lineage
+from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, plan_next, score_own
+from pneumonia.adaptation.plan import plan_adaptation, store_new_pixels
+from pneumonia.audits.external import audit_external, index_external
+from pneumonia.audits.known_images import list_known, refuse_known
+from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.summary import compute_metrics
+from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
+from pneumonia.predictor.describing import fit_image_range
+from pneumonia.report.adaptation import write_adaptation_report
+from pneumonia.report.record import record_run
+
+SETTINGS = "params:evaluation"
+REPORTED = (
+    *("external_index", "adaptation_plan", "adaptation_metrics", "adaptation_curve", "adaptation_shortcuts"),
+    *("adaptation_planning", "adaptation_point", "adaptation_curve_figure", "adaptation_change_figure"),
+    *("model_lineage", "run_context"),
+)
+
+
+def create_pipeline(describe_model: Pipeline) -> Pipeline:
+    """Return the pipeline.
+
+    Args:
+        describe_model: The nodes that describe a trained model and its training.
+    """
+    return Pipeline(
+        [
+            # Labelled images of the new place, without those that the model knows.
+            Node(
+                index_external,
+                ["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
+                "external_files",
+                name="index_images",
+            ),
+            Node(list_known, ["split_manifest", "image_index", "parent_lineage"], "known_images", name="list_known"),
+            Node(
+                store_new_pixels,
+                ["external_images", "external_files", "parent_lineage"],
+                "adaptation_pixels",
+                name="store_new_pixels",
+            ),
+            Node(
+                refuse_known,
+                [
+                    *("external_files", "external_images", "known_images", "adaptation_pixels", "parent_lineage"),
+                    "params:ingest",
+                ],
+                "external_index",
+                name="refuse_known",
+            ),
+            Node(
+                plan_adaptation,
+                [
+                    *("split_manifest", "parent_lineage", "external_index", "external_images", "adaptation_pixels"),
+                    "parameters",
+                ],
+                "adaptation_plan",
+                name="plan_adaptation",
+            ),
+            # From the parent to the adapted model.
+            Node(
+                adapt,
+                [
+                    *("parent_model", "parent_lineage", "adaptation_plan", "adaptation_pixels", "training_state"),
+                    "parameters",
+                ],
+                [
+                    *("pneumonia_model", "adaptation_facts", "training_history"),
+                    *("adaptation_scores", "adaptation_curve"),
+                ],
+                name="adapt",
+            ),
+            Node(
+                make_adapted_lineage,
+                [
+                    *("parent_lineage", "pneumonia_model", "adaptation_plan", "adaptation_facts", "run_context"),
+                    "params:adaptation",
+                ],
+                "model_lineage",
+                name="make_adapted_lineage",
+            ),
+            describe_model,
+            # What other pipelines need of a model, as the evaluation makes it.
+            Node(
+                score_own,
+                [
+                    *("pneumonia_model", "split_manifest", "adaptation_pixels", "model_lineage", "adaptation_scores"),
+                    SETTINGS,
+                ],
+                "scores",
+                name="score_own",
+            ),
+            Node(make_decision, ["scores", "model_lineage", SETTINGS], "decision", name="make_decision"),
+            Node(decide, ["scores", "decision"], "predictions", name="decide"),
+            Node(compute_metrics, ["predictions", "decision", SETTINGS], "metrics", name="compute_metrics"),
+            Node(
+                fit_image_range,
+                ["pneumonia_model", "split_manifest", "adaptation_pixels", "model_lineage", SETTINGS],
+                "image_range",
+                name="fit_image_range",
+            ),
+            Node(
+                record_run,
+                ["run_context", "parameters", "split_manifest", "model_lineage", "earlier_run_records"],
+                "run_record",
+                name="record_run",
+            ),
+            # Before and after.
+            Node(
+                score_own,
+                [
+                    *("parent_model", "split_manifest", "adaptation_pixels", "parent_lineage", "adaptation_scores"),
+                    SETTINGS,
+                ],
+                "parent_scores",
+                name="score_own_before",
+            ),
+            Node(decide_new, ["adaptation_scores", SETTINGS], "adaptation_predictions", name="decide_new"),
+            Node(
+                measure_adaptation,
+                [
+                    *("adaptation_scores", "adaptation_predictions", "parent_scores", "predictions"),
+                    *("parent_decision", SETTINGS),
+                ],
+                "adaptation_metrics",
+                name="measure_adaptation",
+            ),
+            Node(
+                audit_external,
+                ["adaptation_predictions", "external_index", "external_images", "model_lineage", SETTINGS],
+                "adaptation_shortcuts",
+                name="audit_shortcuts",
+            ),
+            # What to do with it.
+            Node(
+                fit_place_point,
+                ["adaptation_scores", "model_lineage", SETTINGS],
+                ["adaptation_point", "operating_point"],
+                name="fit_place_point",
+            ),
+            Node(plan_next, "adaptation_predictions", "adaptation_planning", name="plan_next"),
+            Node(draw_curve, ["adaptation_curve", "adaptation_metrics"], "adaptation_curve_figure", name="draw_curve"),
+            Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
+            Node(
+                write_adaptation_report,
+                {"parameters": "params:adaptation", **{name: name for name in REPORTED}},
+                "adaptation_report",
+                name="write_adaptation_report",
+            ),
+        ],
+        namespace="adaptation",
+        prefix_datasets_with_namespace=False,
+        tags="adaptation",
+    )

@@ -1,0 +1,172 @@
+"""The page on an adaptation: what it brought the new place, what the model forgot, and what speaks against it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.adaptation.measure import COMPARED
+from pneumonia.adaptation.mixture import NEW, TEST, TRAIN
+from pneumonia.adaptation.plan import COST
+from pneumonia.audits.external import EXTERNAL
+from pneumonia.base.parameters import AdaptationParameters
+from pneumonia.metrics.bounds import say_difference
+from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
+from pneumonia.report.findings import WIDE_INTERVAL, judge_calibration
+from pneumonia.report.render import render
+from pneumonia.report.shortcuts import judge_shortcuts
+from pneumonia.report.words import Finding, Level, finding, gravest_first, say_interval, say_number
+
+LARGE_LOSS = 0.01  # of AUC, on the model's own test images
+
+
+def list_adaptation_findings(
+    adaptation_metrics: Mapping[str, Any], shortcuts: pd.DataFrame, lineage: Mapping[str, Any]
+) -> list[Finding]:
+    """List points for and against an adaptation, each by a stated rule; the gravest first.
+
+    Args:
+        adaptation_metrics: As `adaptation.measure.measure_adaptation` makes it.
+        shortcuts: The table of `audits.external.audit_external`, with the adapted network.
+        lineage: Of the adapted model.
+    """
+    new, own = adaptation_metrics["new"], adaptation_metrics["own"]
+    after = new["after"]
+    findings = [
+        _judge_gain(new["difference"]["auc"]),
+        judge_auc(after["auc"], lineage["class_names"][1]),
+        _judge_forgetting(own),
+        _judge_rehearsal(lineage["adaptation"]["rehearsed"]),
+        judge_shortcuts(shortcuts, EXTERNAL, "there"),
+        judge_calibration(after, "there"),
+        _judge_precision(after),
+    ]
+    return gravest_first([one for one in findings if one is not None])
+
+
+def _judge_gain(gain: Mapping[str, Any]) -> Finding:
+    text = f"The AUC on the new place rose by {say_number(gain['value'])} (95% interval {say_interval(gain)}, paired)."
+    verdict = say_difference(gain)
+    if verdict == "better":
+        return finding(Level.GOOD, "Better on the new place than before", text)
+    if verdict == "worse":
+        return finding(Level.BAD, "Worse on the new place than before", text.replace("rose", "changed"))
+    return finding(Level.BAD, "Not shown to be better on the new place than before", text.replace("rose", "changed"))
+
+
+def _judge_forgetting(own: Mapping[str, Any] | None) -> Finding:
+    if own is None:
+        return finding(
+            Level.BAD,
+            "What the model forgot is not known",
+            "The images on which the model was tested are not in the pixel store. Do not use it on images of the place "
+            "that it comes from.",
+        )
+    change = own["difference"]["auc"]
+    text = f"AUC on the model's own test images: {say_number(own['before']['auc']['value'])} before, "
+    text += f"{say_number(own['after']['auc']['value'])} after; change {say_number(change['value'])} "
+    text += f"(95% interval {say_interval(change)}, paired)."
+    if say_difference(change) == "worse":
+        level = Level.BAD if change["value"] < -LARGE_LOSS else Level.CAUTION
+        return finding(level, "Worse on its own images than before", text)
+    if change["low"] is None or change["low"] < -LARGE_LOSS:
+        return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} on its own images is not excluded", text)
+    return finding(Level.GOOD, f"On its own images at most {LARGE_LOSS} worse than before", text)
+
+
+def _judge_rehearsal(rehearsed: int) -> Finding | None:
+    if rehearsed:
+        return None
+    return finding(Level.BAD, "No own image was rehearsed", COST)
+
+
+def _judge_precision(after: Mapping[str, Any]) -> Finding:
+    auc = after["auc"]
+    if auc["low"] is None:
+        return finding(Level.BAD, "No interval", "A class of the new place has fewer than two groups.")
+    width = auc["high"] - auc["low"]
+    text = f"The 95% interval of the AUC is {width:.3f} wide ({after['n']:,} images of {after['n_groups']:,} groups)."
+    if width > WIDE_INTERVAL:
+        return finding(Level.CAUTION, "Few images of the new place", f"{text} Smaller differences mean nothing here.")
+    return finding(Level.GOOD, "Enough images of the new place for a narrow interval", text)
+
+
+def count_further(after: Mapping[str, Any], width: float) -> int | None:
+    """Return how many more images the AUC's interval takes to be this wide; None where it has no bounds.
+
+    The width falls with the square root of the number of images, if those to come are like these.
+    """
+    auc = after["auc"]
+    if auc["low"] is None or auc["high"] is None:
+        return None
+    return max(0, math.ceil(after["n"] * (((auc["high"] - auc["low"]) / width) ** 2 - 1)))
+
+
+def tabulate_change(adaptation_metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """Put before, after and the difference of the compared metrics in words, the new place first."""
+    titles = {"new": "new place", "own": "own test"}
+    rows = [
+        {
+            "images": titles[where],
+            "metric": "AUC" if name == "auc" else name,
+            **{when: _say(record[when][name]) for when in ("before", "after")},
+            "change, paired": _say(record["difference"][name]),
+        }
+        for where, record in adaptation_metrics.items()
+        if record is not None
+        for name in COMPARED
+    ]
+    return pd.DataFrame(rows)
+
+
+def _say(estimate: Mapping[str, Any]) -> str:
+    return f"{say_number(estimate['value'])} ({say_interval(estimate)})"
+
+
+def tabulate_curve(adaptation_curve: pd.DataFrame) -> pd.DataFrame:
+    """Give the mean AUC of the draws for each number of groups, with the lowest and the highest."""
+    sizes = adaptation_curve.assign(groups=_joined_ends(adaptation_curve))
+    grouped = sizes.groupby("groups", sort=True)
+    table = grouped.agg(
+        images=("images", "mean"),
+        draws=("auc", "size"),
+        mean_AUC=("auc", "mean"),
+        low=("auc", "min"),
+        high=("auc", "max"),
+    )
+    return table.reset_index().rename(columns={"low": "lowest", "high": "highest"})
+
+
+def _joined_ends(curve: pd.DataFrame) -> pd.Series:
+    """Return the numbers of groups, with one number, the mean, for the ends of the draws: they differ by a few."""
+    ends = curve["groups"] == curve.groupby("draw")["groups"].transform("max")
+    return curve["groups"].mask(ends, round(curve.loc[ends, "groups"].mean())) if len(curve) else curve["groups"]
+
+
+def write_adaptation_report(parameters: AdaptationParameters, **material: Any) -> str:
+    """Write the page: one self-contained HTML file.
+
+    Args:
+        parameters: How the model was adapted.
+        **material: The tables, records and figures, named as in the catalog.
+    """
+    lineage, plan, metrics = (material[name] for name in ("model_lineage", "adaptation_plan", "adaptation_metrics"))
+    return render(
+        "adaptation.html",
+        **material,
+        parameters=parameters,
+        adaptation=lineage["adaptation"],
+        new=metrics["new"],
+        own=metrics["own"],
+        positive=lineage["class_names"][1],
+        findings=list_adaptation_findings(metrics, material["adaptation_shortcuts"], lineage),
+        change=tabulate_change(metrics),
+        curve=tabulate_curve(material["adaptation_curve"]),
+        shortcut_table=tabulate_shortcuts(material["adaptation_shortcuts"]),
+        further=count_further(metrics["new"]["after"], parameters.interval_width),
+        fates=say_fates(material["external_index"]["status"]),
+        n_rehearsed=int((plan["split"] == TRAIN).sum()),
+        has_test=bool((plan["split"] == TEST).any()),
+        n_new=int((plan["split"] == NEW).sum()),
+    )

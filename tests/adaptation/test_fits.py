@@ -1,0 +1,178 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.tiny_network import register_tiny_network
+
+from pneumonia.adaptation.fits import adapt, make_recipe
+from pneumonia.adaptation.mixture import OWN
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
+from pneumonia.model.checkpoint import TrainingState, TrainingStates
+from pneumonia.model.ensembles import average_networks
+from pneumonia.model.lineage import weights_digest
+from pneumonia.model.networks import make_network
+from pneumonia.model.predict import list_networks, predict_stored
+
+FITS = 2 + 1 + 2 * 2  # folds, all, draws of two sizes
+
+
+@pytest.fixture(scope="module")
+def parent():
+    """An untrained network that tells etiologies apart, averaged over an image and its mirror image."""
+    return average_networks([make_network(register_tiny_network(), 32, etiologies=2, seed=3)], mirror=True)
+
+
+@pytest.fixture(scope="module")
+def lineage(parent, tiny_store):
+    return {
+        "weights_sha256": weights_digest(parent),
+        "pixels": tiny_store.fingerprint,
+        "image_size": 32,
+        "resize": "squeeze",
+        "etiologies": ["bacteria", "virus"],
+        "model": {"name": register_tiny_network()},
+        "training": {"image_scale": 1.0},
+        "mirror_averaged": True,
+    }
+
+
+@pytest.fixture(scope="module")
+def parameters(default_parameters):
+    adaptation = {
+        "epochs": 2,
+        "images": 32,
+        "learning_rate": 0.01,
+        "folds": 2,
+        "curve_groups": [4],
+        "curve_draws": 2,
+        "curve_epochs": 2,
+    }
+    return {
+        **default_parameters,
+        "training": {**default_parameters["training"], "batch_size": 8, "deterministic": True, "device": "cpu"},
+        "adaptation": {**default_parameters["adaptation"], **adaptation},
+    }
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_manifest):
+    """Twelve own images, of which four are watched; 24 of the new place in two folds, and four held out."""
+    rows = tiny_manifest.assign(place="there", split="new", perceptual_hash="", fold=np.arange(40) % 2 + 1)
+    rows.loc[:11, ["place", "fold"]] = [OWN, 0]
+    rows.loc[:7, "split"] = "train"
+    rows.loc[8:11, "split"] = "val"
+    rows.loc[36:, ["split", "fold"]] = ["test", 0]
+    rows.loc[36:, "target"] = [0, 1, 0, 1]
+    return rows.sample(frac=1, random_state=0, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def run(parent, lineage, plan, tiny_stores, parameters):
+    def run(states, **changes):
+        given = {**parameters, "adaptation": {**parameters["adaptation"], **changes}}
+        return adapt(parent, lineage, plan, tiny_stores, states, given)
+
+    return run
+
+
+def states_in(folder, kind=TrainingStates):
+    return kind(folder / "states", folder / "logs")
+
+
+@pytest.fixture(scope="module")
+def adapted(run, tmp_path_factory):
+    return run(states_in(tmp_path_factory.mktemp("adapted")))
+
+
+def test_every_new_image_is_judged_before_and_after(adapted, plan, parent, tiny_store):
+    scores = adapted.scores
+    assert sorted(scores["path"]) == sorted(plan.loc[plan["place"] == "there", "path"])
+    assert scores[["before", "after"]].notna().all(axis=None)
+    np.testing.assert_allclose(scores["before"], predict_stored(parent, tiny_store, scores["sha256"], 64), atol=1e-6)
+    assert (scores["before"] != scores["after"]).all()
+
+
+def test_held_out_images_are_judged_by_the_model_itself(adapted, tiny_store):
+    held_out = adapted.scores[adapted.scores["fold"] == 0]
+    said = predict_stored(adapted.model, tiny_store, held_out["sha256"], 64)
+    np.testing.assert_allclose(held_out["after"], said, atol=1e-6)
+    assert len(held_out) == 4
+
+
+def test_the_model_has_the_parents_outputs_and_other_weights(adapted, parent):
+    assert [output.shape for output in adapted.model.outputs] == [output.shape for output in parent.outputs]
+    (network,), (before,) = list_networks(adapted.model), list_networks(parent)
+    pairs = zip(network.get_weights(), before.get_weights(), strict=True)
+    assert all((one != other).any() for one, other in pairs)
+
+
+def test_the_last_epoch_is_kept(adapted):
+    assert adapted.history["kept"].tolist() == [0, 1]
+    assert adapted.facts["kept_epochs"] == [2]
+    assert {"loss", "auc", "val_auc", "val_log_loss", "seconds"} <= set(adapted.history.columns)
+
+
+def test_the_curve_begins_before_and_ends_with_all_other_groups(adapted):
+    curve, scores = adapted.curve, adapted.scores
+    assert curve.groupby("draw")["groups"].apply(list).tolist() == [[0, 4, 12], [0, 4, 12]]
+    for fold, rows in curve.groupby("fold"):
+        judged = scores[scores["fold"] == fold]
+        for groups, column in ((0, "before"), (12, "after")):  # with as many epochs, the end is the fold's own network
+            positive, negative = (judged.loc[judged["target"] == one, column].to_numpy() for one in (1, 0))
+            auc = np.mean(np.sign(positive[:, None] - negative) / 2 + 0.5)
+            assert rows.set_index("groups").loc[groups, "auc"] == pytest.approx(auc)
+
+
+def test_no_network_is_drawn_for_a_curve_that_nobody_asked_for(run, tmp_path):
+    assert run(states_in(tmp_path), learning_curve=False, epochs=1).curve.empty
+
+
+@dataclasses.dataclass(frozen=True)
+class InterruptedState(TrainingState):
+    """A state that Ctrl-C interrupts when it has been written once."""
+
+    def write(self, record, arrays):
+        super().write(record, arrays)
+        raise KeyboardInterrupt
+
+
+class FourthInterrupted(TrainingStates):
+    def of(self, key, member=None):
+        state = super().of(key, member)
+        return InterruptedState(state.path) if member == 4 else state
+
+
+def test_an_interrupted_adaptation_goes_on_where_it_was(run, adapted, tmp_path, caplog):
+    with pytest.raises(UserError, match=r"Interrupted after 1 of 2 epochs of fit 4 of 7"):
+        run(states_in(tmp_path, FourthInterrupted))
+    assert len(list((tmp_path / "states").glob("*.npz"))) == 4
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        resumed = run(states_in(tmp_path))
+    assert caplog.text.count("epoch 1/2") == FITS - 4  # only those after the fourth begin from the start
+    pd.testing.assert_frame_equal(resumed.scores, adapted.scores)
+    assert weights_digest(resumed.model) == weights_digest(adapted.model)
+
+
+def test_the_recipe_is_the_parents_network_with_the_adaptations_epochs(lineage, parameters):
+    recipe = make_recipe(lineage, Parameters.model_validate(parameters))
+    assert (recipe.training.epochs, recipe.training.learning_rate, recipe.training.warmup_epochs) == (2, 0.01, 0.0)
+    assert (recipe.inputs.image_size, recipe.inputs.resize, recipe.etiologies) == (32, "squeeze", ("bacteria", "virus"))
+    assert recipe.inputs.augmentation.flip == parameters["inputs"]["augmentation"]["flip"]
+
+
+def test_each_network_of_a_model_is_adapted(lineage, plan, tiny_stores, parameters, tmp_path):
+    networks = [make_network(register_tiny_network(), 32, etiologies=2, seed=seed) for seed in (1, 2)]
+    for number, network in enumerate(networks, 1):
+        network.name = f"member_{number}"
+    parent = average_networks(networks, mirror=True)
+    given = {**parameters, "adaptation": {**parameters["adaptation"], "epochs": 1, "learning_curve": False}}
+    found = adapt(
+        parent, {**lineage, "weights_sha256": weights_digest(parent)}, plan, tiny_stores, states_in(tmp_path), given
+    )
+    assert [network.name for network in list_networks(found.model)] == ["member_1", "member_2"]
+    assert found.history["member"].tolist() == [1, 2]
+    first, second = (network.get_weights()[0] for network in list_networks(found.model))
+    assert np.abs(first - networks[0].get_weights()[0]).max() < np.abs(first - second).max()

@@ -1,0 +1,109 @@
+import logging
+
+import pandas as pd
+import pytest
+
+from pneumonia.adaptation.mixture import OWN
+from pneumonia.adaptation.plan import COST, list_draws, plan_adaptation
+from pneumonia.base.errors import UserError
+from pneumonia.images.source import ImageSource
+from pneumonia.model.lineage import manifest_digest
+
+
+@pytest.fixture
+def lineage(tiny_manifest, tiny_store):
+    digest = manifest_digest(tiny_manifest)
+    return {
+        "manifest_sha256": digest,
+        "pixels": tiny_store.fingerprint,
+        "image_size": 32,
+        "resize": "squeeze",
+        "positive_class": "PNEUMONIA",
+    }
+
+
+def index_of(n, split="train"):
+    """Return the index of images there, two of each group."""
+    return pd.DataFrame(
+        {
+            "path": [f"there/{n:03d}.png" for n in range(n)],
+            "sha256": [f"{n:064d}" for n in range(n)],
+            "perceptual_hash": "",
+            "group": [f"g{n // 2}" for n in range(n)],
+            "label": ["PNEUMONIA" if n // 2 % 2 else "NORMAL" for n in range(n)],
+            "source_split": split,
+            "status": "ok",
+        }
+    )
+
+
+@pytest.fixture
+def plan(tiny_manifest, tiny_stores, lineage, default_parameters, tmp_path):
+    def make(index, stores=tiny_stores, **changes):
+        parameters = {**default_parameters, "adaptation": {**default_parameters["adaptation"], **changes}}
+        source = ImageSource(str(tmp_path / "elsewhere"))
+        return plan_adaptation(tiny_manifest, lineage, index, source, stores, parameters)
+
+    return make
+
+
+def test_own_images_are_rehearsed_and_watched_and_new_ones_are_in_folds_by_group(plan):
+    found = plan(index_of(20), folds=5)
+    counts = found.groupby(["place", "split"]).size().to_dict()
+    assert counts == {(OWN, "train"): 24, (OWN, "val"): 8, ("elsewhere", "new"): 20}
+    new = found[found["split"] == "new"]
+    assert sorted(new["fold"].unique()) == [1, 2, 3, 4, 5]
+    assert new.groupby("group")["fold"].nunique().max() == 1
+    assert set(found.loc[found["place"] == OWN, "fold"]) == {0}
+
+
+def test_test_images_of_the_place_are_held_out_with_their_whole_group(plan):
+    index = index_of(24)
+    index.loc[[0, 2], "source_split"] = "test"  # one image of a group of each class
+    found = plan(index, folds=2).set_index("path")
+    held_out = found[found["split"] == "test"]
+    assert sorted(held_out.index) == ["there/000.png", "there/001.png", "there/002.png", "there/003.png"]
+    assert set(held_out["fold"]) == {0}
+    assert set(found.loc[found["split"] == "new", "fold"]) == {1, 2}
+
+
+def test_a_folder_test_alone_is_no_test(plan):
+    found = plan(index_of(20, split="test"), folds=5)
+    assert set(found.loc[found["place"] == "elsewhere", "split"]) == {"new"}
+
+
+def test_a_test_of_one_class_is_refused(plan):
+    index = index_of(24)
+    index.loc[0, "source_split"] = "test"
+    with pytest.raises(UserError, match="only one class"):
+        plan(index, folds=2)
+
+
+def test_too_few_groups_for_the_folds_are_refused(plan):
+    with pytest.raises(UserError, match=r"adaptation\.folds is 5"):
+        plan(index_of(8), folds=5)
+
+
+def test_without_stored_own_images_the_plan_says_what_that_costs(plan, other_stores, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = plan(index_of(20), other_stores)
+    assert set(found["split"]) == {"new"}
+    assert "32 of the 32 images" in caplog.text
+    assert COST in caplog.text
+
+
+def test_larger_draws_contain_the_smaller_ones_and_leave_out_one_fold(plan, adaptation):
+    found = plan(index_of(80), folds=2)
+    draws = list(list_draws(found, adaptation(folds=2, curve_groups=(4, 10, 200), curve_draws=3)))
+    assert [(draw, fold, n) for draw, fold, n, _ in draws] == [
+        *((1, 1, 4), (1, 1, 10), (1, 1, 20), (2, 2, 4), (2, 2, 10), (2, 2, 20)),
+        *((3, 1, 4), (3, 1, 10), (3, 1, 20)),
+    ]
+    for draw, fold, n_groups, images in draws:
+        assert images["group"].nunique() == n_groups
+        assert fold not in set(images["fold"])
+        assert images.groupby("target")["group"].nunique().tolist() == [n_groups / 2] * 2
+        if n_groups == 4:
+            larger = next(rows for other, _, n, rows in draws if other == draw and n == 10)
+            assert set(images["path"]) < set(larger["path"])
+    assert set(draws[0][3]["group"]) != set(draws[6][3]["group"])  # another draw

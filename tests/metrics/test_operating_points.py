@@ -1,0 +1,89 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.operating_points import (
+    choose_operating_point,
+    cross_decide,
+    file_name,
+    fit_operating_point,
+    halve_groups,
+    name_place,
+)
+
+
+@pytest.fixture
+def parameters(default_parameters):
+    return EvaluationParameters.model_validate(default_parameters["evaluation"])
+
+
+@pytest.fixture
+def scores():
+    """Scores far from a half: the classes are parted at about 0.9."""
+    probability = [0.80, 0.82, 0.84, 0.86, 0.88, 0.95, 0.92, 0.93, 0.96, 0.98, 0.99, 0.97]
+    return pd.DataFrame(
+        {
+            "target": [0] * 6 + [1] * 6,
+            "probability": probability,
+            "group": [f"g{n}" for n in range(12)],
+            "fold": [1, 2] * 6,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "address", "name"),
+    [
+        ("auto", "/images/Bethesda", "Bethesda"),
+        ("auto", "/images/Bethesda/", "Bethesda"),
+        ("auto", "Bethesda.zip", "Bethesda"),
+        ("ward 3", "/images/Bethesda", "ward 3"),
+    ],
+)
+def test_a_place_is_named_by_the_user_or_after_its_folder(place, address, name):
+    assert name_place(place, address) == name
+
+
+def test_a_places_threshold_is_fitted_on_its_images_although_the_models_own_is_set(scores, parameters):
+    point = fit_operating_point(scores, "there", "abc", parameters)
+    assert parameters.threshold_rule == "fixed"
+    assert (point["rule"], point["place"], point["weights_sha256"]) == ("youden", "there", "abc")
+    assert point["threshold"] == pytest.approx(0.9)  # midway between 0.88 and 0.92
+    assert point["fitted_on"] == {"place": "there", "n": 12, "n_groups": 12, "n_positive": 6}
+
+
+def test_what_the_fit_is_worth_is_measured_on_the_other_folds(scores, parameters):
+    point = fit_operating_point(scores, "there", "abc", parameters)
+    decided = cross_decide(scores, parameters.model_copy(update={"threshold_rule": "youden"}))
+    right = decided["decision"] == decided["target"]
+    assert decided.index.tolist() == scores.index.tolist()
+    assert point["sensitivity"]["value"] == pytest.approx(right[scores["target"] == 1].mean())
+    assert point["specificity"]["value"] == pytest.approx(right[scores["target"] == 0].mean())
+    assert point["specificity"]["low"] < point["specificity"]["value"] < point["specificity"]["high"]
+
+
+def test_the_models_own_decision_is_used_unless_a_place_is_named():
+    decision = {"weights_sha256": "abc", "threshold": 0.5}
+    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9}
+    points = {"a": there, "b": {"weights_sha256": "def", "place": "other", "threshold": 0.1}}
+    assert choose_operating_point(decision, points, "none") is decision
+    assert choose_operating_point(decision, points, "there") is there
+
+
+def test_a_place_for_which_nothing_was_fitted_is_refused():
+    points = {"b": {"weights_sha256": "def", "place": "other"}, "a": {"weights_sha256": "abc", "place": "there"}}
+    with pytest.raises(UserError, match=r"'other' and this model; there is: there\."):
+        choose_operating_point({"weights_sha256": "abc"}, points, "other")
+
+
+def test_a_files_name_holds_no_character_that_a_path_could_mean():
+    assert file_name({"place": "../ward 3/é", "weights_sha256": "0123456789abcdef"}) == "..-ward-3--0123456789ab"
+
+
+def test_each_group_is_in_one_half():
+    groups = pd.DataFrame({"group": np.repeat([f"g{n}" for n in range(7)], 3)})
+    halves = halve_groups(groups, seed=0)
+    assert halves.groupby(groups["group"]).nunique().max() == 1
+    assert groups.groupby(halves)["group"].nunique().to_dict() == {1: 3, 2: 4}

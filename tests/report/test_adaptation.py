@@ -1,0 +1,126 @@
+import pandas as pd
+import pytest
+
+from pneumonia.report.adaptation import (
+    count_further,
+    list_adaptation_findings,
+    tabulate_change,
+    tabulate_curve,
+)
+
+LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"], "adaptation": {"rehearsed": 400}}
+
+
+def estimate(value, half_width=0.02):
+    return {"value": value, "low": value - half_width, "high": value + half_width}
+
+
+def record(before, after, change=None, half_width=0.02, width=0.02):
+    names = ("auc", "accuracy", "sensitivity", "specificity")
+    measured = {
+        when: dict.fromkeys(names, estimate(value, half_width))
+        | {"calibration_slope": estimate(1.0), "calibration_in_the_large": estimate(0.0), "n": 400, "n_groups": 300}
+        for when, value in (("before", before), ("after", after))
+    }
+    change = after - before if change is None else change
+    return {**measured, "difference": dict.fromkeys(names, estimate(change, width))}
+
+
+def shortcuts(network, best, lead):
+    return pd.DataFrame(
+        {
+            "predictor": ["network", "rim"],
+            "images": "external",
+            "auc": [network, best],
+            "low": [network - 0.03, best - 0.03],
+            "high": [network + 0.03, best + 0.03],
+            "behind_network": [None, network - best],
+            "behind_network_low": [None, lead],
+            "behind_network_high": [None, network - best + 0.05],
+        }
+    )
+
+
+def levels(new, own, lineage=LINEAGE, lead=0.05):
+    found = list_adaptation_findings({"new": new, "own": own}, shortcuts(0.86, 0.75, lead), lineage)
+    return {finding["title"]: finding["level"] for finding in found}
+
+
+def test_a_gain_without_loss_is_said_with_the_shortcut_beside_it():
+    found = levels(record(0.45, 0.86), record(0.99, 0.99, width=0.005))
+    assert next(iter(found)) == "Shortcuts also distinguish the classes"  # the gravest first
+    assert {title for title, level in found.items() if level != "good"} == {"Shortcuts also distinguish the classes"}
+    assert {
+        "Better on the new place than before",
+        "Better than chance",
+        "On its own images at most 0.01 worse than before",
+        "Enough images of the new place for a narrow interval",
+    } < set(found)
+
+
+@pytest.mark.parametrize(
+    ("own", "title", "level"),
+    [
+        (record(0.99, 0.97, width=0.005), "Worse on its own images than before", "bad"),
+        (record(0.99, 0.985, width=0.004), "Worse on its own images than before", "caution"),
+        (record(0.99, 0.99, width=0.02), "A loss of more than 0.01 on its own images is not excluded", "caution"),
+        (None, "What the model forgot is not known", "bad"),
+    ],
+)
+def test_what_was_forgotten_is_said_as_far_as_the_interval_allows(own, title, level):
+    assert levels(record(0.45, 0.86), own)[title] == level
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [(0.01, "Not shown to be better on the new place than before"), (-0.1, "Worse on the new place than before")],
+)
+def test_no_gain_is_a_point_against_it(change, title):
+    assert levels(record(0.8, 0.8, change), None)[title] == "bad"
+
+
+def test_a_shortcut_that_is_as_good_is_a_grave_point():
+    assert levels(record(0.45, 0.86), None, lead=-0.01)["Not shown to be better than a shortcut"] == "bad"
+
+
+def test_no_rehearsal_is_a_grave_point():
+    lineage = {**LINEAGE, "adaptation": {"rehearsed": 0}}
+    assert levels(record(0.45, 0.86), None, lineage)["No own image was rehearsed"] == "bad"
+
+
+def test_few_images_are_said():
+    assert levels(record(0.45, 0.86, half_width=0.05), None)["Few images of the new place"] == "caution"
+
+
+@pytest.mark.parametrize(("width", "further"), [(0.0401, 0), (0.0201, 1185), (0.1, 0)])
+def test_half_the_width_takes_four_times_the_images(width, further):
+    assert count_further(record(0.4, 0.8)["after"], width) == further
+
+
+def test_without_an_interval_nothing_is_planned():
+    after = {"n": 4, "auc": {"value": 0.5, "low": None, "high": None}}
+    assert count_further(after, 0.05) is None
+
+
+def test_the_change_is_told_for_the_new_place_first():
+    table = tabulate_change({"new": record(0.45, 0.86), "own": None})
+    assert table["images"].tolist() == ["new place"] * 4
+    assert table.iloc[0].tolist() == [
+        "new place", "AUC", "0.450 (0.430 to 0.470)", "0.860 (0.840 to 0.880)", "0.410 (0.390 to 0.430)"
+    ]  # fmt: skip
+
+
+def test_the_ends_of_the_curve_are_one_point_although_folds_differ_in_size():
+    curve = pd.DataFrame(
+        {
+            "draw": [1, 1, 1, 2, 2, 2],
+            "fold": [1, 1, 1, 2, 2, 2],
+            "groups": [0, 25, 100, 0, 25, 104],
+            "images": [0, 30, 150, 0, 34, 154],
+            "auc": [0.4, 0.6, 0.8, 0.5, 0.7, 0.9],
+        }
+    )
+    table = tabulate_curve(curve)
+    assert table["groups"].tolist() == [0, 25, 102]
+    assert table["mean_AUC"].tolist() == pytest.approx([0.45, 0.65, 0.85])
+    assert table["highest"].tolist() == [0.5, 0.7, 0.9]
