@@ -108,12 +108,12 @@ def rim_scores(scores):
 
 
 @pytest.fixture(scope="session")
-def robustness(predictions, decision):
+def robustness(scores, decision):
     """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
     from pneumonia.audits.corruption import KINDS
 
     rng = np.random.default_rng(8)
-    test = predictions[predictions["split"] == "test"]
+    test = scores[scores["split"] == "test"]
     parts = []
     for (index, kind), strength in product(enumerate(KINDS, 1), (1, 2, 3)):
         noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
