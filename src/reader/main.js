@@ -20,8 +20,8 @@ function introduce() {
   at("trained").textContent = `Trained on: ${model.trained_on}`;
   at("own").textContent = results(model.results.test, "Images from the same source, held out of training");
   at("external").textContent = model.results.external
-    ? results(model.results.external, "Images from another hospital")
-    : "Performance in another hospital was never measured. Expect it to be worse there.";
+    ? results(model.results.external, "Images given as an external test")
+    : "Performance on images from elsewhere was never measured. Expect it to be worse there.";
   at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
   at("about-map").hidden = !model.map;
   at("map").closest("label").hidden = !model.map;
