@@ -78,10 +78,11 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
     if metrics["test"]["auc"]["low"] is None:
         return gravest_first(first)
     if metrics["test"]["auc"]["low"] <= CHANCE:
-        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
-        guess = finding(
-            Level.BAD, "Not shown to be better than chance", f"{text} No other figure here can make up for that."
-        )
+        is_below = metrics["test"]["auc"]["high"] < CHANCE
+        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, "
+        text += "lies below chance (0.5): are the classes swapped?" if is_below else "includes chance (0.5)."
+        title = "Worse than chance" if is_below else "Not shown to be better than chance"
+        guess = finding(Level.BAD, title, f"{text} No other figure here can make up for that.")
         return gravest_first([*first, guess])
     findings = [
         *first,

@@ -290,6 +290,8 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
     of_guess = levels(material, metrics=with_test(material, auc=estimate(0.56, 0.48, 0.62)))
     assert of_guess["Not shown to be better than chance"] == "bad"
+    below = levels(material, metrics=with_test(material, auc=estimate(0.35, 0.28, 0.42)))
+    assert below["Worse than chance"] == "bad"
     assert "No miscalibration shown on test" not in of_guess
 
 
