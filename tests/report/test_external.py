@@ -17,7 +17,7 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
     }
     shortcuts = pd.DataFrame(
         {
-            "predictor": ["network", "file_size"],
+            "predictor": ["network", "border"],
             "images": "external",
             "auc": [value, value - lead],
             "low": [low, value - lead - 0.1],
