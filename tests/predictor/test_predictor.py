@@ -8,6 +8,7 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_with_checksum
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.predict import predict_stored
 from pneumonia.predictor.predictor import COLUMNS, Predictor
 
@@ -18,9 +19,10 @@ def predictor(network, lineage, decision, wide_range):
 
 
 @pytest.fixture(scope="module")
-def expected(network, tiny_manifest, tiny_store):
+def expected(network, decision, tiny_manifest, tiny_store):
     """Probability of each tiny image as evaluation finds it, by hash."""
-    probability = predict_stored(network, tiny_store, tiny_manifest["sha256"], 16)
+    own = predict_stored(network, tiny_store, tiny_manifest["sha256"], 16)
+    probability = apply_calibration(own, decision["calibration"])
     return dict(zip(tiny_manifest["sha256"], probability, strict=True))
 
 

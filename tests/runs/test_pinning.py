@@ -59,10 +59,9 @@ def test_results_of_two_models_are_not_read_together(catalog, write):
     for version, model in (("e1", "v1"), ("e3", "v2")):
         write("checked_lineage", version, {"weights_sha256": f"weights of {model}"})
     write("leak_audit", "e1", {})
-    write("metrics", "e2", {})  # a part of e1's evaluation, made later
-    refuse_mixture({"leak_audit", "metrics", "decision"}, catalog)
-
+    write("training_history", "e2", {})  # a part of e1's evaluation, made later
     write("metrics", "e4", {})  # a part of the evaluation of another model
+    refuse_mixture({"leak_audit", "training_history", "decision"}, catalog)
     with pytest.raises(UserError, match="newest leak_audit and the newest metrics belong to two models"):
         refuse_mixture({"leak_audit", "metrics"}, catalog)
     refuse_mixture({"model_lineage", "metrics"}, catalog)
