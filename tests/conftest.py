@@ -263,6 +263,7 @@ def decision(network):
     return {
         "weights_sha256": weights_digest(network),
         "threshold": 0.5,
+        "threshold_on": "calibrated",
         "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.0},
         "fitted_on": {"split": "val", "n": 8, "n_groups": 8},
     }

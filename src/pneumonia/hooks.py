@@ -21,9 +21,11 @@ from pneumonia.runs.parameter_check import check_parameters
 from pneumonia.runs.pinning import (
     check_load_versions,
     name_parent,
+    outputs_by_stage,
     pin_companions,
     pin_outputs,
     pin_parent,
+    refuse_mixture,
     warn_of_the_clock,
 )
 
@@ -85,6 +87,7 @@ class RunContextHook:
                 if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
                     raise UserError(f"{folder} cannot be read. Fix its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name.removeprefix('all_'), run_params)}.")
+        refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
         if not run_params.get("only_missing_outputs"):
             pin_outputs(pipeline, catalog)
         warn_of_the_clock(run_params["run_id"], pipeline, catalog)

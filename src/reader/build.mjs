@@ -43,7 +43,7 @@ if (!folder || !existsSync(join(folder, "model.onnx"))) {
 }
 const contract = JSON.parse(read(join(folder, "model.json")));
 const shape = contract.map?.shape;
-if (contract.format !== 2 || (shape && !shape.every(Number.isInteger))) {
+if (contract.format !== 3 || (shape && !shape.every(Number.isInteger))) {
   console.error(`The model of ${folder} was exported by another release. Export it again: kedro run --pipelines=export.`);
   process.exit(1);
 }

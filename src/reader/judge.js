@@ -7,8 +7,8 @@ export function judge(outputs, model) {
     return { status: "out of range", sentence: `No probability: the image is ${reason}. The network's output for such an image means nothing.` };
   }
   const side = decision === model.class_names[1] ? "at or above" : "below";
-  const sentence = `The network's decision is ${decision}: its own score is ${side} the threshold of ${model.threshold.toFixed(2)}.`;
-  return { status: "scored", probability: outputs.probability[0], calibrated: outputs.calibrated_probability[0], decision, sentence };
+  const sentence = `The network's decision is ${decision}: the probability is ${side} the threshold of ${model.threshold.toFixed(2)}.`;
+  return { status: "scored", probability: outputs.probability[0], decision, sentence };
 }
 
 export const percent = (value) => `${(100 * value).toFixed(1)}%`;

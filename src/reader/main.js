@@ -20,8 +20,8 @@ function introduce() {
   at("trained").textContent = `Trained on: ${model.trained_on}`;
   at("own").textContent = results(model.results.test, "Images from the same source, held out of training");
   at("external").textContent = model.results.external
-    ? results(model.results.external, "Images from another hospital")
-    : "Performance in another hospital was never measured. Expect it to be worse there.";
+    ? results(model.results.external, "Images given as an external test")
+    : "Performance on images from elsewhere was never measured. Expect it to be worse there.";
   at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
   at("about-map").hidden = !model.map;
   at("map").closest("label").hidden = !model.map;
@@ -53,7 +53,7 @@ function addLine(row) {
     button.addEventListener("click", () => open(row, line, true));
     name.append(button);
   }
-  line.insertCell().textContent = row.status === "scored" ? percent(row.calibrated) : "none";
+  line.insertCell().textContent = row.status === "scored" ? percent(row.probability) : "none";
   line.insertCell().textContent = row.status === "scored" ? row.decision : row.sentence;
   return line;
 }
@@ -73,7 +73,7 @@ async function open(row, line, focus) {
   line.setAttribute("aria-current", "true");
   at("view").hidden = false;
   at("view-title").textContent = row.name;
-  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(row.calibrated)}` : "Out of range";
+  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(row.probability)}` : "Out of range";
   at("sentence").textContent = row.status === "scored" ? `${row.sentence} ${limits(row)}` : row.sentence;
   at("canvas").setAttribute("aria-label", `Radiograph ${row.name}, ${image.width} by ${image.height} pixels. ${at("verdict").textContent}`);
   at("map").disabled = !row.map;
@@ -83,8 +83,8 @@ async function open(row, line, focus) {
 
 function limits(row) {
   const { method, prevalence } = model.calibration;
-  const scale = method === "none" ? "The percentage is the network's own score, which is not calibrated." :
-    `The percentage is calibrated for images of which ${percent(prevalence)} show the finding; at other shares it differs. The network's own score is ${percent(row.probability)}.`;
+  const scale = method === "none" ? "The percentage is the network's own, which is not calibrated." :
+    `The percentage is calibrated for images of which ${percent(prevalence)} show the finding; at other shares it differs.`;
   return `${scale} A low value does not exclude disease.`;
 }
 

@@ -1,6 +1,6 @@
 // The table that is saved.
 
-const COLUMNS = ["file", "status", "probability", "calibrated_probability", "decision", "reason"];
+const COLUMNS = ["file", "status", "probability", "decision", "reason"];
 
 // A cell that begins like a formula would be run by a spreadsheet.
 function cell(value) {
@@ -12,7 +12,7 @@ function cell(value) {
 /** The rows as CSV, each ended as RFC 4180 asks. */
 export function csv(rows) {
   const lines = rows.map((row) => [
-    row.name, row.status, row.probability, row.calibrated, row.decision, row.status === "scored" ? "" : row.sentence,
+    row.name, row.status, row.probability, row.decision, row.status === "scored" ? "" : row.sentence,
   ]);
   return [COLUMNS, ...lines].map((line) => `${line.map(cell).join(",")}\r\n`).join("");
 }

@@ -45,7 +45,7 @@ def predictions():
             "label": np.where(target == 1, "PNEUMONIA", "NORMAL"),
             "target": target,
             "probability": probability,
-            "calibrated_probability": probability,
+            "own_probability": probability,
             "decision": (probability >= 0.5).astype(int),
             "in_range": ["yes", "yes", "yes", "no"] * 100,
             "model_version": "v1",

@@ -57,8 +57,12 @@ def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_pa
     parameters = IngestParameters(**default_parameters["ingest"])
     found = find_known(images, items, known, stores.open(128, "squeeze"), how, parameters).set_index("path")
 
-    assert found["known"].to_dict() == {"same.png": "train/0.png", "altered.png": "train/1.png"}
-    assert found["same_bytes"].to_dict() == {"same.png": True, "altered.png": False}
+    assert found["known"].to_dict() == {
+        "same.png": "train/0.png",
+        "altered.png": "train/1.png",
+        "of_test.png": "train/3.png",
+    }
+    assert found["same_bytes"].to_dict() == {"same.png": True, "altered.png": False, "of_test.png": True}
     assert found.loc["altered.png", "correlation"] > 0.94
 
 
@@ -72,7 +76,7 @@ def test_what_the_model_knows_is_taken_out_with_its_image():
 
     marked = mark_known(index, known)
     assert marked["status"].tolist() == ["known", "ok", "ok", "rejected"]
-    assert marked["reason"].tolist() == ["the model was trained or validated on it: train/x.jpeg", "", "", ""]
+    assert marked["reason"].tolist() == ["the model's own: train/x.jpeg", "", "", ""]
 
 
 def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():

@@ -83,6 +83,7 @@ def predictor_of(tiny_manifest, tiny_pixels, evaluation_parameters):
         decision = {
             "weights_sha256": digest,
             "threshold": 0.5,
+            "threshold_on": "calibrated",
             "calibration": {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 0.1},
         }
         image_range = fit_image_range(model, tiny_manifest, *tiny_pixels, evaluation_parameters)

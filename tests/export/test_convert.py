@@ -19,7 +19,6 @@ def test_the_onnx_file_takes_bytes_and_has_its_outputs_in_order(files):
     assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert [(value.name, shape(value)) for value in graph.output] == [
         ("probability", ["n", 1]),
-        ("calibrated_probability", ["n", 1]),
         ("answer", ["n", 1]),
         ("distance", ["n", 2]),
         ("map", ["n", 2, 2]),

@@ -115,7 +115,7 @@ def test_images():
             "split": "test",
         }
     )
-    return table.assign(calibrated_probability=table["probability"], decision=(table["probability"] >= 0.5).astype(int))
+    return table.assign(decision=(table["probability"] >= 0.5).astype(int))
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ def make_columns(n=400, seed=0, separation=2.0, group_size=1):
         "target": target,
         "decision": (probability >= 0.5).astype(int),
         "probability": probability,
-        "calibrated_probability": probability,
         "group": np.array([f"{'pn'[i % 2]}{i // (2 * group_size)}" for i in range(n)]),
     }
 
@@ -57,8 +56,7 @@ def test_a_faultless_sample_gets_exact_bounds():
     columns = {
         "target": target,
         "decision": target,
-        "probability": target * 0.8 + 0.1,
-        "calibrated_probability": target.astype(float),
+        "probability": target.astype(float),
         "group": np.arange(100),
     }
     estimates = estimate_metrics(columns, 0.1, 300, 0)
@@ -79,7 +77,6 @@ def test_a_model_that_is_always_wrong_gets_bounds_from_below():
         "target": target,
         "decision": 1 - target,
         "probability": wrong,
-        "calibrated_probability": wrong,
         "group": np.arange(60),
     }
     estimates = estimate_metrics(columns, 0.1, 300, 0)
@@ -98,13 +95,13 @@ def test_calling_every_image_positive_leaves_the_balanced_accuracy_uncertain():
 
 def test_the_interval_of_the_calibration_error_holds_its_value_and_stays_small():
     columns = make_columns()
-    ece = estimate_metrics(columns | {"calibrated_probability": np.full(400, 0.5)}, 0.1, 300, 0)["ece"]
+    ece = estimate_metrics(columns | {"probability": np.full(400, 0.5)}, 0.1, 300, 0)["ece"]
     assert ece["low"] == ece["value"] == 0.0
     assert 0 < ece["high"] < 0.1
 
 
 def test_constant_scores_have_an_auc_of_one_half_and_no_number_where_it_is_0_by_0():
-    columns = make_columns() | {name: np.full(400, 0.2) for name in ("probability", "calibrated_probability")}
+    columns = make_columns() | {"probability": np.full(400, 0.2)}
     columns["decision"] = np.zeros(400, dtype=int)
     estimates = estimate_metrics(columns, 0.1, 300, 0)
     assert estimates["auc"]["value"] == 0.5

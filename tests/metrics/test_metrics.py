@@ -16,7 +16,6 @@ def random_columns(seed, n=300, ties=False):
         "target": target,
         "decision": (probability >= 0.5).astype(int),
         "probability": probability,
-        "calibrated_probability": probability,
     }
 
 
@@ -29,7 +28,7 @@ def values_of(columns, weights):
     return values
 
 
-def sklearn_values(target, decision, probability, weights, calibrated_probability):
+def sklearn_values(target, decision, probability, weights):
     w = {"sample_weight": weights}
     return {
         "auc": sk.roc_auc_score(target, probability, **w),

@@ -32,7 +32,6 @@ def predictions():
             "target": target,
             "decision": decision,
             "probability": probability,
-            "calibrated_probability": probability,
             "group": np.arange(500),
         }
     )

@@ -8,6 +8,7 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_with_checksum
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.predict import predict_stored
 from pneumonia.predictor.predictor import COLUMNS, Predictor
 
@@ -18,9 +19,10 @@ def predictor(network, lineage, decision, wide_range):
 
 
 @pytest.fixture(scope="module")
-def expected(network, tiny_manifest, tiny_store):
+def expected(network, decision, tiny_manifest, tiny_store):
     """Probability of each tiny image as evaluation finds it, by hash."""
-    probability = predict_stored(network, tiny_store, tiny_manifest["sha256"], 16)
+    own = predict_stored(network, tiny_store, tiny_manifest["sha256"], 16)
+    probability = apply_calibration(own, decision["calibration"])
     return dict(zip(tiny_manifest["sha256"], probability, strict=True))
 
 
@@ -39,13 +41,22 @@ def test_every_image_of_a_folder_is_judged_and_every_other_file_listed_with_its_
     assert table["model_version"].unique().tolist() == ["V"]
 
 
-def test_the_decision_is_taken_on_its_own_scale_and_the_calibration_halves_the_logit(predictor, folder):
-    judged = predictor.predict(folder).query("in_range == 'yes'")
-    odds = judged["probability"] / (1 - judged["probability"])
-    calibrated = judged["calibrated_probability"]
+def test_the_calibration_shifts_the_logit_and_the_decision_is_that_of_the_probability_shown(
+    network, lineage, decision, wide_range, folder
+):
+    shifted = {"method": "logistic", "prevalence": 0.5, "slope": 0.5, "intercept": 2.0}
+    now = {**decision, "calibration": shifted}
+    earlier = {name: value for name, value in now.items() if name != "threshold_on"}  # decided on the network's own
+    plain, judged = (
+        Predictor(network, lineage, record, wide_range).predict(folder).query("in_range == 'yes'")
+        for record in (earlier, now)
+    )
+    odds, calibrated = (table["probability"] / (1 - table["probability"]) for table in (plain, judged))
 
-    assert (calibrated / (1 - calibrated)).to_numpy() == pytest.approx(np.sqrt(odds.to_numpy()), rel=1e-9)
-    assert (judged["decision"] == "PNEUMONIA").tolist() == (judged["probability"] >= 0.5).tolist()
+    assert calibrated.to_numpy() == pytest.approx(np.sqrt(odds.to_numpy()) * np.exp(2), rel=1e-9)
+    for table in (plain, judged):
+        assert (table["decision"] == "PNEUMONIA").tolist() == (table["probability"] >= 0.5).tolist()
+    assert plain["decision"].tolist() != judged["decision"].tolist()
 
 
 def test_the_folder_is_not_written_to(predictor, folder):

@@ -40,7 +40,10 @@ def test_files_that_were_left_out_are_accounted_for_too():
 
 
 def test_the_split_is_counted_with_the_groups_that_leak():
-    manifest = pd.DataFrame({"split": ["train"] * 3 + ["val"] * 2, "group": ["a", "a", "b", "b", "c"]})
+    split, group = ["train"] * 3 + ["val"] * 2, ["a", "a", "b", "b", "c"]
+    manifest = pd.DataFrame({"split": split, "group": group, "path": list("vwxyz")})
+    by_image = say_split(manifest.assign(group=manifest["path"]))
+    assert by_image.startswith("Split: train 3 images, val 2 images, image by image; whether patients are on both")
     assert say_split(manifest) == (
         "Split: train 3 images of 2 groups, val 2 images of 2 groups; groups on both sides: 1."
     )

@@ -38,7 +38,6 @@ def predictions(n_inside, n_outside=0, n_rejected=0):
             "path": [f"ward/{index:05d}.jpeg" for index in range(n)],
             "sha256": [f"{index:064x}" for index in range(n)],
             "probability": probability,
-            "calibrated_probability": probability,
             "decision": np.where(probability >= 0.5, "PNEUMONIA", "NORMAL"),
             "in_range": in_range,
             "reason": ["" if kind == "yes" else "why not" for kind in in_range],
@@ -46,7 +45,7 @@ def predictions(n_inside, n_outside=0, n_rejected=0):
         }
     )
     table.loc[table["in_range"] != "yes", "decision"] = ""
-    table.loc[table["in_range"] == "", ["probability", "calibrated_probability"]] = np.nan
+    table.loc[table["in_range"] == "", "probability"] = np.nan
     return table
 
 
@@ -106,7 +105,7 @@ def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
     page = write_prediction_report(table, [record], LINEAGE, decision, CONTEXT)
 
     assert said in page
-    assert ("The percentage is the calibrated probability." in page) is (method != "none")
+    assert ("calibrated on validation" in page) is (method != "none")
 
 
 def test_the_page_of_5000_images_is_small_and_has_each_once():

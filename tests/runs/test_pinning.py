@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from pneumonia.base.errors import UserError
-from pneumonia.runs.pinning import find_companions, load_version
+from pneumonia.runs.pinning import find_companions, load_version, refuse_mixture
 
 OUTPUTS = {
     "ingest": {"split_manifest", "leak_audit"},
@@ -13,7 +13,7 @@ OUTPUTS = {
     "training": {"pneumonia_model", "model_lineage", "training_history"},
     "evaluation": {"decision", "metrics"},
 }
-RECORDS = ("leak_audit", "class_weights", "model_lineage", "training_history", "decision", "metrics")
+RECORDS = ("checked_lineage", "leak_audit", "class_weights", "model_lineage", "training_history", "decision", "metrics")
 
 
 @pytest.fixture
@@ -53,6 +53,18 @@ def catalog(tmp_path, write):
             for name, (suffix, kind) in kinds.items()
         }
     )
+
+
+def test_results_of_two_models_are_not_read_together(catalog, write):
+    for version, model in (("e1", "v1"), ("e3", "v2")):
+        write("checked_lineage", version, {"weights_sha256": f"weights of {model}"})
+    write("leak_audit", "e1", {})
+    write("training_history", "e2", {})  # a part of e1's evaluation, made later
+    write("metrics", "e4", {})  # a part of the evaluation of another model
+    refuse_mixture({"leak_audit", "training_history", "decision"}, catalog)
+    with pytest.raises(UserError, match="newest leak_audit and the newest metrics belong to two models"):
+        refuse_mixture({"leak_audit", "metrics"}, catalog)
+    refuse_mixture({"model_lineage", "metrics"}, catalog)
 
 
 def test_all_that_belongs_to_a_model_is_found(catalog):

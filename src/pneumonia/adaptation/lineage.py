@@ -7,7 +7,7 @@ import pandas as pd
 from pneumonia.adaptation.mixture import NEW, TRAIN
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import AdaptationParameters
-from pneumonia.model.lineage import ADAPTED_COLUMNS, adapted_to, weights_digest
+from pneumonia.model.lineage import ADAPTED_COLUMNS, adapted_to, check_weights, weights_digest
 
 BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
 
@@ -45,3 +45,13 @@ def make_adapted_lineage(
             "images": pd.concat([adapted_to(parent_lineage), images])[list(ADAPTED_COLUMNS)].to_dict("records"),
         },
     }
+
+
+def check_adapted(pneumonia_model: Model, model_lineage: dict[str, Any]) -> dict[str, Any]:
+    """Return the lineage of an adapted model, which marks that what follows belongs to this model.
+
+    Raises:
+        UserError: If it is that of another model.
+    """
+    check_weights(model_lineage, pneumonia_model, "model_lineage")
+    return model_lineage

@@ -82,7 +82,7 @@ def decide_new(adaptation_scores: pd.DataFrame, parameters: EvaluationParameters
     """Calibrate and decide the judged images by what was fitted on other images of the place.
 
     Returns:
-        The images in their order, with `probability`, `calibrated_probability` and `decision` (1: positive).
+        The images in their order, with the reported `probability` and `decision` (1: positive).
     """
     scores = adaptation_scores.assign(probability=adaptation_scores["after"])
     parameters = youden_if_fixed(parameters)

@@ -24,7 +24,7 @@ from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.decisions import threshold_candidates
+from pneumonia.metrics.decisions import decide, on_one_scale, threshold_candidates
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
@@ -85,9 +85,11 @@ def predict_external(
     """Score the usable images with the frozen model, calibration and threshold.
 
     Returns:
-        path, group, label, target, sha256, probability, calibrated_probability, decision (1: positive, whether or
-        not the image is in range), in_range, reason, model_version, and what else is known of an image.
+        path, group, label, target, sha256, probability, decision (1: positive, whether or not the image is in range),
+        in_range, reason, model_version, the network's `own_probability`, and what else is known of an image.
     """
+    decision = on_one_scale(trained["decision"])
+    trained["decision"] = {**decision, "calibration": {**decision["calibration"], "method": "none"}}
     predictor = Predictor.from_run(**trained)
     rows = external_index[external_index["status"] == OK].reset_index(drop=True)
     items = list_items(external_images, rows)
@@ -104,8 +106,8 @@ def predict_external(
     keys = rows[["path", "group", "label", "sha256", *extra]].assign(
         target=(rows["label"] == ingest.positive_class).astype(int)
     )
-    values = said[["probability", "calibrated_probability", "in_range", "reason", "model_version"]]
-    return keys.join(values).assign(decision=(said["probability"] >= predictor.decision["threshold"]).astype(np.int64))
+    values = said[["probability", "in_range", "reason", "model_version"]]
+    return decide(keys.join(values), decision).assign(own_probability=said["probability"])
 
 
 def measure_external(
@@ -139,7 +141,8 @@ def recalibrate(
 ) -> dict[str, Any]:
     """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
 
-    The calibration is a slope and an intercept on the log-odds; the threshold on the probability is Youden's.
+    The calibration is a slope and an intercept on the log-odds; the threshold on the calibrated probability is
+    Youden's.
 
     Returns:
         `fitted_on`, `measured_on` (images), `threshold`, and the records `before` and `after` of the other half.
@@ -150,19 +153,18 @@ def recalibrate(
     half, rest = predictions[is_first], predictions[~is_first]
     if half["target"].nunique() < 2 or rest["target"].nunique() < 2:
         raise UserError("external.recalibrate needs both classes in each half of the groups: there are too few images.")
-    probability, target = half["probability"].to_numpy(), half["target"].to_numpy()
+    probability, target = half["own_probability"].to_numpy(), half["target"].to_numpy()
     calibration = fit_calibration(probability, target, "logistic")
-    table = threshold_candidates(probability, target)
+    table = threshold_candidates(apply_calibration(probability, calibration), target)
     threshold = float(table["threshold"][np.argmax(table["sensitivity"] + table["specificity"])])
-    calibrated = apply_calibration(rest["probability"].to_numpy(), calibration)
-    decided = (rest["probability"] >= threshold).astype(np.int64)
-    after = rest.assign(calibrated_probability=calibrated, decision=decided)
+    fitted = {"calibration": calibration, "threshold": threshold}
+    after = decide(rest.assign(probability=rest["own_probability"]), fitted)
     return {
         "fitted_on": len(half),
         "measured_on": len(rest),
         "threshold": threshold,
         "before": _measured(rest, decision, parameters),
-        "after": _measured(after, {**decision, "threshold": threshold}, parameters),
+        "after": _measured(after, fitted, parameters),
     }
 
 

@@ -1,4 +1,4 @@
-"""Images that a model knows: those that it was trained or validated on, found again elsewhere."""
+"""Images that a model knows: those of its own train, validation and test, found again elsewhere."""
 
 from typing import Any
 
@@ -21,7 +21,6 @@ from pneumonia.pixels.one_image import Reading
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
-KNOWN_SPLITS = ("train", "val")
 KNOWN = "known"
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
@@ -51,7 +50,7 @@ def refuse_known(
     model_lineage: dict[str, Any],
     parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Take out of the test what the model was trained or validated on, found by bytes and by pixels.
+    """Take the model's own images out of the test, found by bytes and by pixels.
 
     Args:
         external_files: The index of the images.
@@ -78,7 +77,7 @@ def find_known(
     how: Reading,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
-    """Find images of train and val among others, by their bytes and by hash and pixels.
+    """Find a model's own images among others, by their bytes and by hash and pixels.
 
     Args:
         images: path, sha256 and perceptual_hash of the images to look at.
@@ -91,7 +90,6 @@ def find_known(
     Returns:
         path, known (the path of the model's image), same_bytes, bits, correlation: at most one row per image.
     """
-    known = known[known["split"].isin(KNOWN_SPLITS)]
     path_of = dict(zip(known["sha256"], known["path"], strict=True))
     same = images[images["sha256"].isin(path_of.keys())]
     rows = [(path, path_of[sha256], True, 0, 1.0) for path, sha256 in same[["path", "sha256"]].itertuples(index=False)]
@@ -111,7 +109,7 @@ def find_known(
 
 
 def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Exclude from the test the images that the model was trained or validated on.
+    """Exclude the model's own images from the test.
 
     Args:
         external_files: The index of the images.
@@ -128,15 +126,15 @@ def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     marked = external_files.copy()
     marked.loc[is_known, "status"] = KNOWN
     marked.loc[is_known, "reason"] = [
-        f"the model was trained or validated on it: {by_path[path]}" for path in external_files.loc[is_known, "path"]
+        f"the model's own: {by_path[path]}" for path in external_files.loc[is_known, "path"]
     ]
     usable = marked[marked["status"] == OK]
     if usable["label"].nunique() < 2:
         counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
         raise UserError(
             f"A test or an adaptation needs usable images of both classes; of {len(marked):,} files these remain: "
-            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained or "
-            "validated on cannot test it; to adapt an earlier model to them again, name it by "
+            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained, "
+            "validated or tested on are no test from elsewhere; to adapt an earlier model to them again, name it by "
             "--load-versions=pneumonia_model:VERSION."
         )
     return marked

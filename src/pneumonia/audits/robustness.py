@@ -59,14 +59,12 @@ def damage_images(
     return pd.concat(parts, ignore_index=True)
 
 
-def measure_robustness(
-    damaged_scores: pd.DataFrame, predictions: pd.DataFrame, decision: dict[str, Any]
-) -> pd.DataFrame:
+def measure_robustness(damaged_scores: pd.DataFrame, scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
     """Measure the network on corrupted test images and on the same images unmodified.
 
     Args:
         damaged_scores: The table of `damage_images`.
-        predictions: The network's predictions for the unmodified images.
+        scores: The network's own probabilities of the unmodified images.
         decision: The record by which probabilities become decisions.
 
     Returns:
@@ -75,7 +73,7 @@ def measure_robustness(
     """
     if damaged_scores.empty:
         return pd.DataFrame(columns=COLUMNS)
-    clean = predictions[predictions["path"].isin(damaged_scores["path"])]
+    clean = scores[scores["path"].isin(damaged_scores["path"])]
     parts = [((UNDAMAGED, 0), clean), *damaged_scores.groupby(["kind", "strength"], sort=False)]
     rows = [
         {"kind": kind, "strength": strength, **decided_row(images, decision), **paired_loss("loss", clean, images)}

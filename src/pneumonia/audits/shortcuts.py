@@ -1,4 +1,4 @@
-"""What distinguishes the classes without looking at the lungs: properties of the file, grey levels and borders."""
+"""What distinguishes the classes without looking for a finding: properties of the file, grey levels and borders."""
 
 from enum import StrEnum
 from typing import Any
@@ -52,6 +52,8 @@ PREDICTOR_LABELS = {
     Predictor.RIM_NETWORK: "A network on the rim alone",
     Predictor.NETWORK: "The network",
 }
+# What cannot see the lungs. The others describe the whole image: consolidation is a rise of grey levels.
+BLIND = {Predictor.SHAPE, Predictor.ASPECT, Predictor.MODE, Predictor.BORDER, Predictor.RIM_NETWORK}
 FEATURE_SETS = {
     Predictor.SHAPE: ["log_width", "log_height"],
     Predictor.ASPECT: ["log_aspect"],

@@ -171,11 +171,11 @@ class EvaluationParameters(Group):
     resamples: Annotated[int, Field(ge=200)]
     """Bootstrap resamples of the groups, for intervals and bands without a formula. [resamples]"""
     calibration: Literal["logistic", "isotonic", "none"]
-    """Calibration of the probability that is reported with a decision, fitted only on validation; no decision depends
-    on it. logistic: slope and intercept of the log-odds, which also corrects the shift caused by class weights.
-    isotonic: a step function. none: unchanged."""
+    """Calibration of the reported probability, fitted only on validation. It holds for images like those: on others it
+    was found to do harm. none: the network's own probability. logistic: slope and intercept of the log-odds, which also
+    corrects the shift caused by class weights. isotonic: a step function."""
     threshold_rule: Literal["fixed", "youden", "sensitivity_floor", "specificity_floor", "cost_ratio"]
-    """How the threshold on the network's own probability is chosen on validation. fixed: fixed_threshold, regardless of
+    """How the threshold on the reported probability is chosen on validation. fixed: fixed_threshold, regardless of
     the validation images. youden: the largest sensitivity + specificity - 1. sensitivity_floor: the highest threshold
     that keeps this sensitivity. specificity_floor: the lowest threshold that keeps this specificity. cost_ratio: the
     lowest cost, if a missed positive costs as much as cost_ratio false alarms."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.export.convert import ONNX, Files
-from pneumonia.export.graph import ANSWER, CALIBRATED, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
+from pneumonia.export.graph import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
 from pneumonia.export.parity import check_parity, digests
 from pneumonia.export.running import open_exported
 from pneumonia.model.lineage import check_weights
@@ -21,7 +21,7 @@ from pneumonia.report.provenance import Source, say_population, source_of
 
 CONTRACT, SCRIPT = "model.json", "predict.py"
 PACKAGE = Path(__file__).parents[1]
-FORMAT = 2
+FORMAT = 3
 RESULTS = ("auc", "sensitivity", "specificity")
 PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow")
 TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
@@ -33,8 +33,8 @@ ORIGINS = {
     Source.UNKNOWN: "The origin of the images was not stated.",
 }
 MEANINGS = {
-    PROBABILITY: "of the positive class, before calibration; the mean of all networks and views of the model",
-    CALIBRATED: "the same after calibration",
+    PROBABILITY: "of the positive class, on the scale of the threshold: the mean of the model's networks and views, "
+    "calibrated as calibration says",
     ANSWER: "the place in answers of what to say: the decision, or, out of range, none and the reason",
     DISTANCE: "from the training images by range.kinds, divided by the bound; above 1 in either: out of range",
     MAP: "what supports the positive class, in the first network's view of the whole image, from 0 to its peak at 1",

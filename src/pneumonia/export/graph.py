@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 IMAGE = "image"
-PROBABILITY, CALIBRATED, ANSWER, DISTANCE = "probability", "calibrated_probability", "answer", "distance"
+PROBABILITY, ANSWER, DISTANCE = "probability", "answer", "distance"
 MAP, ETIOLOGY = "map", "etiology"
-OUTPUTS = (PROBABILITY, CALIBRATED, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where the network has them
+OUTPUTS = (PROBABILITY, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where the network has them
 LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
 
@@ -34,11 +34,10 @@ def complete_graph(model: Model, decision: dict[str, Any], image_range: dict[str
         image_range: The record of `image_range.fit_range` that belongs to it.
 
     Returns:
-        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` and
-        `calibrated_probability` `[n, 1]`; `answer`, int32 `[n, 1]`, a place in `predictor.answers`; `distance`
-        `[n, 2]`, from the training images by `KINDS`, in bounds; `map` `[n, h, w]` of the first network's whole view,
-        its peak at 1, if that has a class activation map; `etiology` `[n, 1 + k]` if the model distinguishes
-        etiologies.
+        A model from `image`, uint8 `[n, size, size, 1]`, to a dictionary of float32: `probability` `[n, 1]`,
+        calibrated; `answer`, int32 `[n, 1]`, a place in `predictor.answers`; `distance` `[n, 2]`, from the training
+        images by `KINDS`, in bounds; `map` `[n, h, w]` of the first network's whole view, its peak at 1, if that has a
+        class activation map; `etiology` `[n, 1 + k]` if the model distinguishes etiologies.
     """
     import keras
 
@@ -54,7 +53,7 @@ def complete_graph(model: Model, decision: dict[str, Any], image_range: dict[str
     outputs = keras.Model(twin.inputs, tensors)(values)
     described = {GREY: describe_values(values[..., 0], keras.ops), FEATURES: outputs.pop("features")}
     outputs[DISTANCE] = range_distances(described, image_range, keras.ops)
-    outputs[CALIBRATED] = calibrate(outputs[PROBABILITY], decision["calibration"])
+    outputs[PROBABILITY] = calibrate(outputs[PROBABILITY], decision["calibration"])
     outputs[ANSWER] = find_answer(outputs[PROBABILITY], outputs[DISTANCE], decision["threshold"])
     return keras.Model(image, {name: outputs[name] for name in OUTPUTS if name in outputs}, name="exported")
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import follow
 from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL, Files
-from pneumonia.export.graph import ANSWER, CALIBRATED, DISTANCE, PROBABILITY
+from pneumonia.export.graph import ANSWER, DISTANCE, PROBABILITY
 from pneumonia.export.running import Judge, judge_all, open_exported
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import weights_digest
@@ -33,14 +33,7 @@ class Outputs(NamedTuple):
 
     probability: Floats
     distance: Floats
-    calibrated: Floats
     answer: npt.NDArray[np.int64]
-
-
-def follow_rules(predictor: Predictor, probability: Floats, distance: Floats) -> Outputs:
-    """Return the outputs that follow from a probability and a distance by the rules of the project."""
-    judged = predictor.judge(probability, distance)
-    return Outputs(probability, distance, judged["calibrated_probability"], judged["answer"])
 
 
 def measure_parity(
@@ -93,12 +86,12 @@ def compare(expected: Outputs, found: Outputs, predictor: Predictor) -> dict[str
 
     Returns:
         `n`; `largest_difference` of probabilities; `decision_flips`, whichever images are in range;
-        `largest_distance_difference` (as a share, see `DISTANCE_TOLERANCE`); `range_flips`; and how far calibration and
-        answers are from what follows from the file's own probabilities and distances: `largest_calibration_difference`,
-        `wrong_answers`. None for a difference if an output is not finite.
+        `largest_distance_difference` (as a share, see `DISTANCE_TOLERANCE`); `range_flips`; and `wrong_answers`: those
+        that do not follow from the file's own probabilities and distances. None for a difference if an output is not
+        finite.
     """
     scale = np.maximum(np.abs(expected.distance), 1.0)
-    threshold, ruled = predictor.decision["threshold"], follow_rules(predictor, found.probability, found.distance)
+    threshold, ruled = predictor.decision["threshold"], predictor.answer(found.probability, found.distance)
     flips = (expected.probability >= threshold) != (found.probability >= threshold)
     moves = (expected.distance.max(axis=1) > 1) != (found.distance.max(axis=1) > 1)
     return {
@@ -107,8 +100,7 @@ def compare(expected: Outputs, found: Outputs, predictor: Predictor) -> dict[str
         "decision_flips": int(flips.sum()),
         "largest_distance_difference": _largest((found.distance - expected.distance) / scale),
         "range_flips": int(moves.sum()),
-        "largest_calibration_difference": _largest(found.calibrated - ruled.calibrated),
-        "wrong_answers": int((found.answer != ruled.answer).sum()),
+        "wrong_answers": int((found.answer != ruled).sum()),
     }
 
 
@@ -128,9 +120,6 @@ def list_failures(formats: Mapping[str, Mapping[str, Any]]) -> list[str]:
                 failures.append(f"{where}: {record['decision_flips']} of {record['n']:,} decisions flip")
             if not _within(record["largest_distance_difference"], DISTANCE_TOLERANCE):
                 failures.append(f"{where}: distances differ by {record['largest_distance_difference']}")
-            if not _within(record["largest_calibration_difference"], TOLERANCE):
-                difference = record["largest_calibration_difference"]
-                failures.append(f"{where}: calibrated probabilities are off by {difference}")
             if record["wrong_answers"]:
                 failures.append(f"{where}: {record['wrong_answers']} of {record['n']:,} answers break the rules")
     return failures
@@ -153,14 +142,16 @@ def check_parity(export_parity: Mapping[str, Any], files: Files) -> None:
 
 def _ask_keras(predictor: Predictor, store: PixelStore, sha256s: pd.Series) -> Outputs:
     parts = [predictor.measure(pixels, BATCH_SIZE) for pixels in stored_parts(store, sha256s)]
-    return follow_rules(predictor, *(np.concatenate(of_one) for of_one in zip(*parts, strict=True)))
+    own, distance = (np.concatenate(of_one) for of_one in zip(*parts, strict=True))
+    judged = predictor.judge(own, distance)
+    return Outputs(judged["probability"], distance, judged["answer"])
 
 
 def _ask(judge: Judge, store: PixelStore, sha256s: pd.Series, batch_size: int) -> Outputs:
     parts = [judge_all(judge, pixels, batch_size) for pixels in stored_parts(store, sha256s)]
     said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    probability, distance, calibrated = (said[name].astype(np.float64) for name in (PROBABILITY, DISTANCE, CALIBRATED))
-    return Outputs(probability[:, 0], distance, calibrated[:, 0], said[ANSWER][:, 0].astype(np.int64))
+    probability, distance = (said[name].astype(np.float64) for name in (PROBABILITY, DISTANCE))
+    return Outputs(probability[:, 0], distance, said[ANSWER][:, 0].astype(np.int64))
 
 
 def _largest(differences: Floats) -> float | None:

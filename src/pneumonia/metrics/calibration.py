@@ -15,7 +15,7 @@ from pneumonia.metrics.registry import Floats, Targets
 def fit_calibration(
     probability: Floats, target: Targets, method: Literal["logistic", "isotonic", "none"]
 ) -> dict[str, Any]:
-    """Fit the calibration of the network's probabilities. No decision depends on it.
+    """Fit the calibration of the network's probabilities.
 
     `logistic` fits slope and intercept of the log-odds, which also removes the shift caused by class weights: the slope
     by Firth's penalised likelihood, which stays finite if the classes are separable (Firth, Biometrika 80, 1993), then

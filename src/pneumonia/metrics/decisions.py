@@ -1,6 +1,7 @@
-"""The decision: a threshold and, for the reported probability, a calibration. Both are chosen on validation.
+"""The decision: a calibration of the network's probability, if any, and a threshold on the calibrated probability.
 
-An image is called positive if the network's probability is at or above the threshold.
+Both are chosen on validation. What is reported is on one scale: an image is called positive if its probability is at or
+above the threshold.
 """
 
 from typing import Any, get_args
@@ -14,22 +15,23 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.registry import Floats, Targets
 
+CALIBRATED = "calibrated"  # the probability that is reported; the network's own where nothing was calibrated
 ROUNDING = 1e-12  # rates closer than this are equal: 1 - 7 / 100 is less than 0.93
 
 
 def make_decision(
     scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
 ) -> dict[str, Any]:
-    """Fit the calibration and choose the threshold, only on validation; record to which model they belong.
+    """Fit the calibration, then choose the threshold, only on validation; record to which model they belong.
 
     Args:
-        scores: path, group, target, split and probability; rows of other splits are not used.
+        scores: path, group, target, split and the network's own probability; rows of other splits are not used.
         model_lineage: What the model was made from.
         parameters: `calibration`, `threshold_rule` and the rule's number.
 
     Returns:
-        `weights_sha256` of the model, `threshold` on the network's probability, `rule`, `rule_value`, `calibration`,
-        `fitted_on`, and `rules`: what every rule would have chosen.
+        `weights_sha256` of the model, `threshold` on the probability that is `threshold_on` ("calibrated"), `rule`,
+        `rule_value`, `calibration`, `fitted_on`, and `rules`: what every rule would have chosen.
 
     Raises:
         UserError: If validation lacks a class.
@@ -40,13 +42,15 @@ def make_decision(
             "All validation images are of one class, so no threshold or metric can be computed from them. "
             "Raise ingest.val_fraction."
         )
-    target, probability = val["target"].to_numpy(), val["probability"].to_numpy()
-    calibration = fit_calibration(probability, target, parameters.calibration)
+    target, own = val["target"].to_numpy(), val["probability"].to_numpy()
+    calibration = fit_calibration(own, target, parameters.calibration)
+    probability = apply_calibration(own, calibration)
     chosen = choose_threshold(probability, target, parameters)
     fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
     return {
         "weights_sha256": model_lineage.get("weights_sha256", "unknown"),  # missing from lineages of older runs
         **chosen,
+        "threshold_on": CALIBRATED,
         "calibration": calibration,
         "fitted_on": fitted_on,
         "rules": compare_rules(probability, target, parameters),
@@ -54,19 +58,47 @@ def make_decision(
 
 
 def decide(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
-    """Calibrate and decide; the decision uses the network's own probability, not the calibrated one.
+    """Calibrate and decide.
 
     Args:
-        scores: Has the network's `probability`.
+        scores: Has the network's own `probability`.
         decision: The record of `make_decision`.
 
     Returns:
-        The scores with `calibrated_probability` and `decision` (1: positive).
+        The scores with the reported `probability` instead, and `decision` (1: positive).
     """
-    probability = scores["probability"].to_numpy()
-    calibrated = apply_calibration(probability, decision["calibration"])
+    probability = apply_calibration(scores["probability"].to_numpy(), decision["calibration"])
     decided = (probability >= decision["threshold"]).astype(np.int64)
-    return scores.assign(calibrated_probability=calibrated, decision=decided)
+    return scores.assign(probability=probability, decision=decided)
+
+
+def on_one_scale(decision: dict[str, Any]) -> dict[str, Any]:
+    """Return a decision whose threshold is on the probability that is reported.
+
+    Earlier releases decided on the network's own probability and calibrated another one for show: such a record keeps
+    its threshold and its decisions, and reports the probability on which they were made.
+    """
+    if decision.get("threshold_on") == CALIBRATED:
+        return decision
+    calibration = {"method": "none", "prevalence": decision["calibration"]["prevalence"]}
+    return {**decision, "threshold_on": CALIBRATED, "calibration": calibration}
+
+
+class DecisionContract:
+    """Brings a decision of an earlier release onto one scale whenever it is loaded: `on_one_scale`.
+
+    Example:
+    ```yaml
+    decision:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/07_model_output/decision.json
+      validator: pneumonia.metrics.decisions.DecisionContract
+    ```
+    """
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the decision of `on_one_scale`."""
+        return on_one_scale(data)
 
 
 def threshold_candidates(probability: Floats, target: Targets) -> dict[str, npt.NDArray]:
@@ -100,7 +132,7 @@ def choose_threshold(probability: Floats, target: Targets, parameters: Evaluatio
     """Choose the threshold by the rule of the parameters; of equally good ones, the nearest to 0.5.
 
     Args:
-        probability: The network's probability of the positive class, `[n]`.
+        probability: The reported probability of the positive class, `[n]`.
         target: True class, 0 or 1, `[n]`.
         parameters: `threshold_rule` and the number that it needs.
 

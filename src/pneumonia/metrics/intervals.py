@@ -34,7 +34,7 @@ def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed
     """Estimate every metric with its 95% interval.
 
     Args:
-        columns: `target`, `decision`, `probability`, `calibrated_probability` and `group`, `[n]` each.
+        columns: `target`, `decision`, `probability` and `group`, `[n]` each.
         prevalence: The share of the positive class for which predictive values are also given.
         n_resamples: How many resamples of the groups to draw.
         seed: Seed of the draws.

@@ -102,7 +102,7 @@ def npv_at_prevalence(cells: Cells) -> Floats:
     return well / (well + (1 - cells.sensitivity) * cells.prevalence)
 
 
-@metric("brier", "Brier score (lower is better)", of="calibrated_probability", interval="logit")
+@metric("brier", "Brier score (lower is better)", of="probability", interval="logit")
 def brier(target: Targets, probability: Floats, weights: Floats) -> Floats:
     """Compute the mean of `(probability - target)^2`."""
     return weights @ (probability - target) ** 2 / weights.sum(axis=1)
@@ -111,7 +111,7 @@ def brier(target: Targets, probability: Floats, weights: Floats) -> Floats:
 @metric(
     "ece",
     "Binned mean gap of the probabilities (ECE, lower is better)",
-    of="calibrated_probability",
+    of="probability",
     interval="percentile",
 )
 def ece(target: Targets, probability: Floats, weights: Floats) -> Floats:
@@ -124,26 +124,25 @@ def ece(target: Targets, probability: Floats, weights: Floats) -> Floats:
     return np.abs(weights @ (bins * (probability - target)[:, None])).sum(axis=1) / weights.sum(axis=1)
 
 
-@metric("calibration_in_the_large", "Calibration in the large (ideal: 0)", of="calibrated_probability", interval="own")
+@metric("calibration_in_the_large", "Calibration in the large (ideal: 0)", of="probability", interval="own")
 def calibration_in_the_large(target: Targets, probability: Floats, groups: npt.NDArray) -> Estimate:
     """Compute the shift, in log-odds, that probabilities need to have the observed mean; above 0: they are too low."""
     return mean_shift(target, probability, groups)
 
 
-@metric("calibration_slope", "Calibration slope (ideal: 1)", of="calibrated_probability", interval="own")
+@metric("calibration_slope", "Calibration slope (ideal: 1)", of="probability", interval="own")
 def calibration_slope(target: Targets, probability: Floats, groups: npt.NDArray) -> Estimate:
     """Compute the factor that the log-odds need; below 1: they are too extreme."""
     return recalibration_slope(target, probability, groups)
 
 
-@metric("observed_expected", "Observed over expected positives (ideal: 1)", of="calibrated_probability", interval="own")
+@metric("observed_expected", "Observed over expected positives (ideal: 1)", of="probability", interval="own")
 def observed_expected(target: Targets, probability: Floats, groups: npt.NDArray) -> Estimate:
     """Compute the number of positives over the sum of the probabilities."""
     return observed_over_expected(target, probability, groups)
 
 
 METRIC_NAMES = {name: entry.title for name, entry in METRICS.items()}
-CALIBRATION_METRICS = tuple(name for name, entry in METRICS.items() if entry.of == "calibrated_probability")
 RATE_METRICS = tuple(name for name, entry in METRICS.items() if entry.of == "decision")
 
 

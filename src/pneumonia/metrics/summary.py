@@ -9,7 +9,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.intervals import estimate_metrics
-from pneumonia.metrics.metrics import CALIBRATION_METRICS, RATE_METRICS, confusion_cells, confusion_rates
+from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
 from pneumonia.metrics.registry import METRICS
 
 MEASURED_SPLITS = ("val", "test")
@@ -27,8 +27,8 @@ def compute_metrics(
 
     Returns:
         For "val" and "test": each metric as `{"value", "low", "high"}`, `n`, `n_groups`, `n_positive`,
-        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `uncalibrated` (`CALIBRATION_METRICS`
-        before), `prevalence`, and `optimistic` (True where model or decision saw the images).
+        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `prevalence`, and `optimistic` (True
+        where model or decision saw the images).
 
     Raises:
         UserError: If a split lacks a class.
@@ -43,7 +43,6 @@ def split_metrics(
     columns = columns_of(predictions, split)
     target, probability = columns["target"], columns["probability"]
     at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]
-    before = estimate({**columns, "calibrated_probability": columns["probability"]}, parameters)
     return {
         **estimate(columns, parameters),
         "n": len(target),
@@ -52,7 +51,6 @@ def split_metrics(
         "threshold": decision["threshold"],
         "confusion": _confusion(confusion_cells(target, columns["decision"])[0]),
         "at_half": {**_rates(at_half, parameters.prevalence), "confusion": _confusion(at_half)},
-        "uncalibrated": {name: before[name] for name in CALIBRATION_METRICS},
         "prevalence": parameters.prevalence,
         "optimistic": split == "val",
     }
@@ -67,7 +65,7 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
     rows = predictions[predictions["split"] == split]
     if rows["target"].nunique() < 2:
         raise UserError(f"All {split} images are of one class, so sensitivity or specificity cannot be measured.")
-    names = ("target", "decision", "probability", "calibrated_probability", "group")
+    names = ("target", "decision", "probability", "group")
     return {name: rows[name].to_numpy() for name in names}
 
 

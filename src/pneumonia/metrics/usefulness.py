@@ -122,7 +122,7 @@ def trace_decision_curve(
     target, ones = columns["target"], np.ones((1, len(columns["target"])))
     by_probability: dict[str, Any] = dict.fromkeys(("net_benefit", "low", "high"), np.nan)
     if decision["calibration"]["method"] != "none":
-        moved = at_prevalence(columns["calibrated_probability"], prevalence, decision["calibration"]["prevalence"])
+        moved = at_prevalence(columns["probability"], prevalence, decision["calibration"]["prevalence"])
         called = (moved[:, None] >= RISKS).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
             resamples = [

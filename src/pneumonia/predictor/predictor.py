@@ -18,6 +18,7 @@ from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
+from pneumonia.metrics.decisions import on_one_scale
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
@@ -26,7 +27,7 @@ from pneumonia.predictor.image_range import FEATURES, GREY, KINDS, REASONS, desc
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
 COLUMNS = (
-    "path", "sha256", "probability", "calibrated_probability", "decision", "in_range", "reason", "model_version",
+    "path", "sha256", "probability", "decision", "in_range", "reason", "model_version",
 )  # fmt: skip
 YES, NO = "yes", "no"
 
@@ -72,7 +73,8 @@ class Predictor:
         check_weights(decision, model, "decision")
         check_weights(image_range, model, "image_range")
         check_decoder(lineage)
-        self.model, self.decision, self.image_range, self.version = model, decision, image_range, version
+        self.model, self.image_range, self.version = model, image_range, version
+        self.decision = on_one_scale(decision)
         self.class_names = tuple(lineage["class_names"])
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
         self._with_features = with_features(model)
@@ -127,9 +129,9 @@ class Predictor:
             max_file_bytes: Larger files are listed, not read.
 
         Returns:
-            One row per image in the order given: path, sha256, probability, calibrated_probability, decision (the name
-            of a class; empty if the image is out of range or unusable), in_range ("yes", "no", or empty), reason,
-            model_version. No row for an empty sequence.
+            One row per image in the order given: path, sha256, probability, decision (the name of a class; empty if the
+            image is out of range or unusable), in_range ("yes", "no", or empty), reason, model_version. No row for an
+            empty sequence.
         """
         how = Reading(self.image_size, self.resize, limits, max_file_bytes)
         items = with_ranges(items_of(images), how)
@@ -147,7 +149,6 @@ class Predictor:
                 "path": [read.path for read in chunk],
                 "sha256": [read.sha256 for read in chunk],
                 "probability": np.nan,
-                "calibrated_probability": np.nan,
                 "decision": "",
                 "in_range": "",
                 "reason": [read.problem for read in chunk],
@@ -167,30 +168,33 @@ class Predictor:
         """Score decoded images, uint8 `[n, size, size, 1]`.
 
         Returns:
-            probability, calibrated_probability, decision, in_range, reason and answer, `[n]` each.
+            probability, decision, in_range, reason and answer, `[n]` each.
         """
         return self.judge(*self.measure(pixels, batch_size))
 
     def measure(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> tuple[Floats, Floats]:
-        """Return the probability of decoded images, `[n]`, and their distances by `KINDS`, in bounds, `[n, 2]`."""
+        """Return the network's own probability of decoded images, `[n]`, and their distances, in bounds, `[n, 2]`."""
         outputs, features = forward(self._with_features, pixels, batch_size)
         described = {GREY: describe_grey(pixels), FEATURES: features}
         return outputs[:, 0].astype(np.float64), range_distances(described, self.image_range)
 
     def judge(self, probability: Floats, distance: Floats) -> dict[str, npt.NDArray]:
         """Calibrate and decide what `measure` found, as `judge_pixels` does; `answer` is the place in `answers`."""
-        positive = (probability >= self.decision["threshold"]).astype(np.int64)
-        inside = distance.max(axis=1) <= 1
-        answer = np.where(inside, positive, 2 + distance.argmax(axis=1))
+        probability = apply_calibration(probability, self.decision["calibration"])
+        answer = self.answer(probability, distance)
         decisions, reasons = (np.array(of_one, dtype=object) for of_one in zip(*answers(self.class_names), strict=True))
         return {
             "probability": probability,
-            "calibrated_probability": apply_calibration(probability, self.decision["calibration"]),
             "decision": decisions[answer],
-            "in_range": np.where(inside, YES, NO).astype(object),
+            "in_range": np.where(answer < len(self.class_names), YES, NO).astype(object),
             "reason": reasons[answer],
             "answer": answer,
         }
+
+    def answer(self, probability: Floats, distance: Floats) -> npt.NDArray[np.int64]:
+        """Return the place in `answers` for images of these reported probabilities, `[n]`, and distances, `[n, 2]`."""
+        positive = (probability >= self.decision["threshold"]).astype(np.int64)
+        return np.where(distance.max(axis=1) <= 1, positive, 2 + distance.argmax(axis=1))
 
 
 def answers(class_names: Sequence[str]) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from pneumonia.report.provenance import (
 )
 from pneumonia.report.render import render
 from pneumonia.split.leak_audit import SPLIT_LABELS, Unit
-from pneumonia.split.summary import FLOW_LABELS, FlowStep
+from pneumonia.split.summary import ALL, FLOW_LABELS, FlowStep
 
 NO_SPLIT = "no folder named train, val or test"
 COUNTED = "count groups, not images"
@@ -74,9 +74,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
     is_by_image = ingest_of(record)["group_by"] == "image"
-    folder = material["unit_metrics"]["folder"]
-    surplus = folder["n"] - metrics["test"]["n"] if folder else 0
-    test_name = name_test(record, material["class_counts"], surplus)
+    test_name = name_test(record, material["class_counts"])
     return {
         "negative": negative,
         "positive": positive,
@@ -110,7 +108,9 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "positives": SHOWN_LABELS,
     }
     shortcuts = material["shortcut_audit"]
+    whole = material["split_table"][lambda table: (table["label"] == ALL) & (table["etiology"] == ALL)]
     return {
+        "split_groups": dict(zip(whole["split"], whole["groups"], strict=True)),
         "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
         "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), {"step": FLOW_LABELS}),
         "shortcut_table": _labelled(shortcuts, shortcut_labels),

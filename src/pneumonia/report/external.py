@@ -18,7 +18,7 @@ from pneumonia.report.words import CHANCE, MANY_OUTSIDE, Finding, Level, finding
 LARGE_FALL = 0.05  # of AUC, against our own test
 STATUS_LABELS = {
     OK: "used",
-    KNOWN: "refused: the model was trained or validated on them",
+    KNOWN: "refused: the model's own images",
     DUPLICATE: "surplus copies",
     LEFT_OUT: "left out by the table of labels",
     REJECTED: "unusable",

@@ -38,9 +38,15 @@ def write_verdict(
     test = metrics["test"]
     missed, alarms = test["confusion"]["fn"], test["confusion"]["fp"]
     n_negative = test["n"] - test["n_positive"]
-    known = sum(shared_by_unit(leak_audit, sides_of(split, "test")).get(Unit.GROUP, 0) for split in ("train", "val"))
-    groups = f"{test['n_groups']:,} groups"
-    groups += f", of which {known:,} also occur in train or validation" if known else ""
+    shared = {
+        name: shared_by_unit(leak_audit, sides_of(split, "test")).get(Unit.GROUP, 0)
+        for split, name in (("train", "train"), ("val", "validation"))
+    }
+    known = " and ".join(f"{count:,} in {name}" for name, count in shared.items() if count)
+    # Where every image is a group of its own, the audit counts the groups that file names tell.
+    is_by_image = test["n_groups"] == test["n"]
+    groups = "images each counted on its own" if is_by_image else f"{test['n_groups']:,} groups"
+    groups += f" (also elsewhere: {'groups of file names, ' if is_by_image else ''}{known})" if known else ""
     return (
         f"On {test_name} from {groups}, the network ranks a {positive} image above a {negative} one "
         f"{say_percent(test['auc']['value'])} of the time (AUC {say_number(test['auc']['value'])}, 95% interval "
@@ -72,10 +78,11 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
     if metrics["test"]["auc"]["low"] is None:
         return gravest_first(first)
     if metrics["test"]["auc"]["low"] <= CHANCE:
-        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, includes chance (0.5)."
-        guess = finding(
-            Level.BAD, "Not shown to be better than chance", f"{text} No other figure here can make up for that."
-        )
+        is_below = metrics["test"]["auc"]["high"] < CHANCE
+        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, "
+        text += "lies below chance (0.5): are the classes swapped?" if is_below else "includes chance (0.5)."
+        title = "Worse than chance" if is_below else "Not shown to be better than chance"
+        guess = finding(Level.BAD, title, f"{text} No other figure here can make up for that.")
         return gravest_first([*first, guess])
     findings = [
         *first,

@@ -88,11 +88,17 @@ def say_files(data_flow: pd.DataFrame) -> str:
 
 
 def say_split(split_manifest: pd.DataFrame) -> str:
-    """Count images and groups of each split, and the groups that are in more than one."""
+    """Count images and groups of each split, and the groups that are in more than one.
+
+    Where every image is its own group, nothing is said of patients: the leak audit counts those that file names tell.
+    """
     parts = [
         f"{split} {len(rows):,} images of {rows['group'].nunique():,} groups"
         for split, rows in sorted(split_manifest.groupby("split"), key=lambda part: SPLITS.index(str(part[0])))
     ]
+    if (split_manifest["group"] == split_manifest["path"]).all():
+        images = ", ".join(part.partition(" of ")[0] for part in parts)
+        return f"Split: {images}, image by image; whether patients are on both sides is in the leak audit."
     shared = int(split_manifest.drop_duplicates(["group", "split"])["group"].duplicated().sum())
     return f"Split: {', '.join(parts)}; groups on both sides: {shared:,}."
 

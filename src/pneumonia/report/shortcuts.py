@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
+from pneumonia.audits.shortcuts import BLIND, PREDICTOR_LABELS, Predictor
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
@@ -30,14 +30,20 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     if tried.empty:
         return None
     best = tried.iloc[-1]
-    text = f"Without reading the lungs, “{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, "
-    text += f"and the network {network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
+    text = f"“{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, and the network "
+    text += f"{network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
         if list(doubtful["predictor"]) != [best["predictor"]]:
             text += f" Not shown to be worse than the network: {_say_names(doubtful)}."
-        text += " So the result does not show that the network reads radiographs."
-        is_worse = best[f"{BEHIND}_high"] < 0
+        is_blind = doubtful["predictor"].isin(BLIND)
+        if not is_blind.any():
+            text += " These see the lungs, whose grey levels rise with disease: what the network adds is not shown."
+            return finding(Level.CAUTION, "Not shown to be better than grey levels and detail as a whole", text)
+        blind = doubtful[is_blind].iloc[-1]
+        text += f" “{_label(blind)}” cannot see the lungs (AUC {blind['auc']:.3f}). So the result does not show that "
+        text += "the network reads radiographs."
+        is_worse = blind[f"{BEHIND}_high"] < 0
         title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
         return finding(Level.BAD, title, text)
     if best["low"] > CHANCE:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 # What an adaptation reads of the model that it starts from, and under which names it was written.
 PARENT = "parent_model"
 PARENTS = {PARENT: "pneumonia_model", "parent_lineage": "model_lineage", "parent_decision": "decision"}
+# Records that name their model: whoever uses them compares it with the model.
+CARRY_THEIR_MODEL = {"checked_lineage", "decision", "image_range"}
 
 
 def check_load_versions(load_versions: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
@@ -110,6 +112,39 @@ def pin_parent(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
     for name, made_as in read.items():
         if name not in given:
             pin(catalog.get(name), Version(companions[made_as], None))
+def refuse_mixture(names: set[str], catalog: Any) -> None:
+    """Refuse to read results of several models together, as a report would after half an evaluation.
+
+    Every evaluation begins with `checked_lineage`, which names its model: what was saved from then on, until the next
+    one, belongs to that model.
+
+    Args:
+        names: Of the evaluation's datasets that a run reads, and `model_lineage` if it does.
+        catalog: The catalog.
+
+    Raises:
+        UserError: Naming a dataset of each of two models.
+    """
+    of_model: dict[str, str] = {}
+    for name in sorted(names - CARRY_THEIR_MODEL):
+        model = _find_model(catalog, name)
+        if model:
+            of_model.setdefault(model, name)
+    if len(of_model) > 1:
+        first, second, *_ = of_model.values()
+        raise UserError(
+            f"The newest {first} and the newest {second} belong to two models. Evaluate the newest model as a whole "
+            "(kedro run --pipelines=evaluation), or name one by --load-versions=pneumonia_model:VERSION."
+        )
+
+
+def _find_model(catalog: Any, name: str) -> str | None:
+    """Return the digest of the model to which the version that is read belongs; None if no record names it."""
+    dataset = catalog.get(name)
+    version = dataset.resolve_load_version() if is_versioned(dataset) else None
+    source = "model_lineage" if name == "model_lineage" else "checked_lineage"
+    before = [known for known in files_of(catalog, source) if version and known <= version]
+    return load_version(catalog, source, before[0]).get("weights_sha256") if before else None
 
 
 def outputs_by_stage() -> dict[str, set[str]]:

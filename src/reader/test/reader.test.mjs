@@ -46,17 +46,17 @@ test("the size of a JPEG is found behind other segments, and a cut one is damage
 });
 
 test("out of range there is no probability", () => {
-  const said = judge({ probability: [0.9], calibrated_probability: [0.8], answer: [2] }, MODEL);
+  const said = judge({ probability: [0.9], answer: [2] }, MODEL);
   assert.equal(said.status, "out of range");
   assert.equal(said.probability, undefined);
   assert.match(said.sentence, /the image is odd/);
 });
 
-test("in range the decision and both probabilities are those of the graph", () => {
-  const said = judge({ probability: [0.5], calibrated_probability: [0.25], answer: [1] }, MODEL);
-  assert.deepEqual([said.decision, said.probability, said.calibrated], ["PNEUMONIA", 0.5, 0.25]);
-  assert.match(said.sentence, /own score is at or above the threshold of 0.50/);
-  assert.match(judge({ probability: [0.4], calibrated_probability: [0.2], answer: [0] }, MODEL).sentence, /NORMAL: its own score is below/);
+test("in range decision and probability are those of the graph", () => {
+  const said = judge({ probability: [0.5], answer: [1] }, MODEL);
+  assert.deepEqual([said.decision, said.probability], ["PNEUMONIA", 0.5]);
+  assert.match(said.sentence, /the probability is at or above the threshold of 0.50/);
+  assert.match(judge({ probability: [0.4], answer: [0] }, MODEL).sentence, /NORMAL: the probability is below/);
 });
 
 test("a result without bounds is told without an interval", () => {
@@ -68,8 +68,8 @@ test("results are told with their intervals", () => {
 });
 
 test("the table quotes, and disarms formulas", () => {
-  const text = csv([{ name: '=1+"a".jpeg', status: "refused", sentence: "Damaged, sorry" }, { name: "b.png", status: "scored", probability: 0.25, calibrated: 0.5, decision: "NORMAL", sentence: "x" }]);
-  assert.equal(text, 'file,status,probability,calibrated_probability,decision,reason\r\n"\'=1+""a"".jpeg",refused,,,,"Damaged, sorry"\r\nb.png,scored,0.25,0.5,NORMAL,\r\n');
+  const text = csv([{ name: '=1+"a".jpeg', status: "refused", sentence: "Damaged, sorry" }, { name: "b.png", status: "scored", probability: 0.25, decision: "NORMAL", sentence: "x" }]);
+  assert.equal(text, 'file,status,probability,decision,reason\r\n"\'=1+""a"".jpeg",refused,,,"Damaged, sorry"\r\nb.png,scored,0.25,NORMAL,\r\n');
 });
 
 test("a window is the linear function of DICOM, cut at its ends", () => {

@@ -14,6 +14,7 @@ from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
+from pneumonia.base.parameters import IngestParameters
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import SCORE_COLUMNS
@@ -22,7 +23,7 @@ from pneumonia.report import documents
 from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
 from pneumonia.report.record import record_run
 from pneumonia.split.leak_audit import SplitBy
-from pneumonia.split.summary import FlowStep
+from pneumonia.split.summary import FlowStep, tabulate_split
 
 
 @pytest.fixture(scope="session")
@@ -108,12 +109,12 @@ def rim_scores(scores):
 
 
 @pytest.fixture(scope="session")
-def robustness(predictions, decision):
+def robustness(scores, decision):
     """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
     from pneumonia.audits.corruption import KINDS
 
     rng = np.random.default_rng(8)
-    test = predictions[predictions["split"] == "test"]
+    test = scores[scores["split"] == "test"]
     parts = []
     for (index, kind), strength in product(enumerate(KINDS, 1), (1, 2, 3)):
         noise = rng.normal(size=len(test)) * 0.1 * index * strength / 3
@@ -204,7 +205,7 @@ def shortcut_audit(shortcut_features, rim_scores, scores, parameters):
 
 
 @pytest.fixture(scope="session")
-def of_other_pipelines(manifest):
+def of_other_pipelines(manifest, default_parameters):
     """What the pipelines before the evaluation leave."""
     counts = manifest.groupby(["split", "label", "target"])["group"].agg(images="size", groups="nunique").reset_index()
     epochs = np.arange(1, 21)
@@ -225,7 +226,7 @@ def of_other_pipelines(manifest):
             ],
             columns=["step", "part", "images", "note"],
         ),
-        "split_table": counts,
+        "split_table": tabulate_split(manifest, IngestParameters(**default_parameters["ingest"])),
         "leak_audit": pd.DataFrame(
             [
                 (SplitBy.IMAGE, "train and val", "group", 311, 402, 916, 0.44),

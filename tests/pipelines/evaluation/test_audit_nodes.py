@@ -5,7 +5,7 @@ from pneumonia.audits.corruption import KINDS
 from pneumonia.audits.regions import View, hide, hide_regions, measure_regions
 from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, describe_shortcuts
-from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.decisions import make_decision
 from pneumonia.model.scoring import score_images
 
 
@@ -46,7 +46,7 @@ def test_each_kind_of_damage_is_measured_at_three_strengths(
 ):
     decision = make_decision(tiny_scores, {}, parameters)
     damaged = damage_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
-    table = measure_robustness(damaged, decide(tiny_scores, decision), decision)
+    table = measure_robustness(damaged, tiny_scores, decision)
     assert list(zip(table["kind"], table["strength"], strict=True)) == [
         ("none", 0),
         *((kind, strength) for kind in KINDS for strength in (1, 2, 3)),

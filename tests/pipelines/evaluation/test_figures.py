@@ -94,13 +94,7 @@ def test_a_slope_that_cannot_be_fitted_is_named_in_the_legend(predictions, metri
     none = {"value": None, "low": None, "high": None}
     changed = {**metrics, "test": {**metrics["test"], "calibration_slope": none}}
     legend = figures.draw_calibration(predictions, changed).axes[1].get_legend()
-    assert legend.get_texts()[1].get_text().startswith("after: slope cannot be fitted, observed / expected 1.")
-
-
-def test_probabilities_that_were_not_calibrated_are_drawn_once(predictions, metrics):
-    plain = predictions.assign(calibrated_probability=predictions["probability"])
-    (label,) = figures.draw_calibration(plain, metrics).axes[1].get_legend().get_texts()
-    assert label.get_text().startswith("not calibrated: slope ")
+    assert legend.get_texts()[0].get_text().startswith("slope cannot be fitted, observed / expected 1.")
 
 
 def test_colours_of_the_classes_are_told_apart_by_everybody():

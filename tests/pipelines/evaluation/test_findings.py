@@ -28,16 +28,22 @@ def test_the_verdict_counts_misses_and_false_alarms(verdict, metrics):
 
 
 def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict):
-    assert "occur in train" not in verdict
+    assert "also elsewhere" not in verdict
     shared = pd.DataFrame(
         [
             (SplitBy.MANIFEST, "train and test", "group", 7, 9, 100, 0.09),
+            (SplitBy.MANIFEST, "val and test", "group", 6, 9, 100, 0.09),
             (SplitBy.MANIFEST, "train and val", "group", 5, 9, 100, 0.09),
         ],
         columns=material["leak_audit"].columns,
     )
-    text = report.write_verdict(material["metrics"], shared, "PNEUMONIA", "NORMAL", "the test images (9)")
-    assert "groups, of which 7 also occur in train or validation" in text
+    metrics = material["metrics"]
+    alone = {**metrics, "test": {**metrics["test"], "n_groups": metrics["test"]["n"]}}
+    text, by_image = (
+        report.write_verdict(of, shared, "PNEUMONIA", "NORMAL", "the test images (9)") for of in (metrics, alone)
+    )
+    assert " groups (also elsewhere: 7 in train and 6 in validation)" in text
+    assert "images each counted on its own (also elsewhere: groups of file names, 7 in train and 6" in by_image
 
 
 def found(material, **changes):
@@ -160,6 +166,16 @@ def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(mat
     assert "Not shown to be worse than the network: “stored mode”." in text
 
 
+def test_what_sees_the_lungs_does_not_make_a_result_a_shortcut(material):
+    audit = shortcuts(material, Sample.TEST, (0.7, 0.6, 0.8), (0.2, 0.1, 0.3))
+    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Predictor.BRIGHTNESS)
+    audit.loc[chosen, ["auc", *LEAD]] = (0.95, 0.0, -0.1, 0.1)
+    assert (
+        levels(material, shortcut_audit=audit)["Not shown to be better than grey levels and detail as a whole"]
+        == "caution"
+    )
+
+
 def test_only_the_best_of_many_shortcuts_are_named(material):
     audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.1, -0.1, 0.3))
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
@@ -274,6 +290,8 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
     of_guess = levels(material, metrics=with_test(material, auc=estimate(0.56, 0.48, 0.62)))
     assert of_guess["Not shown to be better than chance"] == "bad"
+    below = levels(material, metrics=with_test(material, auc=estimate(0.35, 0.28, 0.42)))
+    assert below["Worse than chance"] == "bad"
     assert "No miscalibration shown on test" not in of_guess
 
 

@@ -19,11 +19,11 @@ def test_the_gallery_shows_each_kind_most_confident_first(predictions, parameter
     misses = gallery[gallery["kind"] == Outcome.MISS]
     assert (misses["target"] == 1).all()
     assert (misses["decision"] == 0).all()
-    assert misses["calibrated_probability"].is_monotonic_increasing
+    assert misses["probability"].is_monotonic_increasing
     alarms = gallery[gallery["kind"] == Outcome.FALSE_ALARM]
-    assert alarms["calibrated_probability"].is_monotonic_decreasing
+    assert alarms["probability"].is_monotonic_decreasing
     all_alarms = predictions.query("split == 'test' and target == 0 and decision == 1")
-    assert alarms["calibrated_probability"].iloc[0] == all_alarms["calibrated_probability"].max()
+    assert alarms["probability"].iloc[0] == all_alarms["probability"].max()
 
 
 def test_confidence_is_the_probability_of_the_called_class_whatever_the_threshold(predictions, parameters):

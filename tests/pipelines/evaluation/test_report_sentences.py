@@ -79,8 +79,8 @@ def test_the_card_says_where_the_threshold_comes_from(documents_of, material, ru
     ("method", "rule", "said"),
     [
         ("logistic", "youden", "Both were fitted only on the"),
-        ("none", "youden", "The probability was not calibrated. The threshold was fitted only on the"),
-        ("none", "fixed", "The probability was not calibrated. The threshold was set beforehand."),
+        ("none", "youden", "none was calibrated. It was fitted only on the"),
+        ("none", "fixed", "none was calibrated. The threshold was set beforehand."),
     ],
 )
 def test_a_calibration_that_was_not_fitted_is_not_said_to_be(documents_of, material, method, rule, said):
@@ -88,11 +88,11 @@ def test_a_calibration_that_was_not_fitted_is_not_said_to_be(documents_of, mater
     page, _ = documents_of(decision={**material["decision"], "calibration": calibration, "rule": rule})
 
     assert said in page
-    assert ("does not affect the decision" in page) is (method != "none")
+    assert ("Every probability in this report is calibrated" in page) is (method != "none")
 
 
 def test_probabilities_that_were_not_calibrated_are_not_called_calibrated(documents_of, material):
-    texts = ("before and after calibration", "A calibrated probability changes with the share", "(calibrated ")
+    texts = ("in this report is calibrated", "A calibrated probability changes with the share")
     calibration = {**material["decision"]["calibration"], "method": "none"}
     page, card = documents_of(decision={**material["decision"], "calibration": calibration})
     for text in texts:

@@ -113,4 +113,4 @@ def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit
         **{name: trained_model[name] for name in ("decision", "model_lineage", "run_context")},
     )
     assert "The frozen model on 12 images from elsewhere" in page
-    assert "12 used, 1 refused: the model was trained or validated on them" in page
+    assert "12 used, 1 refused: the model&#39;s own images" in page

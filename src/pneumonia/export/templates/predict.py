@@ -22,8 +22,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"The package {error.name} is missing. Install: pip install numpy onnxruntime pillow simplejpeg pydicom")
 
-COLUMNS = ("path", "sha256", "probability", "calibrated_probability", "decision", "reason")
-OUTPUTS = ("probability", "calibrated_probability", "answer")
+COLUMNS = ("path", "sha256", "probability", "decision", "reason")
+OUTPUTS = ("probability", "answer")
 
 
 def open_model(folder: Path) -> tuple[dict, onnxruntime.InferenceSession]:
@@ -82,11 +82,11 @@ def main() -> None:
     ranges = find_ranges(paths)
     for path in paths:
         read = read_file(path, how, ranges.get(str(path), 0))
-        cells = ["", "", "", read.problem]
+        cells = ["", "", read.problem]
         if read.pixels is not None:
-            probability, calibrated, answer = session.run(OUTPUTS, {"image": read.pixels[None, ..., None]})
+            probability, answer = session.run(OUTPUTS, {"image": read.pixels[None, ..., None]})
             said = model["answers"][answer.item()]
-            cells = [probability.item(), calibrated.item(), said["decision"], said["reason"]]
+            cells = [probability.item(), said["decision"], said["reason"]]
         table.writerow([disarm(cell) if isinstance(cell, str) else cell for cell in (str(path), read.sha256, *cells)])
 
 

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.adaptation.fits import adapt
-from pneumonia.adaptation.lineage import make_adapted_lineage
+from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
 from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, plan_next, score_own
 from pneumonia.adaptation.plan import plan_adaptation, store_new_pixels
 from pneumonia.audits.external import audit_external, index_external
@@ -87,27 +87,28 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             ),
             describe_model,
             # What other pipelines need of a model, as the evaluation makes it.
+            Node(check_adapted, ["pneumonia_model", "model_lineage"], "checked_lineage", name="check_adapted"),
             Node(
                 score_own,
                 [
-                    *("pneumonia_model", "split_manifest", "adaptation_pixels", "model_lineage", "adaptation_scores"),
+                    *("pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", "adaptation_scores"),
                     SETTINGS,
                 ],
                 "scores",
                 name="score_own",
             ),
-            Node(make_decision, ["scores", "model_lineage", SETTINGS], "decision", name="make_decision"),
+            Node(make_decision, ["scores", "checked_lineage", SETTINGS], "decision", name="make_decision"),
             Node(decide, ["scores", "decision"], "predictions", name="decide"),
             Node(compute_metrics, ["predictions", "decision", SETTINGS], "metrics", name="compute_metrics"),
             Node(
                 fit_image_range,
-                ["pneumonia_model", "split_manifest", "adaptation_pixels", "model_lineage", SETTINGS],
+                ["pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", SETTINGS],
                 "image_range",
                 name="fit_image_range",
             ),
             Node(
                 record_run,
-                ["run_context", "parameters", "split_manifest", "model_lineage", "earlier_run_records"],
+                ["run_context", "parameters", "split_manifest", "checked_lineage", "earlier_run_records"],
                 "run_record",
                 name="record_run",
             ),

@@ -92,27 +92,19 @@ def _draw_point(axes: Any, x: float, y: float) -> None:
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
-    """Draw observed over predicted shares of the positive class on test, with 95% intervals of what is reported.
-
-    Before and after calibration, or once where there was none.
-    """
+    """Draw observed over predicted shares of the positive class on test, with 95% intervals."""
     from pneumonia.report.style import MUTED, SERIES, new_figure
 
     figure, (axes, below) = new_figure(4.6, 3.9, rows=2, sharex=True, height_ratios=[4, 1])
     columns = columns_of(predictions, "test")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-    is_calibrated = (columns["calibrated_probability"] != columns["probability"]).any()
-    reported = ("calibrated_probability", "after" if is_calibrated else "not calibrated", SERIES[2], metrics["test"])
-    network = ("probability", "before", SERIES[5], metrics["test"]["uncalibrated"])
-    for name, when, colour, measured in (network, reported) if is_calibrated else (reported,):
-        bins = reliability(columns[name], columns["target"], columns["group"])
-        if name == "calibrated_probability":
-            axes.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, linewidth=2.2, alpha=0.4)
-        label = _calibration_label(when, measured)
-        axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=label)
-        size = 14 + 100 * bins["n"] / bins["n"].max()
-        axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
-    below.hist(columns["calibrated_probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
+    bins, colour = reliability(columns["probability"], columns["target"], columns["group"]), SERIES[2]
+    axes.vlines(bins["predicted"], bins["low"], bins["high"], color=colour, linewidth=2.2, alpha=0.4)
+    label = _calibration_label(metrics["test"])
+    axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=label)
+    size = 14 + 100 * bins["n"] / bins["n"].max()
+    axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
+    below.hist(columns["probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
     below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 10, 100])
     below.yaxis.set_major_formatter("{x:g}")
     axes.set(ylim=(-0.04, 1.06), ylabel="observed share of positives", title="Calibration on test")
@@ -120,12 +112,12 @@ def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figu
     return figure
 
 
-def _calibration_label(when: str, measured: dict[str, Any]) -> str:
+def _calibration_label(measured: dict[str, Any]) -> str:
     from pneumonia.report.words import say_number
 
     slope, ratio = (measured[name]["value"] for name in ("calibration_slope", "observed_expected"))
     fitted = "cannot be fitted" if slope is None else say_number(slope, 2)
-    return f"{when}: slope {fitted}, observed / expected {say_number(ratio, 2)}"
+    return f"slope {fitted}, observed / expected {say_number(ratio, 2)}"
 
 
 def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figure:
@@ -205,7 +197,7 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
             members = part[part["target"] == target]
             label = str(members["label"].iloc[0]) if len(members) else ""
             weights = np.full(len(members), 1 / max(len(members), 1))
-            ax.hist(members["calibrated_probability"], bins, weights=weights, color=colour, alpha=0.6, label=label)
+            ax.hist(members["probability"], bins, weights=weights, color=colour, alpha=0.6, label=label)
         ax.set_yscale("symlog", linthresh=0.02)
         ax.set_ylim(0, 1.3)
         ax.set_yticks([0, 0.1, 1], ["0", "10%", "100%"])

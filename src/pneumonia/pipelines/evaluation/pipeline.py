@@ -124,7 +124,7 @@ def create_pipeline() -> Pipeline:
             Node(damage_images, ["pneumonia_model", *IMAGES, SETTINGS], "damaged_scores", name="damage_images"),
             Node(
                 measure_robustness,
-                ["damaged_scores", "predictions", "decision"],
+                ["damaged_scores", "scores", "decision"],
                 "robustness",
                 name="measure_robustness",
             ),

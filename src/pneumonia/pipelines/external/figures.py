@@ -68,7 +68,7 @@ def draw_external_calibration(external_predictions: pd.DataFrame, predictions: p
     for (name, rows), colour in zip(
         _samples(external_predictions, predictions).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
     ):
-        columns = (rows[name].to_numpy() for name in ("calibrated_probability", "target", "group"))
+        columns = (rows[name].to_numpy() for name in ("probability", "target", "group"))
         bins = reliability(*columns)
         axes.plot(bins["predicted"], bins["seen"], "-", color=colour, linewidth=1.4, label=name)
         axes.scatter(
