@@ -5,11 +5,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.images.test_dicom import make as make_dicom
+from tests.cases.writing import write_cases
+from tests.images.dicom_files import make as make_dicom
 from tests.pipelines.ingest.faulty_images import IMAGES
 
 from pneumonia.base.errors import UserError
@@ -176,6 +178,20 @@ def test_the_script_says_of_every_file_what_the_predictor_says(folder, predictor
     }
     assert "not a radiograph: other modality (CT)" in {row["reason"] for row in said}
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_script_answers_the_cases(folder, tmp_path):
+    write_cases(tmp_path)
+    cases = json.loads((tmp_path / "cases.json").read_text())["files"]
+    (tmp_path / "cases.json").unlink()
+
+    said = {PurePath(row["path"]).name: row["reason"] for row in judge(folder, tmp_path)}
+
+    assert len(said) == len(cases) > 200
+    for number, case in enumerate(cases):
+        reason = said[str(number)]
+        accepted = reason.startswith(("too small", "unlike the training images")) or not reason
+        assert accepted if not case["refusal"] else reason.startswith(case["refusal"]), (case["name"], reason)
 
 
 def test_no_cell_of_the_scripts_table_is_a_formula(folder, odd_files, tmp_path):
