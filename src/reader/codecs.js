@@ -67,8 +67,9 @@ export async function decodeRaw(data, syntax, header, tools) {
   if (stream.syntax === EXTENDED && stream.bits > 8) throw new Refused("lossy JPEG of 12 bits, which no installed decoder reads: export it uncompressed");
   const values = await DECODERS[stream.syntax](frame, tools);
   if (values.length < width * height) throw new Error("pixels are missing");
-  const deeper = stream.bits > stored && high < stream.bits && values.some((value) => value >= 2 ** (high + 1));
-  if (stream.bits < stored || deeper) return { values, bits: stream.bits, highBit: stream.bits - 1 };
+  const offset = header.PixelRepresentation === 1 ? 2 ** (stored - 1) : 0;
+  const exceeds = () => values.some((value) => (value + offset) % 2 ** stream.bits >= 2 ** stored);
+  if (stream.bits < stored || (stream.bits > stored && high === stored - 1 && exceeds())) return { values, bits: stream.bits, highBit: stream.bits - 1 };
   return { values, bits: stored, highBit: Math.min(high, stream.bits - 1) };
 }
 

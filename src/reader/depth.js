@@ -24,10 +24,9 @@ export function bitsOf(known) {
   const claimed = Math.max(...known.map((one) => one.stored));
   const sign = lowest < 0 ? -1 : 1;
   const fits = (bits) => rangeOf(sign * bits)[0] <= lowest && highest <= rangeOf(sign * bits)[1];
-  let needed = DEPTHS.find(fits);
-  if (!needed) return null;
-  if (claimed < CONTAINER && needed <= claimed && highest - lowest >= LEAST_SHARE * (2 ** claimed - 1)) needed = claimed;
-  return sign * needed;
+  const isCredible = claimed < CONTAINER && highest - lowest >= LEAST_SHARE * (2 ** claimed - 1);
+  const needed = [...(isCredible ? [claimed] : []), ...DEPTHS].find(fits);
+  return needed ? sign * needed : null;
 }
 
 /** The bits of each of several files from one place, in their order; files of one detector share them. 0: not needed. */
