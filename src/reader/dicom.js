@@ -152,8 +152,8 @@ function readTable(item, header) {
   const [count, first, claimed] = [word(0) || 2 ** 16, word(1), word(2)];
   const isNarrow = count <= bytes.length && bytes.length < 2 * count;
   const entries = isNarrow ? bytes.subarray(0, count) : Uint16Array.from({ length: Math.min(count, bytes.length >> 1) }, (_, at) => item.uint16("x00283006", at));
-  if (entries.length < count || claimed < 1 || claimed > 16) throw new Error("the lookup table is shorter than it says");
+  if (entries.length < count) throw new Error("the lookup table is shorter than it says");
   // Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
   const isSigned = header.PixelRepresentation === 1 || (header.RescaleIntercept?.[0] ?? "").startsWith("-");
-  return { first: isSigned && first >= 2 ** 15 ? first - 2 ** 16 : first, entries, claimed };
+  return { first: isSigned && first >= 2 ** 15 ? first - 2 ** 16 : first, entries, claimed: claimed >= 1 && claimed <= 16 ? claimed : 16 };
 }

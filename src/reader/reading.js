@@ -30,16 +30,17 @@ function readPng(bytes, limits) {
   if (hasChunk(bytes, "acTL")) throw new Refused("animated, or several images in one file");
   const image = decodePng(bytes);
   const { data, channels, depth } = image;
-  if (depth === 16 && channels > 2) throw new Refused("16 bits in several channels");
   const alpha = transparent(image);
   if (alpha) throw new Refused(`transparency: ${((100 * alpha) / (width * height)).toFixed(1)}% of the pixels are not opaque`);
   const pick = (at) => data[at * channels];
-  if (depth === 16) {
+  if (depth === 16 && channels < 3) {
     const deep = Uint16Array.from({ length: width * height }, (_, at) => pick(at));
     const values = valuesOf(deep, 16, "file of 16 bits");
     return { width, height, values, grey: (bits) => scale(deep, bits || bitsOf([values])) };
   }
-  const grey = Uint8Array.from({ length: width * height }, channels < 3 ? (_, at) => pick(at) : (_, at) => luminance(data, at * channels));
+  // Of colours of 16 bits, the upper 8 are used.
+  const upper = depth === 16 ? Uint8Array.from(data, (value) => value >> 8) : data;
+  const grey = Uint8Array.from({ length: width * height }, channels < 3 ? (_, at) => pick(at) : (_, at) => luminance(upper, at * channels));
   return { width, height, values: null, grey: () => grey };
 }
 
