@@ -27,6 +27,9 @@ FORMATS = {
     "WEBP": (".webp",),
 }
 
+# Pillow opens MPO as JPEG.
+_PLUGINS = tuple(name for name in FORMATS if name != "MPO")
+
 # What Pillow raises for damaged files, and for files far larger than any radiograph.
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, NotImplementedError,
@@ -58,7 +61,7 @@ def open_image(data: bytes, bits: int = 0) -> Iterator[Image.Image]:
     if dicom.is_dicom(data):
         yield dicom.open_dicom(data).grey(bits)
         return
-    with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+    with Image.open(io.BytesIO(data), formats=_PLUGINS) as image:
         tiles = getattr(image, "tile", ())
         is_deep = any(tile.args == _TWO_CHANNELS for tile in tiles) and image.width * image.height <= _MOST_DEEP_PIXELS
         yield _open_grey_with_alpha(data) if is_deep else image
