@@ -48,14 +48,16 @@ site: install ## Build the graph with its previews as static pages in build/
 	echo '{"has_missing_dependencies": false, "package_compatibilities": [{"package_name": "fsspec", "is_compatible": true}]}' > build/api/metadata
 
 $(READER)/node_modules/.package-lock.json: $(READER)/package-lock.json
-	@command -v npm >/dev/null || { echo "Building the reader's page needs Node.js 20 or newer: install nodejs and npm."; exit 1; }
+	@command -v npm >/dev/null || { echo "Building the reader's page needs Node.js 20.10 or newer: install nodejs and npm."; exit 1; }
 	npm ci --prefix $(READER) --ignore-scripts --no-audit --no-fund
 	touch $@
 
 reader: $(READER)/node_modules/.package-lock.json ## Build the reader's page for the newest exported model in build/reader
 	node $(READER)/build.mjs $(if $(MODEL),"$(MODEL)")
 
-reader-test: $(READER)/node_modules/.package-lock.json ## Run the unit tests of the reader's page
+reader-test: install $(READER)/node_modules/.package-lock.json ## Run the unit tests of the reader's page
+	mkdir -p build/cases
+	$(BIN)/python -m tests.cases.writing build/cases
 	cd $(READER) && node --test
 
 constraints: ## Write constraints.txt from the packages in .venv

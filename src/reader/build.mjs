@@ -17,10 +17,18 @@ function newestExport() {
   return found.sort((one, other) => statSync(join(one, "model.json")).mtimeMs - statSync(join(other, "model.json")).mtimeMs).at(-1);
 }
 
+const LICENCES = {
+  "onnxruntime-web": join(here, "licences/onnxruntime.txt"), "@cornerstonejs/codec-openjpeg": join(here, "licences/openjpeg.txt"),
+  "@cornerstonejs/codec-charls": join(here, "licences/charls.txt"), "dicom-parser": "LICENSE", "fast-png": "LICENSE", fflate: "LICENSE", iobuffer: "LICENSE",
+  "jpeg-lossless-decoder-js": "LICENSE",
+};
+
 function licences() {
-  const ort = JSON.parse(read(join(modules, "onnxruntime-web/package.json")));
-  const dicom = JSON.parse(read(join(modules, "dicom-parser/package.json")));
-  return [`onnxruntime-web ${ort.version}\n\n${read(join(here, "licences/onnxruntime.txt"))}`, `dicom-parser ${dicom.version}\n\n${read(join(modules, "dicom-parser/LICENSE"))}`].join("\n\n");
+  const text = ([name, path]) => {
+    const folder = join(modules, name);
+    return `${name} ${JSON.parse(read(join(folder, "package.json"))).version}\n\n${read(path === "LICENSE" ? join(folder, path) : path)}`;
+  };
+  return Object.entries(LICENCES).map(text).join("\n\n");
 }
 
 const escapeText = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
@@ -43,7 +51,7 @@ if (!folder || !existsSync(join(folder, "model.onnx"))) {
 }
 const contract = JSON.parse(read(join(folder, "model.json")));
 const shape = contract.map?.shape;
-if (contract.format !== 3 || (shape && !shape.every(Number.isInteger))) {
+if (contract.format !== 3 || !contract.limits || (shape && !shape.every(Number.isInteger))) {
   console.error(`The model of ${folder} was exported by another release. Export it again: kedro run --pipelines=export.`);
   process.exit(1);
 }
@@ -54,6 +62,8 @@ const parts = {
   CSS: css, SCRIPT: js, LICENCES: escapeText(licences()),
   MODEL_JSON: read(join(folder, "model.json")).replaceAll("<", "\\u003c"),
   MODEL: packed(join(folder, "model.onnx")), WASM: packed(join(modules, "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm")),
+  OPENJPEG: packed(join(modules, "@cornerstonejs/codec-openjpeg/dist/openjpegwasm_decode.wasm")),
+  CHARLS: packed(join(modules, "@cornerstonejs/codec-charls/dist/charlswasm_decode.wasm")),
 };
 const page = read(join(here, "page.html")).replace(/%([A-Z_]+)%/g, (_, name) => parts[name]);
 const target = join(process.env.READER_OUT ?? join(root, "build/reader"), "index.html");

@@ -1,94 +1,159 @@
-// Single uncompressed frontal chest radiographs in DICOM files, as a viewer shows them (DICOM PS3.3 C.11.1, C.11.2).
+// DICOM files of single frontal chest radiographs: as images/dicom.py and images/dicom_values.py.
 // Only the elements named here are read, and none of them is shown.
 import dicomParser from "dicom-parser";
+import { BIG_ENDIAN, EXPLICIT, IMPLICIT, RLE, decodeRaw, firstFrame, readCodestream, refuseSyntax } from "./codecs.js";
+import { displayOf, show, storedValues, valuesIn } from "./display.js";
 import { Refused, refuseSize } from "./files.js";
+import { refusalOf } from "./header.js";
 
-const UNCOMPRESSED = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"];
-const MODALITIES = ["CR", "DX", "DR", "RG", "RF", "SC", "OT", ""];
+const TEXTS = {
+  Modality: "x00080060", SOPClassUID: "x00080016", PresentationIntentType: "x00080068", BurnedInAnnotation: "x00280301", BodyPartExamined: "x00180015",
+  ViewPosition: "x00185101", PatientOrientation: "x00200020", SeriesDescription: "x0008103e", ProtocolName: "x00181030",
+  AcquisitionDeviceProcessingDescription: "x00181400", Manufacturer: "x00080070", ManufacturerModelName: "x00081090",
+  PhotometricInterpretation: "x00280004", VOILUTFunction: "x00281056", SpecificCharacterSet: "x00080005",
+};
+const DECIMALS = { NumberOfFrames: "x00280008", RescaleSlope: "x00281053", RescaleIntercept: "x00281052", WindowCenter: "x00281050", WindowWidth: "x00281051" };
+const INTEGERS = {
+  SamplesPerPixel: "x00280002", Rows: "x00280010", Columns: "x00280011", BitsAllocated: "x00280100", BitsStored: "x00280101", HighBit: "x00280102",
+  PixelRepresentation: "x00280103", PixelPaddingValue: "x00280120", PixelPaddingRangeLimit: "x00280121",
+};
+const CODES = { ViewCodeSequence: "x00540220", AnatomicRegionSequence: "x00082218" };
+const TABLES = { ModalityLUT: "x00283000", VOILUT: "x00283010" };
+const CHARACTERS = {
+  "ISO_IR 101": "iso-8859-2", "ISO_IR 109": "iso-8859-3", "ISO_IR 110": "iso-8859-4", "ISO_IR 144": "iso-8859-5", "ISO_IR 127": "iso-8859-6",
+  "ISO_IR 126": "iso-8859-7", "ISO_IR 138": "iso-8859-8", "ISO_IR 148": "windows-1254", "ISO_IR 166": "windows-874", "ISO_IR 13": "shift_jis",
+  "ISO_IR 87": "iso-2022-jp", "ISO_IR 149": "euc-kr", "ISO_IR 58": "gbk", GB18030: "gb18030", GBK: "gbk",
+};
+const REPRESENTATIONS = "AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split(" ");
+const MOST_FIRST_BYTES = 128;
 
-/** The grey image of a DICOM file: {grey, width, height}. */
-export function readDicom(bytes) {
-  let data;
+const ascii = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from, to));
+const isExplicit = (bytes, at) => REPRESENTATIONS.includes(ascii(bytes, at + 4, at + 6)) && (bytes[at + 2] === 0 || bytes[at + 3] === 0);
+
+/** Whether a file is DICOM, with or without its preamble and its meta information, by its content. */
+export const isDicom = (bytes) => startOfMeta(bytes) !== undefined || beginsADataSet(bytes);
+
+function startOfMeta(bytes) {
+  if (ascii(bytes, 128, 132) === "DICM") return 132;
+  const places = [0, ...(ascii(bytes, 0, 4) === "DICM" ? [4] : []), 128];
+  return places.find((at) => bytes[at] === 2 && bytes[at + 1] === 0 && isExplicit(bytes, at));
+}
+
+function beginsADataSet(bytes) {
+  if (bytes[0] === 0 && bytes[1] === 8) return isExplicit(bytes, 0);
+  if (bytes[0] !== 8 || bytes[1] !== 0) return false;
+  return isExplicit(bytes, 0) || (bytes[3] === 0 && bytes.length > 8 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true) <= MOST_FIRST_BYTES);
+}
+
+/** The image of a DICOM file: {width, height, values: of which its range follows or null, grey: a function of that range}. */
+export async function readDicom(bytes, limits, tools) {
+  const { data, header, syntax } = damagedUnless("header cannot be read", () => parse(bytes));
+  const refusal = refusalOf(header);
+  if (refusal) throw new Refused(refusal);
+  const meaning = (header.PhotometricInterpretation ?? "").toUpperCase().match(/^(?:MONO(?:CHROME)?[ _]*([12])?)?$/);
+  if ((header.SamplesPerPixel || 1) !== 1 || !meaning) throw new Refused("colour: a radiograph has only grey levels");
+  if ((header.BitsStored || 0) > 16) throw new Refused("more than 16 bits per pixel");
+  refuseSyntax(syntax);
+  const { Columns: width, Rows: height } = header;
+  refuseSize(width || 0, height || 0, limits);
   try {
-    data = dicomParser.parseDicom(bytes, { untilTag: "x7fe00010" });
-  } catch {
-    throw new Refused("The DICOM file is damaged: its header cannot be read.");
-  }
-  if (!UNCOMPRESSED.includes(data.string("x00020010"))) {
-    throw new Refused("The DICOM file is compressed or in big-endian order, which this page cannot read. Export it uncompressed (little endian).");
-  }
-  refuseUnsuitable(data);
-  try {
-    return decode(dicomParser.parseDicom(bytes));
+    const raw = await decodeRaw(data, syntax, header, tools);
+    const display = displayOf({ ...header, ...readTables(data, header) }, raw.bits, meaning[1] === "1");
+    const stored = storedValues(raw.values, raw.bits, raw.highBit, display.isSigned);
+    const detector = ["DICOM", display.stored, header.Manufacturer, header.ManufacturerModelName, display.isSigned].join("|");
+    return { width, height, values: display.isOpen ? valuesIn(stored, display, detector) : null, grey: (bits) => show(stored, display, bits) };
   } catch (error) {
     if (error instanceof Refused) throw error;
-    throw new Refused("The DICOM file is damaged: its pixels cannot be decoded.");
+    throw new Refused("damaged: its pixel data cannot be decoded");
   }
 }
 
-function refuseUnsuitable(data) {
-  const text = (tag) => (data.string(tag) ?? "").trim().toUpperCase();
-  const reasons = [
-    [Number(text("x00280008") || 1) > 1, "It contains several frames; this page reads single images."],
-    [text("x00080068") === "FOR PROCESSING", "It is raw detector data (FOR PROCESSING). Export the image for presentation."],
-    [text("x00280301") === "YES", "It has burned-in annotation, which may name the patient. Export it without annotation."],
-    [!MODALITIES.includes(text("x00080060")), "It is not a radiograph: other modality."],
-    [!/^$|CHEST|THORAX|LUNG/.test(text("x00180015")), "It is not a chest: other body part."],
-    [!["PA", "AP", ""].includes(text("x00185101")), "It is not a frontal view: other view position."],
-    [!text("x00280004").startsWith("MONOCHROME"), "It is in colour: a radiograph has only grey levels."],
-    [Boolean(data.elements.x00283000 || data.elements.x00283010), "It has a lookup table, which this page does not apply. Use the pipeline for it."],
-    [![8, 16].includes(data.uint16("x00280100")), "It has neither 8 nor 16 bits per pixel."],
-  ];
-  const reason = reasons.find(([applies]) => applies);
-  if (reason) throw new Refused(reason[1]);
+function damagedUnless(problem, act) {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    throw new Refused(`damaged: its ${problem}`);
+  }
 }
 
-function stored(data, count) {
-  const { dataOffset, length } = data.elements.x7fe00010;
-  const wide = data.uint16("x00280100") === 16;
-  if (length < count * (wide ? 2 : 1)) throw new Refused("The DICOM file is damaged: pixels are missing.");
-  const bits = data.uint16("x00280101");
-  const shift = data.uint16("x00280102") + 1 - bits;
-  const signed = data.uint16("x00280103") === 1;
-  const view = new DataView(data.byteArray.buffer, data.byteArray.byteOffset + dataOffset, length);
-  return Int32Array.from({ length: count }, (_, at) => {
-    const value = ((wide ? view.getUint16(2 * at, true) : view.getUint8(at)) >> shift) & (2 ** bits - 1);
-    return signed && value >= 2 ** (bits - 1) ? value - 2 ** bits : value;
-  });
+function parse(bytes) {
+  const start = startOfMeta(bytes);
+  if (start === undefined) {
+    const syntax = bytes[0] === 0 ? BIG_ENDIAN : isExplicit(bytes, 0) ? EXPLICIT : IMPLICIT;
+    return described(dicomParser.parseDicom(bytes, { TransferSyntaxUID: syntax }), syntax);
+  }
+  const whole = start === 132 ? bytes : new Uint8Array(132 + bytes.length - start);
+  if (start !== 132) {
+    whole.set([0x44, 0x49, 0x43, 0x4d], 128);
+    whole.set(bytes.subarray(start), 132);
+  }
+  if (ascii(whole, 0, Math.min(whole.length, 1024)).includes("1.2.840.10008.1.2.1.99")) throw new Refused("deflated: export it uncompressed");
+  const data = dicomParser.parseDicom(whole);
+  return described(data, data.string("x00020010"));
 }
 
-/** The window of a viewer: a function from a value to the range [low, high]. */
-export function windowing(rule, centre, width, low, high) {
-  const range = high - low;
-  if (rule === "SIGMOID") return (value) => low + range / (1 + Math.exp((-4 * (value - centre)) / width));
-  const [middle, breadth] = rule === "LINEAR_EXACT" ? [centre, width] : [centre - 0.5, width - 1];
-  return (value) => {
-    if (value <= middle - breadth / 2) return low;
-    if (value > middle + breadth / 2) return high;
-    return ((value - middle) / breadth + 0.5) * range + low;
-  };
+function described(data, syntax) {
+  const pixels = data.elements.x7fe00010;
+  const header = { PixelData: Boolean(pixels && pixels.length), PixelRepresentation: 0 };
+  const characters = data.string(TEXTS.SpecificCharacterSet);
+  const text = (from, tag) => decodeText(bytesOf(from, tag), characters);
+  for (const [name, tag] of Object.entries(TEXTS)) if (data.elements[tag]) header[name] = text(data, tag);
+  for (const [name, tag] of Object.entries(DECIMALS)) if (data.elements[tag]) header[name] = text(data, tag).split("\\");
+  for (const [name, tag] of Object.entries(INTEGERS)) {
+    const isSigned = name.startsWith("PixelPadding") && header.PixelRepresentation === 1;
+    if (data.elements[tag]) header[name] = integerIn(bytesOf(data, tag), isSigned, syntax !== BIG_ENDIAN);
+  }
+  for (const [name, tag] of Object.entries(CODES)) {
+    header[name] = (data.elements[tag]?.items ?? []).map(({ dataSet: item }) => [text(item, "x00080100") || text(item, "x00080119"), text(item, "x00080104")]);
+  }
+  header.NumberOfFrames = /^\d{1,9}$/.test(header.NumberOfFrames?.[0] ?? "") ? Number(header.NumberOfFrames[0]) : 1;
+  const isPacked = pixels?.encapsulatedPixelData;
+  return { data, header, syntax: isPacked && [IMPLICIT, EXPLICIT, BIG_ENDIAN].includes(syntax) ? readCodestream(firstFrame(data))?.syntax ?? RLE : syntax };
 }
 
-function decode(data) {
-  const number = (tag, otherwise) => data.floatString(tag, 0) ?? otherwise;
-  const [height, width] = [data.uint16("x00280010"), data.uint16("x00280011")];
-  refuseSize(width, height);
-  const values = stored(data, width * height);
-  const bits = data.uint16("x00280101");
-  const signed = data.uint16("x00280103") === 1;
-  const [slope, intercept] = [number("x00281053", 1) || 1, number("x00281052", 0)];
-  const [low, high] = (signed ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1]).map((end) => end * slope + intercept);
-  const [centre, breadth] = [number("x00281050"), number("x00281051")];
-  const hasWindow = centre !== undefined && breadth !== undefined;
-  const shown = hasWindow ? windowing((data.string("x00281056") ?? "LINEAR").trim().toUpperCase(), centre, breadth, low, high) : (value) => value;
-  const inverted = data.string("x00280004").trim() === "MONOCHROME1";
-  const read = signed ? "int16" : "uint16";
-  const padding = data.elements.x00280120 && data[read]("x00280120");
-  const other = data.elements.x00280121 ? data[read]("x00280121") : padding;
-  const grey = Uint8Array.from(values, (value) => {
-    if (padding !== undefined && value >= Math.min(padding, other) && value <= Math.max(padding, other)) return 0;
-    const level = Math.min(255, Math.max(0, Math.round(((shown(value * slope + intercept) - low) * 255) / (high - low))));
-    return inverted ? 255 - level : level;
-  });
-  return { grey, width, height };
+function bytesOf(data, tag) {
+  const element = data.elements[tag];
+  return element ? data.byteArray.subarray(element.dataOffset, element.dataOffset + element.length) : new Uint8Array();
+}
+
+function integerIn(bytes, isSigned, isLittle) {
+  if (!bytes.length) return null;
+  const text = ascii(bytes, 0, bytes.length).replace(/[ \0]/g, "");
+  if (bytes.length !== 2 && /^\d+$/.test(text)) return Number(text);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 2);
+  return isSigned ? view.getInt16(0, isLittle) : view.getUint16(0, isLittle);
+}
+
+/** Decode a text: ASCII, UTF-8, or else in the character set that the header names. */
+function decodeText(bytes, named = "") {
+  const trimmed = (text) => text.replace(/^[ \0\t\r\n]+|[ \0\t\r\n]+$/g, "");
+  if (!bytes.includes(0x1b)) {
+    try {
+      return trimmed(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    } catch {
+      // It is in another character set.
+    }
+  }
+  const known = named.split("\\").map((one) => CHARACTERS[one.trim().replace("ISO 2022 IR", "ISO_IR")]).filter(Boolean);
+  const escapes = known.at(-1) === "iso-2022-jp" ? /(?!)/ : /\x1b[$(]?[()]?[A-Z]/g;
+  return trimmed(new TextDecoder(known.at(-1) ?? "windows-1252").decode(bytes).replace(escapes, ""));
+}
+
+function readTables(data, header) {
+  const found = Object.entries(TABLES).filter(([, tag]) => data.elements[tag]?.items?.length);
+  return Object.fromEntries(found.map(([name, tag]) => [name, readTable(data.elements[tag].items[0].dataSet, header)]));
+}
+
+function readTable(item, header) {
+  const [descriptor, bytes] = [item.elements.x00283002, bytesOf(item, "x00283006")];
+  if (!descriptor) throw new Error("no descriptor");
+  const word = (at) => item.uint16("x00283002", at);
+  const [count, first, claimed] = [word(0) || 2 ** 16, word(1), word(2)];
+  const isNarrow = count <= bytes.length && bytes.length < 2 * count;
+  const entries = isNarrow ? bytes.subarray(0, count) : Uint16Array.from({ length: Math.min(count, bytes.length >> 1) }, (_, at) => item.uint16("x00283006", at));
+  if (entries.length < count) throw new Error("the lookup table is shorter than it says");
+  // Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
+  const isSigned = header.PixelRepresentation === 1 || (header.RescaleIntercept?.[0] ?? "").startsWith("-");
+  return { first: isSigned && first >= 2 ** 15 ? first - 2 ** 16 : first, entries, claimed: claimed >= 1 && claimed <= 16 ? claimed : 16 };
 }

@@ -1,37 +1,44 @@
-// The type of a file, by its content, and reasons to refuse it before it is decoded.
+// What a file is, by its content, and reasons to refuse it before it is decoded: as images/examine.py.
 
+/** A reason why a file is not scored. */
 export class Refused extends Error {}
 
-export const MOST_MEGAPIXELS = 50;
-export const MOST_MEGABYTES = 200;
+const SIGNATURES = [[0xff, 0xd8], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], [..."GIF8"], [..."BM"], [..."II*\0"], [..."MM\0*"], [..."RIFF"]];
+const begins = (bytes, signature) => signature.every((one, at) => bytes[at] === (typeof one === "string" ? one.charCodeAt(0) : one));
 
-/** "jpeg", "png" or "dicom". */
+/** "jpeg" or "png". */
 export function kind(bytes) {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return "jpeg";
-  if ([0x89, 0x50, 0x4e, 0x47].every((byte, at) => bytes[at] === byte)) return "png";
-  if (String.fromCharCode(...bytes.subarray(128, 132)) === "DICM") return "dicom";
-  throw new Refused("This is not a JPEG, PNG or DICOM file, whatever its name says.");
+  if (!bytes.length) throw new Refused("empty file");
+  const at = SIGNATURES.findIndex((signature) => begins(bytes, signature));
+  if (at === 0 && bytes[2] === 0xff) return "jpeg";
+  if (at === 1) return "png";
+  if (at > 1) throw new Refused("this page reads only JPEG, PNG and DICOM");
+  if (at === 0) throw new Refused("damaged: its header cannot be read");
+  const isText = bytes.subarray(0, 512).every((byte) => (byte >= 32 && byte < 0xfe) || [9, 10, 13].includes(byte));
+  throw new Refused(isText ? "text, not an image" : "not an image");
 }
 
-/** Width and height from the header of a JPEG or PNG, so that a huge image is never decoded. */
-export function sides(bytes, type) {
+/** Width and height from the header of a JPEG, so that a huge image is never decoded. */
+export function sidesOfJpeg(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (type === "png" && bytes.length >= 24) return [view.getUint32(16), view.getUint32(20)];
-  for (let at = 2; type === "jpeg" && at + 9 < bytes.length; ) {
-    if (bytes[at] !== 0xff) break;
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
     const marker = bytes[at + 1];
     if (marker === 0xff) at += 1;
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return [view.getUint16(at + 7), view.getUint16(at + 5)];
     else at += 2 + view.getUint16(at + 2);
   }
-  throw new Refused("The file is damaged: its header does not say how large the image is.");
+  throw new Refused("damaged: its header cannot be read");
 }
 
-/** Refuse an image that is too large, or empty. */
-export function refuseSize(width, height) {
-  if (!width || !height) throw new Refused("The file is damaged: the image has no pixels.");
-  const megapixels = (width * height) / 1e6;
-  if (megapixels > MOST_MEGAPIXELS) {
-    throw new Refused(`The image has ${Math.round(megapixels)} megapixels; the limit of this page is ${MOST_MEGAPIXELS}. Export a smaller one.`);
-  }
+/** Refuse a JPEG without its end, or with image data after it. */
+export function refuseCutJpeg(bytes) {
+  const last = (marker) => bytes.findLastIndex((byte, at) => byte === 0xff && bytes[at + 1] === marker);
+  const end = last(0xd9);
+  if (end < 0 || last(0xda) > end) throw new Refused("truncated: its end is missing");
+}
+
+/** Refuse an image that is too small or too large, by the limits of model.json. */
+export function refuseSize(width, height, limits) {
+  if (Math.min(width, height) < limits.min_side) throw new Refused(`too small: ${width} x ${height} pixels (ingest.min_side is ${limits.min_side})`);
+  if (width * height > limits.max_pixels) throw new Refused(`more than ${limits.max_pixels.toLocaleString("en")} pixels`);
 }

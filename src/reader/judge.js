@@ -4,11 +4,11 @@
 export function judge(outputs, model) {
   const { decision, reason } = model.answers[outputs.answer[0]];
   if (!decision) {
-    return { status: "out of range", sentence: `No probability: the image is ${reason}. The network's output for such an image means nothing.` };
+    return { status: "out of range", reason, sentence: `No probability: the image is ${reason}. The network's output for such an image means nothing.` };
   }
   const side = decision === model.class_names[1] ? "at or above" : "below";
   const sentence = `The network's decision is ${decision}: the probability is ${side} the threshold of ${model.threshold.toFixed(2)}.`;
-  return { status: "scored", probability: outputs.probability[0], decision, sentence };
+  return { status: "scored", reason, probability: outputs.probability[0], decision, sentence };
 }
 
 export const percent = (value) => `${(100 * value).toFixed(1)}%`;

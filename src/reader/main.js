@@ -1,6 +1,7 @@
+import { chooseBits, isMask } from "./depth.js";
 import { Refused } from "./files.js";
 import { judge, percent, results } from "./judge.js";
-import { loadNetwork } from "./network.js";
+import { loadNetwork, tools } from "./network.js";
 import { readImage } from "./reading.js";
 import { square } from "./resize.js";
 import { csv } from "./table.js";
@@ -27,21 +28,38 @@ function introduce() {
   at("map").closest("label").hidden = !model.map;
 }
 
-function reasonOf(error) {
-  return error instanceof Refused ? error.message : "The image could not be processed; this browser may not have enough memory for it.";
+const readFile = async (file) => readImage(new Uint8Array(await file.arrayBuffer()), model.limits, tools);
+
+const reasonOf = (error) => (error instanceof Refused ? error.message : "it could not be processed; this browser may not have enough memory for it");
+
+/** Decode an image; `bits` is the range of its values, if they have one. */
+async function decode(file, bits) {
+  const image = await readFile(file);
+  const grey = image.grey(bits);
+  if (isMask(grey)) throw new Refused("not a radiograph: two grey levels, as in a mask");
+  return { ...image, grey };
 }
 
-async function examine(network, file) {
-  const row = { name: file.name, file };
+async function examine(network, file, bits) {
+  const row = { name: file.name, file, bits };
   try {
-    const image = await readImage(file);
-    const outputs = await network(square(image, model.image_size, model.resize));
+    const outputs = await network(square(await decode(file, bits), model.image_size, model.resize));
     Object.assign(row, judge(outputs, model));
     if (row.status === "scored") row.map = outputs.map;
   } catch (error) {
-    Object.assign(row, { status: "refused", sentence: reasonOf(error) });
+    Object.assign(row, { status: "refused", reason: reasonOf(error) });
+    row.sentence = `Not scored: ${row.reason}.`;
   }
   return row;
+}
+
+/** The ranges of files that are given together: those of one device that do not say theirs share one. */
+async function findBits(files) {
+  const values = [];
+  for (const file of files) {
+    values.push(files.length < 2 || /\.jpe?g$/i.test(file.name) ? null : await readFile(file).then((image) => image.values, () => null));
+  }
+  return chooseBits(values);
 }
 
 function addLine(row) {
@@ -62,7 +80,7 @@ async function open(row, line, focus) {
   current = row;
   let image;
   try {
-    image = await readImage(row.file);
+    image = await decode(row.file, row.bits);
   } catch (error) {
     // The file may have been moved since it was scored.
     say(`${row.name}: ${reasonOf(error)}`);
@@ -89,13 +107,16 @@ function limits(row) {
 }
 
 async function take(files, network) {
+  say(`${files.length} files …`);
+  const bits = await findBits(files);
   for (const [index, file] of files.entries()) {
     say(`Image ${index + 1} of ${files.length} …`);
-    const row = await examine(network, file);
+    const row = await examine(network, file, bits[index]);
     rows.push(row);
     at("listed").hidden = false;
     const line = addLine(row);
-    if (!current && row.status !== "refused") await open(row, line, false);
+    // An image that cannot be shown is still scored, and the next one follows.
+    if (!current && row.status !== "refused") await open(row, line, false).catch(() => say(`${row.name} cannot be shown.`));
     // Lets the browser draw and answer between two images.
     await new Promise((done) => setTimeout(done));
   }
@@ -104,7 +125,7 @@ async function take(files, network) {
 }
 
 function listen(network) {
-  const add = (files) => { const list = [...files]; queue = queue.then(() => take(list, network)); };
+  const add = (files) => { const list = [...files]; queue = queue.then(() => take(list, network)).catch((error) => say(`Not all files were scored: ${error.message}. Choose them again.`)); };
   at("choose").addEventListener("change", (event) => { add(event.target.files); event.target.value = ""; });
   addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
   addEventListener("dragleave", () => at("drop").classList.remove("over"));

@@ -1,5 +1,7 @@
-// The network, run by onnxruntime-web in WebAssembly on one thread.
+// What the page's file brings along: the network, run by onnxruntime-web in WebAssembly on one thread, and decoders.
 import * as ort from "onnxruntime-web/wasm";
+import { Refused } from "./files.js";
+import { luminance } from "./reading.js";
 
 const bytesOf = (text) => Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
 
@@ -21,4 +23,22 @@ export async function loadNetwork(model) {
     const outputs = await session.run({ [model.input.name]: new ort.Tensor("uint8", pixels, [1, size, size, 1]) });
     return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, Array.from(tensor.data)]));
   };
+}
+
+/** What `readImage` needs of a browser. */
+export const tools = { raster, wasm: unpacked };
+
+async function raster(bytes, type) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none", premultiplyAlpha: "default" });
+  } catch {
+    throw new Refused("damaged: it cannot be decoded");
+  }
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  return { width, height, grey: Uint8Array.from({ length: width * height }, (_, at) => luminance(data, 4 * at)) };
 }

@@ -5,11 +5,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.images.test_dicom import make as make_dicom
+from tests.cases.writing import write_cases
+from tests.images.dicom_files import make as make_dicom
 from tests.pipelines.ingest.faulty_images import IMAGES
 
 from pneumonia.base.errors import UserError
@@ -144,8 +146,14 @@ def odd_files(tiny_images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
     files = {f"{number:02}.png": content for number, content in enumerate(list(tiny_images.values())[:10])}
     stripes = io.BytesIO()
-    Image.fromarray(np.tile(np.uint8([0, 255]), (32, 16))).save(stripes, "PNG")
+    Image.fromarray(np.tile(np.uint8([0, 128, 255, 64]), (32, 8))).save(stripes, "PNG")
     files |= {"stripes.png": stripes.getvalue(), "IM00001": make_dicom(), "deep/1.2.3.4": make_dicom(Modality="CT")}
+    deep = np.random.default_rng(1).integers(200, 1023, (2, 40, 40)).astype(np.uint16)
+    for number, most in enumerate((1023, 1030)):  # one range for the two
+        deep[number, 0, 0] = most
+        content = io.BytesIO()
+        Image.fromarray(deep[number]).save(content, "PNG")
+        files[f"deep/{number}.png"] = content.getvalue()
     files |= {"DICOMDIR": b"\0" * 400, ".hidden": b"", "notes.txt": b"text", "=1+1.png": files["00.png"]}
     for name, content in (files | {name: data for name, (_, data) in IMAGES.items()}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +182,21 @@ def test_the_script_says_of_every_file_what_the_predictor_says(folder, predictor
     }
     assert "not a radiograph: other modality (CT)" in {row["reason"] for row in said}
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_script_answers_the_cases(folder, tmp_path):
+    write_cases(tmp_path)
+    cases = json.loads((tmp_path / "cases.json").read_text())["files"]
+    (tmp_path / "cases.json").unlink()
+
+    said = {PurePath(row["path"]).name: row["reason"] for row in judge(folder, tmp_path)}
+
+    assert len(said) == len(cases) > 200
+    for number, case in enumerate(cases):
+        expected = case["refusal"] or "unlike the training images"
+        assert said[str(number)].startswith(("too small", expected)) or said[str(number)] == case["refusal"], case[
+            "name"
+        ]
 
 
 def test_no_cell_of_the_scripts_table_is_a_formula(folder, odd_files, tmp_path):

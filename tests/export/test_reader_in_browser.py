@@ -2,12 +2,19 @@
 
 import csv
 import io
+import json
 import os
 import subprocess
+from pathlib import PurePath
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+from tests.conftest import succeed
+from tests.images.dicom_files import make
 
 from pneumonia.base.files import write_whole_folder
 from pneumonia.export.contract import complete
@@ -16,14 +23,22 @@ from pneumonia.export.parity import measure_parity
 from pneumonia.export.running import open_exported
 from pneumonia.model.lineage import weights_digest
 from pneumonia.pixels.decoding import decode_image
+from pneumonia.predictor.reading import Item
 
 pytestmark = pytest.mark.slow
 RATE = {"value": 0.9, "low": 0.8, "high": 0.95}
+MARKED = "burned-in annotation, which may name the patient"
 METRICS = {"auc": RATE, "sensitivity": RATE, "specificity": RATE, "accuracy": RATE, "n": 8, "n_groups": 7}
 
 
+def build(project, model, folder):
+    """Build the page of an exported model into a folder."""
+    command = ["node", project / "src/reader/build.mjs", model]
+    return subprocess.run(command, env={**os.environ, "READER_OUT": str(folder)}, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
-def address(files, predictor, tiny_manifest, tiny_store, project, tmp_path_factory):
+def exported(files, predictor, tiny_manifest, tiny_store, tmp_path_factory):
     traced = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class")
     model = {**dict.fromkeys(traced, "x"), "weights_sha256": weights_digest(predictor.model)}
     record = {
@@ -32,16 +47,16 @@ def address(files, predictor, tiny_manifest, tiny_store, project, tmp_path_facto
         "parameters": {"report": {"source": "kermany", "population": "children"}},
     }
     parity = measure_parity(files, predictor, tiny_manifest, tiny_store)
-    folder = tmp_path_factory.mktemp("reader")
-    write_whole_folder(
-        folder / "model", complete(files, parity, predictor, {"test": METRICS, "external": None}, record)
-    )
-    subprocess.run(
-        ["node", project / "src/reader/build.mjs", folder / "model"],
-        env={**os.environ, "READER_OUT": str(folder)},
-        check=True,
-    )
-    return (folder / "index.html").as_uri()
+    folder = tmp_path_factory.mktemp("reader") / "model"
+    write_whole_folder(folder, complete(files, parity, predictor, {"test": METRICS, "external": None}, record))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(project, exported):
+    built = build(project, exported, exported.parent)
+    assert built.returncode == 0, built.stderr
+    return (exported.parent / "index.html").as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +108,74 @@ def test_the_page_scores_as_the_pipeline_does(page, images, files):
         assert float(row["probability"]) == pytest.approx(float(one["probability"].ravel()[0]), abs=1e-4)
 
 
+def named(name, data):
+    return {"name": name, "mimeType": "", "buffer": data}
+
+
+def test_the_page_reads_dicom_as_the_pipeline_does_whatever_its_name(page, files, predictor, pixels):
+    grey, jpeg = pixels[:3, ..., 0].astype("<u2"), io.BytesIO()
+    Image.fromarray(pixels[2, ..., 0]).save(jpeg, "JPEG", quality=100)
+    small, eight = {"Rows": 32, "Columns": 32}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    inverted = {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": 2048, "WindowWidth": 4096}
+    radiographs = {
+        "IM00001": make(PixelData=(grey[0] * 16).tobytes(), **small),
+        "1.2.840.1": make(PixelData=(4095 - grey[1] * 16).tobytes(), **inverted, **small),
+        "a.xyz": make(TransferSyntaxUID=JPEGBaseline8Bit, PixelData=encapsulate([jpeg.getvalue()]), **eight, **small),
+    }
+    rows = score(page, [named(name, data) for name, data in radiographs.items()])
+    expected = predictor.predict([Item(name, lambda data=data: data) for name, data in radiographs.items()])
+
+    assert [row["file"] for row in rows] == list(radiographs)
+    assert [row["decision"] for row in rows] == expected["decision"].tolist()
+    assert [row["reason"] for row in rows] == expected["reason"].tolist()
+    assert [row["status"] for row in rows] == ["scored"] * 3
+    said = [float(row["calibrated_probability"]) for row in rows]
+    assert said == pytest.approx(expected["calibrated_probability"].tolist(), abs=1e-3)
+
+
+def test_a_model_without_the_size_of_its_map_gets_no_page(project, exported, tmp_path):
+    contract = json.loads((exported / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**contract, "map": {"shape": [None, None]}}))
+    (tmp_path / "model.onnx").write_bytes((exported / "model.onnx").read_bytes())
+
+    built = build(project, tmp_path, tmp_path)
+
+    assert built.returncode == 1
+    assert "Export it again: kedro run --pipelines=export." in built.stderr
+
+
+def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
+    project, tiny_checkout, open_page, tmp_path
+):
+    folder = tiny_checkout(tmp_path / "checkout")
+    succeed(folder, "run", "--env=tiny", "--params=training.target=class")
+    succeed(folder, "run", "--env=tiny", "--pipelines=export")
+    images = folder / "data/tiny/01_raw/chest_xray"
+    succeed(
+        folder, "run", "--env=tiny", "--pipelines=prediction", f"--params=images={images},prediction.shown_images=2"
+    )
+    (model,) = folder.glob("data/tiny/06_models/exported/*/exported")
+    (table,) = folder.glob("data/tiny/07_model_output/new_predictions.csv/*/new_predictions.csv")
+    assert build(project, model, tmp_path).returncode == 0
+    predictions = pd.read_csv(table, keep_default_na=False)[:30]
+
+    opened = open_page((tmp_path / "index.html").as_uri(), 1280)
+    opened.page.locator("#state", has_text="Ready").wait_for()
+    rows = score(opened.page, [images / path for path in predictions["path"]])
+
+    assert json.loads((model / "model.json").read_text())["map"]["shape"] == [4, 4]
+    assert [row["decision"] for row in rows] == predictions["decision"].tolist()
+    for row, said in zip(rows, predictions.itertuples(), strict=True):
+        if row["decision"]:
+            assert float(row["probability"]) == pytest.approx(said.probability, abs=1e-3)
+            assert float(row["calibrated_probability"]) == pytest.approx(said.calibrated_probability, abs=1e-3)
+    first = next(said for said in predictions.itertuples() if said.decision)
+    shown = opened.page.locator("#rows tr", has_text=PurePath(first.path).name).first.inner_text()
+    assert f"{first.calibrated_probability:.1%}" in shown
+    assert opened.page.locator("#map").is_enabled()
+    assert opened.said == []
+
+
 def test_the_limits_come_first(page):
     told = page.locator("header").inner_text()
     assert "Not a medical device" in told
@@ -101,7 +184,7 @@ def test_the_limits_come_first(page):
 
 
 def test_an_image_out_of_range_gets_a_sentence_and_no_probability(page):
-    noise = np.random.default_rng(0).integers(0, 2, (64, 64)).astype(np.uint8) * 255
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
     data = {"name": "noise.png", "mimeType": "image/png", "buffer": png(Image.fromarray(noise))}
     (row,) = score(page, [data])
     assert (row["status"], row["probability"], row["decision"]) == ("out of range", "", "")
@@ -110,38 +193,25 @@ def test_an_image_out_of_range_gets_a_sentence_and_no_probability(page):
 
 
 def test_bad_files_are_refused_in_sentences_and_the_page_lives_on(page, images):
-    huge = png(Image.new("1", (10_000, 10_000)))
-    bad = [
-        {"name": "note.jpeg", "mimeType": "image/jpeg", "buffer": b"only a note"},
-        {"name": "huge.png", "mimeType": "image/png", "buffer": huge},
-        {"name": "cut.png", "mimeType": "image/png", "buffer": images[0]["buffer"][:60]},
-        {"name": "marked.dcm", "mimeType": "application/dicom", "buffer": burned_in()},
-    ]
-    rows = score(page, bad)
-    assert {row["status"] for row in rows} == {"refused"}
-    parts = ("not a JPEG, PNG or DICOM", "100 megapixels", "damaged", "burned-in annotation")
-    assert all(part in row["reason"] for part, row in zip(parts, rows, strict=True))
+    bad = {
+        "note.jpeg": (b"only a note", "text, not an image"),
+        "huge.png": (png(Image.new("1", (10_000, 10_000))), "more than 50,000,000 pixels"),
+        "small.png": (png(Image.new("L", (20, 20))), "too small: 20 x 20 pixels (ingest.min_side is 32)"),
+        "cut.png": (images[0]["buffer"][:60], "damaged: it cannot be decoded"),
+        "marked.dcm": (
+            make(PatientName="Secret", BurnedInAnnotation="YES"),
+            "burned-in annotation, which may name the patient",
+        ),
+        "cut.dcm": (make(PixelData=bytes(100)), "damaged: its pixel data cannot be decoded"),
+        "empty": (b"", "empty file"),
+    }
+    rows = score(page, [*(named(name, data) for name, (data, _) in bad.items()), images[0]])
+    assert [row["status"] for row in rows[:-1]] == ["refused"] * len(bad)
+    assert [row["reason"] for row in rows[:-1]] == [reason for _, reason in bad.values()]
+    assert rows[-1]["status"] != "refused"
     assert "Secret" not in page.content()
     page.click("#clear")
     assert len(score(page, images[:1])) == 1
-
-
-def burned_in():
-    """Return a DICOM file that says that it has burned-in annotation, and names a patient."""
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
-
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3"
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.PatientName, dataset.Modality, dataset.BurnedInAnnotation = "Secret", "DX", "YES"
-    dataset.PhotometricInterpretation, dataset.SamplesPerPixel, dataset.Rows, dataset.Columns = "MONOCHROME2", 1, 8, 8
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
-    dataset.PixelData = bytes(64)
-    data = io.BytesIO()
-    dataset.save_as(data, enforce_file_format=True)
-    return data.getvalue()
 
 
 def test_five_hundred_files_at_once(page, images):

@@ -15,6 +15,7 @@ from pneumonia.export.graph import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBA
 from pneumonia.export.parity import check_parity, digests
 from pneumonia.export.running import open_exported
 from pneumonia.model.lineage import check_weights
+from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
 from pneumonia.report.provenance import Source, say_population, source_of
@@ -157,7 +158,8 @@ def _tensor(values: npt.NDArray) -> dict[str, Any]:
 def _describe_image(predictor: Predictor) -> dict[str, Any]:
     squaring = SQUARING[predictor.resize]
     decoder = DECODER.format(squaring=squaring)
-    return {"image_size": predictor.image_size, "resize": predictor.resize, "decoder": decoder}
+    limits = {"min_side": LIMITS.min_side, "max_pixels": LIMITS.max_pixels, "max_file_bytes": MAX_FILE_BYTES}
+    return {"image_size": predictor.image_size, "resize": predictor.resize, "limits": limits, "decoder": decoder}
 
 
 def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str, Any]:

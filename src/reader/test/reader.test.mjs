@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { readDicom, windowing } from "../dicom.js";
-import { kind, refuseSize, sides } from "../files.js";
+import { chooseBits, isMask } from "../depth.js";
+import { kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "../files.js";
 import { judge, results } from "../judge.js";
 import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
@@ -34,15 +34,40 @@ test("padding is black, and a JPEG that is reduced first stays as bright", () =>
 });
 
 test("files are known by their content", () => {
-  assert.throws(() => kind(new TextEncoder().encode("a note")), /not a JPEG, PNG or DICOM/);
+  const text = (words) => new TextEncoder().encode(words);
+  assert.throws(() => kind(text("a note")), /^Error: text, not an image$/);
+  assert.throws(() => kind(text("GIF89a")), /reads only JPEG, PNG and DICOM/);
+  assert.throws(() => kind(new Uint8Array(20)), /^Error: not an image$/);
+  assert.throws(() => kind(new Uint8Array()), /empty file/);
   assert.equal(kind(Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)), "jpeg");
-  assert.throws(() => refuseSize(10_000, 10_000), /100 megapixels/);
+});
+
+test("two grey levels are a mask, also blurred ones", () => {
+  const levels = (...counts) => Uint8Array.from(counts.flatMap(([level, count]) => Array(count).fill(level)));
+  assert.ok(isMask(levels([0, 90], [255, 10])));
+  assert.ok(isMask(levels([0, 50], [2, 1], [255, 950])));
+  assert.ok(!isMask(Uint8Array.from({ length: 256 }, (_, level) => level)));
+  assert.ok(!isMask(levels([7, 9])));
+});
+
+test("files of one device that are given together share a range", () => {
+  const values = (detector, highest) => ({ detector, stored: 16, lowest: 0, highest });
+  assert.deepEqual(chooseBits([values("a", 1023), null, values("a", 1030), values("b", 1023)]), [12, 0, 12, 10]);
+});
+
+test("an image may be neither too small nor too large", () => {
+  const limits = { min_side: 32, max_pixels: 50_000_000 };
+  refuseSize(32, 1_000_000, limits);
+  assert.throws(() => refuseSize(31, 500, limits), /^Error: too small: 31 x 500 pixels \(ingest.min_side is 32\)$/);
+  assert.throws(() => refuseSize(10_000, 10_000, limits), /^Error: more than 50,000,000 pixels$/);
 });
 
 test("the size of a JPEG is found behind other segments, and a cut one is damaged", () => {
-  const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc2, 0, 11, 8, 1, 0, 2, 0, 1, 0, 0, 0);
-  assert.deepEqual(sides(bytes, "jpeg"), [512, 256]);
-  assert.throws(() => sides(bytes.subarray(0, 10), "jpeg"), /damaged/);
+  const bytes = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc2, 0, 11, 8, 1, 0, 2, 0, 1, 0, 0, 0, 0xff, 0xd9);
+  assert.deepEqual(sidesOfJpeg(bytes), [512, 256]);
+  assert.throws(() => sidesOfJpeg(bytes.subarray(0, 10)), /header cannot be read/);
+  refuseCutJpeg(bytes);
+  assert.throws(() => refuseCutJpeg(bytes.subarray(0, 22)), /its end is missing/);
 });
 
 test("out of range there is no probability", () => {
@@ -68,18 +93,6 @@ test("results are told with their intervals", () => {
 });
 
 test("the table quotes, and disarms formulas", () => {
-  const text = csv([{ name: '=1+"a".jpeg', status: "refused", sentence: "Damaged, sorry" }, { name: "b.png", status: "scored", probability: 0.25, decision: "NORMAL", sentence: "x" }]);
-  assert.equal(text, 'file,status,probability,decision,reason\r\n"\'=1+""a"".jpeg",refused,,,"Damaged, sorry"\r\nb.png,scored,0.25,NORMAL,\r\n');
-});
-
-test("a window is the linear function of DICOM, cut at its ends", () => {
-  const shown = windowing("LINEAR", 100, 50, 0, 255);
-  assert.deepEqual([75, 125].map(shown), [0, 255]);
-  assert.ok(Math.abs(shown(99.5) - 127.5) < 1e-9);
-});
-
-test("what begins like DICOM but is none is damaged", () => {
-  const bytes = new Uint8Array(200);
-  bytes.set(new TextEncoder().encode("DICM"), 128);
-  assert.throws(() => readDicom(bytes), /damaged|compressed/);
+  const text = csv([{ name: '=1+"a".jpeg', status: "refused", reason: "damaged, sorry" }, { name: "b.png", status: "scored", probability: 0.25, decision: "NORMAL", reason: "" }]);
+  assert.equal(text, 'file,status,probability,decision,reason\r\n"\'=1+""a"".jpeg",refused,,,"damaged, sorry"\r\nb.png,scored,0.25,NORMAL,\r\n');
 });

@@ -1,0 +1,102 @@
+"""The cases as files, each with what becomes of it, for programs that are not Python: see `write_cases`.
+
+`python -m tests.cases.writing FOLDER` writes them.
+"""
+
+import io
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+from tests.images.dicom_files import make
+
+from pneumonia.pixels.decoding import decode_image
+
+HERE = Path(__file__).parent
+RULES = ("squeeze", "pad", "crop")
+SIZE = 32
+
+
+def read_table(name):
+    """Return a table of this folder."""
+    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+
+
+def alternatives():
+    """Give each DICOM object of the table: header, refusal, view, notes; values with alternatives one by one."""
+    for header, refusal, view, notes in read_table("dicom.yml")["objects"]:
+        named = [(name, value if isinstance(value, list) else [value]) for name, value in header.items()]
+        for chosen in itertools.product(*([(name, one) for one in values] for name, values in named)):
+            yield dict(chosen), refusal, view, notes
+
+
+def row(values, **tags):
+    """Return the header of a DICOM image of one row."""
+    return {"Rows": 1, "Columns": len(values), "PixelData": np.array(values).astype(np.uint16).tobytes(), **tags}
+
+
+def png(kind, values):
+    """Return a PNG of rows of numbers, or of lists of channels."""
+    content = io.BytesIO()
+    Image.fromarray(np.array(values, kind)).save(content, "PNG")
+    return content.getvalue()
+
+
+def transcoded(data, syntax, folder):
+    """Return a DICOM file in another transfer syntax, by its name in GDCM."""
+    import gdcm
+
+    (folder / "source").write_bytes(data)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(folder / "source"))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(folder / "source"))
+    assert writer.Write()
+    data = (folder / "source").read_bytes()
+    (folder / "source").unlink()
+    return data
+
+
+def write_cases(folder):
+    """Write the files, numbered, and `cases.json`.
+
+    That lists their names, how a refusal begins ("" for none) and, where told, the grey levels, and the square that the
+    pipeline makes of them by each rule.
+    """
+    cases = []
+
+    def add(name, data, refusal="", grey=None, squares=None):
+        (folder / str(len(cases))).write_bytes(data)
+        cases.append({"name": name, "refusal": refusal, "grey": grey, "squares": squares})
+
+    for header, refusal, _, _ in alternatives():
+        add(str(header), make(**{"ViewPosition": "PA", **header}), refusal)
+    for name, (bits, header, values, grey) in read_table("dicom.yml")["pixels"].items():
+        add(name, make(**row(values, BitsStored=bits, **{"HighBit": bits - 1, **header})), grey=grey)
+    tables = read_table("cases.yml")
+    for name, (kind, values, said) in tables["png"].items():
+        refusal, grey = (said, None) if isinstance(said, str) else ("", said)
+        add(name, png(kind, values), refusal, grey)
+    ramp = np.arange(40 * 48) * 2
+    for syntax in tables["transfer syntaxes"]:
+        add(syntax, transcoded(make(), syntax, folder), grey=np.rint(ramp * (255 / 4095)).astype(int).tolist())
+    for width, height in tables["squares"]:
+        data = png("uint8", np.random.default_rng(0).integers(0, 256, (height, width)))
+        squares = {rule: decode_image(data, SIZE, rule).ravel().tolist() for rule in RULES}
+        add(f"{width} x {height}", data, squares=squares)
+    (folder / "cases.json").write_text(json.dumps({"size": SIZE, "files": cases}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    write_cases(target)
