@@ -93,14 +93,16 @@ def test_a_calibration_that_was_not_fitted_is_not_said_to_be(documents_of, mater
 
 def test_probabilities_that_were_not_calibrated_are_not_called_calibrated(documents_of, material):
     texts = ("in this report is calibrated", "A calibrated probability changes with the share")
-    calibration = {**material["decision"]["calibration"], "method": "none"}
-    page, card = documents_of(decision={**material["decision"], "calibration": calibration})
+    pages = {
+        method: documents_of(decision={**decision, "calibration": {**decision["calibration"], "method": method}})
+        for decision in [material["decision"]]
+        for method in ("logistic", "none")
+    }
     for text in texts:
-        assert text in documents_of()[0]
-        assert text not in page
-    assert "before and" in documents_of()[1]
-    assert "Calibration [TRIPOD+AI]: `none`; Brier score" in card
-    assert "after it slope" not in card
+        assert text in pages["logistic"][0]
+        assert text not in pages["none"][0]
+    for method, (_, card) in pages.items():
+        assert f"Calibration [TRIPOD+AI]: `{method}`; Brier score" in card
 
 
 def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(documents_of, run_record):
