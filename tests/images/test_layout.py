@@ -150,3 +150,61 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
         "train/NORMAL/a.jpeg (2)": "another file has the same printable path",
         "train/NORMAL/a.jpeg (3)": "another file has the same printable path",
     }
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [
+        ("train", "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn"),
+        ("val", "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data"),
+        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests"),
+        ("none", "trained|tested|evaluation|normal|set1"),
+    ],
+)
+@pytest.mark.parametrize(
+    "layout", ["{}/NORMAL/1.png", "x/y/{}/NORMAL/1.png", "{}/NORMAL/deep/1.png", "NORMAL/{}/1.png", "{}/1.png"]
+)
+def test_a_split_is_known_by_its_usual_names(split, names, layout):
+    for name in names.split("|"):
+        listing = arrange(members(layout.format(name), layout.format("other").replace("NORMAL", "PNEUMONIA")))
+
+        assert [file.source_split for file in listing.files if "other" not in file.member.name] == [split], name
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["dev/set/Train/NORMAL/1.png", "dev/set/Valid/NORMAL/2.png"], ["Train/NORMAL/1.png", "Valid/NORMAL/2.png"]),
+        (["testing/train/NORMAL/1.png", "testing/val/NORMAL/2.png"], ["train/NORMAL/1.png", "val/NORMAL/2.png"]),
+        (["train/NORMAL/test/x/1.png", "val/NORMAL/2.png"], ["train/NORMAL/test/x/1.png", "val/NORMAL/2.png"]),
+    ],
+)
+def test_the_plainest_name_of_a_split_goes_first(names, expected):
+    assert paths(arrange(members(*names))) == expected
+
+
+def test_masks_and_a_viewers_files_are_junk_and_no_images():
+    names = [
+        "NORMAL/images/1.png",
+        "NORMAL/masks/1.png",
+        "PNEUMONIA/images/2.png",
+        "PNEUMONIA/masks/2.png",
+        "PNEUMONIA/2_mask.png",
+    ]
+    listing = arrange(
+        members(*names, "DICOMDIR", "AUTORUN.INF", "VIEWER/v.exe", "VIEWER/help/index.html", "NORMAL/images/x.dll")
+    )
+
+    assert {file.path: (file.label, file.problem) for file in listing.files} == {
+        "NORMAL/images/1.png": ("NORMAL", ""), "PNEUMONIA/2_mask.png": ("PNEUMONIA", ""),
+        "PNEUMONIA/images/2.png": ("PNEUMONIA", ""),
+    }  # fmt: skip
+    assert listing.junk == {"mask or overlay beside the images": 2, "viewer's program, page or index": 5}
+    assert (listing.others, sorted(listing.tables)) == ((), [])
+
+
+def test_files_that_may_be_dicom_by_their_names_are_listed_beside_a_table():
+    listing = arrange(members("IM00001", "1.2.840.113619.2.5", "labels.csv", "README", "SHA256SUMS", "viewer.jar"))
+
+    assert paths(listing) == ["1.2.840.113619.2.5", "IM00001"]
+    assert listing.others == ("README", "SHA256SUMS", "labels.csv")

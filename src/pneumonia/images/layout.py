@@ -241,10 +241,12 @@ def _below_split(name: str) -> str:
     Where several folders are called so, the exact names go before those in another case, and these before other words.
     """
     parts = name.split("/")
-    starts = [index for index, part in enumerate(parts[:-2]) if split_of(part)]
-    if not starts:
+    called = [(index, part) for index, part in enumerate(parts[:-2]) if split_of(part)]
+    if not called:
         return ""
-    start = min(starts, key=lambda index: (parts[index] not in SPLITS, parts[index].lower() not in SPLITS, index))
+    exact = [index for index, part in called if part in SPLITS]
+    alike = [index for index, part in called if part.lower() in SPLITS]
+    start = (exact or alike or [called[-1][0]])[0]  # another word may name a folder above: dev/set/valid
     return "/".join(parts[start:])
 
 

@@ -1,0 +1,103 @@
+import io
+
+import pydicom
+import pytest
+from tests.pipelines.ingest.hospital import RADIOGRAPH, ROOT, write
+
+from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.labels import with_labels
+from pneumonia.images.patient_key import PatientKey
+from pneumonia.images.source import ImageSource
+
+ILL, WELL = "PNEUMONIA", "NORMAL"
+
+
+def image(accession, patient, study=1, **values):
+    header = {"AccessionNumber": accession, "PatientID": patient, "StudyInstanceUID": f"{ROOT}{study}"}
+    return write({**header, "SeriesInstanceUID": f"{ROOT}{study}.1"}, {"SOPClassUID": RADIOGRAPH, **values})
+
+
+# A flat folder, some files without suffix; two images of one study, one file that is no DICOM, and one without a key.
+FILES = {
+    "IM1": image("0012", "007", Rows=1),
+    "IM2": image("0012", "007", Rows=2),
+    "1.2.840.99.3": image("A-13", "008", study=2),
+    "d.dcm": image("", "", study=3),
+    "e.dcm": b"no DICOM",
+    "f.dcm": image("0012", "007")[:200],
+}
+
+
+@pytest.fixture
+def labelled(tmp_path, default_parameters):
+    """Label the files by a table beside them."""
+
+    def label(table, files=FILES, **changes):
+        for name, data in {**files, "table.csv": table.encode()}.items():
+            (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / name).write_bytes(data)
+        given = default_parameters["labels"]
+        changes["columns"] = {**given["columns"], **changes.get("columns", {})}
+        ingest = IngestParameters.model_validate(default_parameters["ingest"])
+        labels = LabelsParameters.model_validate({**given, **changes})
+        return with_labels(ImageSource(str(tmp_path / "set")), ingest, labels, PatientKey(tmp_path / "key")).listing
+
+    return label
+
+
+TABLES = {
+    "accession": ("Accession Number,label\n0012,1\nA-13,0\n", {}),
+    "accession, without its zeros": ("AccessionNumber;Befund\n12;Pneumonie\na-13;normal\n", {}),
+    "accession, as a spreadsheet's number": ("acc_no,label\n12.0,1\nA-13,0\n", {}),
+    "accession, in German": ("Auftragsnummer;Befund\n0012;positiv\nA-13;negativ\n", {}),
+    "accession under another header": ("x,label\n0012,1\nA-13,0\n", {"key": "accession", "columns": {"path": "x"}}),
+    "accession that is named": ("accession,label\n0012,1\nA-13,0\n", {"key": "accession"}),
+    "patient": ("PatientID,label\n007,1\n008,0\n", {}),
+    "patient in German": ("Patienten-Nr.;Befund\n7;1\n8;0\n", {}),
+    "study_uid": (f"StudyInstanceUID,label\n{ROOT}1,1\n{ROOT}2,0\n", {}),
+    "series_uid": (f"series,label\n{ROOT}1.1,1\n{ROOT}2.1,0\n", {"key": "series_uid", "columns": {"path": "series"}}),
+    "a path that fits nothing, and an accession": ("file,accession,label\nx.png,0012,1\ny.png,A-13,0\n", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_may_name_files_by_their_dicom_headers(labelled, kind):
+    table, changes = TABLES[kind]
+    listing = labelled(table, **changes)
+
+    assert {file.path: file.label for file in listing.files} == {
+        "IM1": ILL, "IM2": ILL, "1.2.840.99.3": WELL, "d.dcm": "", "e.dcm": "", "f.dcm": "",
+    }  # fmt: skip
+
+
+def test_a_table_may_name_files_by_the_uid_of_their_object(labelled):
+    uids = [pydicom.dcmread(io.BytesIO(FILES[name])).SOPInstanceUID for name in ("IM1", "1.2.840.99.3")]
+    listing = labelled(f"SOPInstanceUID\tlabel\n{uids[0]}\tyes\n{uids[1]}\tno\n")
+
+    assert [file.label for file in listing.files if file.label] == [WELL, ILL]
+
+
+def test_neither_keys_nor_patients_are_in_the_problems_of_a_table(labelled):
+    listing = labelled("accession,patient,label\n0012,007,1\nA-13,008,0\nB-77,4711,1\nA-13,008,\n")
+
+    assert ("row without a file", "line 4 of the table", "no file of that name") in listing.label_problems
+    assert ("repeated row", "1.2.840.99.3", "under two labels") in listing.label_problems
+    assert not [text for text in ("0012", "A-13", "B-77", "4711", "'008'") if text in f"{listing}"]
+
+
+def test_where_no_header_has_the_key_nothing_of_it_is_quoted(labelled):
+    with pytest.raises(
+        UserError, match=r"None of the 1 rows .* by its AccessionNumber, which 3 of 6 files have"
+    ) as error:
+        labelled("accession,label\nB-77,1\n", key="accession")
+    assert "B-77" not in error.value.message
+
+
+def test_a_header_that_is_longer_than_usual_is_read_to_its_end(labelled):
+    long = {"IM1": image("0012", "1"), "IM2": image("0013", "2", ImageComments="x" * 10, PatientComments="y" * 10_000)}
+    element = b"\x09\x00\x10\x00UN\0\0" + (100_000).to_bytes(4, "little") + bytes(100_000)
+    place = long["IM2"].index(b"\x10\x00\x20\x00")
+    long["IM2"] = long["IM2"][:place] + element + long["IM2"][place:]
+
+    assert [file.label for file in labelled("patient_id,label\n1,0\n2,1\n", files=long).files] == [WELL, ILL]
