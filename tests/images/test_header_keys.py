@@ -78,6 +78,16 @@ def test_a_table_may_name_files_by_the_uid_of_their_object(labelled):
     assert [file.label for file in listing.files if file.label] == [WELL, ILL]
 
 
+def test_keys_are_known_by_the_headers_of_the_files_whatever_their_column_is_called(labelled):
+    files = {"IM1": image("AB-0012", "1"), "IM2": image("AB-0013", "2")}
+
+    listing = labelled("nr,Vorgang,Befund\n2,AB-0012,krank\n1,AB-0013,normal\n3,AB-0014,normal\n", files=files)
+
+    assert {file.path: file.label or file.left_out for file in listing.files} == {
+        "IM1": "unknown label krank", "IM2": WELL,
+    }  # fmt: skip
+
+
 def test_neither_keys_nor_patients_are_in_the_problems_of_a_table(labelled):
     listing = labelled("accession,patient,label\n0012,007,1\nA-13,008,0\nB-77,4711,1\nA-13,008,\n")
 

@@ -255,6 +255,11 @@ READ = {
     "backslashes": ("path,label\n.\\a.png,1\n.\\b.png,0\n", {}),
     "paths of another machine": ("path,label\nD:\\scans\\a.png,1\n/home/ann/b.png,0\n", {}),
     "addresses": ("path,label\nfile:///data/a.png,1\nfile:///data/b.png,0\n", {}),
+    "an id": ("id,label\na,1\nb,0\n", {}),
+    "a UID that is a name": ("uid,label\na,1\nb,0\n", {}),
+    "a patient that is a name": ("patientId,x,Target\na.png,,1\nb,,0\n", {}),
+    "an id that is none": ("id,scan of,label\n1,a.png,1\n2,b.png,0\n", {}),
+    "a set that is none": ("path,dataset,label\na.png,NIH,1\nb.png,RSNA,0\n", {}),
     "a key that is the name": ("path,label\nold/a.png,1\nold/b.png,0\n", {"key": "name"}),
 }  # fmt: skip
 
@@ -277,6 +282,7 @@ def test_a_table_is_read_as_people_save_it(label, kind):
         (["train/1.png", "2.png"], ["valid/1.png", "2.png"], {"valid/1.png": "", "2.png": "2"}),
         (["1.png", "1.jpg"], ["1.png", "2.png"], {"1.png": "1", "2.png": ""}),
         (["1.2.3.4", "1.2.3.5.dcm"], ["1.2.3.4", "1.2.3.5"], {"1.2.3.4": "1", "1.2.3.5": "2"}),
+        (["12.png", "7"], ["0012.png", "007.png"], {"0012.png": "1", "007.png": "2"}),
         (["1.2.3"], ["1.2.3.4", "1.2.3"], {"1.2.3.4": "", "1.2.3": "1"}),
         (["Kä.png", "Kö.png"], ["Ka\u0308.png", "Ko\u0308.png"], {"Ka\u0308.png": "1", "Ko\u0308.png": "2"}),
         (["Ka\u0308.png"], ["x/Kä.png", "2.png"], {"x/Kä.png": "1", "2.png": ""}),

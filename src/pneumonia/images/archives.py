@@ -80,15 +80,19 @@ class ZipStorage:
 
     def read(self, key: zipfile.ZipInfo, n_bytes: int = -1) -> bytes:
         """Read one member, whose CRC `zipfile` checks, or its first bytes."""
-        if n_bytes < 0:
-            return self._zip.read(key)
-        with self._zip.open(key) as file:
+        with self._open(key) as file:
             return file.read(n_bytes)
 
     def open(self, key: zipfile.ZipInfo) -> BinaryIO:
         """Return a member as a file that can be read from anywhere."""
-        with self._zip.open(key) as file:
+        with self._open(key) as file:
             return _copy(file)
+
+    def _open(self, key: zipfile.ZipInfo) -> IO[bytes]:
+        try:
+            return self._zip.open(key)
+        except UnicodeDecodeError as error:  # the name is another one than in the list of contents
+            raise zipfile.BadZipFile(f"its name is damaged: {error}") from error
 
 
 class TarStorage:

@@ -22,7 +22,7 @@ _KNOWN = {
         ruta rutaimagen arquivo nomearquivo nomedoarquivo imagem caminho immagine nomefile percorso bestand
         bestandsnaam afbeelding plik nazwapliku obraz файл имяфайла путь изображение снимок 文件 文件名 文件路径
         路径 图像 图片 图像名 图片名 影像 檔名 檔案 ファイル ファイル名 ファイルパス 画像 画像名 파일 파일명
-        이미지 경로 dosya dosyaadı görüntü""",
+        이미지 경로 dosya dosyaadı görüntü id""",
     "accession": """accession accessionnumber accessionno accessionnr accno accnr acc accnum auftragsnummer
         auftragsnr auftrag untersuchungsnummer untersuchungsnr anforderungsnummer zugangsnummer zugriffsnummer
         leistungsnummer numéroaccession numérodaccession numérodexamen numeroexamen numeroaccession
@@ -42,7 +42,7 @@ _KNOWN = {
         diagnóstico diagnostico resultado diagnosi esito etichetta diagnoza etykieta метка класс диагноз
         заключение 标签 类别 诊断 结果 标注 標籤 診斷 診断 分類 ラベル 진단 라벨 레이블 분류 etiket tanı sınıf""",
     "group": "group groupid groupe grupo gruppo gruppe группа 组 组别 グループ 그룹",
-    "split": """split set subset datasplit dataset datasettype partition phase usage fold aufteilung teilmenge
+    "split": """split set subset datasplit dataset datasettype partition phase usage aufteilung teilmenge
         ensemble conjunto выборка 数据集 划分""",
     "age": """age patientage patientsage ageyears ageinyears agemonths ageinmonths agedays ageindays ageatstudy
         ageatexam alter alterjahre alterinjahren altermonate alterinmonaten patientenalter lebensalter âge ageans

@@ -113,7 +113,7 @@ def look_inside(storage: Container, layers: int = 0) -> Storage:
         (found if member.name.lower().endswith(archives.SUFFIXES) else others).append(member)
     unread = [member.name for member in others if member.name.lower().endswith(archives.OTHER_SUFFIXES)]
     if unread and not found:
-        with storage.open(next(member.key for member in others if member.name == unread[0])) as file:
+        with _open(storage, next(member for member in others if member.name == unread[0])) as file:
             archives.refuse_other(unread[0], file)
         raise UserError(
             f"{storage.identity} has no images, but {', '.join(unread[:_SHOWN])}, which is not read in place. Unpack "
@@ -130,14 +130,26 @@ def _join(storage: Container, found: Sequence[Member], others: Sequence[Member],
     tables = [member for member in found if member.name.lower().endswith(parquet.SUFFIX)]
     parts: list[tuple[str, Storage]] = []
     if tables:
-        files = [(member.name, storage.open(member.key)) for member in tables]
+        files = [(member.name, _open(storage, member)) for member in tables]
         parts.append(("", parquet.ParquetStorage(storage.identity, files)))
     for member in found:
         if member not in tables:
             identity = f"{storage.identity}/{member.name}"
-            inner = open_archive(identity, member.name, storage.open(member.key), member.stamp, layers + 1)
+            inner = open_archive(identity, member.name, _open(storage, member), member.stamp, layers + 1)
             parts.append((_prefix(member.name, inner, len(found)), inner))
     return JoinedStorage(storage, others, parts)
+
+
+def _open(storage: Container, member: Member) -> BinaryIO:
+    """Open an archive in a place.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        return storage.open(member.key)
+    except READ_ERRORS as error:
+        raise UserError(f"{member.name} in {storage.identity} cannot be read ({error}). Download it again.") from error
 
 
 def _prefix(name: str, inner: Storage, n_archives: int) -> str:

@@ -63,6 +63,8 @@ Row = Mapping[str, str]
 def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str) -> Iterator[LabelRow]:
     """Read the columns of an image's key and label: the name of a class, 1 and 0, or another word for them."""
     columns = find_columns(table.columns, labels)
+    if not labels.columns.split and not _names_splits(table, columns.get("split", "")):
+        columns.pop("split", None)
     path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
     classes = {text: class_of_word(text, ingest, labels) for text in {row[label] for row in table.rows}}
     is_spanish = _counts_mujer(table, columns.get("sex", ""))
@@ -104,6 +106,12 @@ def _share_of_classes(table: Table, column: str, ingest: IngestParameters, label
 def _is_counted(table: Table, column: str) -> bool:
     """Tell whether a column holds nothing but numbers, yes and no, which may mean anything."""
     return all(len(spelling(row[column])) < 4 for row in table.rows)
+
+
+def _names_splits(table: Table, column: str) -> bool:
+    """Tell whether a column called split, or most cells of another that may be one, name splits."""
+    known = sum(bool(split_of(row[column])) for row in table.rows) if column else 0
+    return spelling(column) == "split" or known * 2 > len(table.rows)
 
 
 def _counts_mujer(table: Table, column: str) -> bool:

@@ -86,7 +86,9 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     for path, variants in tables.items():
         if (preset := preset_of(variants[0].columns)) and not labels.columns.label:
             raise UserError(f"{path} is the table of {preset}: --params=labels.preset={preset} reads it.")
-    fitting = {path: variants for path, variants in tables.items() if _has_labels(variants[0], ingest, labels)}
+    labelled = {path: found for path, found in tables.items() if find_label_column(found[0], ingest, labels)}
+    # Only if no table has a column that is called like a key, one of another name may be it.
+    fitting = {path: found for path, found in labelled.items() if _has_key(found[0], labels)} or labelled
     if len(fitting) == 1:
         logger.info("Labels are read from %s.", *fitting)
         return list(fitting.values())
@@ -114,7 +116,6 @@ def _candidates(source: ImageSource) -> Mapping[str, Variants]:
     return found
 
 
-def _has_labels(table: Table, ingest: IngestParameters, labels: LabelsParameters) -> bool:
-    """Tell whether a table has a column of labels, and one that names images."""
-    keys = (column_of_key(key, table.columns, labels) for key in likely_keys(table.columns, labels))
-    return any(keys) and bool(find_label_column(table, ingest, labels))
+def _has_key(table: Table, labels: LabelsParameters) -> bool:
+    """Tell whether a table has a column that is called like a key of images."""
+    return any(column_of_key(key, table.columns, labels) for key in likely_keys(table.columns, labels))

@@ -27,7 +27,7 @@ from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES, ImageFile, Listing
-from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_paths
+from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_paths, tidy_key
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import Table
@@ -38,6 +38,8 @@ PROBLEM_COLUMNS = ("kind", "path", "note")
 
 _SHOWN = 3
 _MOST_FOLDERS = 20
+# A shorter key in a column of an unknown name may be anything.
+_LEAST_LETTERS = 5
 # How many letters of a cell that could not be read are listed.
 _LETTERS = 20
 
@@ -126,22 +128,36 @@ class _Reader:
         return last or self._match(tables, "path" if self._labels.key == AUTO else self._labels.key, self._labels)
 
     def _ways(self, table: Table) -> Iterator[tuple[str, LabelsParameters]]:
-        """Give the keys by which a table may name files: as its columns are called, or else any column of paths."""
+        """Give the keys by which a table may name files: as its columns are called, or else as their cells fit."""
         if self._labels.preset != PLAIN:
             yield "path", self._labels
             return
-        keys = [
-            key for key in likely_keys(table.columns, self._labels) if column_of_key(key, table.columns, self._labels)
-        ]
-        yield from ((key, self._labels) for key in keys)
-        if keys or not find_label_column(table, self._ingest, self._labels):
+        for key in likely_keys(table.columns, self._labels):
+            if column_of_key(key, table.columns, self._labels):
+                yield key, self._labels
+        is_said = self._labels.key != AUTO or self._labels.columns.path
+        if is_said or not find_label_column(table, self._ingest, self._labels):
             return
-        for column in table.columns:
-            cells = [row[column] for row in table.rows]
-            matches = match_paths([cell if not cell.isdecimal() else "" for cell in cells], self._source.listing.files)
-            if sum(len(match.files) == 1 and match.fit <= Fit.STEM for match in matches) * 2 > len(cells):
-                columns = self._labels.columns.model_copy(update={"path": column})
-                yield "path", self._labels.model_copy(update={"columns": columns})
+        for check in (self._key_of_names, self._key_of_headers):
+            for column in table.columns:
+                if key := check([row[column] for row in table.rows]):
+                    columns = self._labels.columns.model_copy(update={"path": column})
+                    yield key, self._labels.model_copy(update={"columns": columns, "key": key})
+
+    def _key_of_names(self, cells: Sequence[str]) -> str:
+        """Return "path" if most cells are paths of files; numbers alone may be anything."""
+        paths = [cell if not cell.isdecimal() else "" for cell in cells]
+        matches = match_paths(paths, self._source.listing.files)
+        fitting = sum(len(match.files) == 1 and match.fit <= Fit.STEM for match in matches)
+        return "path" if fitting * 2 > len(cells) else ""
+
+    def _key_of_headers(self, cells: Sequence[str]) -> str:
+        """Return the value of DICOM headers that most cells are; short ones, and patients' IDs, may be anything."""
+        keys = [key for key in map(tidy_key, cells) if len(key) >= _LEAST_LETTERS]
+        for kind in HEADER_KEYS:
+            if kind != "patient" and sum(key in self._headers[kind] for key in keys) * 2 > len(cells):
+                return kind
+        return ""
 
     def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> Reading:
         rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]

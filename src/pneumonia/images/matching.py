@@ -99,8 +99,9 @@ def _only_one(parts: tuple[str, ...], loose: PathIndex, wanted: Counter[str]) ->
 
 
 def _loose(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a path whatever its case, without suffix."""
-    return (*(part.casefold() for part in parts[:-1]), stem(parts[-1]).casefold())
+    """Return a path whatever its case, without suffix; a number without leading zeros, which spreadsheets drop."""
+    name = stem(parts[-1]).casefold()
+    return (*(part.casefold() for part in parts[:-1]), name.lstrip("0") if name.isdecimal() else name)
 
 
 def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -> list[Match]:
