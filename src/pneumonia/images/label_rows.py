@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
@@ -128,6 +129,11 @@ def patient_facts(row: Row, per_year: float = 1.0) -> tuple[str, str, str, tuple
         per_year: How many of the unit that an age without one counts make a year.
     """
     age, sex, view = (row.get(field, "").strip() for field in ("age", "sex", "view"))
+    return _read_facts(age, sex, view, per_year)
+
+
+@lru_cache(maxsize=4096)  # a large table repeats them
+def _read_facts(age: str, sex: str, view: str, per_year: float) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
     years, known = parse_age(age, per_year), parse_sex(sex)
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
