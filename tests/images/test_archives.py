@@ -130,6 +130,7 @@ UNREAD = {
         b"\x89HDF\r\n\x1a\n" + bytes(50),
         "is an HDF5 file, which is not read in place. Write its images into a folder",
     ),
+    "a.iso": (bytes(32_769) + b"CD001" + bytes(50), r"is an image of a disc, .* Unpack it \(7z x a\.iso\)"),
     "a.arrow": (b"ARROW1\0\0" + bytes(50), "is an Arrow file"),
     "a.zip": (PACKED["s.zip"][:-30], "not a complete zip archive"),
     "a.tar.gz": (PACKED["s.tar.gz"][:-30], "is damaged or cut"),

@@ -31,7 +31,10 @@ _OTHERS = {
     b"ARROW1": ("an Arrow file", ""),
     b"xar!": ("a xar archive", "xar -xf"),
     b"MSCF": ("a cabinet", "cabextract"),
+    b"CD001": ("an image of a disc", "7z x"),
 }
+# Where the file system of a disc is named.
+_DISC = 32_769
 OTHER_SUFFIXES = (".7z", ".rar", ".zst", ".001", ".z01", ".h5", ".hdf5", ".arrow", ".iso", ".cab", ".gz", ".bz2", ".xz")
 _COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 # Free space, in bytes, that unpacking leaves.
@@ -175,9 +178,9 @@ def refuse_other(identity: str, file: BinaryIO) -> None:
     Raises:
         UserError: If it is one.
     """
-    start = _start(file)
+    start = _start(file, _DISC + 5)
     for magic, (kind, command) in _OTHERS.items():
-        if start.startswith(magic):
+        if start.startswith(magic) or start[_DISC:] == magic:
             how = (
                 f"Unpack it ({command} {PurePosixPath(identity).name})" if command else "Write its images into a folder"
             )
