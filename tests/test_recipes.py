@@ -27,7 +27,7 @@ RECIPES = {
     ),
     "Another optimizer or loss": (
         [
-            ("src/pneumonia/model/compiling.py", r"    optimizer = keras(?s:.*?)return optimizer\n", "    §0\n"),
+            ("src/pneumonia/model/compiling.py", r"    optimizer = keras(?s:.*?)\n    \)\n", "    §0\n"),
             ("src/pneumonia/model/compiling.py", r"    kind = keras.losses.*\n.*\n", "    §1\n"),
         ],
         "tests/model/test_fit.py tests/model/test_recipe.py tests/model/test_key.py tests/pipelines/training",

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.adaptation.mixture import OWN
-from pneumonia.adaptation.plan import COST, list_draws, plan_adaptation
+from pneumonia.adaptation.plan import COST, list_draws, plan_adaptation, store_new_pixels
 from pneumonia.base.errors import UserError
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import manifest_digest
@@ -107,3 +107,10 @@ def test_larger_draws_contain_the_smaller_ones_and_leave_out_one_fold(plan, adap
             larger = next(rows for other, _, n, rows in draws if other == draw and n == 10)
             assert set(images["path"]) < set(larger["path"])
     assert set(draws[0][3]["group"]) != set(draws[6][3]["group"])  # another draw
+
+
+def test_the_pixels_of_usable_images_are_requested_as_the_model_reads_them(lineage, tmp_path):
+    index = index_of(4).assign(status=["ok", "duplicate", "ok", "rejected"])
+    request = store_new_pixels(ImageSource(str(tmp_path)), index, lineage)
+    assert request.paths == ("there/000.png", "there/002.png")
+    assert (request.image_size, request.resize) == (32, "squeeze")

@@ -4,9 +4,11 @@ import pytest
 from PIL import Image
 
 from pneumonia.audits.external import (
+    fit_external_point,
     index_external,
     measure_attributes,
     measure_external,
+    plan_external,
     predict_external,
     recalibrate,
 )
@@ -155,3 +157,20 @@ def test_images_without_labels_are_refused(tmp_path, tiny_images, default_parame
     (tmp_path / "some/a.png").write_bytes(next(iter(tiny_images.values())))
     with pytest.raises(UserError, match="An external test needs labels"):
         index_external(ImageSource(str(tmp_path)), IndexCache(tmp_path / "c"), *groups(default_parameters))
+
+
+def test_a_point_of_the_place_is_fitted_only_if_it_is_asked_for(predictions, parameters, default_parameters):
+    source, decision = ImageSource("/images/there"), {**DECISION, "weights_sha256": "0123456789abcdef"}
+    given = ExternalParameters(**{**default_parameters["external"], "recalibrate": True})
+    point, kept = fit_external_point(predictions, source, decision, parameters, given)
+    assert kept == {"there-0123456789ab": point}
+    assert point["fitted_on"]["n"] == 400
+    assert point["threshold"] > 0.7  # the logits are two units too high
+    asked_for_nothing = given.model_copy(update={"recalibrate": False})
+    assert fit_external_point(predictions, source, decision, parameters, asked_for_nothing) == ({}, {})
+
+
+def test_the_next_test_is_planned_with_the_design_effect_of_the_groups(predictions):
+    plan = plan_external(predictions).set_index(["rate", "width"])
+    assert plan.loc[("sensitivity", 0.2), "n"] == predictions["target"].sum()
+    assert (plan["design_effect"] >= 1).all()

@@ -1,11 +1,16 @@
+import numpy as np
 import pandas as pd
 import pytest
 
+from pneumonia.base.adaptation_parameters import AdaptationParameters
+from pneumonia.metrics.planning import plan_images
+from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.report.adaptation import (
     count_further,
     list_adaptation_findings,
     tabulate_change,
     tabulate_curve,
+    write_adaptation_report,
 )
 
 LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"], "adaptation": {"rehearsed": 400}}
@@ -110,8 +115,10 @@ def test_the_change_is_told_for_the_new_place_first():
     ]  # fmt: skip
 
 
-def test_the_ends_of_the_curve_are_one_point_although_folds_differ_in_size():
-    curve = pd.DataFrame(
+@pytest.fixture
+def curve():
+    """Two draws, whose ends differ by four groups."""
+    return pd.DataFrame(
         {
             "draw": [1, 1, 1, 2, 2, 2],
             "fold": [1, 1, 1, 2, 2, 2],
@@ -120,7 +127,61 @@ def test_the_ends_of_the_curve_are_one_point_although_folds_differ_in_size():
             "auc": [0.4, 0.6, 0.8, 0.5, 0.7, 0.9],
         }
     )
+
+
+def test_the_ends_of_the_curve_are_one_point_although_folds_differ_in_size(curve):
     table = tabulate_curve(curve)
     assert table["groups"].tolist() == [0, 25, 102]
     assert table["mean_AUC"].tolist() == pytest.approx([0.45, 0.65, 0.85])
     assert table["highest"].tolist() == [0.5, 0.7, 0.9]
+
+
+def test_the_line_of_the_curve_joins_the_means_of_the_draws(curve):
+    axes = draw_curve(curve, {"new": record(0.45, 0.86)}).axes[0]
+    before, dots, line = axes.lines
+    assert set(before.get_ydata()) == {0.45}
+    assert len(dots.get_xdata()) == 4
+    assert line.get_xdata().tolist() == [25, 102]
+    assert line.get_ydata().tolist() == pytest.approx([0.65, 0.85])
+
+
+@pytest.mark.parametrize("own", [None, record(0.99, 0.98)])
+def test_the_change_is_drawn_for_each_place_that_was_measured(own):
+    figure = draw_change({"new": record(0.45, 0.86), "own": own})
+    assert [axes.get_title() for axes in figure.axes] == ["new place", "own test"][: 1 if own is None else 2]
+    assert figure.axes[0].lines[1].get_xdata()[0] == 0.45
+
+
+@pytest.mark.parametrize("own", [None, record(0.99, 0.98)])
+@pytest.mark.parametrize("with_curve", [True, False])
+def test_the_page_says_what_changed_and_how_to_use_the_places_point(own, with_curve, curve, default_parameters):
+    target = np.arange(20) % 2
+    metrics = {"new": record(0.45, 0.86), "own": own}
+    for each in filter(None, metrics.values()):
+        each["after"]["n_positive"] = 200
+    context = {"run_id": "v2", "environment": "local", "command": "kedro run", "commit": "c", "versions": {}}
+    html = write_adaptation_report(
+        AdaptationParameters(**default_parameters["adaptation"]),
+        external_index=pd.DataFrame({"status": ["ok"] * 3 + ["duplicate"]}),
+        adaptation_plan=pd.DataFrame({"split": ["train"] * 5 + ["new"] * 3}),
+        adaptation_metrics=metrics,
+        adaptation_curve=curve if with_curve else curve.iloc[:0],
+        adaptation_shortcuts=shortcuts(0.86, 0.75, 0.05),
+        adaptation_planning=plan_images(target, target, target.astype(str)),
+        adaptation_point={
+            "threshold": 0.4,
+            "rule": "youden",
+            "calibration": {"method": "logistic"},
+            "fitted_on": {"n": 400, "n_groups": 300, "n_positive": 200},
+            "sensitivity": estimate(0.8),
+            "specificity": estimate(0.7),
+        },
+        adaptation_curve_figure=b"png",
+        adaptation_change_figure=b"png",
+        model_lineage={**LINEAGE, "adaptation": {"rehearsed": 5, "place": "ward 3", "parent": "v1"}},
+        run_context=context,
+    )
+    assert "prediction.place=ward 3" in html
+    assert "The rim of a thumbnail" in html
+    assert ("Not drawn" in html) is not with_curve
+    assert ("is not known" in html) is (own is None)

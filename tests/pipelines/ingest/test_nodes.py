@@ -14,7 +14,7 @@ from PIL import Image
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.dicom import INSTALL, _pydicom
+from pneumonia.images.dicom import INSTALL, load_pydicom
 from pneumonia.images.index import COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import figures, nodes
@@ -181,7 +181,7 @@ def test_a_changed_limit_is_not_answered_from_the_cache(write_folder, index, pub
 
 
 def take_pydicom_away(monkeypatch):
-    _pydicom.cache_clear()
+    load_pydicom.cache_clear()
     monkeypatch.setitem(sys.modules, "pydicom", None)
 
 
