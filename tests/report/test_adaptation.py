@@ -148,7 +148,7 @@ def test_the_line_of_the_curve_joins_the_means_of_the_draws(curve):
 @pytest.mark.parametrize("own", [None, record(0.99, 0.98)])
 def test_the_change_is_drawn_for_each_place_that_was_measured(own):
     figure = draw_change({"new": record(0.45, 0.86), "own": own})
-    assert [axes.get_title() for axes in figure.axes] == ["new place", "own test"][: 1 if own is None else 2]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["new place", "own test"][: 1 if own is None else 2]
     assert figure.axes[0].lines[1].get_xdata()[0] == 0.45
 
 

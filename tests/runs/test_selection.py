@@ -14,7 +14,7 @@ def registered(project):
 UNKNOWN = [
     ({"pipeline_names": ["trainig"]}, r"There is no pipeline trainig\. Did you mean training\?"),
     ({"pipeline_name": "trainig"}, r"There is no pipeline trainig\. Did you mean training\?"),
-    ({"pipeline_names": ["ingest", "zzz"]}, r"There is no pipeline zzz\. Known: comparison, .*, training\."),
+    ({"pipeline_names": ["ingest", "zzz"]}, r"There is no pipeline zzz\. Known: adaptation, .*, training\."),
     (
         {"pipeline_names": ["training"], "from_nodes": ["split_images"]},
         r"--from-nodes: there is no split_images in training\. Did you mean ingest\.split_images\?",
