@@ -53,7 +53,7 @@ def own():
         }
     )
     after = rows.assign(probability=rows["probability"].where(rows.index != 1, 0.3))
-    decided = after.assign(calibrated_probability=after["probability"], decision=(after["probability"] >= 0.5) * 1)
+    decided = after.assign(decision=(after["probability"] >= 0.5) * 1)
     return rows, decided.sample(frac=1, random_state=1)
 
 

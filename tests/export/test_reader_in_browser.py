@@ -129,8 +129,8 @@ def test_the_page_reads_dicom_as_the_pipeline_does_whatever_its_name(page, files
     assert [row["decision"] for row in rows] == expected["decision"].tolist()
     assert [row["reason"] for row in rows] == expected["reason"].tolist()
     assert [row["status"] for row in rows] == ["scored"] * 3
-    said = [float(row["calibrated_probability"]) for row in rows]
-    assert said == pytest.approx(expected["calibrated_probability"].tolist(), abs=1e-3)
+    said = [float(row["probability"]) for row in rows]
+    assert said == pytest.approx(expected["probability"].tolist(), abs=1e-3)
 
 
 def test_a_model_without_the_size_of_its_map_gets_no_page(project, exported, tmp_path):
@@ -168,10 +168,9 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     for row, said in zip(rows, predictions.itertuples(), strict=True):
         if row["decision"]:
             assert float(row["probability"]) == pytest.approx(said.probability, abs=1e-3)
-            assert float(row["calibrated_probability"]) == pytest.approx(said.calibrated_probability, abs=1e-3)
     first = next(said for said in predictions.itertuples() if said.decision)
     shown = opened.page.locator("#rows tr", has_text=PurePath(first.path).name).first.inner_text()
-    assert f"{first.calibrated_probability:.1%}" in shown
+    assert f"{first.probability:.1%}" in shown
     assert opened.page.locator("#map").is_enabled()
     assert opened.said == []
 

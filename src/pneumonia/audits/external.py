@@ -182,7 +182,8 @@ def fit_external_point(
     if not external.recalibrate:
         return {}, {}
     place = name_place(external.place, external_images.address)
-    scores = external_predictions.assign(fold=halve_groups(external_predictions, evaluation.seed))
+    own, fold = external_predictions["own_probability"], halve_groups(external_predictions, evaluation.seed)
+    scores = external_predictions.assign(probability=own, fold=fold)
     point = fit_operating_point(scores, place, decision["weights_sha256"], evaluation)
     return point, {file_name(point): point}
 

@@ -112,6 +112,8 @@ def pin_parent(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
     for name, made_as in read.items():
         if name not in given:
             pin(catalog.get(name), Version(companions[made_as], None))
+
+
 def refuse_mixture(names: set[str], catalog: Any) -> None:
     """Refuse to read results of several models together, as a report would after half an evaluation.
 
