@@ -53,7 +53,7 @@ PREDICTOR_LABELS = {
     Predictor.NETWORK: "The network",
 }
 # What cannot see the lungs. The others describe the whole image: consolidation is a rise of grey levels.
-BLIND = {Predictor.SHAPE, Predictor.ASPECT, Predictor.MODE, Predictor.BORDER, Predictor.RIM_NETWORK}
+BLIND = {Predictor.SHAPE, Predictor.ASPECT, Predictor.MODE, Predictor.BORDER, Predictor.RIM, Predictor.RIM_NETWORK}
 FEATURE_SETS = {
     Predictor.SHAPE: ["log_width", "log_height"],
     Predictor.ASPECT: ["log_aspect"],
