@@ -36,7 +36,7 @@ KINDS = {
 def test_what_is_found_usable_can_be_decoded(kind, tmp_path):
     rng, ends, key = np.random.default_rng(2018), Counter(), PatientKey(tmp_path / "key")
     assert not examine_image(KINDS[kind], "a", LIMITS).problem
-    for _ in range(300):
+    for _ in range(MUTATIONS):
         data = mutate(KINDS[kind], rng)
         facts = examine_image(data, "a", LIMITS, key.group_of)
         quick = examine_image(data, "a", LIMITS, compare=False)
