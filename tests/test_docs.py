@@ -195,7 +195,8 @@ def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(com
     assert part.nodes
     assert set(given["load_versions"]) <= part.datasets()
     assert given["env"] is None or (ROOT / "conf" / given["env"]).is_dir()
-    assert set(flat(given["params"])) <= set(flat(default_parameters))
+    names = {"images" if name.startswith("images.") else name for name in flat(given["params"])}
+    assert names <= set(flat(default_parameters))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -484,5 +485,6 @@ def flat(parameters, prefix=""):
     """Return nested parameters by dotted name."""
     found = {}
     for name, value in parameters.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        is_group = isinstance(value, dict) and value
+        found |= flat(value, f"{prefix}{name}.") if is_group else {prefix + name: value}
     return found

@@ -87,7 +87,8 @@ class RunContextHook:
                 if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
                     raise UserError(f"{folder} cannot be read. Fix its permissions and run again.")
                 raise UserError(f"There is no {name} yet{_how_to_make(name.removeprefix('all_'), run_params)}.")
-        refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
+        if "checked_lineage" in catalog:
+            refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
         if not run_params.get("only_missing_outputs"):
             pin_outputs(pipeline, catalog)
         warn_of_the_clock(run_params["run_id"], pipeline, catalog)

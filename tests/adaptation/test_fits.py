@@ -59,7 +59,7 @@ def parameters(default_parameters):
 @pytest.fixture(scope="module")
 def plan(tiny_manifest):
     """Twelve own images, of which four are watched; 24 of the new place in two folds, and four held out."""
-    rows = tiny_manifest.assign(place="there", split="new", perceptual_hash="", fold=np.arange(40) % 2 + 1)
+    rows = tiny_manifest.assign(place="there", split="new", bits=0, perceptual_hash="", fold=np.arange(40) % 2 + 1)
     rows.loc[:11, ["place", "fold"]] = [OWN, 0]
     rows.loc[:7, "split"] = "train"
     rows.loc[8:11, "split"] = "val"

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 from tests.tiny_network import register_tiny_network
 
-from pneumonia.adaptation.lineage import make_adapted_lineage
+from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
 from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, plan_next, score_own
 from pneumonia.audits.known_images import list_known
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.lineage import adapted_to, manifest_digest
 from pneumonia.model.networks import make_network
@@ -140,8 +141,8 @@ def test_own_images_are_scored_and_where_they_are_not_stored_the_new_ones_take_t
 
 @pytest.fixture
 def adapted_lineage(lineage, network, tiny_manifest, adaptation):
-    new = tiny_manifest.iloc[:6].assign(place="there", split="new", fold=[1, 2, 3] * 2, perceptual_hash="ab")
-    own = tiny_manifest.iloc[6:].assign(place="own images", split="train", fold=0, perceptual_hash="")
+    new = tiny_manifest.iloc[:6].assign(place="there", split="new", fold=[1, 2, 3] * 2, perceptual_hash="ab", bits=0)
+    own = tiny_manifest.iloc[6:].assign(place="own images", split="train", fold=0, perceptual_hash="", bits=0)
     context = {"run_id": "v2", "commit": "c", "versions": {"pneumonia_model": "v2", "parent_model": "v1"}}
     facts = {"training_key": "new", "hardware": {}, "kept_epochs": [2], "training": {"epochs": 2}}
     return make_adapted_lineage(lineage, network, pd.concat([own, new]), facts, context, adaptation())
@@ -174,3 +175,9 @@ def test_images_of_the_place_are_known_to_the_model_and_describe_its_range(adapt
     assert known.tail(6)[["split", "perceptual_hash"]].to_numpy().tolist() == [["train", "ab"]] * 6
     described = list_described(tiny_manifest, adapted_lineage, tiny_store)
     assert described["split"].value_counts().to_dict() == {"train": 28, "val": 10, "test": 8}
+
+
+def test_a_lineage_of_another_model_does_not_mark_what_follows(adapted_lineage, network):
+    assert check_adapted(network, adapted_lineage) == adapted_lineage
+    with pytest.raises(UserError, match="model_lineage"):
+        check_adapted(network, {**adapted_lineage, "weights_sha256": "other"})

@@ -28,6 +28,7 @@ def index_of(n, split="train"):
         {
             "path": [f"there/{n:03d}.png" for n in range(n)],
             "sha256": [f"{n:064d}" for n in range(n)],
+            "bits": 0,
             "perceptual_hash": "",
             "group": [f"g{n // 2}" for n in range(n)],
             "label": ["PNEUMONIA" if n // 2 % 2 else "NORMAL" for n in range(n)],

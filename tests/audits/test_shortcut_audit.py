@@ -37,7 +37,7 @@ def rims(features):
 
 def test_each_shortcut_stands_beside_the_network(features, rims, scores, evaluation_parameters):
     audit = audit_shortcuts(features, rims, scores, evaluation_parameters)
-    assert audit["predictor"].drop_duplicates().tolist() == list(Predictor)
+    assert audit["predictor"].drop_duplicates().tolist() == [name for name in Predictor if name != Predictor.RIM]
     by = audit.set_index(["predictor", "images"])
     assert by.loc[(Predictor.SHAPE, Sample.TEST), "low"] > 0.6  # the width hints at the class
     assert by.loc[(Predictor.MODE, Sample.TEST), "auc"] == 0.5  # always the same

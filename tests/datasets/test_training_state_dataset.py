@@ -5,6 +5,10 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART
 from pneumonia.datasets import TrainingStateDataset
 from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.model.key import key_of
+
+TRAINING = {"seed": 0}
+KEY = key_of(TRAINING)
 
 
 @pytest.fixture
@@ -65,30 +69,30 @@ def test_the_newest_state_of_another_training_is_found(states):
 
 
 def test_states_of_a_training_that_was_started_again_elsewhere_are_not_removed(states):
-    states.of("key").write({}, {})
-    with TrainingStates(states.folder, states.logs).owned("key"):
-        states.remove("key")
-        assert states.files_of("key")
+    states.of(KEY).write({}, {})
+    with TrainingStates(states.folder, states.logs).owned(TRAINING):
+        states.remove(KEY)
+        assert states.files_of(KEY)
 
 
 def test_the_same_training_cannot_run_twice(dataset, states):
     other = TrainingStates(states.folder, states.logs)
-    with states.owned("key"):
+    with states.owned(TRAINING):
         pass
-    with pytest.raises(UserError, match="The same training is already running"), other.owned("key"):
+    with pytest.raises(UserError, match="The same training is already running"), other.owned(TRAINING):
         pass
-    with other.owned("another key"):
+    with other.owned({"seed": 1}):
         pass
-    states.remove("key")
-    with other.owned("key"):
+    states.remove(KEY)
+    with other.owned(TRAINING):
         pass
 
 
 def test_an_interrupted_training_can_be_continued_at_once(states):
-    with pytest.raises(KeyboardInterrupt), states.owned("key"):
+    with pytest.raises(KeyboardInterrupt), states.owned(TRAINING):
         raise KeyboardInterrupt
 
-    with TrainingStates(states.folder, states.logs).owned("key"):
+    with TrainingStates(states.folder, states.logs).owned(TRAINING):
         pass
 
 
@@ -120,8 +124,8 @@ def test_a_state_that_was_not_finished_is_not_the_state_of_another_training(stat
 
 
 def test_a_training_that_goes_on_removes_what_a_kill_left_of_its_own_states_alone(states, leave_half):
-    left, others = leave_half("key"), leave_half("other")
-    with states.owned("key"):
+    left, others = leave_half(KEY), leave_half("other")
+    with states.owned(TRAINING):
         assert not left.exists()
 
     assert others.exists()

@@ -27,7 +27,10 @@ UNKNOWN = [
     ({"node_names": ("ingest.splitimages",)}, r"--nodes: .*Did you mean ingest\.split_images or .*\?"),
     ({"to_nodes": ["qqq"]}, r"--to-nodes: there is no qqq in .* Known: .* and \d+ more\."),
     ({"tags": ("training", "evalution")}, r"--tags: there is no evalution in .* Did you mean evaluation\?"),
-    ({"from_inputs": ["split_manifst"]}, r"--from-inputs: there is no split_manifst .* Did you mean split_manifest\?"),
+    (
+        {"from_inputs": ["split_manifst"]},
+        r"--from-inputs: there is no split_manifst .* Did you mean split_manifest.*\?",
+    ),
     ({"to_outputs": ["new_predictions"]}, r"--to-outputs: .* It is in --pipelines=prediction\."),
     (
         {"load_versions": {"pneumonia_modl": "2026"}},

@@ -143,7 +143,8 @@ def examine_image(
                 return facts._replace(problem=problem)
             if image.mode == "1":
                 return facts._replace(other=MASK)
-            seen = _compare(facts, image, _find_notes(image, path)) if compare else facts
+            notes = _find_notes(image, path)
+            seen = _compare(facts, image, notes) if compare or UPPER_BITS in notes else facts
             damage = _find_jpeg_damage(data) if image.format in ("JPEG", "MPO") else ""
             return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:

@@ -37,7 +37,7 @@ def check_parameters(loader: Any) -> None:
     try:
         parameters = Parameters.model_validate(given)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        problems = "\n".join(dict.fromkeys(f"  {_explain(problem)}" for problem in error.errors()))
         raise UserError(
             f"These parameters are invalid; nothing was run:\n{problems}\n"
             "See conf/base/parameters*.yml for the keys, their units and defaults."
@@ -72,8 +72,9 @@ def _explain(problem: Any) -> str:
     """Put one problem that pydantic found in words: key, what is wrong, what was given."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
-    if key == "images":
-        return f"images: must be a path; a number is written as ./2024 (given: {problem['input']!r})"
+    if location[:1] == ["images"]:
+        given = f"(given: {problem['input']!r})"
+        return f"images: must be a path, or a path for each name; a number is written as ./2024 {given}"
     if problem["type"] == "extra_forbidden":
         siblings = _keys_of(location[:-1])
         nearest = difflib.get_close_matches(location[-1], siblings, n=1)

@@ -98,8 +98,7 @@ def pin_parent(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> None:
     Raises:
         UserError: If the model was never evaluated.
     """
-    models = files_of(catalog, "pneumonia_model")
-    if PARENT not in pipeline.inputs() or not models:
+    if PARENT not in pipeline.inputs() or not (models := files_of(catalog, "pneumonia_model")):
         return
     version = given.get(PARENT) or next(iter(models))
     companions = find_companions(catalog, outputs_by_stage(), version)

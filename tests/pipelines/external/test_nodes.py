@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.external import audit_external, index_external, measure_external, predict_external
+from pneumonia.audits.external import audit_external, index_external, measure_external, plan_external, predict_external
 from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
@@ -107,6 +107,8 @@ def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit
         external_metrics=measured,
         external_subgroups=pd.DataFrame(),
         external_shortcuts=audit,
+        external_planning=plan_external(predictions),
+        external_point={},
         **dict.fromkeys(("external_roc_figure", "external_score_figure", "external_calibration_figure"), b"png"),
         metrics=metrics,
         predictions=ours,

@@ -74,7 +74,7 @@ def index(tmp_path, delivered, default_parameters):
 
     def run(address, **changes):
         source, cache = ImageSource(str(address)), IndexCache(tmp_path / "cache.sqlite")
-        image_index, problems = nodes.index_images(source, cache, delivered(**changes), labels)
+        image_index, problems = nodes.index_images(source, cache, delivered(**changes), labels, {})
         assert problems.empty  # without a table of labels
         return image_index
 

@@ -84,7 +84,7 @@ ACCEPTED = {
     "32-bit.tiff": ("", encode(fresh().convert("I"), "TIFF")),
     "4-bit grey.png": ("", bits(fresh(), 4)),
     "2-bit grey.png": ("", bits(fresh(), 2)),
-    "still.gif": ("", encode(fresh(), "GIF")),
+    "still.gif": ("palette", encode(fresh().quantize(16), "GIF")),
     "still.webp": ("", encode(fresh().convert("RGB"), "WEBP")),
     "still.bmp": ("", encode(fresh(), "BMP")),
     "blank.jpeg": ("blank: one grey level", encode(Image.new("L", (64, 64), 90))),

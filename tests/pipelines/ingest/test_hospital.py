@@ -24,7 +24,7 @@ def indexed(export, tmp_path_factory, delivered, project):
         (root / path).write_bytes(data)
     labels = LabelsParameters(**yaml.safe_load((project / "conf/base/parameters_labels.yml").read_text())["labels"])
     source, cache = ImageSource(str(root)), IndexCache(root.parent / "cache.sqlite")
-    index, problems = nodes.index_images(source, cache, delivered(), labels)
+    index, problems = nodes.index_images(source, cache, delivered(), labels, {})
     return index.assign(path="DICOM/" + index["path"]).set_index("path"), problems, source.listing
 
 

@@ -48,6 +48,7 @@ def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, p
         "sex": "",
         "view": "",
         "device": "",
+        "site": "",
         "bits": 0,
     }
 
