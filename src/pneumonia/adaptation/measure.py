@@ -10,7 +10,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.intervals import rate_difference
-from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, youden_if_fixed
+from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, fitted_at_a_place
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.model.predict import open_pixels
@@ -85,7 +85,7 @@ def decide_new(adaptation_scores: pd.DataFrame, parameters: EvaluationParameters
         The images in their order, with the reported `probability` and `decision` (1: positive).
     """
     scores = adaptation_scores.assign(probability=adaptation_scores["after"])
-    parameters = youden_if_fixed(parameters)
+    parameters = fitted_at_a_place(parameters)
     judged = judged_images(scores)
     if len(judged) == len(scores):
         return cross_decide(scores, parameters)

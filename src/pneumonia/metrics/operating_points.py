@@ -30,13 +30,14 @@ def fit_operating_point(
             the other folds, which shows what the fit is worth.
         place: Its name.
         weights_sha256: Of the model.
-        parameters: `calibration`, `threshold_rule` and its number; Youden's rule where the threshold is not fitted.
+        parameters: `calibration`, `threshold_rule` and its number; Youden's rule where the threshold is not fitted, and
+            a logistic calibration where there is none.
 
     Returns:
         A decision, with `place`, `fitted_on` (n, n_groups, n_positive), and `sensitivity` and `specificity`, from
         cross-fitting.
     """
-    parameters = youden_if_fixed(parameters)
+    parameters = fitted_at_a_place(parameters)
     crossed = cross_decide(scores, parameters)
     columns = (crossed[name].to_numpy() for name in ("target", "decision", "group"))
     (sensitivity, specificity), _ = estimate_both_rates(*columns)
@@ -54,10 +55,15 @@ def fit_operating_point(
     }
 
 
-def youden_if_fixed(parameters: EvaluationParameters) -> EvaluationParameters:
-    """Return the parameters with a rule that fits the threshold: a place's own is not the one that was set for all."""
-    is_fixed = parameters.threshold_rule == "fixed"
-    return parameters.model_copy(update={"threshold_rule": "youden"}) if is_fixed else parameters
+def fitted_at_a_place(parameters: EvaluationParameters) -> EvaluationParameters:
+    """Return the parameters with a rule and a calibration that are fitted, where the model's own are not.
+
+    A place's threshold is not the one that was set for all. And its calibration is fitted on the images that it is for:
+    what speaks against calibrating on the model's own validation images, that others differ, does not hold there.
+    """
+    rule = "youden" if parameters.threshold_rule == "fixed" else parameters.threshold_rule
+    calibration = "logistic" if parameters.calibration == "none" else parameters.calibration
+    return parameters.model_copy(update={"threshold_rule": rule, "calibration": calibration})
 
 
 def cross_decide(scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
