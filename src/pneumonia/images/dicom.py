@@ -14,7 +14,9 @@ import hashlib
 import io
 import logging
 import re
+import struct
 import warnings
+import zlib
 from dataclasses import replace
 from functools import cache, cached_property
 from types import ModuleType
@@ -60,7 +62,7 @@ _MONOCHROME = re.compile(r"(?:MONO(?:CHROME)?[ _]*([12])?)?")
 # What pydicom and its decoders raise for damaged files.
 ERRORS = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError, RuntimeError,
-    OverflowError, MemoryError, RecursionError,
+    OverflowError, MemoryError, RecursionError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
 
 
@@ -232,7 +234,7 @@ def open_dicom(data: bytes) -> Dicom:
         return Dicom(pydicom.dcmread(io.BytesIO(with_preamble(data)), specific_tags=list(TAGS), force=True))
     except ERRORS as error:
         raise RefusedError(f"damaged: its header cannot be read ({type(error).__name__})") from error
-    except pydicom.errors.InvalidDicomError as error:
+    except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException) as error:
         raise RefusedError("damaged: its header cannot be read") from error
 
 
@@ -276,6 +278,7 @@ def load_pydicom() -> ModuleType:
     except ImportError as error:
         raise RefusedError(f"DICOM file, which needs another package: {INSTALL}") from error
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    pydicom.config.convert_wrong_length_to_UN = True  # an element of a wrong length is no reason to end a run
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"pydicom|pneumonia\.images\.dicom")
     return pydicom

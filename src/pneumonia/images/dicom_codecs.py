@@ -94,8 +94,8 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE):
         return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high)
     stream = read_codestream(first_frame(dataset.PixelData))
-    if stream is None:
-        return Raw(_as_array(dataset, syntax, shape, allocated, stored), stored, high)
+    if stream is None:  # GDCM aborts the process on some that are damaged
+        raise RefusedError("damaged: its pixel data cannot be read")
     if (stream.height, stream.width) != shape:
         raise RefusedError("damaged: its pixel data have another size than its header says")
     if stream.components != 1:
@@ -131,7 +131,9 @@ def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int,
     bare.SamplesPerPixel, bare.PhotometricInterpretation, bare.PixelRepresentation = 1, "MONOCHROME2", 0
     bare.BitsAllocated, bare.BitsStored, bare.HighBit = allocated, stored, stored - 1
     bare.add(dataset["PixelData"])
-    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True)[0]
+    # GDCM aborts the process on some damaged JPEG; Pillow raises an error.
+    plugin = {"decoding_plugin": "pillow"} if syntax == _BASELINE else {}
+    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True, **plugin)[0]
     if values.shape != shape:
         raise ValueError("the shape of the pixels differs from the header")
     return values
