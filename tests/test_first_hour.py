@@ -77,7 +77,7 @@ def test_a_path_with_a_space_and_an_umlaut_is_read(ingested):
     ("layout", "message"),
     [
         (["read_me.txt"], r"There is no image file at .*train, val and test .*--params=images=PATH"),
-        (["healthy/1.png", "ill/2.png"], r"class folders there: healthy, ill\..*ingest\.class_names .*conf/local"),
+        (["healthy/1.png", "ill/2.png"], r"class folders there: healthy, ill\..*ingest\.class_names=healthy/ill"),
         (["1.png", "2.png"], r"class folders there: none\. Name the folder above"),
         (["NORMAL/1.png", "PNEUMONIA/read_me.txt"], r"no usable image of class PNEUMONIA.*ingest\.class_names"),
     ],

@@ -4,6 +4,7 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.operating_points import (
     choose_operating_point,
     cross_decide,
@@ -50,7 +51,9 @@ def test_a_places_threshold_is_fitted_on_its_images_although_the_models_own_is_s
     point = fit_operating_point(scores, "there", "abc", parameters)
     assert parameters.threshold_rule == "fixed"
     assert (point["rule"], point["place"], point["weights_sha256"]) == ("youden", "there", "abc")
-    assert point["threshold"] == pytest.approx(0.9)  # midway between 0.88 and 0.92
+    # Between the calibrated 0.88 and 0.92.
+    low, high = apply_calibration(np.array([0.88, 0.92]), point["calibration"])
+    assert point["threshold"] == pytest.approx((low + high) / 2)
     assert point["fitted_on"] == {"place": "there", "n": 12, "n_groups": 12, "n_positive": 6}
 
 

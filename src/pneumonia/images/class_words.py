@@ -89,12 +89,17 @@ def is_name_of_positive(column: str, ingest: IngestParameters) -> bool:
 def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, str]:
     """Return the class of each folder whose name means one.
 
-    A folder of the very name goes first: beside NORMAL, a folder "healthy" is another class.
+    A folder of the very name goes first: beside NORMAL, a folder "healthy" is another class. If only one of two or more
+    folders means a class, by a synonym, none is taken: only a person can tell what the others are.
     """
     found = {name: class_of_folder(name, ingest) for name in names}
     plain = {spelling(name): meant for name, meant in found.items() if spelling(name) == spelling(meant)}
     named = set(plain.values())
-    return {name: meant for name, meant in found.items() if meant and (meant not in named or spelling(name) in plain)}
+    meaning = {
+        name: meant for name, meant in found.items() if meant and (meant not in named or spelling(name) in plain)
+    }
+    others = {name for name in found if name} - set(meaning)
+    return {} if others and not named and len(set(meaning.values())) < 2 else meaning
 
 
 def _by_name(word: str, ingest: IngestParameters) -> str:
