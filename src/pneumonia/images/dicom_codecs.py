@@ -132,8 +132,8 @@ def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int,
     bare.BitsAllocated, bare.BitsStored, bare.HighBit = allocated, stored, stored - 1
     bare.add(dataset["PixelData"])
     # GDCM aborts the process on some damaged JPEG; Pillow raises an error.
-    plugin = {"decoding_plugin": "pillow"} if syntax == _BASELINE else {}
-    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True, **plugin)[0]
+    plugin = "pillow" if syntax == _BASELINE else ""
+    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True, decoding_plugin=plugin)[0]
     if values.shape != shape:
         raise ValueError("the shape of the pixels differs from the header")
     return values
