@@ -29,16 +29,19 @@ def chests():
     return [png(np.asarray(make_image(image, 0)[0].convert("L"))) for image in plan_images(60, 0)[:50:8]]
 
 
-def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_path, default_parameters):
+@pytest.mark.parametrize("bits", [0, 12])
+def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_path, default_parameters, bits):
     facts = [examine_image(content, "a.png", LIMITS) for content in chests]
     names = [f"train/{number}.png" for number in range(len(chests))]
     stores = PixelStores(tmp_path)
     contents = dict(zip(names, chests, strict=True))
-    stores.fill(PixelRequest(tuple(names), tuple(f.sha256 for f in facts), 128, "squeeze", contents.__getitem__))
+    hashes, ranges = tuple(f.sha256 for f in facts), (bits,) * len(names)
+    stores.fill(PixelRequest(tuple(names), hashes, 128, "squeeze", contents.__getitem__, bits=ranges))
     known = pd.DataFrame(
         {
             "path": names,
-            "sha256": [f.sha256 for f in facts],
+            "sha256": hashes,
+            "bits": bits,
             "split": ["train", "val", "train", "test", "train", "train", "train"][: len(names)],
             "perceptual_hash": [f.perceptual_hash for f in facts],
         }

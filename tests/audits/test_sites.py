@@ -84,7 +84,7 @@ def test_two_sites_say_nothing_of_a_third(material, evaluation_parameters):
     assert NEW_SITE not in set(audit["site"])
 
 
-def store_shaded(manifest, folder):
+def store_shaded(manifest, folder, bits):
     """Store an image of noise for each row, darker at one site than at another; return the manifest with its hashes."""
     rng, images = np.random.default_rng(2), {}
     for path, site in zip(manifest["path"], manifest["site"], strict=True):
@@ -92,17 +92,20 @@ def store_shaded(manifest, folder):
         content = io.BytesIO()
         Image.fromarray(values).save(content, "PNG")
         images[path] = content.getvalue()
-    rows = manifest.assign(sha256=[hashlib.sha256(images[path]).hexdigest() for path in manifest["path"]])
+    hashes = [hashlib.sha256(images[path]).hexdigest() for path in manifest["path"]]
+    rows = manifest.assign(sha256=hashes, bits=bits)
     stores = PixelStores(folder)
-    stores.fill(PixelRequest(tuple(rows["path"]), tuple(rows["sha256"]), 32, "squeeze", images.__getitem__))
+    read = images.__getitem__
+    stores.fill(PixelRequest(tuple(rows["path"]), tuple(hashes), 32, "squeeze", read, bits=tuple(rows["bits"])))
     return rows, stores
 
 
+@pytest.mark.parametrize("bits", [0, 12])
 def test_a_planted_difference_between_sites_is_found_within_each_class(
-    material, network, lineage, tmp_path, evaluation_parameters
+    material, network, lineage, tmp_path, evaluation_parameters, bits
 ):
     manifest, features, _ = material
-    rows, stores = store_shaded(manifest, tmp_path)
+    rows, stores = store_shaded(manifest, tmp_path, bits)
 
     probe = probe_sites(network, rows, stores, lineage, features, evaluation_parameters)
     found = probe.set_index(["site", "label", "seen"])["auc"]

@@ -94,7 +94,7 @@ def find_known(
     same = images[images["sha256"].isin(path_of.keys())]
     rows = [(path, path_of[sha256], True, 0, 1.0) for path, sha256 in same[["path", "sha256"]].itertuples(index=False)]
     rest = images[~images["sha256"].isin(path_of.keys()) & (images["perceptual_hash"] != "")].reset_index(drop=True)
-    hashed = known[(known["perceptual_hash"] != "") & pixel_store.has(known["sha256"])].reset_index(drop=True)
+    hashed = known[(known["perceptual_hash"] != "") & pixel_store.has(pixel_keys(known))].reset_index(drop=True)
     hashes, others = rest["perceptual_hash"].tolist(), hashed["perceptual_hash"].tolist()
     pairs = near_pairs(hashes, others, parameters.near_duplicate_bits)
     if len(pairs):

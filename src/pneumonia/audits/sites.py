@@ -16,6 +16,7 @@ from pneumonia.metrics.bounds import TAIL
 from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.registry import Floats
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
+from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 ALL_SITES, NEW_SITE = "all sites", "a new site"
@@ -152,7 +153,7 @@ def probe_sites(
         return pd.DataFrame(columns=PROBE_COLUMNS)
     rows = split_manifest[split_manifest["split"] != "train"].reset_index(drop=True)
     model = feature_model(pneumonia_model)
-    parts = stored_parts(open_pixels(pixel_store, model_lineage), rows["sha256"])
+    parts = stored_parts(open_pixels(pixel_store, model_lineage), pixel_keys(rows))
     features = np.concatenate([forward(model, part, parameters.batch_size)[0] for part in parts])
     properties = shortcut_features.set_index("path").loc[rows["path"], list(PROPERTIES)].to_numpy(dtype=float)
     found = []

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.status import DUPLICATE, OK
+from pneumonia.images.status import COPY_OF, DUPLICATE, OK
 
 # How many pairs or paths an error message shows.
 _SHOWN = 20
@@ -27,7 +27,7 @@ def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     surplus = kept[kept != ordered["path"]]
     marked = index.copy()
     marked.loc[surplus.index, "status"] = DUPLICATE
-    marked.loc[surplus.index, "reason"] = "copy of " + surplus
+    marked.loc[surplus.index, "reason"] = COPY_OF + surplus
     return marked
 
 

@@ -17,9 +17,9 @@ import pandas as pd
 from pneumonia.base.parameters import IngestParameters, LabelsParameters, SourceParameters
 from pneumonia.images.layout import ImageFile, Listing
 from pneumonia.images.source import ImageSource, UnreadableError
+from pneumonia.images.status import COPY_OF, DUPLICATE
 
 SITE = "site"
-COPY_OF = "copy of "  # begins the reason of a duplicate
 
 
 class Sites(ImageSource):
@@ -119,7 +119,7 @@ def place(index: pd.DataFrame, site: str, own: IngestParameters, ingest: IngestP
     if not site:
         return index
     classes = {own.negative_class: ingest.negative_class, own.positive_class: ingest.positive_class}
-    copies = index["reason"].str.startswith(COPY_OF) & (index["status"] == "duplicate")
+    copies = index["reason"].str.startswith(COPY_OF) & (index["status"] == DUPLICATE)
     return index.assign(
         path=site + "/" + index["path"],
         label=index["label"].map(lambda label: classes.get(label, label)),

@@ -56,5 +56,5 @@ def describe_network(pneumonia_model: Model, model_lineage: dict[str, Any]) -> s
     """Describe a network: its layers with the number of its parameters, and with what it was compiled."""
     lines: list[str] = []
     pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110, expand_nested=True)
-    compilation = [f"{name.replace('_', ' ')}: {value}" for name, value in model_lineage["compilation"].items()]
+    compilation = [f"{name.replace('_', ' ')}: {value}" for name, value in model_lineage.get("compilation", {}).items()]
     return "\n".join([*lines, "Compiled for training with", *compilation]) + "\n"
