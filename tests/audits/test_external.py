@@ -165,7 +165,7 @@ def test_a_point_of_the_place_is_fitted_only_if_it_is_asked_for(predictions, par
     point, kept = fit_external_point(predictions, source, decision, parameters, given)
     assert kept == {"there-0123456789ab": point}
     assert point["fitted_on"]["n"] == 400
-    assert point["threshold"] > 0.7  # the logits are two units too high
+    assert point["calibration"]["intercept"] < -1  # the logits are two units too high
     asked_for_nothing = given.model_copy(update={"recalibrate": False})
     assert fit_external_point(predictions, source, decision, parameters, asked_for_nothing) == ({}, {})
 

@@ -79,7 +79,7 @@ def test_the_card_says_where_the_threshold_comes_from(documents_of, material, ru
     ("method", "rule", "said"),
     [
         ("logistic", "youden", "Both were fitted only on the"),
-        ("none", "youden", "none was calibrated. It was fitted only on the"),
+        ("none", "youden", "none was calibrated. The threshold was fitted only on the"),
         ("none", "fixed", "none was calibrated. The threshold was set beforehand."),
     ],
 )

@@ -17,7 +17,7 @@ from pneumonia.report.record import record_run
 
 SETTINGS = "params:evaluation"
 REPORTED = (
-    *("external_index", "adaptation_plan", "adaptation_metrics", "adaptation_curve", "adaptation_shortcuts"),
+    *("adaptation_plan", "adaptation_metrics", "adaptation_curve", "adaptation_shortcuts"),
     *("adaptation_planning", "adaptation_point", "adaptation_curve_figure", "adaptation_change_figure"),
     *("model_lineage", "run_context"),
 )
@@ -35,29 +35,31 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             Node(
                 index_external,
                 ["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
-                "external_files",
+                "adaptation_files",
                 name="index_images",
             ),
-            Node(list_known, ["split_manifest", "image_index", "parent_lineage"], "known_images", name="list_known"),
+            Node(
+                list_known, ["split_manifest", "image_index", "parent_lineage"], "adaptation_known", name="list_known"
+            ),
             Node(
                 store_new_pixels,
-                ["external_images", "external_files", "parent_lineage"],
+                ["external_images", "adaptation_files", "parent_lineage"],
                 "adaptation_pixels",
                 name="store_new_pixels",
             ),
             Node(
                 refuse_known,
                 [
-                    *("external_files", "external_images", "known_images", "adaptation_pixels", "parent_lineage"),
+                    *("adaptation_files", "external_images", "adaptation_known", "adaptation_pixels", "parent_lineage"),
                     "params:ingest",
                 ],
-                "external_index",
+                "adaptation_index",
                 name="refuse_known",
             ),
             Node(
                 plan_adaptation,
                 [
-                    *("split_manifest", "parent_lineage", "external_index", "external_images", "adaptation_pixels"),
+                    *("split_manifest", "parent_lineage", "adaptation_index", "external_images", "adaptation_pixels"),
                     "parameters",
                 ],
                 "adaptation_plan",
@@ -134,7 +136,7 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             ),
             Node(
                 audit_external,
-                ["adaptation_predictions", "external_index", "external_images", "model_lineage", SETTINGS],
+                ["adaptation_predictions", "adaptation_index", "external_images", "model_lineage", SETTINGS],
                 "adaptation_shortcuts",
                 name="audit_shortcuts",
             ),
@@ -150,7 +152,11 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
             Node(
                 write_adaptation_report,
-                {"parameters": "params:adaptation", **{name: name for name in REPORTED}},
+                {
+                    "parameters": "params:adaptation",
+                    "external_index": "adaptation_index",
+                    **{name: name for name in REPORTED},
+                },
                 "adaptation_report",
                 name="write_adaptation_report",
             ),
