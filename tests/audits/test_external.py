@@ -6,7 +6,6 @@ from PIL import Image
 from pneumonia.audits.external import (
     fit_external_point,
     index_external,
-    measure_attributes,
     measure_external,
     plan_external,
     predict_external,
@@ -51,8 +50,6 @@ def predictions():
             "decision": (probability >= 0.5).astype(int),
             "in_range": ["yes", "yes", "yes", "no"] * 100,
             "model_version": "v1",
-            "sex": ["F", "F", "M", "M"] * 100,
-            "age": np.tile([0.5, 3, 3, 17, 40, 64, 70, np.nan], 50),
         }
     )
 
@@ -113,29 +110,6 @@ def test_a_new_calibration_is_fitted_on_half_of_the_groups_and_measured_on_the_o
     assert again["before"]["auc"] == pytest.approx(again["after"]["auc"])  # the order stays
     assert again["after"]["brier"]["value"] < again["before"]["brier"]["value"]
     assert again["after"]["specificity"]["value"] > again["before"]["specificity"]["value"]
-
-
-def test_each_attribute_that_the_source_names_is_measured_apart(predictions, parameters):
-    table = measure_attributes(predictions, DECISION, parameters)
-
-    assert table.loc[table["attribute"] == "sex", "value"].tolist() == ["F", "M"]
-    ages = table[table["attribute"] == "age"].set_index("value")["n"].to_dict()
-    assert list(ages.items()) == [
-        ("under 1 year", 50), ("1 to 5 years", 100), ("6 to 17 years", 50), ("40 to 64 years", 100),
-        ("65 years and over", 50),
-    ]  # fmt: skip
-    assert table["auc"].between(0.8, 1).all()
-
-
-def test_a_subgroup_of_few_images_has_a_count_but_no_auc(predictions, parameters):
-    few = predictions.assign(sex=["F"] * 390 + ["M"] * 10).drop(columns="age")
-    table = measure_attributes(few, DECISION, parameters).set_index("value")
-    assert table.loc["M", "n"] == 10
-    assert np.isnan(float(table.loc["M", "auc"]))
-
-
-def test_a_source_that_names_nothing_gives_an_empty_table(predictions, parameters):
-    assert measure_attributes(predictions.drop(columns=["sex", "age"]), DECISION, parameters).empty
 
 
 def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_path, tiny_images, default_parameters):

@@ -24,6 +24,7 @@ def predictions(likeliest):
             "target": [0, 1, 1, 1, 1, 1],
             "etiology": etiology,
             "likeliest_etiology": likeliest,
+            "etiology_score": [0.9, 0.8, 0.7, 0.2, 0.3, 0.5],
         }
     )
 
@@ -38,6 +39,7 @@ def test_positive_images_of_each_etiology_are_counted_by_the_likeliest_one():
         ["virus", "virus", 1, 1, 1],
     ]
     assert table["value"].tolist() == [2 / 3, 1 / 3, 0, 1]
+    assert set(table["auc"]) == {2 / 3}  # of three pairs of a bacterial and a viral image, two are in order
     first = table.iloc[0]
     assert 0 < first["low"] < 2 / 3 < first["high"] < 1
 

@@ -27,7 +27,9 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
             "behind_network_high": [None, lead + 0.1],
         }
     )
-    return {finding["title"]: finding for finding in list_external_findings(metrics, TEST, shortcuts, "PNEUMONIA")}
+    material = {"external_metrics": metrics, "metrics": {"test": TEST}, "external_shortcuts": shortcuts}
+    material |= dict.fromkeys(("external_subgroups", "external_differences"), pd.DataFrame())
+    return {finding["title"]: finding for finding in list_external_findings(material, "PNEUMONIA")}
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ def test_a_sound_manifest_passes_as_it_is():
     assert ManifestContract().validate(table) is table
 
 
+def test_a_manifest_may_tell_of_some_patients_and_not_of_others():
+    table = change().assign(age=["3", ""] * 6, sex="", device="A Scanner")
+
+    assert ManifestContract().validate(table) is table
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.audits import shortcuts
+from pneumonia.audits.patients import compare_by_attribute, measure_by_attribute
 from pneumonia.audits.rows import auc_row
 from pneumonia.audits.shortcut_audit import shortcut_row
 from pneumonia.base.errors import UserError
@@ -18,6 +19,7 @@ from pneumonia.base.parameters import (
     PredictionParameters,
 )
 from pneumonia.images import index as image_index
+from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.labels import describe_other_classes, with_labels
@@ -32,10 +34,6 @@ from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
 
 EXTERNAL = "external"
-ATTRIBUTES = ("sex", "view", "device")
-AGE_EDGES = (0, 1, 6, 18, 40, 65, 200)  # years, the upper end not included
-AGE_BANDS = ("under 1 year", "1 to 5 years", "6 to 17 years", "18 to 39 years", "40 to 64 years", "65 years and over")
-LEAST_SUBGROUP = 10  # images of each class; with fewer, no AUC
 
 
 def index_external(
@@ -102,7 +100,7 @@ def predict_external(
     if (said["probability"].isna()).any():
         first = said[said["probability"].isna()].iloc[0]
         raise UserError(f"{first['path']} changed since it was indexed ({first['reason']}). Run again.")
-    extra = [name for name in ("age", *ATTRIBUTES) if name in rows.columns]
+    extra = [name for name in ATTRIBUTES if name in rows.columns]
     keys = rows[["path", "group", "label", "sha256", *extra]].assign(
         target=(rows["label"] == ingest.positive_class).astype(int)
     )
@@ -193,36 +191,9 @@ def plan_external(external_predictions: pd.DataFrame) -> pd.DataFrame:
     return plan_images(*(external_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
-def measure_attributes(
-    external_predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> pd.DataFrame:
-    """Measure age bands, sexes, views and devices separately, if the source names them.
-
-    Returns:
-        attribute, value, auc, auc_low, auc_high, sensitivity, specificity, n, n_groups. AUC and rates are gaps with
-        fewer than ten images of a class.
-    """
-    rows = []
-    for attribute, values in _attributes(external_predictions).items():
-        for value, part in external_predictions.groupby(values, sort=True, observed=True):
-            row: dict[str, Any] = {"attribute": attribute, "value": value}
-            row |= dict.fromkeys(("auc", "auc_low", "auc_high", "sensitivity", "specificity"))
-            if part["target"].value_counts().reindex([0, 1], fill_value=0).min() >= LEAST_SUBGROUP:
-                measured = _measured(part, decision, parameters)
-                auc = measured["auc"]
-                row |= {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}
-                row |= {name: measured[name]["value"] for name in ("sensitivity", "specificity")}
-            rows.append({**row, "n": len(part), "n_groups": part["group"].nunique()})
-    columns = ["attribute", "value", "auc", "auc_low", "auc_high", "sensitivity", "specificity", "n", "n_groups"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _attributes(predictions: pd.DataFrame) -> dict[str, pd.Series]:
-    found = {name: predictions[name].replace("", np.nan) for name in ATTRIBUTES if name in predictions.columns}
-    if "age" in predictions.columns:
-        years = pd.to_numeric(predictions["age"], errors="coerce")
-        found["age"] = pd.cut(years, AGE_EDGES, right=False, labels=AGE_BANDS)
-    return found
+def measure_attributes(external_predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure age bands, sexes, views and devices apart, if the source names them, and compare them."""
+    return measure_by_attribute(external_predictions), compare_by_attribute(external_predictions)
 
 
 def audit_external(

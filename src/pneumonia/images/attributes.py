@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+# What the image index tells of a patient and of how the image was taken.
+ATTRIBUTES = ("age", "sex", "view", "device")
+
 # No older person is known; larger numbers, such as 999, stand for something else.
 MOST_YEARS = 120
 

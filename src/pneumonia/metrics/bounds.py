@@ -15,6 +15,13 @@ Verdict = Literal["better", "not shown to be different", "worse"]
 UNDEFINED: Estimate = {"value": None, "low": None, "high": None}
 
 
+def quantile_of(tail: float) -> float:
+    """Return how many standard deviations an interval reaches to either side: 1.96 for the tail of 0.025."""
+    from scipy.stats import norm
+
+    return Z if tail == TAIL else float(norm.ppf(1 - tail))
+
+
 def logit_interval(value: float, deviation: float, lowest: float = 0.0, quantile: float = Z) -> tuple[float, float]:
     """Return the interval of a value in (lowest, 1), made on the logit scale, where it cannot leave the range.
 
@@ -43,7 +50,7 @@ def exact_bound(n_groups: int, tail: float = TAIL) -> float:
     return float(tail ** (1 / n_groups))
 
 
-def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple[float, float]:
+def newcombe_interval(auc: float, n_positive: float, n_negative: float, quantile: float = Z) -> tuple[float, float]:
     """Return the interval of an area under the ROC curve by Newcombe's method 5 (Stat. Med. 25, 2006, 559-573).
 
     The bounds are the `t` that solve `|t - auc| = 1.96 sqrt(v(t))` with, for `k = (m + n) / 2 - 1`,
@@ -54,6 +61,7 @@ def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple
         auc: The observed area, 0 to 1.
         n_positive: `m`: independent positives.
         n_negative: `n`: independent negatives.
+        quantile: How many standard deviations the interval reaches to either side.
     """
     from scipy.optimize import brentq
 
@@ -61,9 +69,9 @@ def newcombe_interval(auc: float, n_positive: float, n_negative: float) -> tuple
 
     def excess(t: float) -> float:
         variance = t * (1 - t) / (n_positive * n_negative) * (1 + k * (1 - t) / (2 - t) + k * t / (1 + t))
-        return float(abs(t - auc) - Z * np.sqrt(variance))
+        return float(abs(t - auc) - quantile * np.sqrt(variance))
 
-    # The variance is 0 at 0 and 1; the bound is where the distance begins to exceed Z standard deviations.
+    # The variance is 0 at 0 and 1; the bound is where the distance begins to exceed that of standard deviations.
     edge = 1e-9
     low = brentq(excess, edge, auc) if auc > edge and excess(edge) > 0 else 0.0
     high = brentq(excess, auc, 1 - edge) if auc < 1 - edge and excess(1 - edge) > 0 else 1.0

@@ -8,12 +8,16 @@ import pandas as pd
 
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.decisions import decide
 from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.summary import columns_of, estimate
 
 UNNAMED = ("none", "unknown")  # in the column `etiology`: of a negative image, of one whose etiology is not known
-ETIOLOGY_COLUMNS = ["split", "etiology", "likeliest", "images", "of_images", "n_groups", "value", "low", "high"]
+ETIOLOGY_COLUMNS = [
+    *("split", "etiology", "likeliest", "images", "of_images", "n_groups", "value", "low", "high"),
+    *("auc", "auc_low", "auc_high"),
+]
 LEVELS = ("low", "middle", "high")
 
 
@@ -63,25 +67,35 @@ def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
     """Count the most likely etiologies of positive images by the recorded one, regardless of the decision.
 
     Args:
-        predictions: One row per image of validation and test; has `etiology` and `likeliest_etiology`.
+        predictions: One row per image of validation and test; has `etiology`, `likeliest_etiology`, `etiology_score`.
 
     Returns:
-        split, etiology, likeliest, images, of_images (of this etiology), n_groups, and their share as value, low, high.
-        No rows if the network does not distinguish etiologies.
+        split, etiology, likeliest, images, of_images (of this etiology), n_groups, and their share as value, low, high;
+        for a split with images of two etiologies also the `auc` of telling the first from the second. No rows if the
+        network does not distinguish etiologies.
     """
     known = predictions[(predictions["target"] == 1) & ~predictions["etiology"].isin(UNNAMED)]
     known = known[~known["likeliest_etiology"].isin(UNNAMED)]
     kinds = sorted(set(known["etiology"]) | set(known["likeliest_etiology"]))
     rows = []
+    aucs = {split: _tell_apart(part, kinds) for split, part in known.groupby("split")}
     for (split, etiology), part in known.groupby(["split", "etiology"], sort=True):
         sizes = {"of_images": len(part), "n_groups": part["group"].nunique()}
         for kind in kinds:
             said = (part["likeliest_etiology"] == kind).to_numpy()
             rate = estimate_rate(said, part["group"].to_numpy())
-            rows.append(
-                {"split": split, "etiology": etiology, "likeliest": kind, "images": int(said.sum()), **sizes, **rate}
-            )
+            names = {"split": split, "etiology": etiology, "likeliest": kind, "images": int(said.sum())}
+            rows.append({**names, **sizes, **rate, **aucs[split]})
     return pd.DataFrame(rows, columns=ETIOLOGY_COLUMNS)
+
+
+def _tell_apart(known: pd.DataFrame, kinds: list[str]) -> dict[str, float | None]:
+    """Return the AUC, with bounds, of telling the first of two etiologies from the second by its share of the two."""
+    auc = dict(UNDEFINED)
+    if len(kinds) == len(set(known["etiology"])) == 2:
+        is_first = (known["etiology"] == kinds[0]).to_numpy().astype(int)
+        auc = estimate_auc(is_first, known["etiology_score"].to_numpy(dtype=float), known["group"].to_numpy())
+    return {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}
 
 
 def is_grey(modes: pd.Series) -> pd.Series:
@@ -116,7 +130,7 @@ def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> p
     for family, strata in ((Family.FILE_SIZE, size), (Family.ASPECT, aspect), (Family.MODE, mode)):
         names = dict.fromkeys((*LEVELS, "grey", "colour"))
         parts += [(family, name, test[strata == name]) for name in names if (strata == name).any()]
-    return pd.DataFrame([_stratum(family, name, rows) for family, name, rows in parts])
+    return pd.DataFrame([{"family": family, "stratum": name, **measure_stratum(rows)} for family, name, rows in parts])
 
 
 def _thirds(values: pd.Series) -> Any:
@@ -125,7 +139,8 @@ def _thirds(values: pd.Series) -> Any:
     return np.array(LEVELS)[np.minimum((share * 3 - 1e-9).astype(int), 2)]
 
 
-def _stratum(family: Family, stratum: str, rows: pd.DataFrame) -> dict[str, Any]:
+def measure_stratum(rows: pd.DataFrame) -> dict[str, Any]:
+    """Measure some images: n, n_positive, n_groups, and auc, sensitivity, specificity with `_low` and `_high`."""
     groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
     sizes = {"n": len(rows), "n_positive": int(target.sum()), "n_groups": int(rows["group"].nunique())}
     auc: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
@@ -140,7 +155,7 @@ def _stratum(family: Family, stratum: str, rows: pd.DataFrame) -> dict[str, Any]
         for name, estimate in estimates.items()
         for bound, value in estimate.items()
     }
-    return {"family": family, "stratum": stratum, **sizes, **flat}
+    return {**sizes, **flat}
 
 
 def measure_units(

@@ -63,12 +63,13 @@ def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed
     return found
 
 
-def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
-    """Estimate a share of images with its 95% interval.
+def estimate_rate(successes: npt.NDArray, groups: npt.NDArray, tail: float = TAIL) -> Estimate:
+    """Estimate a share of images with its interval.
 
     Args:
         successes: Whether each image counts, `[n]`.
         groups: Group of each image, `[n]`.
+        tail: What the interval leaves out at each end: 0.025 for one of 95%.
 
     Returns:
         `value`, `low` and `high`; None for all where there is no image, for the bounds with one group.
@@ -82,9 +83,9 @@ def estimate_rate(successes: npt.NDArray, groups: npt.NDArray) -> Estimate:
     if n_groups == 1:
         return {**UNDEFINED, "value": value}
     if value in (0.0, 1.0):
-        bound = exact_bound(n_groups)
+        bound = exact_bound(n_groups, tail)
         return {"value": value, "low": bound, "high": 1.0} if value else {"value": value, "low": 0.0, "high": 1 - bound}
-    quantile = float(student.ppf(1 - TAIL, n_groups - 1))
+    quantile = float(student.ppf(1 - tail, n_groups - 1))
     low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups), quantile=quantile)
     return {"value": value, "low": low, "high": high}
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.decoding import fingerprint
 from pneumonia.pixels.store import PixelStore
@@ -110,13 +111,15 @@ def check_decoder(lineage: dict[str, Any]) -> None:
 def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None:
     """Refuse a manifest that is not the one a model was trained with.
 
-    With another split, images that the model was trained on would be scored as if it had never seen them.
+    With another split, images that the model was trained on would be scored as if it had never seen them. Manifests of
+    earlier releases tell nothing of patients: what they tell does not split them differently.
 
     Raises:
         UserError: Naming both manifests.
     """
     digest = manifest_digest(split_manifest)
-    if lineage["manifest_sha256"] != digest:
+    without = manifest_digest(split_manifest.drop(columns=list(ATTRIBUTES), errors="ignore"))
+    if lineage["manifest_sha256"] not in (digest, without):
         raise UserError(
             f"The model was trained with the manifest {lineage['manifest_sha256'][:12]}, but this one is "
             f"{digest[:12]} (the first digits of their SHA-256): its images may be split differently. Name a matching "

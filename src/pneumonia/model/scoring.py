@@ -60,7 +60,8 @@ def score_images(
 
     Returns:
         path, group, label, target, etiology, split, site if there are several, the network's `probability` of the
-        positive class, and the `likeliest_etiology` ("unknown" if the network distinguishes none).
+        positive class, the `likeliest_etiology` ("unknown" if the network distinguishes none), and `etiology_score`: of
+        the probability of all etiologies, the share of the first.
     """
     chosen = split_manifest[split_manifest["split"].isin(SCORED_SPLITS)]
     store = open_pixels(pixel_store, model_lineage)
@@ -90,8 +91,12 @@ def _score(
     parts = [forward(model, part, batch_size) for part in stored_parts(store, pixel_keys(rows))]
     outputs = [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
     likeliest: object = UNKNOWN_ETIOLOGY
+    score: object = np.nan
     if etiologies:
-        likeliest = np.array(etiologies, dtype=object)[outputs[1][:, 1:].argmax(axis=1)]  # column 0 is the negative
+        kinds = outputs[1][:, 1:].astype(np.float64)  # column 0 is the negative
+        likeliest = np.array(etiologies, dtype=object)[kinds.argmax(axis=1)]
+        score = kinds[:, 0] / np.maximum(kinds.sum(axis=1), np.finfo(np.float32).tiny)
     columns = [*SCORE_COLUMNS, *([SITE] if SITE in rows else [])]
-    scored = rows[columns].assign(probability=outputs[0][:, 0].astype(np.float64), likeliest_etiology=likeliest)
+    scored = rows[columns].assign(probability=outputs[0][:, 0].astype(np.float64))
+    scored = scored.assign(likeliest_etiology=likeliest, etiology_score=score)
     return scored.reset_index(drop=True)

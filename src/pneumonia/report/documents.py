@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
+from pneumonia.audits.patients import LEAST_COMPARED
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import VIEW_LABELS
 from pneumonia.audits.rim_network import LEAST_IMAGES
@@ -16,7 +17,8 @@ from pneumonia.images.layout import UNSPLIT
 from pneumonia.metrics.breakdowns import FAMILY_LABELS
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
-from pneumonia.report.limits import list_limits, say_optimism
+from pneumonia.report.limits import list_limits, say_fairness, say_optimism
+from pneumonia.report.patients import say_multiplicity, tabulate_differences
 from pneumonia.report.provenance import (
     ATTRIBUTION,
     UNIT_LABELS,
@@ -89,7 +91,9 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "optimism": say_optimism(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
         "findings": list_findings(material, negative, positive),
-        "limits": list_limits(record, metrics, material["data_flow"]),
+        "limits": list_limits(material),
+        "fairness": say_fairness(material["patient_strata"]),
+        "say_multiplicity": say_multiplicity,
         "attribution": ATTRIBUTION,
         "is_by_image": is_by_image,
         "intervals": INTERVALS.format(
@@ -121,7 +125,9 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "framing_table": _labelled(material["framing_audit"], framing_labels),
         "site_table": _labelled(material["site_audit"], {"predictor": {**PREDICTOR_LABELS, "site": "The site alone"}}),
         "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}),
+        "difference_table": tabulate_differences(material["patient_differences"]),
         "LEAST_SITES": LEAST_SITES,
+        "LEAST_COMPARED": LEAST_COMPARED,
         "LEAST_IMAGES": LEAST_IMAGES,
         "FOLDS": FOLDS,
         "SPLIT_LABELS": SPLIT_LABELS,

@@ -11,6 +11,7 @@ from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.findings import judge_calibration
+from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
 from pneumonia.report.words import CHANCE, MANY_OUTSIDE, Finding, Level, finding, say_interval, say_number, say_percent
@@ -26,30 +27,31 @@ STATUS_LABELS = {
 }
 
 
-def list_external_findings(
-    external_metrics: Mapping[str, Any], test: Mapping[str, Any], shortcuts: pd.DataFrame, positive: str
-) -> list[Finding]:
+# The datasets that findings rest on.
+FINDINGS_FROM = ("external_metrics", "metrics", "external_shortcuts", "external_subgroups", "external_differences")
+
+
+def list_external_findings(material: Mapping[str, Any], positive: str) -> list[Finding]:
     """List points for and against the external result, each by a stated rule.
 
     Args:
-        external_metrics: As `audits.external.measure_external` makes it.
-        test: The metrics of our own test.
-        shortcuts: The table of `audits.external.audit_external`.
+        material: Those of `FINDINGS_FROM`, by name.
         positive: Name of the positive class.
 
     Returns:
         Records of `level` (a `Level`), `title` and `text`.
     """
-    there = external_metrics["external"]
+    there, test = material["external_metrics"]["external"], material["metrics"]["test"]
     findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
-    outside = external_metrics["out_of_range"]
+    outside = material["external_metrics"]["out_of_range"]
     text = f"{say_percent(outside)} of the images are out of range (1% of validation)."
     if outside > MANY_OUTSIDE:
         findings.append(finding(Level.CAUTION, "Many images are unlike the training images", text))
     else:
         findings.append(finding(Level.GOOD, "The images look like the training images", text))
     findings.append(judge_calibration(there, "elsewhere"))
-    findings.append(judge_shortcuts(shortcuts, EXTERNAL, "elsewhere"))
+    findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, "elsewhere"))
+    findings.append(judge_patients(material["external_subgroups"], material["external_differences"], "elsewhere"))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
 
@@ -108,7 +110,9 @@ def write_external_report(**material: Any) -> str:
         test=test,
         positive=positive,
         negative=negative,
-        findings=list_external_findings(material["external_metrics"], test, shortcuts, positive),
+        findings=list_external_findings(material, positive),
+        difference_table=tabulate_differences(material["external_differences"]),
+        say_multiplicity=say_multiplicity,
         FOLDS=FOLDS,
         is_cross_validated=len(shortcuts) > 1,
         fates=say_fates(material["external_index"]["status"]),

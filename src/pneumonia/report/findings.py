@@ -12,6 +12,7 @@ import pandas as pd
 from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
 from pneumonia.audits.regions import View
 from pneumonia.metrics.bounds import difference, say_difference
+from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts
 from pneumonia.report.words import CHANCE, Finding, Level, finding, gravest_first, say_interval, say_number, say_percent
@@ -58,7 +59,7 @@ def write_verdict(
 # The datasets that findings rest on.
 FINDINGS_FROM = (
     *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("robustness", "pointing"),
+    *("robustness", "pointing", "patient_strata", "patient_differences"),
 )
 
 
@@ -93,6 +94,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         _judge_regions(material["region_audit"]),
         judge_framing(material["framing_audit"], negative, positive),
         judge_calibration(metrics["test"], "on test"),
+        judge_patients(material["patient_strata"], material["patient_differences"]),
         _judge_robustness(material["robustness"]),
         _judge_pointing(material["pointing"]),
     ]

@@ -16,8 +16,13 @@ DEMO_NOTE = (
 FEW_POSITIVE = 0.2  # up to this share of positives, lower shares are not mentioned
 
 
-def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
-    """List what these figures do not show, the gravest first."""
+def list_limits(material: Mapping[str, Any]) -> list[str]:
+    """List what these figures do not show, the gravest first.
+
+    Args:
+        material: The tables and records of the report: of them, `run_record`, `metrics`, `data_flow`, `patient_strata`.
+    """
+    run_record, metrics, data_flow = (material[name] for name in ("run_record", "metrics", "data_flow"))
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
         *_of_source(run_record),
@@ -27,9 +32,19 @@ def list_limits(run_record: Mapping[str, Any], metrics: Mapping[str, Any], data_
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; a "
         "second reading should begin with the confident errors in the report's gallery.",
-        "Sex and age were not examined, so nothing is known about fairness.",
+        say_fairness(material["patient_strata"]),
     ]
     return [limit for limit in limits if limit]
+
+
+def say_fairness(patient_strata: pd.DataFrame) -> str:
+    """Say by which traits of patients the result was compared: only those that the source tells."""
+    unknown = [trait for trait in ("sex", "age") if trait not in set(patient_strata["attribute"])]
+    if len(unknown) == 2:
+        return "Sex and age were not examined, so nothing is known about fairness."
+    missing = f"{unknown[0].capitalize()} was not examined. " if unknown else ""
+    known = "age was" if unknown == ["sex"] else "sex was" if unknown else "sex and age were"
+    return f"{missing}Of what may make a result unfair, only {known} looked at."
 
 
 def _of_source(run_record: Mapping[str, Any]) -> list[str]:

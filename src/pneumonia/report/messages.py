@@ -8,6 +8,7 @@ import pandas as pd
 
 from pneumonia.images.layout import SPLITS
 from pneumonia.report.adaptation import list_adaptation_findings
+from pneumonia.report.external import FINDINGS_FROM as EXTERNAL_FROM
 from pneumonia.report.external import list_external_findings
 from pneumonia.report.findings import FINDINGS_FROM, list_findings
 from pneumonia.report.limits import say_scorings
@@ -62,7 +63,7 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
     if "new_predictions" in made:
         lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
     if "external_report" in made:
-        lines += say_external(load("external_metrics"), load("metrics")["test"], load)
+        lines += say_external({name: load(name) for name in EXTERNAL_FROM}, load("model_lineage"))
     if "adaptation_report" in made:
         lines += say_adaptation(load("adaptation_metrics"), load("adaptation_shortcuts"), load("model_lineage"))
     if "export_parity" in made:
@@ -145,10 +146,10 @@ def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
     )
 
 
-def say_external(external_metrics: dict[str, Any], test: dict[str, Any], load: Load) -> list[str]:
+def say_external(material: dict[str, Any], lineage: dict[str, Any]) -> list[str]:
     """Put the external result in a sentence, with points against it."""
-    positive = load("model_lineage")["class_names"][1]
-    findings = list_external_findings(external_metrics, test, load("external_shortcuts"), positive)
+    external_metrics = material["external_metrics"]
+    findings = list_external_findings(material, lineage["class_names"][1])
     outside = f"{say_percent(external_metrics['out_of_range'])} of the images are out of range."
     return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from pneumonia.base.errors import UserError
+from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.layout import SPLITS, UNSPLIT
 from pneumonia.images.sites import SITE
@@ -21,9 +22,9 @@ class ManifestError(UserError):
 class ManifestContract:
     """Refuses a manifest that breaks what a trustworthy split needs.
 
-    It has exactly the columns of `pneumonia.split.manifest`, and the site if there are several, text as text and whole
-    numbers as such, without gaps. A path and a hash occur once; no group is in two splits; every split has both
-    classes; target, label and etiology agree.
+    It has exactly the columns of `pneumonia.split.manifest`, the site if there are several and what is known of the
+    patients, text as text and whole numbers as such; only the last may have gaps. A path and a hash occur once; no
+    group is in two splits; every split has both classes; target, label and etiology agree.
 
     Example:
     ```yaml
@@ -53,12 +54,12 @@ def _check_types(data: pd.DataFrame) -> Iterator[str]:
     """Columns, their types, gaps."""
     if not isinstance(data, pd.DataFrame):
         yield f"it is a {type(data).__name__}, not a table"
-    columns = [*COLUMNS, *(name for name in (BITS, SITE) if name in data)]
+    columns = [*COLUMNS, *(name for name in (BITS, SITE, *ATTRIBUTES) if name in data)]
     if list(data.columns) != columns:
         yield f"its columns are {list(data.columns)}, not {columns}"
     for name in columns:
         column = data[name]
-        if column.isna().any() or (column == "").any():
+        if column.isna().any() or ((column == "").any() and name not in ATTRIBUTES):
             yield f"{name} has gaps, first in row {int((column.isna() | (column == '')).argmax())}"
         if name in _NUMBERS and not pd.api.types.is_integer_dtype(column):
             yield f"{name} is of type {column.dtype}, not of whole numbers"

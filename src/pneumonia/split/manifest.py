@@ -8,6 +8,7 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.grouping import link_groups, split_key
 from pneumonia.images.near_duplicates import REPORTED
 from pneumonia.images.sites import SITE
@@ -36,7 +37,8 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
         parameters: `group_by`, fractions, seed and classes.
 
     Returns:
-        The columns `COLUMNS`, by path; `bits`, if that is not 0 for every image, and the site if there are several.
+        The columns `COLUMNS`, by path; `bits`, if that is not 0 for every image, the site if there are several, and
+        each of `ATTRIBUTES` that is known of some image.
         `group` is what was kept together.
 
     Raises:
@@ -56,6 +58,7 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
     rows.loc[(rows["split"] == "train") & rows["group"].isin(chosen), "split"] = "val"
     rows["target"] = (rows["label"] == parameters.positive_class).astype("int64")
     told = {BITS: BITS in rows and rows[BITS].any(), SITE: len(set(rows[SITE])) > 1}
+    told |= {name: name in rows and (rows[name] != "").any() for name in ATTRIBUTES}
     return rows[[*COLUMNS, *(name for name, is_needed in told.items() if is_needed)]].reset_index(drop=True)
 
 

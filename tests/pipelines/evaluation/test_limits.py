@@ -13,7 +13,8 @@ def limits_of(material, restate):
         parameters = {**record["parameters"], "ingest": {**record["parameters"]["ingest"], **(ingest or {})}}
         data = {**record["data"], "test_scorings": scorings}
         flow = material["data_flow"] if flow is None else flow
-        return list_limits({**record, "parameters": parameters, "data": data}, material["metrics"], flow)
+        record = {**record, "parameters": parameters, "data": data}
+        return list_limits({**material, "run_record": record, "data_flow": flow})
 
     return list_them
 

@@ -78,6 +78,7 @@ def test_the_likeliest_etiology_is_that_of_the_second_output_without_its_negativ
     scores = score_images(model, tiny_manifest, stores, lineage, parameters)
 
     assert set(scores["likeliest_etiology"]) == {"virus"}
+    assert scores["etiology_score"].to_numpy() == pytest.approx(0.4)
     assert scores["probability"].equals(
         score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)["probability"]
     )

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.external import audit_external, index_external, measure_external, plan_external, predict_external
+from pneumonia.audits.external import (
+    audit_external,
+    index_external,
+    measure_attributes,
+    measure_external,
+    plan_external,
+    predict_external,
+)
 from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
@@ -101,11 +108,13 @@ def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit
     (axes,) = draw_external_calibration(predictions, ours).axes
     assert [line.get_label() for line in axes.get_lines()[1:]] == ["our test", "elsewhere"]
 
+    strata, differences = measure_attributes(predictions)
     page = write_external_report(
         external_index=index,
         external_predictions=predictions,
         external_metrics=measured,
-        external_subgroups=pd.DataFrame(),
+        external_subgroups=strata,
+        external_differences=differences,
         external_shortcuts=audit,
         external_planning=plan_external(predictions),
         external_point={},

@@ -116,16 +116,25 @@ def test_one_place_has_the_manifest_that_it_had_before_there_were_several(ingest
     assert alone["path"].tolist() == [path.removeprefix("here/") for path in named["path"]]
 
 
-def test_a_column_of_a_table_names_the_places_of_one_source(ingest, write_folder, published):
+def test_columns_of_a_table_name_the_places_of_one_source_and_tell_of_its_patients(ingest, write_folder, published):
     folder = write_folder({path.replace("/", "_"): content for path, content in published.items()})
     rows = [
-        (path.replace("/", "_"), path.split("/")[1], path.split("/")[0], "AB"[number % 2])
+        (
+            path.replace("/", "_"),
+            path.split("/")[1],
+            path.split("/")[0],
+            "AB"[number % 2],
+            ["7", "6 months", ""][number % 3],
+        )
         for number, path in enumerate(published)
     ]
-    pd.DataFrame(rows, columns=["path", "label", "split", "Hospital"]).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame(rows, columns=["path", "label", "split", "Hospital", "age"]).to_csv(folder / "labels.csv", index=False)
 
     _, manifest, _, _ = ingest(ImageSource(str(folder)))
     assert set(manifest["site"]) == {"A", "B"}
+    assert set(manifest["age"]) == {"7", "0.5", ""}  # and no column of what the table does not tell
+    assert list(manifest.columns) == [*COLUMNS, "site", "age"]
+    assert ManifestContract().validate(manifest) is manifest
 
 
 def test_an_image_weighs_by_its_site_and_class():

@@ -6,6 +6,7 @@ The nodes are the functions that do the work. Those that look at images get them
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.audits.framing import measure_framings, reframe_images
+from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.pointing import measure_pointing, read_lesions
 from pneumonia.audits.range_check import check_range
 from pneumonia.audits.regions import hide_regions, measure_regions
@@ -50,7 +51,7 @@ TABLES = (
     *("duplicate_images", "training_history", "decision", "metrics", "subgroups", "etiology_confusion", "strata"),
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
     *("framing_audit", "robustness", "range_check", "gallery_maps", "pointing", "run_record"),
-    *("site_audit", "site_probe_audit"),
+    *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
 )
 
 
@@ -83,6 +84,13 @@ def create_pipeline() -> Pipeline:
                 name="measure_units",
             ),
             Node(measure_strata, ["predictions", "split_manifest"], "strata", name="measure_strata"),
+            Node(count_patients, "split_manifest", "patient_counts", name="count_patients"),
+            Node(
+                measure_patients,
+                ["predictions", "split_manifest"],
+                ["patient_strata", "patient_differences"],
+                name="measure_patients",
+            ),
             Node(draw_metrics, "metrics", "metrics_figure", name="draw_metrics"),
             Node(draw_roc, ["predictions", "metrics", SETTINGS], "roc_figure", name="draw_roc"),
             Node(

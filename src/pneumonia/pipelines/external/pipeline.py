@@ -21,6 +21,7 @@ REPORTED = (
     "external_predictions",
     "external_metrics",
     "external_subgroups",
+    "external_differences",
     "external_shortcuts",
     "external_planning",
     "external_point",
@@ -102,8 +103,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_attributes,
-                inputs=["external_predictions", "decision", "params:evaluation"],
-                outputs="external_subgroups",
+                inputs="external_predictions",
+                outputs=["external_subgroups", "external_differences"],
                 name="measure_attributes",
             ),
             Node(

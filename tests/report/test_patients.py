@@ -1,0 +1,57 @@
+import pandas as pd
+import pytest
+
+from pneumonia.report.limits import say_fairness
+from pneumonia.report.patients import judge_patients
+
+STRATA = pd.DataFrame({"attribute": ["age", "age", "sex", "sex"], "value": ["a", "b", "F", "M"]})
+
+
+def differences(*rows):
+    """Rows of difference, its own half width and the joint one."""
+    columns = ["difference", "own", "joint"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        attribute="sex", value="F", against="M", measure="sensitivity", n=50, n_against=60
+    )
+    for name, low, high in (("own", "low", "high"), ("joint", "joint_low", "joint_high")):
+        table[low], table[high] = table["difference"] - table[name], table["difference"] + table[name]
+    return table
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "title"),
+    [
+        ([(0.3, 0.1, 0.15), (0.0, 0.1, 0.1)], "bad", "The result differs between parts of the patients"),
+        ([(0.15, 0.05, 0.1)], "caution", "The result differs between parts of the patients"),
+        ([(0.15, 0.1, 0.2)], "caution", "Differences between parts of the patients are neither shown nor excluded"),
+        ([(0.02, 0.03, 0.05), (-0.03, 0.04, 0.06)], "good", "Parts of the patients differ by at most 0.05 of AUC"),
+        ([], "caution", "Parts of the patients cannot be compared"),
+    ],
+)
+def test_only_what_holds_for_all_comparisons_together_is_claimed(rows, level, title):
+    said = judge_patients(STRATA, differences(*rows))
+    assert said["level"] == level
+    assert said["title"].startswith(title)
+
+
+def test_an_interval_that_excludes_zero_alone_is_set_against_those_that_chance_gives():
+    text = judge_patients(STRATA, differences((0.15, 0.1, 0.2), *[(0.0, 0.1, 0.2)] * 19))["text"]
+    assert "of 20 comparisons, 1 95% interval excludes zero (1.0 would by chance if there were no difference)" in text
+    assert "0 do so jointly" in text
+
+
+def test_of_patients_of_whom_nothing_is_known_nothing_is_said():
+    assert judge_patients(STRATA.head(0), differences()) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ([], "Sex and age were not examined, so nothing is known about fairness."),
+        (["view", "device"], "Sex and age were not examined, so nothing is known about fairness."),
+        (["sex"], "Age was not examined. Of what may make a result unfair, only sex was looked at."),
+        (["age", "sex"], "Of what may make a result unfair, only sex and age were looked at."),
+    ],
+)
+def test_fairness_is_called_unknown_only_where_no_trait_is_known(known, said):
+    assert say_fairness(pd.DataFrame({"attribute": known})) == said
