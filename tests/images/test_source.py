@@ -1,23 +1,36 @@
 import errno
+import io
+import itertools
 import os
 import stat
 import sys
+import tarfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import fsspec
+import numpy as np
 import pytest
+from fsspec.exceptions import FSTimeoutError
+from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
+from tests.images.test_parquet import NAMED, parquet
+from tests.pipelines.ingest.faulty_images import encode
+from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.folders import FileStorage
 from pneumonia.images.index import examine_files
-from pneumonia.images.members import Member
-from pneumonia.images.source import ImageSource, UnreadableError
+from pneumonia.images.patience import LostError, UnreadableError
+from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import open_storage
+from pneumonia.pixels.one_image import Reading
+from pneumonia.pixels.request import PixelRequest, decode_all
+from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
 
 def write(root, *paths, data=b"bytes"):
@@ -194,16 +207,16 @@ def test_a_file_that_went_away_cannot_be_read(folder):
     assert len(source.listing.files) == 2
     (folder / "train/NORMAL/a.jpeg").unlink()
 
-    with pytest.raises(UnreadableError, match=r"train/NORMAL/a.jpeg cannot be read \(No such file"):
+    with pytest.raises(LostError, match=r"train/NORMAL/a.jpeg cannot be read \(No such file"):
         source.read("train/NORMAL/a.jpeg")
 
 
-def test_a_file_that_grew_since_it_was_listed_is_not_used(folder):
+def test_a_file_that_grew_since_it_was_listed_is_not_used(folder, without_pauses):
     source = ImageSource(str(folder))
     assert len(source.listing.files) == 2
     write(folder, "train/NORMAL/a.jpeg", data=b"more bytes")
 
-    with pytest.raises(UnreadableError, match="changed while it was read"):
+    with pytest.raises(LostError, match="10 of 5 bytes came: it was cut short, or changed since it was listed"):
         source.read("train/NORMAL/a.jpeg")
 
 
@@ -382,45 +395,209 @@ def test_a_folder_that_goes_away_while_it_is_listed_stops_the_run(folder):
         list(members)
 
 
-class FailingStorage:
-    """A storage that fails a number of times before it reads."""
+class Flaky(MemoryFileSystem):
+    """A file system in memory whose calls fail in turn, each in a way of its own, until it has failed often enough."""
 
-    identity = "failing"
+    protocol, cachable = "flaky", False
+    ways, left, sizes_known = (), 0, True
 
-    def __init__(self, failures, number):
-        self.left, self.number = failures, number
+    def _fail(self):
+        if Flaky.left > 0:
+            Flaky.left -= 1
+            way = Flaky.ways[Flaky.left % len(Flaky.ways)]
+            if way != "short":
+                raise way
+            return True
+        return False
 
-    def members(self):
-        yield Member("train/NORMAL/a.jpeg", "a", 5)
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("flaky:/"))
 
-    def read(self, key):
-        self.left -= 1
-        if self.left >= 0:
-            raise OSError(self.number, os.strerror(self.number))
-        return b"bytes"
+    def ls(self, path, detail=True, **kwargs):
+        self._fail()
+        found = super().ls(path, detail, **kwargs)
+        return found if Flaky.sizes_known or not detail else [{**info, "size": None} for info in found]
+
+    def info(self, path, **kwargs):
+        if FAILURES["a path without a reason"] not in Flaky.ways:  # from here, it is the answer of an empty place
+            self._fail()
+        return super().info(path, **kwargs)
+
+    def cat_file(self, path, start=None, end=None, **kwargs):
+        is_short, content = self._fail(), super().cat_file(path, start, end, **kwargs)
+        return content[: len(content) // 2] if is_short else content
+
+    def _open(self, path, mode="rb", **kwargs):
+        self._fail()
+        return FlakyFile(self, super()._open(path, mode, **kwargs).getvalue())
 
 
-def failing(failures, number):
-    source = ImageSource("somewhere")
-    source.__dict__["_storage"] = FailingStorage(failures, number)
-    return source
+class FlakyFile(io.BytesIO):
+    def __init__(self, file_system, content):
+        super().__init__(content)
+        self._file_system = file_system
+
+    def read(self, size=-1):
+        is_short, content = self._file_system._fail(), super().read(size)
+        return content[: len(content) // 2] if is_short else content
+
+
+class ClientError(Exception):
+    """What no built-in error is the parent of."""
+
+
+FAILURES = {
+    "timeout": FSTimeoutError(),
+    "timeout of the system": TimeoutError(errno.ETIMEDOUT, "Connection timed out"),
+    "short read": "short",
+    "forbidden": PermissionError("Forbidden"),
+    "a path without a reason": FileNotFoundError("set/train/NORMAL/1.png"),
+    "client": ClientError("An error occurred (SlowDown) when calling https://host/set?X-Amz-Signature=SECRET"),
+    "end of stream": EOFError("connection closed"),
+    "runtime": RuntimeError("Session is closed"),
+    "not JSON": ValueError("Expecting value: line 1"),
+}
 
 
 @pytest.fixture
 def without_pauses(monkeypatch):
-    monkeypatch.setattr("pneumonia.images.source.PAUSES", (0, 0))
+    monkeypatch.setattr("pneumonia.images.patience.PAUSES", (0, 0, 0))
 
 
-def test_a_storage_that_fails_for_a_moment_is_asked_again(without_pauses):
-    assert failing(2, errno.EIO).read("train/NORMAL/a.jpeg") == b"bytes"
+@pytest.fixture
+def flaky(without_pauses, tmp_path):
+    """Give the address of images, bare or in archives, on a file system that can be told to fail."""
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    Flaky.left, Flaky.sizes_known = 0, True
+    images = {f"train/{label}/{n}.png": noise(n) for label in ("NORMAL", "PNEUMONIA") for n in range(3)}
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive, tarfile.open(fileobj=tarred, mode="w:gz") as other:
+        for name, data in images.items():
+            archive.writestr(name, data)
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            other.addfile(info, io.BytesIO(data))
+    rows = [
+        {"image": {"bytes": data, "path": f"{number}.png"}, "label": int("PNEUMONIA" in name)}
+        for number, (name, data) in enumerate(images.items())
+    ]
+    memory = fsspec.filesystem("memory")
+    for name, data in images.items():
+        memory.pipe(f"/set/{name}", data)
+    memory.pipe("/zip/a.zip", zipped.getvalue())
+    memory.pipe("/tar/a.tgz", tarred.getvalue())
+    memory.pipe("/parquet/a.parquet", parquet(rows, NAMED, row_group_size=2))
+    yield {
+        "bare": "flaky://set", "zip": "flaky://zip/a.zip", "folder of zips": "flaky://zip", "tar": "flaky://tar/a.tgz",
+        "parquet": "flaky://parquet/a.parquet",
+    }  # fmt: skip
+    for name in ("set", "zip", "tar", "parquet"):
+        memory.rm(f"/{name}", recursive=True)
+    Flaky.left = 0
 
 
-@pytest.mark.parametrize(("failures", "number"), [(3, errno.EIO), (1, errno.EACCES)])
-def test_a_storage_that_goes_on_failing_stops_the_run(without_pauses, tmp_path, default_parameters, failures, number):
+def noise(seed):
+    return encode(Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 40), np.uint8)), "PNG")
+
+
+PLACES = ("bare", "zip", "folder of zips", "tar", "parquet")
+
+
+@pytest.fixture
+def examine(tmp_path, default_parameters):
+    """Examine the images at an address; the rest of the failures happens while they are read."""
     ingest = IngestParameters.model_validate(default_parameters["ingest"])
+    count = itertools.count()
 
-    with pytest.raises(UserError, match=r"a\.jpeg .* not counted as bad"):
-        examine_files(failing(failures, number), IndexCache(tmp_path / "cache"), ingest)
+    def call(address, listed_with=0, read_with=0):
+        Flaky.left = listed_with
+        source = ImageSource(address)
+        _ = source.listing
+        Flaky.left = read_with
+        return examine_files(source, IndexCache(tmp_path / f"cache{next(count)}"), ingest)
+
+    return call
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_connection_that_recovers_changes_nothing(flaky, examine, monkeypatch, place, failure):
+    undisturbed = examine(flaky[place])
+    assert len({facts.sha256 for facts in undisturbed.values()}) == 3
+    assert not any(facts.problem for facts in undisturbed.values())
+
+    monkeypatch.setattr(Flaky, "ways", (FAILURES[failure],))
+    assert examine(flaky[place], listed_with=3, read_with=3) == undisturbed
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_connection_that_does_not_stops_the_run_in_a_sentence(flaky, examine, monkeypatch, place, failure):
+    monkeypatch.setattr(Flaky, "ways", (FAILURES[failure],))
+
+    if (place, failure) != ("bare", "short read"):  # a list of names has no length that is known before
+        with pytest.raises(UserError, match=r"cannot be re(ad|ached) \(.+\)") as listed:
+            examine(flaky[place], listed_with=10**6)
+        assert "SECRET" not in str(listed.value)
+    if place not in ("tar", "parquet"):  # read whole, or held in memory, when listed
+        with pytest.raises(UserError, match="may be intact, so it is not counted as bad"):
+            examine(flaky[place], read_with=10**6)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out(flaky, examine, monkeypatch):
+    def ls(self, path, detail=True, **kwargs):
+        if "PNEUMONIA" in path:
+            raise OSError("Service Unavailable")
+        return MemoryFileSystem.ls(self, path, detail, **kwargs)
+
+    monkeypatch.setattr(Flaky, "ls", ls)
+    with pytest.raises(LostError, match=r"set/train/PNEUMONIA cannot be read \(Service Unavailable\)"):
+        examine(flaky["bare"])
+
+
+def test_a_listing_without_sizes_is_read(flaky, examine, monkeypatch):
+    undisturbed = examine(flaky["bare"])
+
+    monkeypatch.setattr(Flaky, "sizes_known", False)
+    assert examine(flaky["bare"]) == undisturbed
+    monkeypatch.setattr(Flaky, "size", lambda self, path: None)
+    assert examine(flaky["bare"]) == undisturbed
+
+
+def test_a_damaged_member_of_a_zip_that_was_read_whole_is_a_bad_image(flaky, examine):
+    memory = fsspec.filesystem("memory")
+    content = bytearray(memory.cat_file("/zip/a.zip"))
+    content[200:210] = bytes(10)
+    memory.pipe("/zip/a.zip", bytes(content))
+
+    problems = {path: facts.problem for path, facts in examine(flaky["zip"]).items() if facts.problem}
+    assert list(problems) == ["train/NORMAL/0.png"]
+    assert "Bad CRC-32" in problems["train/NORMAL/0.png"]
+
+
+def test_the_pixels_and_the_prediction_of_a_lost_image_are_not_passed_over(flaky, monkeypatch):
+    source = ImageSource(flaky["bare"])
+    items = items_of(source)
+    assert len(source.listing.files) == len(items) == 6
+    monkeypatch.setattr(Flaky, "ways", (ClientError("gone"),))
+    Flaky.left = 10**6
+    request = PixelRequest(("train/NORMAL/0.png",), ("0" * 64,), 32, "pad", source.read)
+
+    for read in (
+        lambda: list(read_in_chunks(items, Reading(32, "pad"))),
+        lambda: with_ranges(items, Reading(32, "pad")),
+        lambda: list(decode_all(request, [*request.images.values()], tqdm(disable=True))),
+    ):
+        with pytest.raises(LostError, match="gone"):
+            read()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_stops_the_run(folder, examine):
+    (folder / "train/NORMAL/a.jpeg").chmod(0)
+    with pytest.raises(LostError, match=r"a\.jpeg cannot be read \(Permission denied\)"):
+        examine(str(folder))
 
 
 @pytest.mark.parametrize("address", ["gopher://KEY:SECRET@bucket/set", "https://host.invalid/set?Signature=SECRET"])

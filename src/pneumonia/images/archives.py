@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath, PureWindowsPath
 from threading import Lock
 from typing import IO, Any, BinaryIO
@@ -19,6 +20,7 @@ from typing import IO, Any, BinaryIO
 from pneumonia.base.errors import UserError
 from pneumonia.images.archive_names import UNSAID, guess_encoding
 from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
+from pneumonia.images.patience import UnreadableError
 
 # Archives that are read in place, by how their names end.
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".parquet", ".npz")
@@ -91,11 +93,21 @@ class ZipStorage:
         with self._open(key) as file:
             return _copy(file)
 
-    def _open(self, key: zipfile.ZipInfo) -> IO[bytes]:
+    @contextmanager
+    def _open(self, key: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+        """Open a member; while it is read, whatever fails is damage of the archive, as its storage fails otherwise.
+
+        Raises:
+            UnreadableError: If it is damaged.
+        """
         try:
-            return self._zip.open(key)
-        except UnicodeDecodeError as error:  # the name is another one than in the list of contents
-            raise zipfile.BadZipFile(f"its name is damaged: {error}") from error
+            with self._zip.open(key) as file:
+                yield file
+        except (*DAMAGED, RuntimeError, zipfile.BadZipFile) as error:
+            if getattr(error, "errno", None):  # no space for its content
+                raise
+            reason = f"its name is damaged: {error}" if isinstance(error, UnicodeDecodeError) else error
+            raise UnreadableError(f"{printable(key.filename)} cannot be read ({reason}).") from error
 
 
 class TarStorage:

@@ -1,7 +1,5 @@
 """From an archive, or a folder of archives, to the storage of the images inside."""
 
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -11,10 +9,8 @@ from pneumonia.base.errors import UserError
 from pneumonia.images import archives, medmnist, parquet
 from pneumonia.images.layout import junk_kind, may_be_dicom
 from pneumonia.images.members import IMAGE_SUFFIXES, Member
+from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_of
-
-# What reading one file may raise: the operating system, a remote file system, or a damaged archive.
-READ_ERRORS = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 # Archives in archives that are opened.
 _MOST_LAYERS = 3
@@ -148,8 +144,8 @@ def _open(storage: Container, member: Member) -> BinaryIO:
     """
     try:
         return storage.open(member.key)
-    except READ_ERRORS as error:
-        raise UserError(f"{member.name} in {storage.identity} cannot be read ({error}). Download it again.") from error
+    except UnreadableError as error:
+        raise UserError(f"In {storage.identity}: {error.message} Download it again.") from error
 
 
 def _prefix(name: str, inner: Storage, n_archives: int) -> str:

@@ -1,5 +1,6 @@
 """A folder, or a single file, on this machine."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from typing import BinaryIO
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import Member, name_problem, printable
+from pneumonia.images.patience import LostError, open_patiently, patiently
 
 # More than any set of radiographs has: a run on such a folder, such as the root of the machine, is a mistake.
 MOST_FILES = 5_000_000
 
 LISTED_BEFORE = "link to a folder that is listed already"
 MET_BEFORE = "folder that is listed already"
+# How a link fails by itself, whatever the disk does.
+_LEADS_NOWHERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class FolderStorage:
@@ -59,7 +63,7 @@ class FolderStorage:
 
     def open(self, key: str) -> BinaryIO:
         """Return a file that can be read from anywhere."""
-        return (self._folder / key).open("rb")
+        return open_patiently(printable(key), lambda: (self._folder / key).open("rb"))
 
     def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
         """List a folder and those below it; put links to folders off."""
@@ -73,26 +77,24 @@ class FolderStorage:
             seen.add((status.st_dev, status.st_ino))
             for entry in entries:
                 key = f"{prefix}/{entry.name}" if prefix else entry.name
-                try:
-                    if not entry.is_dir():
-                        yield _describe(key, entry.stat())
-                    elif entry.is_symlink():
-                        links.append(key)
-                    else:
-                        waiting.append(key)
-                except OSError as error:
-                    yield Member(printable(key), key, problem=_link_problem(error))
+                found = _status(key, entry)
+                if isinstance(found, str):
+                    yield Member(printable(key), key, problem=found)
+                elif not stat.S_ISDIR(found.st_mode):
+                    yield _describe(key, found)
+                elif entry.is_symlink():
+                    links.append(key)
+                else:
+                    waiting.append(key)
 
     def _scan(self, prefix: str) -> tuple[os.stat_result, list[os.DirEntry[str]]]:
         folder = self._folder / prefix
-        try:
+
+        def scan_folder() -> tuple[os.stat_result, list[os.DirEntry[str]]]:
             with os.scandir(folder) as scan:
                 return folder.stat(), sorted(islice(scan, MOST_FILES + 1), key=lambda entry: entry.name)
-        except OSError as error:
-            raise UserError(
-                f"The folder {folder} cannot be read ({error.strerror}), so its images would be missing silently. "
-                "Fix its permissions or the disk, then run again."
-            ) from error
+
+        return patiently(f"The folder {folder}", scan_folder)
 
     def _circle(self, key: str) -> str:
         target, link = (self._folder / key).resolve(), self._folder.resolve() / key
@@ -111,9 +113,8 @@ class FileStorage:
 
     def members(self) -> Iterator[Member]:
         """List the file, under its own name."""
-        status = self._path.stat()
         name = self._path.name
-        yield _describe(name, status)
+        yield _describe(name, patiently(name, self._path.stat))
 
     def read(self, key: str, n_bytes: int = -1) -> bytes:
         """Read it, or its first bytes."""
@@ -129,8 +130,18 @@ def _describe(key: str, status: os.stat_result) -> Member:
     return Member(printable(key), key, status.st_size, stamp, name_problem(key))
 
 
-def _link_problem(error: OSError) -> str:
-    """Say what is wrong with an entry that has no status."""
-    if isinstance(error, FileNotFoundError):
-        return "link to a missing file"
-    return f"link or file that cannot be followed: {error.strerror}"
+def _status(key: str, entry: os.DirEntry[str]) -> os.stat_result | str:
+    """Return the status of an entry, or what is wrong with a link that leads nowhere.
+
+    Raises:
+        LostError: If the status of anything else cannot be had.
+    """
+    try:
+        return patiently(printable(key), entry.stat)
+    except LostError as error:
+        number = getattr(error.__cause__, "errno", None)
+        if number not in _LEADS_NOWHERE or not entry.is_symlink():
+            raise
+        if number == errno.ENOENT:
+            return "link to a missing file"
+        return f"link or file that cannot be followed: {os.strerror(number)}"

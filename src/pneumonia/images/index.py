@@ -23,8 +23,9 @@ from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of
 from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
 from pneumonia.images.matching import Fit, match_paths
+from pneumonia.images.patience import UnreadableError
 from pneumonia.images.patient_key import PatientKey
-from pneumonia.images.source import ImageSource, LostError, UnreadableError
+from pneumonia.images.source import ImageSource
 from pneumonia.images.status import LEFT_OUT, OK, OTHER, REJECTED
 
 logger = logging.getLogger(__name__)
@@ -216,11 +217,6 @@ def _examine(
 def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: PatientKey) -> Facts:
     try:
         return examine_image(source.read(path), path, limits, patient_key.group_of)
-    except LostError as error:
-        raise UserError(
-            f"{error.message} The file may be intact, so it is not counted as bad: check the disk, the permissions or "
-            "the connection, and run again. Images read so far are kept."
-        ) from error
     except UnreadableError as error:
         return Facts("", problem=error.message)
 

@@ -11,6 +11,7 @@ from pneumonia.images.columns import column_of_key, likely_keys
 from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
 from pneumonia.images.label_rows import find_label_column
 from pneumonia.images.layout import SIDE_FILES
+from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import SUFFIXES, Table, read_variants
 
@@ -111,6 +112,8 @@ def _candidates(source: ImageSource) -> Mapping[str, Variants]:
     for path in paths:
         try:
             found[path] = list(read_variants(source.read_table(path) or b"", path))
+        except LostError:
+            raise
         except UserError as error:
             logger.warning("%s It is passed over.", error.message)
     return found

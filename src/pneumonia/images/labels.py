@@ -28,6 +28,7 @@ from pneumonia.images.label_rows import LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES, ImageFile, Listing
 from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_paths, tidy_key
+from pneumonia.images.patience import LostError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import Table
@@ -112,6 +113,8 @@ class _Reader:
         for choice in product(*tables):
             try:
                 readings.append(self._read(choice))
+            except LostError:
+                raise
             except UserError as error:  # in another encoding it may be right
                 errors.append(error)
         best = max(readings, key=lambda reading: reading.matched, default=None)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
+from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_of
 
 SUFFIX = ".parquet"
@@ -109,7 +110,7 @@ class ParquetStorage:
         try:
             return _content(self._row_group(place.file, place.group)[place.row].as_py())
         except self._errors as error:
-            raise OSError(f"damaged Parquet file: {error}") from error
+            raise UnreadableError(f"An image of {self.identity} cannot be read ({error}).") from error
 
     def _row_group(self, file: int, group: int) -> Any:
         """Return the images of a row group; the last few used are kept."""

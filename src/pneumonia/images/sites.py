@@ -16,7 +16,8 @@ import pandas as pd
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters, SourceParameters
 from pneumonia.images.layout import ImageFile, Listing
-from pneumonia.images.source import ImageSource, UnreadableError
+from pneumonia.images.patience import UnreadableError
+from pneumonia.images.source import ImageSource
 from pneumonia.images.status import COPY_OF, DUPLICATE
 
 SITE = "site"

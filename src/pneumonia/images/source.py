@@ -1,32 +1,18 @@
 """The raw images, wherever they are."""
 
-import errno
-import time
-from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any
 from uuid import uuid4
 
 from pneumonia.base.errors import UserError, hide_credentials
-from pneumonia.images.containers import READ_ERRORS, Storage
+from pneumonia.images.containers import Storage
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
 from pneumonia.images.members import Member, composed
+from pneumonia.images.patience import UnreadableError, read_patiently
 from pneumonia.images.storage import open_storage
 
 # Largest table beside the images, in bytes. The one of ChestX-ray14, with 112,120 images, has 8 million.
 MAX_TABLE_BYTES = 500_000_000
-
-# Storage errors that may pass within moments, and how long to wait before each further attempt, in seconds.
-TRANSIENT = (errno.EIO, errno.EAGAIN, errno.ETIMEDOUT, errno.ECONNRESET, errno.ESTALE, errno.EINTR)
-PAUSES = (0.1, 1.0)
-
-
-class UnreadableError(UserError):
-    """A file that cannot be read."""
-
-
-class LostError(UnreadableError):
-    """A file whose storage fails, although the file itself may be intact."""
 
 
 class ImageSource:
@@ -74,12 +60,7 @@ class ImageSource:
         Raises:
             UserError: If there is nothing, or no image file.
         """
-        try:
-            listing = arrange(self._storage.members())
-        except READ_ERRORS as error:
-            raise UserError(
-                f"The files at {self.address} could not be listed ({hide_credentials(str(error))}). Run again."
-            ) from error
+        listing = arrange(self._storage.members())
         if not listing.files:
             raise UserError(
                 f"There is no image file at {self.address}. It should contain train, val and test with a folder for "
@@ -94,12 +75,7 @@ class ImageSource:
         Raises:
             UserError: If there is nothing, or no image file.
         """
-        try:
-            files = list_all(self._storage.members())
-        except READ_ERRORS as error:
-            raise UserError(
-                f"The files at {self.address} could not be listed ({hide_credentials(str(error))}). Run again."
-            ) from error
+        files = list_all(self._storage.members())
         if not files:
             raise UserError(
                 f"There is no image file at {self.address}. Name an image, or a folder or zip that contains images: "
@@ -111,7 +87,8 @@ class ImageSource:
         """Read a file of the listing.
 
         Raises:
-            UnreadableError: If it cannot be read, or its size has changed since it was listed.
+            UnreadableError: If it was read whole and its archive is damaged.
+            LostError: If it cannot be read, or its size has changed since it was listed.
         """
         return self._read(file.member)
 
@@ -119,7 +96,8 @@ class ImageSource:
         """Read an image file, given its path as in the listing.
 
         Raises:
-            UnreadableError: If it cannot be read, or its size has changed since it was listed.
+            UnreadableError: If it was read whole and its archive is damaged.
+            LostError: If it cannot be read, or its size has changed since it was listed.
         """
         file = self._files.get(path)
         if file is None:
@@ -155,9 +133,9 @@ class ImageSource:
         """Read the first bytes of a file of the listing; -1 for all of it.
 
         Raises:
-            UnreadableError: If it cannot be read.
+            UserError: If it cannot be read.
         """
-        return self._guard(file.member, lambda: self._storage.read(file.member.key, n_bytes))
+        return self._read(file.member, n_bytes)
 
     def with_listing(self, listing: Listing) -> "ImageSource":
         """Return the same source with another listing, such as one with the labels of a table."""
@@ -181,27 +159,9 @@ class ImageSource:
             )
         return self._read(member)
 
-    def _read(self, member: Member) -> bytes:
-        data = self._guard(member, lambda: self._storage.read(member.key))
-        if len(data) != member.size:
-            raise UnreadableError(f"{member.name} changed while it was read.")
-        return data
-
-    def _guard(self, member: Member, read: Callable[[], bytes]) -> bytes:
-        """Read; where the storage fails, try again after a pause."""
-        try:
-            for pause in PAUSES:
-                try:
-                    return read()
-                except OSError as error:
-                    if error.errno not in TRANSIENT:
-                        raise
-                    time.sleep(pause)
-            return read()
-        except READ_ERRORS as error:
-            reason: Any = getattr(error, "strerror", None) or error
-            kind = LostError if isinstance(error, OSError) and error.errno else UnreadableError
-            raise kind(f"{member.name} cannot be read ({hide_credentials(str(reason))}).") from error
+    def _read(self, member: Member, n_bytes: int = -1) -> bytes:
+        size = member.size if n_bytes < 0 else min(n_bytes, member.size)
+        return read_patiently(member.name, lambda: self._storage.read(member.key, n_bytes), size)
 
 
 @lru_cache(maxsize=4)

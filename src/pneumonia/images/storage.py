@@ -1,5 +1,6 @@
 """Where files are: a folder, archives read in place, or an fsspec address. Nothing is ever written there."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.containers import Storage, look_inside, open_archive
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import IMAGE_SUFFIXES, Member, name_problem, printable
+from pneumonia.images.patience import LostError, open_patiently, patiently, reason_of
 
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
@@ -39,11 +41,18 @@ class FsspecStorage:
         self._root = root.rstrip("/")
 
     def members(self) -> Iterator[Member]:
-        """List every file below the folder."""
-        found: dict[str, dict[str, Any]] = self._file_system.find(self._root, detail=True)
-        for key, info in found.items():
-            name = key[len(self._root) :].lstrip("/") or PurePosixPath(key).name
-            yield Member(printable(name), key, int(info.get("size") or 0), stamp_of(info), name_problem(name))
+        """List every file below the folder. fsspec's own `find` and `walk` leave out folders that fail."""
+        waiting = [self._root]
+        while waiting:
+            folder = waiting.pop()
+            shown = f"{self.identity}{folder[len(self._root) :]}"
+            for info in patiently(shown, lambda: self._file_system.ls(folder, detail=True)):  # noqa: B023 - called now
+                key: str = info["name"]
+                name = key[len(self._root) :].lstrip("/") or PurePosixPath(key).name
+                if info["type"] == "directory":
+                    waiting += [key] if key.rstrip("/") != folder.rstrip("/") else []
+                elif not key.endswith("/"):  # an empty object in the place of a folder
+                    yield Member(printable(name), key, self._size(key, info), stamp_of(info), name_problem(name))
 
     def read(self, key: str, n_bytes: int = -1) -> bytes:
         """Read one file, or its first bytes."""
@@ -52,8 +61,14 @@ class FsspecStorage:
 
     def open(self, key: str) -> BinaryIO:
         """Return a file that can be read from anywhere."""
-        file: BinaryIO = self._file_system.open(key, "rb")
-        return file
+        return open_patiently(f"{self.identity}{key[len(self._root) :]}", lambda: self._file_system.open(key, "rb"))
+
+    def _size(self, key: str, info: Mapping[str, Any]) -> int:
+        """Return the size of a file, if need be by asking for it alone, or by reading it."""
+        size = info.get("size")
+        if size is None:
+            size = patiently(key, lambda: self._file_system.size(key))
+        return len(patiently(key, lambda: self.read(key))) if size is None else int(size)
 
 
 def stamp_of(info: Mapping[str, Any]) -> str:
@@ -83,7 +98,10 @@ def open_storage(address: str) -> Storage:
         if path.is_file():
             status = path.stat()
             stamp = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-            return open_archive(str(path.resolve()), path.name, path.open("rb"), stamp)
+            path.open("rb").close()
+            return open_archive(
+                str(path.resolve()), path.name, open_patiently(str(path), lambda: path.open("rb")), stamp
+            )
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). Fix the path or its permissions.") from error
     raise UserError(
@@ -100,23 +118,35 @@ def _open_fsspec(address: str) -> Storage:
     shown = hide_credentials(address)
     try:
         file_system, root = fsspec.url_to_fs(address)
-        if not file_system.exists(root):
-            raise FileNotFoundError(2, "no such file or folder", address)
-        if file_system.isfile(root) and PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
-            return FsspecStorage(shown, file_system, root)
-        if file_system.isfile(root):
-            stamp = stamp_of(file_system.info(root))
-            return open_archive(shown, PurePosixPath(root).name, file_system.open(root, "rb"), stamp)
-        return look_inside(FsspecStorage(shown, file_system, root))
+        info = patiently(shown, lambda: _describe(file_system, root))
     except ImportError as error:
         raise UserError(
             f"The images are at {shown}, which needs another package: {hide_credentials(str(error))}."
         ) from error
-    except (OSError, ValueError) as error:
-        reason = hide_credentials(str(error))
+    except Exception as error:  # a client's own errors are of any type
+        reason = reason_of(error.__cause__ if isinstance(error, LostError) and error.__cause__ else error)
         raise UserError(
             f"The images at {shown} cannot be reached ({reason}). Check the address and your credentials."
         ) from error
+    storage = FsspecStorage(shown, file_system, root)
+    if info["type"] == "directory":
+        return look_inside(storage)
+    if PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
+        return storage
+    return open_archive(shown, PurePosixPath(root).name, storage.open(root), stamp_of(info))
+
+
+def _describe(file_system: Any, root: str) -> dict[str, Any]:
+    """Return what a file system says of an address; its `exists` would take a lost connection for an empty place.
+
+    Raises:
+        OSError: If there is nothing, or it cannot be reached.
+    """
+    try:
+        info: dict[str, Any] = file_system.info(root)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(errno.ENOENT, "no such file or folder") from error
+    return info
 
 
 def download_from_kaggle() -> str:

@@ -17,6 +17,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters
 from pneumonia.base.study_parameters import EngineParameters
 from pneumonia.images.depth import key_of
+from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.decoding import Resize, decode_image
 
@@ -103,6 +104,8 @@ def decode_chunk(chunk: Chunk) -> Decoded:
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise UserError("It was changed since the images were listed.")
             pixels[number] = decode_image(data, chunk.image_size, chunk.resize, bits)
+        except LostError:
+            raise
         except UserError as error:
             failed.append(f"{path}: {error.message}")
         except OSError as error:

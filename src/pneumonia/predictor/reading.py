@@ -17,6 +17,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.images.depth import Values, choose_bits
 from pneumonia.images.examine import Limits, read_values
 from pneumonia.images.layout import ImageFile
+from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.one_image import Read, Reading, may_be_deep, read_image
 
@@ -140,6 +141,8 @@ def _read_values(item: Item) -> Values:
     """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
     try:
         return read_values(item.read())
+    except LostError:
+        raise
     except UserError:
         return Values()
 
@@ -184,6 +187,8 @@ def _read(item: Item, how: Reading) -> Read:
         return Read(item.path, "", f"more than {how.max_file_bytes:,} bytes", None)
     try:
         data = item.read()
+    except LostError:
+        raise
     except UserError as error:
         return Read(item.path, "", error.message, None)
     return read_image(data, item.path, how, item.bits)
