@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
-from pneumonia.audits.rows import decided_row
+from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
@@ -120,7 +120,10 @@ JUDGES = (
     *(Judge(Kind.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
 )
 SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
-AUDIT_COLUMNS = ["kind", "negatives", "positives", "auc", "low", "high", "sensitivity", "specificity", "n", "n_groups"]
+AUDIT_COLUMNS = [
+    *("kind", "negatives", "positives", "auc", "low", "high", "loss", "loss_low", "loss_high"),
+    *("sensitivity", "specificity", "n", "n_groups"),
+]
 
 
 def reframe_images(
@@ -159,12 +162,16 @@ def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> 
         decision: The record by which probabilities become decisions.
 
     Returns:
-        kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, sensitivity, specificity, n,
-        n_groups: one row per judge.
+        kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, `loss` of AUC against the same
+        images as they are, with its paired bounds, sensitivity, specificity, n, n_groups: one row per judge.
     """
     if framing_scores.empty:
         return pd.DataFrame(columns=AUDIT_COLUMNS)
-    rows = [judge._asdict() | decided_row(images_of(judge, framing_scores), decision) for judge in JUDGES]
+    clean, rows = images_of(JUDGES[0], framing_scores), []
+    for judge in JUDGES:
+        images = images_of(judge, framing_scores)
+        loss = paired_loss("loss", clean[clean["path"].isin(images["path"])], images)
+        rows.append(judge._asdict() | decided_row(images, decision) | loss)
     return pd.DataFrame(rows)[AUDIT_COLUMNS]
 
 

@@ -5,8 +5,10 @@ only if the interval excludes a difference that would matter.
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
@@ -174,10 +176,7 @@ def _judge_regions(audit: pd.DataFrame) -> Finding:
 
 
 def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
-    """Say whether cutting negative images turns them into positives.
-
-    The cut with the lowest AUC is used. It is a loss if its interval lies below that of the unmodified images; it
-    counts in favour of the network only if its interval excludes a large loss and the network is better than chance.
+    """Say whether cutting negative images turns them into positives, by the paired losses of AUC.
 
     Args:
         framing_audit: The table of `measure_framings`, empty if no framing was tried.
@@ -191,23 +190,45 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
         text = "evaluation.framing_images is 0, so it is unknown whether the network judges by framing."
         return finding(Level.CAUTION, "Framing not measured", text)
     clean = framing_audit[framing_audit["kind"] == Kind.UNTOUCHED].iloc[0]
-    cuts = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT]
-    worst = cuts.sort_values("auc").iloc[0]
+    loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT])
     text = (
         f"With {negative} validation images reframed ({SHOWN_LABELS[Shown(worst['negatives'])]}) and {positive} images "
-        f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}) instead of "
-        f"{say_number(clean['auc'])} ({say_interval(clean)}), and the specificity {say_number(worst['specificity'])} "
-        f"instead of {say_number(clean['specificity'])}."
+        f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against the same images "
+        f"unchanged {_say_loss(worst)}. The specificity is {say_number(worst['specificity'])} instead of "
+        f"{say_number(clean['specificity'])}."
     )
-    if not worst["high"] < clean["low"]:
-        is_excluded = clean["low"] > CHANCE and (cuts["low"] >= clean["auc"] - LARGE_LOSS).all()
-        if is_excluded:
-            return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
-        title = f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded"
-        return finding(Level.CAUTION, title, text)
-    if clean["auc"] - worst["auc"] > LARGE_LOSS:
+    if loss is Loss.SMALL and clean["low"] > CHANCE:
+        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
+    if loss is Loss.LARGE:
         return finding(Level.BAD, "The network judges by how the image is framed", text)
-    return finding(Level.CAUTION, "Cutting lowers the AUC", text)
+    if loss is Loss.SHOWN:
+        return finding(Level.CAUTION, "Cutting lowers the AUC", text)
+    return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded", text)
+
+
+class Loss(Enum):
+    """What the paired intervals of several losses allow to say of the worst."""
+
+    SMALL = "none can be large"
+    LARGE = "one is above zero, and its value is large"
+    SHOWN = "one is above zero, and can be large"
+    OPEN = "none is above zero, and one can be large"
+
+
+def _judge_losses(rows: pd.DataFrame) -> tuple[Loss, pd.Series]:
+    """Judge losses of AUC by their intervals; also return the row that the judgement rests on."""
+    not_small = rows[~(rows["loss_high"] <= LARGE_LOSS)]
+    if not_small.empty:
+        return Loss.SMALL, rows.loc[rows["loss"].idxmax()]
+    shown = not_small[not_small["loss_low"] > 0]
+    if len(shown):
+        worst = shown.loc[shown["loss"].idxmax()]
+        return Loss.LARGE if worst["loss"] > LARGE_LOSS else Loss.SHOWN, worst
+    return Loss.OPEN, not_small.loc[not_small["loss_high"].fillna(np.inf).idxmax()]
+
+
+def _say_loss(row: Mapping[str, Any]) -> str:
+    return f"{say_number(row['loss'])} ({say_interval({'low': row['loss_low'], 'high': row['loss_high']})}, paired)"
 
 
 def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
@@ -236,17 +257,14 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
-    medium = robustness[robustness["strength"] == MEDIUM].sort_values("auc")
-    worst = medium.iloc[0]
-    loss = {"low": worst["loss_low"], "high": worst["loss_high"]}
+    loss, worst = _judge_losses(robustness[robustness["strength"] == MEDIUM])
     text = (
         f"Worst of the medium corruptions: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
+        f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {_say_loss(worst)}."
     )
-    text += f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {say_number(worst['loss'])} "
-    text += f"({say_interval(loss)}, paired)."
-    if loss["high"] is not None and loss["high"] > LARGE_LOSS and say_difference(loss) == "better":
+    if loss in (Loss.LARGE, Loss.SHOWN):
         return finding(Level.CAUTION, "Sensitive to image quality", text)
-    if (medium["loss_high"] <= LARGE_LOSS).all():
+    if loss is Loss.SMALL:
         return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium corruption", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium corruption is not excluded"
     return finding(Level.CAUTION, title, text)

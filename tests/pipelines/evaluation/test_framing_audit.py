@@ -1,6 +1,7 @@
 """The framing audit of a run: scores, table, figure, finding."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -36,6 +37,19 @@ def test_each_judge_has_the_auc_of_the_images_as_it_shows_them(
     row = audit[(audit["kind"] == Kind.NEGATIVES_CUT) & (audit["negatives"] == Shown.CUT_25)].iloc[0]
     assert row["auc"] == pytest.approx(roc_auc_score(val["target"], predict(tiny_network, shown, 64)))
     assert (row["n"], row["n_groups"]) == (8, 8)
+    assert row["loss"] == pytest.approx(audit["auc"].iloc[0] - row["auc"])
+
+
+def test_the_loss_is_that_of_the_images_that_were_reframed_and_no_others():
+    rows = [(path, target, Shown.WHOLE, 0.9 * target) for path, target in zip("abcd", (0, 0, 1, 1), strict=True)]
+    rows[1] = ("b", 0, Shown.WHOLE, 0.95)  # an unmodified negative that no judge reframes
+    rows += [(path, 0, shown, 0.0) for path in "a" for shown in Shown if shown is not Shown.WHOLE]
+    rows += [(path, 1, shown, 0.9) for path in "cd" for shown in Shown if shown is not Shown.WHOLE]
+    scores = pd.DataFrame(rows, columns=["path", "target", "shown", "probability"])
+    audit = measure_framings(scores.assign(group=scores["path"]), {"threshold": 0.5, "calibration": {"method": "none"}})
+
+    cut = audit[audit["kind"] == Kind.NEGATIVES_CUT].iloc[0]
+    assert (audit["auc"].iloc[0], cut["auc"], cut["loss"]) == (0.5, 1, 0)
 
 
 def test_no_framing_is_tried_where_none_is_wanted(
@@ -56,35 +70,29 @@ def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_aud
     finding = judge_framing(framing_audit, "NORMAL", "PNEUMONIA")
     assert (finding["level"], finding["title"]) == ("bad", "The network judges by how the image is framed")
     worst = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT].sort_values("auc").iloc[0]
-    assert f"the AUC is {worst['auc']:.3f} ({worst['low']:.3f} to {worst['high']:.3f})" in finding["text"]
-    assert f"the specificity {worst['specificity']:.3f} instead of" in finding["text"]
+    assert f"the AUC is {worst['auc']:.3f} ({worst['low']:.3f} to {worst['high']:.3f}); loss against" in finding["text"]
+    assert f"{worst['loss']:.3f} ({worst['loss_low']:.3f} to {worst['loss_high']:.3f}, paired)" in finding["text"]
+    assert f"The specificity is {worst['specificity']:.3f} instead of" in finding["text"]
 
 
 @pytest.mark.parametrize(
-    ("auc", "low", "high", "level"),
+    ("losses", "level", "title"),
     [
-        (0.99, 0.97, 0.997, "good"),
-        (0.96, 0.90, 0.98, "caution"),
-        (0.93, 0.90, 0.96, "caution"),
-        (0.80, 0.7, 0.9, "bad"),
+        ([(0.106, 0.062, 0.151), (0.0, -0.01, 0.01)], "bad", "The network judges by how the image is framed"),
+        ([(0.106, 0.062, 0.151), (0.12, -0.1, 0.3)], "bad", "The network judges by how the image is framed"),
+        ([(0.04, 0.01, 0.07), (0.0, -0.01, 0.01)], "caution", "Cutting lowers the AUC"),
+        ([(0.02, 0.01, 0.03), (0.0, -0.01, 0.05)], "good", "Loses at most 0.05 of AUC under the cuts"),
+        ([(0.02, -0.01, 0.03), (0.01, -0.05, 0.06)], "caution", "A loss of more than 0.05 of AUC under a cut is not"),
+        ([(0.02, -0.01, 0.03), (0.01, None, None)], "caution", "A loss of more than 0.05 of AUC under a cut is not"),
     ],
 )
-def test_a_loss_counts_where_the_intervals_lie_apart(framing_audit, auc, low, high, level):
+def test_a_loss_is_judged_by_its_paired_interval(framing_audit, losses, level, title):
     audit = framing_audit.copy()
-    cuts = audit["kind"] == Kind.NEGATIVES_CUT
-    audit.loc[~cuts, ["auc", "low", "high"]] = [0.975, 0.965, 0.985]
-    audit.loc[cuts, ["auc", "low", "high"]] = [auc, low, high]
-    assert judge_framing(audit, "NORMAL", "PNEUMONIA")["level"] == level
-
-
-def test_a_cut_whose_interval_is_wide_counts_though_another_costs_more(framing_audit):
-    audit = framing_audit.copy()
-    cuts = audit["kind"] == Kind.NEGATIVES_CUT
-    audit.loc[~cuts, ["auc", "low", "high"]] = [0.975, 0.965, 0.985]
-    audit.loc[cuts, ["auc", "low", "high"]] = [0.97, 0.96, 0.98]
-    audit.loc[audit.index[cuts][-1], ["auc", "low", "high"]] = [0.972, 0.90, 0.99]
-
-    assert judge_framing(audit, "NORMAL", "PNEUMONIA")["level"] == "caution"
+    cuts = audit.index[audit["kind"] == Kind.NEGATIVES_CUT]
+    audit.loc[cuts, ["loss", "loss_low", "loss_high"]] = np.array([losses[0]] * (len(cuts) - 1) + [losses[1]], float)
+    finding = judge_framing(audit, "NORMAL", "PNEUMONIA")
+    assert finding["level"] == level
+    assert finding["title"].startswith(title)
 
 
 def test_the_figure_has_a_row_a_judge_under_four_headings(framing_audit):
