@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -44,7 +45,11 @@ TINY = {
     },
     "adaptation": {"epochs": 1, "images": 32, "folds": 2, "curve_groups": [4], "curve_draws": 1},
 }
-ADAPT_DEMO = "kedro run --pipelines=adaptation --env=demo"
+TWO_SITES = "kedro run --params=images.guangzhou=PATH,images.elsewhere=FOLDER"
+# Numbers that take long, and with what they are tried.
+SMALL = {"training.epochs": 2, "inputs.image_size": 48, "adaptation.epochs": 2, "adaptation.images": 48}
+# What a command needs that its page says before it, by a part of the command.
+NEEDS = {"prediction.place": "kedro run --pipelines=adaptation --env=demo", "study.folds=site": TWO_SITES}
 
 
 def fences(text):
@@ -230,17 +235,25 @@ def documented(tmp_path_factory, copy_project):
     def try_command(command):
         if command != EVERYTHING:
             try_command(EVERYTHING)
-        if "prediction.place" in command:
-            try_command(ADAPT_DEMO)
+        return run(command)
+
+    def run(command):
+        for part in NEEDS:
+            if part in command:
+                run(NEEDS[part])
+        places["PATH"] = folder / "data/01_raw/chest_xray"
         if "=adaptation" in command:  # once a model is adapted to images, it knows them
             hospitals.append(folder / f"data/01_raw/hospital_{len(hospitals)}")
             write_demo_images(hospitals[-1], 60, seed=1 + len(hospitals))
             places["PATH"] = hospitals[-1]
-        else:
-            places["PATH"] = folder / "data/01_raw/chest_xray"
+        if preset := re.search(r"labels\.preset=(\w+)", command):
+            places["PATH"] = folder / "data/01_raw" / preset[1]
+            write_published(places["PATH"], preset[1], folder / "data/01_raw/chest_xray")
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
         command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)
+        for name, number in SMALL.items():
+            command = re.sub(rf"\b{re.escape(name)}=\d+", f"{name}={number}", command)
         return start(shlex.split(re.sub(r"=(PATH|FOLDER)\b", lambda found: f"={places[found[1]]}", command)), folder)
 
     return folder, try_command
@@ -257,6 +270,31 @@ def write_medmnist(folder, side):
             -1, 1
         )
     np.savez_compressed(folder / "pneumoniamnist.npz", **arrays)
+
+
+# Name of the table, its head, and a row by name, patient and label, as the publisher of a set of images writes it.
+PUBLISHED = {
+    "nih": ("Data_Entry_2017.csv", "Image Index,Finding Labels,Patient ID", "{name},{finding},{patient}"),
+    "rsna": ("stage_2_train_labels.csv", "patientId,x,y,width,height,Target", "{stem},,,,,{label}"),
+    "chexpert": (
+        "train.csv", "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Pneumonia",
+        "CheXpert-v1.0-small/train/patient{patient}/study1/{name},Male,70,Frontal,PA,,{label}",
+    ),
+}  # fmt: skip
+
+
+def write_published(folder, preset, images):
+    """Write the images of another folder with a publisher's table of labels."""
+    table, head, row = PUBLISHED[preset]
+    rows = []
+    for patient, path in enumerate(sorted(images.rglob("*.jp*g"))):
+        is_ill = path.parent.name == "PNEUMONIA"
+        words = {"patient": patient, "label": int(is_ill), "finding": "Pneumonia" if is_ill else "No Finding"}
+        rows.append(row.format(name=path.name, stem=path.stem, **words))
+        target = folder / (rows[-1].split(",")[0].partition("/")[2] if preset == "chexpert" else path.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    (folder / table).write_text("\n".join([head, *rows, ""]), encoding="utf-8")
 
 
 @pytest.mark.slow

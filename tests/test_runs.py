@@ -6,9 +6,13 @@ import warnings
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from tests.conftest import kedro, kedro_process, succeed
+
+from pneumonia.demo.images import write_demo_images
+from pneumonia.demo.second_hospital import write_second_hospital
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +202,30 @@ def test_a_model_is_evaluated_after_its_images_are_gone(tmp_path, tiny_checkout,
         (path,) = folder.glob(f"data/*/{name}/*/{name}")
         assert path.stat().st_size > 0, name
     assert "Maps are not compared with known lesions: There are no images" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_on_two_hospitals_and_what_the_hospital_gives_away_is_said(tmp_path, tiny_checkout):
+    write_demo_images(tmp_path / "first", 120)
+    write_second_hospital(tmp_path / "second", 120, seed=1)
+    ill = sorted((tmp_path / "second/PNEUMONIA").glob("*.jpeg"))
+    for path in ill[len(ill) // 3 :]:  # the second hospital has few ill patients
+        path.unlink()
+    folder = tiny_checkout(tmp_path / "checkout")
+    (folder / "conf/tiny/parameters.yml").rename(folder / "conf/local/parameters.yml")
+
+    succeed(folder, "run", f"--params=images.first={tmp_path / 'first'},images.second={tmp_path / 'second'}")
+
+    audit = pd.read_csv(next(folder.glob("data/*/site_audit.csv/*/site_audit.csv")))
+    alone = audit[audit["predictor"] == "site"].iloc[0]
+    assert alone["low"] > 0.5
+    assert set(audit.loc[audit["predictor"] == "network", "site"]) == {"first", "second"}
+    page = next(folder.glob("data/08_reporting/report.html/*/report.html")).read_text()
+    assert f"reaches AUC {alone['value']:.3f}" in page
+    manifest = pd.read_csv(next(folder.glob("data/*/split_manifest.csv/*/split_manifest.csv")))
+    assert set(zip(manifest["site"], manifest["split"], manifest["target"], strict=True)) == set(
+        product(("first", "second"), ("train", "val", "test"), (0, 1))
+    )
 
 
 def lineage(folder):

@@ -168,9 +168,9 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     for row, said in zip(rows, predictions.itertuples(), strict=True):
         if row["decision"]:
             assert float(row["probability"]) == pytest.approx(said.probability, abs=5e-3)
-    first = next(said for said in predictions.itertuples() if said.decision)
-    shown = opened.page.locator("#rows tr", has_text=PurePath(first.path).name).first.inner_text()
-    assert f"{first.probability:.1%}" in shown
+    first = next(row for row in rows if row["decision"])
+    shown = opened.page.locator("#rows tr", has_text=first["file"]).first.inner_text()
+    assert f"{float(first['probability']):.1%}" in shown
     assert opened.page.locator("#map").is_enabled()
     assert opened.said == []
 
