@@ -17,7 +17,7 @@ import textwrap
 import tomllib
 import typing
 from functools import cache
-from itertools import pairwise, takewhile
+from itertools import count, pairwise, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +45,16 @@ TINY = {
     },
     "adaptation": {"epochs": 1, "images": 32, "folds": 2, "curve_groups": [4], "curve_draws": 1},
 }
-TWO_SITES = "kedro run --params=images.guangzhou=PATH,images.elsewhere=FOLDER"
 # Numbers that take long, and with what they are tried.
-SMALL = {"training.epochs": 2, "inputs.image_size": 48, "adaptation.epochs": 2, "adaptation.images": 48}
+SMALL = {
+    "training.seed": 2,
+    "training.epochs": 2,
+    "inputs.image_size": 48,
+    "adaptation.epochs": 2,
+    "adaptation.images": 48,
+}
 # What a command needs that its page says before it, by a part of the command.
-NEEDS = {"prediction.place": "kedro run --pipelines=adaptation --env=demo", "study.folds=site": TWO_SITES}
+NEEDS = {"prediction.place": "kedro run --pipelines=adaptation --env=demo"}
 
 
 def fences(text):
@@ -214,7 +219,7 @@ def documented(tmp_path_factory, copy_project):
     """A checkout with tiny images and settings, and a function that runs a command in it once.
 
     The settings are where a user puts them, so that commands run as they are written, except that PATH (images of the
-    project), FOLDER (images from elsewhere) and V are filled in.
+    project), FOLDER (images from elsewhere), V and S are filled in, and `made_small`.
     """
     from pneumonia.demo.images import write_demo_images
 
@@ -222,8 +227,7 @@ def documented(tmp_path_factory, copy_project):
     write_demo_images(folder / "data/01_raw/chest_xray", 60)
     write_medmnist(folder / "data/01_raw/chest_xray", 28)
     write_demo_images(folder / "data/01_raw/elsewhere", 60, seed=1)
-    places = {"FOLDER": folder / "data/01_raw/elsewhere"}
-    hospitals = []
+    numbers = count(1)
     for environment in ("local", "demo", "notes"):
         parameters = folder / "conf" / environment / "parameters.yml"
         given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
@@ -231,32 +235,51 @@ def documented(tmp_path_factory, copy_project):
     catalog = folder / "conf/demo/catalog.yml"
     catalog.write_text(re.sub(r"n_images: \d+", "n_images: 60", catalog.read_text()))
 
-    @cache
     def try_command(command):
+        """Run a command, filled in, unless it was."""
         if command != EVERYTHING:
             try_command(EVERYTHING)
-        return run(command)
-
-    def run(command):
-        for part in NEEDS:
+        for part, needed in NEEDS.items():
             if part in command:
-                run(NEEDS[part])
-        places["PATH"] = folder / "data/01_raw/chest_xray"
-        if "=adaptation" in command:  # once a model is adapted to images, it knows them
-            hospitals.append(folder / f"data/01_raw/hospital_{len(hospitals)}")
-            write_demo_images(hospitals[-1], 60, seed=1 + len(hospitals))
-            places["PATH"] = hospitals[-1]
-        if preset := re.search(r"labels\.preset=(\w+)", command):
-            places["PATH"] = folder / "data/01_raw" / preset[1]
-            write_published(places["PATH"], preset[1], folder / "data/01_raw/chest_xray")
+                run(needed, find_images(needed))
+        run_once(command)
+
+    @cache
+    def run_once(command):
+        run(command, find_images(command))
+
+    def run(command, images):
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
         command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)
-        for name, number in SMALL.items():
-            command = re.sub(rf"\b{re.escape(name)}=\d+", f"{name}={number}", command)
-        return start(shlex.split(re.sub(r"=(PATH|FOLDER)\b", lambda found: f"={places[found[1]]}", command)), folder)
+        command = command.replace("=PATH", f"={images}").replace("=FOLDER", f"={folder / 'data/01_raw/elsewhere'}")
+        start(shlex.split(command), folder)
 
-    return folder, try_command
+    def find_images(command):
+        """Return a folder of images that a command takes for PATH."""
+        raw = folder / "data/01_raw"
+        if re.search("=(adaptation|external)", command):  # of images that the model does not know
+            images = raw / f"hospital_{next(numbers)}"
+            write_demo_images(images, 60, seed=1 + int(images.name.rpartition("_")[2]))
+            return images
+        if preset := re.search(r"labels\.preset=(\w+)", command):
+            return write_published(raw / preset[1], preset[1], raw / "chest_xray")
+        if "class_names=healthy/sick" in command:
+            for label, name in (("NORMAL", "healthy"), ("PNEUMONIA", "sick")):
+                (raw / "other_names" / name).mkdir(parents=True)
+                for path in (raw / "chest_xray").rglob(f"{label}/*.jp*g"):
+                    shutil.copy(path, raw / "other_names" / name)
+            return raw / "other_names"
+        return raw / "chest_xray"
+
+    return folder, lambda command: try_command(made_small(command))
+
+
+def made_small(command):
+    """Return a command with small numbers; one that differs from others in the images only ends with the split."""
+    for name, number in SMALL.items():
+        command = re.sub(rf"\b{re.escape(name)}=(\d+|S)\b", f"{name}={number}", command)
+    return f"{command} --pipelines=ingest" if re.search(r"preset=|class_names=", command) else command
 
 
 def write_medmnist(folder, side):
@@ -284,7 +307,7 @@ PUBLISHED = {
 
 
 def write_published(folder, preset, images):
-    """Write the images of another folder with a publisher's table of labels."""
+    """Write the images of another folder with a publisher's table of labels; return the folder."""
     table, head, row = PUBLISHED[preset]
     rows = []
     for patient, path in enumerate(sorted(images.rglob("*.jp*g"))):
@@ -295,6 +318,7 @@ def write_published(folder, preset, images):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     (folder / table).write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.slow
@@ -306,7 +330,9 @@ def test_a_run_succeeds(documented, command):
 @pytest.mark.slow
 def test_what_a_run_is_said_to_leave_is_there(documented):
     folder, try_command = documented
-    for command in (EVERYTHING, "kedro run --env=demo", "kedro run --env=notes --params=images=PATH"):
+    environments = ("kedro run --env=demo", "kedro run --env=notes --params=images=PATH")
+    elsewhere = [f"kedro run --pipelines={name} --params=images=PATH" for name in ("prediction", "external")]
+    for command in (EVERYTHING, *environments, *elsewhere):
         assert command in RUNS
         try_command(command)
     said = {code for text in PAGES.values() for code in inline_code(text) if code.startswith("data/")}

@@ -208,9 +208,11 @@ def test_a_model_is_evaluated_after_its_images_are_gone(tmp_path, tiny_checkout,
 def test_a_network_is_trained_on_two_hospitals_and_what_the_hospital_gives_away_is_said(tmp_path, tiny_checkout):
     write_demo_images(tmp_path / "first", 120)
     write_second_hospital(tmp_path / "second", 120, seed=1)
-    ill = sorted((tmp_path / "second/PNEUMONIA").glob("*.jpeg"))
-    for path in ill[len(ill) // 3 :]:  # the second hospital has few ill patients
-        path.unlink()
+    # Most patients of the first hospital are ill, and few of the second.
+    for few in ("first/*/NORMAL", "second/PNEUMONIA"):
+        for number, path in enumerate(sorted(tmp_path.glob(f"{few}/*.jpeg"))):
+            if number % 3:
+                path.unlink()
     folder = tiny_checkout(tmp_path / "checkout")
     (folder / "conf/tiny/parameters.yml").rename(folder / "conf/local/parameters.yml")
 

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-from pathlib import PurePath
 
 import numpy as np
 import pandas as pd

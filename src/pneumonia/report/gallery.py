@@ -78,9 +78,10 @@ def draw_gallery_maps(
     store = open_pixels(pixel_store, model_lineage)
     images = store.read(store.rows(pixel_keys(shown)))
     maps = grad_cam(pneumonia_model, images)
+    known = gallery.astype(object).where(gallery.notna(), None)  # JSON has no NaN
     return [
         {**record, "image": webp_uri(image[..., 0]), "overlay": webp_uri(overlay(image[..., 0], cam))}
-        for record, image, cam in zip(gallery.to_dict("records"), images, maps, strict=True)
+        for record, image, cam in zip(known.to_dict("records"), images, maps, strict=True)
     ]
 
 

@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,9 @@ def test_each_picture_of_the_gallery_is_the_stored_image(
 ):
     scores = score_images(tiny_network, tiny_manifest, *tiny_pixels, parameters)
     predictions = decide(scores, make_decision(scores, tiny_pixels[1], parameters))
-    gallery = choose_gallery(predictions, parameters)
+    gallery = choose_gallery(predictions, parameters).assign(age=float("nan"))
     records = draw_gallery_maps(tiny_network, tiny_manifest, *tiny_pixels, gallery)
+    assert json.loads(json.dumps(records, allow_nan=False))[0]["age"] is None
     sha256 = tiny_manifest.set_index("path").loc[records[0]["path"], "sha256"]
     stored = tiny_store.read(tiny_store.rows([sha256]))[0, ..., 0]
     picture = Image.open(io.BytesIO(base64.b64decode(records[0]["image"].split(",")[1]))).convert("L")
