@@ -1,4 +1,6 @@
 import gzip
+import os
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,54 @@ def test_a_key_in_two_files_is_named_with_both(load, tmp_path):
 
 def test_a_file_as_it_should_be_is_read(load):
     assert load("parameters", "\ufeffown: Röntgen\n".encode()) == {"usual": {"a": 1}, "own": "Röntgen"}
+
+
+def passed_over(tmp_path, name, make):
+    for env in ("base", "local"):
+        (tmp_path / env).mkdir()
+    (tmp_path / "base/parameters.yml").write_text("usual: 1\n", encoding="utf-8")
+    make(tmp_path / name)
+    with pytest.raises(UserError, match="would be passed over") as error:
+        PlainConfigLoader(str(tmp_path), **settings.CONFIG_LOADER_ARGS)
+    return str(error.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes need POSIX")
+@pytest.mark.parametrize(
+    ("name", "make", "fault"),
+    [
+        ("local/parameters.yml", lambda path: path.symlink_to("gone.yml"), "No such file or directory, a link"),
+        ("local/globals.yml", lambda path: path.symlink_to("globals.yml"), "Too many levels of symbolic links, a link"),
+        ("local/parameters", lambda path: path.symlink_to("gone"), "No such file or directory, a link"),
+        ("base/parameters_own.yml", Path.mkdir, "is not a file"),
+        ("local/catalog.yaml", os.mkfifo, "is not a file"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_not_passed_over(tmp_path, name, make, fault):
+    said = passed_over(tmp_path, name, make)
+
+    assert said.startswith(f"{tmp_path}/{name} ")
+    assert fault in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["local", "base/parameters"])
+def test_a_folder_of_settings_without_permission_is_not_passed_over(tmp_path, name):
+    def close(path):
+        path.mkdir(exist_ok=True)
+        path.chmod(0)
+
+    try:
+        assert f"{tmp_path}/{name} cannot be read (Permission denied)" in passed_over(tmp_path, name, close)
+    finally:
+        (tmp_path / name).chmod(0o700)
+
+
+def test_hidden_links_and_other_files_are_none_of_the_settings(tmp_path):
+    (tmp_path / "local/.git").mkdir(parents=True)
+    (tmp_path / "base").mkdir()
+    for name in (".#parameters.yml", ".git/parameters.yml", "notes.txt"):
+        (tmp_path / "local" / name).symlink_to("gone")
+    (tmp_path / "base/parameters.yml").write_text("usual: 1\n", encoding="utf-8")
+
+    assert PlainConfigLoader(str(tmp_path), **settings.CONFIG_LOADER_ARGS)["parameters"] == {"usual": 1}

@@ -1,6 +1,8 @@
 """Configuration whose faults are reported in one sentence that names the file."""
 
 import io
+import os
+import stat
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +16,9 @@ from yaml import YAMLError
 from pneumonia.base.errors import UserError
 from pneumonia.runs.errors import plainly
 
+# Of the files that Kedro reads.
+_SUFFIXES = (".yml", ".yaml", ".json")
+
 
 class PlainConfigLoader(OmegaConfigLoader):
     """Kedro's loader with plain errors; by itself it names only some faulty files, and always ends in a traceback."""
@@ -23,7 +28,7 @@ class PlainConfigLoader(OmegaConfigLoader):
         """Open the configuration.
 
         Raises:
-            UserError: If it is a damaged archive.
+            UserError: If it is a damaged archive, or Kedro would pass over something in it that cannot be read.
         """
         try:
             super().__init__(conf_source, *args, **kwargs)
@@ -31,6 +36,9 @@ class PlainConfigLoader(OmegaConfigLoader):
             if Path(conf_source).is_dir():
                 raise
             raise UserError(f"{conf_source} cannot be read ({error}). Copy the configuration archive again.") from error
+        for folder in self._folders():
+            if fault := find_passed_over(folder):
+                raise UserError(f"{fault}, so its settings would be passed over. Nothing was run.")
 
     @plainly
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -51,9 +59,30 @@ class PlainConfigLoader(OmegaConfigLoader):
 
     def _files(self, key: str) -> list[Path]:
         """Find the files of one kind; none if the configuration is an archive."""
-        folders = [Path(self.conf_source) / env for env in (self.base_env, self.env or self.default_run_env)]
-        found = {file for folder in folders for pattern in self.config_patterns[key] for file in folder.glob(pattern)}
-        return sorted(file for file in found if file.suffix in (".yml", ".yaml", ".json") and file.is_file())
+        patterns = self.config_patterns[key]
+        found = {file for folder in self._folders() for pattern in patterns for file in folder.glob(pattern)}
+        return sorted(file for file in found if file.suffix in _SUFFIXES and file.is_file())
+
+    def _folders(self) -> list[Path]:
+        return [Path(self.conf_source) / env for env in (self.base_env, self.env or self.default_run_env)]
+
+
+def find_passed_over(folder: Path) -> str | None:
+    """Say what in a folder of configuration cannot be read, and would be passed over; None if there is nothing."""
+    faults: list[str] = []
+    for place, folders, files in os.walk(
+        folder, onerror=lambda error: faults.append(f"{error.filename} cannot be read ({error.strerror})")
+    ):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [Path(place, name) for name in (*folders, *files) if not name.startswith(".")]
+        for path in (path for path in names if path.suffix in (*_SUFFIXES, "")):
+            try:
+                status = path.stat()
+            except OSError as error:
+                return f"{path} cannot be read ({error.strerror}{', a link' if path.is_symlink() else ''})"
+            if path.suffix and not stat.S_ISREG(status.st_mode):
+                return f"{path} is not a file"
+    return faults[0] if faults and folder.exists() else None
 
 
 def find_fault(files: Iterable[Path]) -> str | None:
