@@ -194,7 +194,7 @@ def test_a_pipeline_whose_input_was_never_made_names_the_command(tmp_path, copy_
 def test_a_comparison_before_any_evaluation_names_the_command(tmp_path, copy_project):
     message = message_of(copy_project(tmp_path / "empty"), "comparison")
 
-    assert message == "There is no all_metrics yet; make it with: kedro run --pipelines=evaluation."
+    assert message == ("No run of this environment is complete. Make one with: kedro run --pipelines=evaluation.")
 
 
 def test_a_manifest_that_was_cut_is_refused_by_whatever_reads_it(checkout_of_mine):

@@ -15,6 +15,11 @@ from pneumonia.base.errors import UserError
 from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
 
+BEFORE = "2025-12-31T00.00.00.000Z"
+FIRST = "2026-01-01T00.00.00.000Z"
+SECOND = "2026-01-02T00.00.00.000Z"
+THIRD = "2026-01-03T00.00.00.000Z"
+
 CONF = "conf"
 
 
@@ -167,29 +172,35 @@ def test_a_disk_that_refuses_is_named_with_what_to_do(number, remedy):
 
 
 def test_a_missing_file_is_not_put_as_a_full_disk():
-    UserErrorHook().on_pipeline_error(FileNotFoundError(errno.ENOENT, "No such file", "x"))
+    with pytest.raises(UserError, match=r"^x: No such file\. Put it back, or remove the link"):
+        UserErrorHook().on_pipeline_error(FileNotFoundError(errno.ENOENT, "No such file", "x"))
+
+
+def test_what_is_no_users_matter_keeps_its_traceback():
+    UserErrorHook().on_pipeline_error(OSError("no number"))
+    UserErrorHook().on_pipeline_error(KeyError("path"))
 
 
 def test_a_run_reads_what_it_made_though_another_run_saves_a_newer_version(tmp_path):
     def record(version):
         return RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, version))
 
-    catalog = DataCatalog({"record": record("2026-01-01")})
+    catalog = DataCatalog({"record": record(FIRST)})
     pipeline = Pipeline([Node(lambda: {}, None, "record", name="make")])
-    RunContextHook().before_pipeline_run({"run_id": "2026-01-01"}, pipeline, catalog)
+    RunContextHook().before_pipeline_run({"run_id": FIRST}, pipeline, catalog)
     catalog.save("record", {"run": "this one"})
-    record("2026-01-02").save({"run": "another"})
+    record(SECOND).save({"run": "another"})
 
     assert catalog.load("record") == {"run": "this one"}
 
 
-@pytest.mark.parametrize(("former", "warnings"), [("2026-01-03", 1), ("2025-12-31", 0)])
+@pytest.mark.parametrize(("former", "warnings"), [(THIRD, 1), (BEFORE, 0)])
 def test_a_clock_that_was_set_back_is_noticed(tmp_path, caplog, former, warnings):
     RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, former)).save({})
-    ours = RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, "2026-01-02"))
+    ours = RecordDataset(filepath=str(tmp_path / "record.json"), version=Version(None, SECOND))
     pipeline = Pipeline([Node(lambda: {}, None, "record", name="make")])
 
-    RunContextHook().before_pipeline_run({"run_id": "2026-01-02"}, pipeline, DataCatalog({"record": ours}))
+    RunContextHook().before_pipeline_run({"run_id": SECOND}, pipeline, DataCatalog({"record": ours}))
 
     assert caplog.text.count(f"The clock is behind: record has a version {former}") == warnings
 
@@ -197,7 +208,7 @@ def test_a_clock_that_was_set_back_is_noticed(tmp_path, caplog, former, warnings
 @pytest.fixture
 def record_run(tmp_path):
     """Return what is recorded of a run that makes a manifest."""
-    manifest = RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, "now"))
+    manifest = RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, SECOND))
     pipeline = Pipeline(
         [
             Node(lambda: {}, None, "split_manifest", name="make"),
@@ -207,7 +218,7 @@ def record_run(tmp_path):
 
     def record(**options):
         catalog = DataCatalog({"run_context": RunContextDataset(path=str(tmp_path)), "split_manifest": manifest})
-        given = {"run_id": "now", "env": None, **options}
+        given = {"run_id": SECOND, "env": None, **options}
         RunContextHook().before_pipeline_run(given, pipeline, catalog)
         return catalog.load("run_context")
 
@@ -218,16 +229,20 @@ def test_a_run_is_recorded_with_what_it_was_made_by(record_run, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", "--params=images=a b"])
     found = record_run()
 
-    assert (found["run_id"], found["environment"], found["versions"]) == ("now", "local", {"split_manifest": "now"})
+    assert (found["run_id"], found["environment"], found["versions"]) == (
+        SECOND,
+        "local",
+        {"split_manifest": SECOND},
+    )
     assert found["command"] == "kedro run '--params=images=a b'"
     assert found["packages"]
 
 
 def test_what_a_run_finds_and_does_not_make_again_is_recorded_with_its_own_version(record_run, tmp_path):
-    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": "now"}
+    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": SECOND}
 
-    RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, "earlier")).save({})
-    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": "earlier"}
+    RecordDataset(filepath=str(tmp_path / "manifest.json"), version=Version(None, FIRST)).save({})
+    assert record_run(only_missing_outputs=True)["versions"] == {"split_manifest": FIRST}
 
 
 def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_path):

@@ -78,7 +78,7 @@ def _find(env: str | None) -> "tuple[pd.DataFrame, Path]":
     from kedro.io import CatalogConfigResolver
     from kedro.utils import find_kedro_project
 
-    from pneumonia.runs.pruning import find_versions
+    from pneumonia.runs.pruning import find_all_versions
 
     project = find_kedro_project(Path.cwd())
     bootstrap_project(project)
@@ -88,4 +88,4 @@ def _find(env: str | None) -> "tuple[pd.DataFrame, Path]":
     entries, root = loader["catalog"], project / loader["globals"]["root"]
     named = set().union(*(pipeline.datasets() for pipeline in pipelines.values()))
     catalog = CatalogConfigResolver(entries)  # some entries stand for several datasets
-    return find_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project), root
+    return find_all_versions({name: catalog.resolve_pattern(name) for name in sorted(named)}, project), root

@@ -1,11 +1,8 @@
 """What happens around every run: parameters are checked, the run is recorded, errors are stated plainly."""
 
-import errno
 import logging
-import os
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from kedro.pipeline import Pipeline
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow
-from pneumonia.runs.errors import command_to_run, plainly
+from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
 from pneumonia.runs.parameter_check import check_parameters
 from pneumonia.runs.pinning import (
     check_load_versions,
@@ -42,16 +39,6 @@ _SPEAK_OF_ERRORS = (
     "kedro.pipeline.node",
     *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")),
 )
-
-# Causes of a failed read or write that a user can remove, and how.
-_FIXABLE = {
-    errno.ENOSPC: "Free some disk space",
-    errno.EDQUOT: "Free some disk space",
-    errno.EFBIG: "Raise the limit on the size of files",
-    errno.EACCES: "Fix the permissions",
-    errno.EPERM: "Fix the permissions",
-    errno.EROFS: "Make the folder writable",
-}
 
 
 class ParametersHook:
@@ -83,10 +70,7 @@ class RunContextHook:
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
         for name in sorted(sources):
             if not catalog.exists(name):
-                folder = catalog.to_config()[0].get(name, {}).get("filepath", "")
-                if os.access(folder, os.F_OK) and not os.access(folder, os.R_OK | os.X_OK):
-                    raise UserError(f"{folder} cannot be read. Fix its permissions and run again.")
-                raise UserError(f"There is no {name} yet{_how_to_make(name.removeprefix('all_'), run_params)}.")
+                raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
         if "checked_lineage" in catalog:
             refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
         if not run_params.get("only_missing_outputs"):
@@ -151,27 +135,14 @@ class UserErrorHook:
     @hook_impl
     @plainly
     def on_pipeline_error(self, error: Exception) -> None:
-        """Raise the ``UserError`` behind ``error``, if there is one, or turn a full or closed disk into one."""
-        for cause in _causes(error):
-            if isinstance(cause, UserError):
-                raise UserError(cause.message)
-            if isinstance(cause, OSError) and cause.errno in _FIXABLE:
-                raise UserError(
-                    f"{cause.filename or 'A file'}: {cause.strerror}. {_FIXABLE[cause.errno]} and run again; "
-                    "no existing data are lost."
-                ) from cause
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, what it was raised from, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__
+        """Raise what a user can act on behind ``error``, if there is anything."""
+        if message := plain_message(error):
+            raise UserError(message) from error
 
 
 def _is_of_no_user_error(_: logging.LogRecord) -> bool:
     """Tell whether a message is to be shown: it is not logged while a `UserError` is being handled."""
-    return not any(isinstance(cause, UserError) for cause in _causes(sys.exc_info()[1]))
+    return not any(isinstance(cause, UserError) for cause in causes(sys.exc_info()[1]))
 
 
 def _how_to_make(name: str, run_params: dict[str, Any]) -> str:

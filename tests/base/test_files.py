@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,27 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.files import (
     ABANDONED_AFTER,
     PART,
-    check_as_written,
     checksum_path,
+    find_entries,
     find_leftovers,
+    find_versions,
+    read_as_written,
+    read_record,
+    regular,
     whole_file,
     write_whole,
     write_whole_folder,
     write_with_checksum,
 )
+
+# What may be in the place of a file.
+WRONG = {
+    "a folder": Path.mkdir,
+    "a link to nothing": lambda path: path.symlink_to("gone"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a pipe": os.mkfifo,
+    "a device": lambda path: path.symlink_to(os.devnull),
+}
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -155,17 +169,79 @@ def written(tmp_path):
 
 
 def test_a_file_as_it_was_written_passes(written):
-    check_as_written(written)
+    assert read_as_written(written) == b"1"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"0" * 64, b"6b86b2"])
 def test_a_checksum_that_is_none_is_refused(written, content):
     checksum_path(written).write_bytes(content)
     with pytest.raises(UserError, match=r"a\.csv has changed since it was written"):
-        check_as_written(written)
+        read_as_written(written)
 
 
 def test_a_file_without_checksum_is_refused_with_the_way_out(written):
     checksum_path(written).unlink()
     with pytest.raises(UserError, match=r"sha256sum a\.csv > a\.csv\.sha256"):
-        check_as_written(written)
+        read_as_written(written, needs_checksum=True)
+
+
+def test_a_file_of_an_older_release_without_checksum_is_said_to_be_unchecked(written, caplog):
+    checksum_path(written).unlink()
+
+    assert read_record(written) == 1
+    assert f"{written} has no checksum: an older release wrote it, or it was removed." in caplog.text
+
+
+NEWEST, OLDER = "2026-01-02T00.00.00.000Z", "2026-01-01T00.00.00.000Z"
+
+
+def test_only_what_has_the_form_of_a_version_is_one(tmp_path):
+    place = tmp_path / "a[1]*?" / "metrics.json"
+    for name in (OLDER, NEWEST, "backup of metrics", f"{NEWEST} (copy)", "2026-01-03", ".hidden", f"{PART}x"):
+        (place / name).mkdir(parents=True)
+        (place / name / "metrics.json").write_bytes(b"{}")
+    (place / "2026-01-05T00.00.00.000Z").mkdir()  # of a killed run
+    (place / "2026-01-04T00.00.00.000Z").write_bytes(b"")
+
+    with pytest.raises(NotADirectoryError):
+        find_versions(place)
+    (place / "2026-01-04T00.00.00.000Z").unlink()
+    assert find_versions(place) == {NEWEST: place / NEWEST / "metrics.json", OLDER: place / OLDER / "metrics.json"}
+    assert find_versions(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+def test_what_is_of_a_wrong_kind_is_neither_missing_nor_read(tmp_path, make):
+    path = tmp_path / NEWEST / tmp_path.name
+    path.parent.mkdir()
+    make(path)
+
+    assert list(find_versions(tmp_path)) == [NEWEST]
+    with pytest.raises(OSError, match=f"{path}"):
+        regular(path)
+
+
+@pytest.mark.parametrize("make", [make for name, make in WRONG.items() if name != "a folder"])
+def test_what_is_no_folder_is_not_taken_for_an_empty_one(tmp_path, make):
+    make(tmp_path / "place")
+
+    for below in ("place", "place/deeper"):
+        with pytest.raises(OSError, match=f"{tmp_path}/place"):
+            find_entries(tmp_path / below)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_not_taken_for_an_empty_one(tmp_path):
+    (tmp_path / "place" / NEWEST).mkdir(parents=True)
+    for closed in (tmp_path / "place" / NEWEST, tmp_path / "place"):
+        closed.chmod(0)
+        with pytest.raises(PermissionError):
+            find_versions(tmp_path / "place")
+    (tmp_path / "place").chmod(0o700)
+
+
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+def test_what_is_in_the_way_is_named_and_no_space_is_asked_for(tmp_path, make):
+    make(tmp_path / "place")
+    with pytest.raises(UserError, match=r"place.*(Move away what is in its place|remove the link|Remove the link)"):
+        write_whole(tmp_path / "place" / "deeper" / "file" if make is not Path.mkdir else tmp_path / "place", b"")

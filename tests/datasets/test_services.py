@@ -3,6 +3,9 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.datasets.services import load_all_records, open_demo_images, open_images, open_index_cache
 
+FIRST = "2026-01-01T00.00.00.000Z"
+SECOND = "2026-01-02T00.00.00.000Z"
+
 
 def test_opening_images_opens_nothing():
     assert open_images(path="no/such/folder").address == "no/such/folder"
@@ -56,15 +59,18 @@ def test_where_nothing_was_recorded_there_are_no_records(tmp_path):
 
 
 def test_every_version_of_a_record_is_loaded_by_its_name(record, tmp_path):
-    for version in ("2026-01-01", "2026-01-02"):
+    for version in (FIRST, SECOND):
         record(version, f'{{"run_id": "{version}"}}')
 
     found = load_all_records(str(tmp_path / "run_record.json"))
-    assert found == {"2026-01-01": {"run_id": "2026-01-01"}, "2026-01-02": {"run_id": "2026-01-02"}}
+    assert found == {
+        FIRST: {"run_id": FIRST},
+        SECOND: {"run_id": SECOND},
+    }
 
 
 def test_a_record_that_is_not_whole_is_named(record, tmp_path):
-    record("2026-01-01", '{"run_id": ')
+    record(FIRST, '{"run_id": ')
 
-    with pytest.raises(UserError, match=r"2026-01-01/run_record\.json is damaged"):
+    with pytest.raises(UserError, match=rf"{FIRST}/run_record\.json is damaged"):
         load_all_records(str(tmp_path / "run_record.json"))

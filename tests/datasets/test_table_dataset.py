@@ -8,12 +8,16 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole
 from pneumonia.datasets import TableDataset
 
+FIRST = "2026-01-01T00.00.00.000Z"
+SECOND = "2026-01-02T00.00.00.000Z"
+THIRD = "2026-01-03T00.00.00.000Z"
+
 TABLE = pd.DataFrame({"path": ["a", "NA", "None", ""], "n": [1, 2, 3, 4], "share": [0.1, 1 / 3, 1e-17, 2.0]})
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    return TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v1"))
+    return TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, FIRST))
 
 
 def test_values_survive_the_round_trip_exactly(dataset):
@@ -27,12 +31,12 @@ def test_the_checksum_is_that_of_the_file_as_sha256sum_prints_it(dataset, tmp_pa
 
     # printf 'a\n1\n' | sha256sum
     digest = "309b0e45a73d3fc5325e2b6ed0a01ef8b9cde6b05a5633c1f893f970d52bfddc"
-    assert (tmp_path / "table.csv" / "v1" / "table.csv.sha256").read_text() == f"{digest}  table.csv\n"
+    assert (tmp_path / "table.csv" / FIRST / "table.csv.sha256").read_text() == f"{digest}  table.csv\n"
 
 
 def test_a_table_cut_at_the_end_of_a_row_is_refused(dataset, tmp_path):
     dataset.save(TABLE)
-    path = tmp_path / "table.csv" / "v1" / "table.csv"
+    path = tmp_path / "table.csv" / FIRST / "table.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
     with pytest.raises(UserError, match="truncated or edited"):
@@ -41,7 +45,7 @@ def test_a_table_cut_at_the_end_of_a_row_is_refused(dataset, tmp_path):
 
 def test_a_table_without_checksum_is_refused_with_the_way_out(dataset, tmp_path):
     dataset.save(TABLE)
-    (tmp_path / "table.csv" / "v1" / "table.csv.sha256").unlink()
+    (tmp_path / "table.csv" / FIRST / "table.csv.sha256").unlink()
 
     with pytest.raises(UserError, match="sha256sum table.csv > table.csv.sha256"):
         dataset.load()
@@ -52,7 +56,7 @@ def test_a_save_that_fails_leaves_no_version(dataset, tmp_path):
 
     with pytest.raises(UserError, match="Could not write"):
         dataset.save(TABLE)
-    assert not dataset.exists()
+    assert (tmp_path / "table.csv").read_text() == "a file where the versions' folder would be"
 
 
 def test_a_save_that_is_killed_between_checksum_and_table_leaves_the_former_version(dataset, tmp_path, monkeypatch):
@@ -66,9 +70,9 @@ def test_a_save_that_is_killed_between_checksum_and_table_leaves_the_former_vers
 
     monkeypatch.setattr("pneumonia.base.files.write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
-        TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v2")).save(TABLE)
+        TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, SECOND)).save(TABLE)
 
-    later = TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, "v3"))
+    later = TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, THIRD))
     pd.testing.assert_frame_equal(later.load(), TABLE)
 
 
@@ -87,7 +91,7 @@ def test_a_cell_that_begins_as_a_formula_is_written_as_text_and_loaded_as_it_was
     dataset.save(table)
 
     pd.testing.assert_frame_equal(dataset.load(), table)
-    with (tmp_path / "table.csv" / "v1" / "table.csv").open(newline="") as file:
+    with (tmp_path / "table.csv" / FIRST / "table.csv").open(newline="") as file:
         cells = [row[0] for row in csv.reader(file)][1:]
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))] == []
 

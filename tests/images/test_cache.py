@@ -110,7 +110,7 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "cache.sqlite").mkdir()
 
     with (
-        pytest.raises(UserError, match=r"index cache .*cache.sqlite cannot be used"),
+        pytest.raises(UserError, match=r"index cache cannot be used: .*cache.sqlite: Is a folder"),
         IndexCache(tmp_path / "cache.sqlite").open("here"),
     ):
         pass

@@ -283,16 +283,18 @@ def test_a_key_is_made_once_and_only_its_owner_may_read_it(tmp_path):
 
 
 def test_a_key_that_another_run_makes_after_this_one_found_none_is_used(tmp_path, monkeypatch):
-    path, others, exists = tmp_path / "key", [], Path.exists
+    path, others, lstat = tmp_path / "key", [], Path.lstat
 
-    def exists_after_a_moment(self):
-        found = exists(self)
-        if self == path and not found and not others:
-            others.append(PatientKey(path))
-            others[0].make()
-        return found
+    def there_after_a_moment(self):
+        try:
+            return lstat(self)
+        except FileNotFoundError:
+            if self == path and not others:
+                others.append(PatientKey(path))
+                others[0].make()
+            raise
 
-    monkeypatch.setattr(Path, "exists", exists_after_a_moment)
+    monkeypatch.setattr(Path, "lstat", there_after_a_moment)
 
     group = PatientKey(path).group_of("MRN-00815")
 

@@ -141,10 +141,11 @@ def test_a_damaged_archive_member_cannot_be_read(zipped):
         ImageSource(path).read("train/NORMAL/a.jpeg")
 
 
-def test_an_archive_that_was_cut_is_named(zipped):
+@pytest.mark.parametrize("left", [80, 10, 0])
+def test_an_archive_that_was_cut_is_named(zipped, left):
     source = zipped([("train/NORMAL/a.jpeg", b"one")])
     content = Path(source.address).read_bytes()
-    Path(source.address).write_bytes(content[:-30])
+    Path(source.address).write_bytes(content[:left])
 
     with pytest.raises(UserError, match="not a complete zip archive .* download it again"):
         _ = source.listing

@@ -1,16 +1,18 @@
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.base.test_files import WRONG
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_with_checksum
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.predict import predict_stored
-from pneumonia.predictor.predictor import COLUMNS, Predictor
+from pneumonia.predictor.predictor import COLUMNS, RECORDS, Predictor
 
 
 @pytest.fixture(scope="module")
@@ -183,17 +185,20 @@ def test_another_decoder_is_refused(network, lineage, decision, wide_range):
         Predictor(network, {**lineage, "pixels": "32-squeeze-decoder0"}, decision, wide_range)
 
 
+V1, V2, V3, V7 = (f"2026-01-0{n}T00.00.00.000Z" for n in (1, 2, 3, 7))
+
+
 @pytest.fixture
 def saved(tmp_path, network, lineage, decision, wide_range):
     """A root with two models of the same weights, one run's records of these weights, and newer records of others."""
-    for version in ("1", "2"):
+    for version in (V1, V2):
         path = tmp_path / f"06_models/pneumonia_model.keras/{version}/pneumonia_model.keras"
         path.parent.mkdir(parents=True)
         network.save(path)
     records = {"model_lineage": lineage, "decision": decision, "image_range": wide_range}
     for name, record in records.items():
-        for version, content in (("2", record), ("3", {"weights_sha256": "0" * 64})):
-            path = tmp_path / f"07_model_output/{name}.json/{version}/{name}.json"
+        for version, content in ((V2, record), (V3, {"weights_sha256": "0" * 64})):
+            path = tmp_path / f"{RECORDS[name]}/{name}.json/{version}/{name}.json"
             path.parent.mkdir(parents=True)
             path.write_text(json.dumps(content))
     return tmp_path
@@ -202,18 +207,18 @@ def saved(tmp_path, network, lineage, decision, wide_range):
 def test_a_model_is_found_in_a_folder_with_what_belongs_to_it(saved, folder, predictor):
     found = Predictor.from_folder(saved)
 
-    assert found.version == "2"
+    assert found.version == V2
     assert found.predict(folder)["probability"].dropna().tolist() == pytest.approx(
         predictor.predict(folder)["probability"].dropna().tolist(), abs=1e-6
     )
-    assert Predictor.from_folder(saved, version="1").version == "1"
+    assert Predictor.from_folder(saved, version=V1).version == V1
 
 
 @pytest.mark.parametrize("name", ["model_lineage", "decision", "image_range"])
 def test_a_model_in_a_folder_with_an_edited_record_is_refused(saved, name):
-    path = saved / f"07_model_output/{name}.json/2/{name}.json"
+    path = saved / f"{RECORDS[name]}/{name}.json/{V2}/{name}.json"
     write_with_checksum(path, path.read_bytes())
-    assert Predictor.from_folder(saved).version == "2"
+    assert Predictor.from_folder(saved).version == V2
 
     path.write_text(path.read_text() + " ")
     with pytest.raises(UserError, match=rf"{name}\.json has changed since it was written"):
@@ -221,16 +226,33 @@ def test_a_model_in_a_folder_with_an_edited_record_is_refused(saved, name):
 
 
 def test_a_folder_without_the_model_or_its_decision_is_refused(saved):
-    with pytest.raises(UserError, match="no version 7 of the model"):
-        Predictor.from_folder(saved, version="7")
-    (saved / "07_model_output/decision.json/2/decision.json").unlink()
-    with pytest.raises(UserError, match="The model 2 has no decision: it was never evaluated"):
+    with pytest.raises(UserError, match=f"no version {V7} of the model"):
+        Predictor.from_folder(saved, version=V7)
+    (saved / f"07_model_output/decision.json/{V2}/decision.json").unlink()
+    with pytest.raises(UserError, match=f"The model {V2} has no decision: it was never evaluated"):
         Predictor.from_folder(saved)
 
 
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("name", ["pneumonia_model.keras", *(f"{name}.json" for name in RECORDS)])
+def test_what_is_of_a_wrong_kind_in_a_folder_is_named(saved, name, make):
+    layer = RECORDS.get(name.removesuffix(".json"), "06_models")
+    path = saved / layer / name / V2 / name
+    path.unlink()
+    make(path)
+    with pytest.raises(UserError, match=rf"^{path}: .* and run again"):
+        Predictor.from_folder(saved)
+
+    (saved / layer / name).rename(saved / "moved")
+    make(saved / layer / name)
+    if make is not Path.mkdir:
+        with pytest.raises(UserError, match=rf"^{saved / layer / name}: .* and run again"):
+            Predictor.from_folder(saved)
+
+
 def test_a_model_in_a_folder_with_another_models_lineage_is_refused(saved):
-    (saved / "07_model_output/model_lineage.json/2/model_lineage.json").write_text('{"weights_sha256": "of another"}')
-    with pytest.raises(UserError, match="No model_lineage in .* was made for the model 2"):
+    (saved / f"06_models/model_lineage.json/{V2}/model_lineage.json").write_text('{"weights_sha256": "of another"}')
+    with pytest.raises(UserError, match=f"No model_lineage in .* was made for the model {V2}"):
         Predictor.from_folder(saved)
 
 
@@ -239,13 +261,13 @@ def test_a_model_in_a_folder_with_another_models_lineage_is_refused(saved):
     [("[]", "No model_lineage in"), ("{}", "No model_lineage in"), ("[" * 200_000, r"model_lineage\.json is damaged")],
 )
 def test_a_model_in_a_folder_with_a_lineage_that_says_nothing_is_refused(saved, content, said):
-    (saved / "07_model_output/model_lineage.json/2/model_lineage.json").write_text(content)
+    (saved / f"06_models/model_lineage.json/{V2}/model_lineage.json").write_text(content)
     with pytest.raises(UserError, match=said):
         Predictor.from_folder(saved)
 
 
 def test_a_model_file_that_was_cut_is_refused(saved):
-    path = saved / "06_models/pneumonia_model.keras/2/pneumonia_model.keras"
+    path = saved / f"06_models/pneumonia_model.keras/{V2}/pneumonia_model.keras"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="not a complete model"):
         Predictor.from_folder(saved)

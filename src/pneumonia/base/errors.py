@@ -1,5 +1,6 @@
 """The error that a user can act on, and addresses in a form that messages and records may show."""
 
+import errno
 import re
 from typing import Any
 
@@ -7,6 +8,31 @@ from typing import Any
 _USER_INFO = re.compile(r"(?<=://)(?:[^/\s:@]+:(?!\d+/)[^\s'\"]*|[^/\s]+)@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
 HIDDEN = "***"
+
+# What a user can do where the operating system refuses to read or write.
+_IN_THE_WAY = "Move away what is in its place"
+_ADVICE = {
+    errno.ENOSPC: "Free some disk space",
+    errno.EDQUOT: "Free some disk space",
+    errno.EFBIG: "Raise the limit on the size of files",
+    errno.EACCES: "Fix the permissions",
+    errno.EPERM: "Fix the permissions",
+    errno.EROFS: "Make the folder writable",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTEMPTY: _IN_THE_WAY,
+    errno.ENXIO: _IN_THE_WAY,
+    errno.ENODEV: _IN_THE_WAY,
+    errno.ELOOP: "Remove the link that leads back to itself",
+    errno.ENOENT: "Put it back, or remove the link that should lead to it",
+    errno.ENAMETOOLONG: "Give it a shorter path",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "Raise the limit on open files",
+    errno.EIO: "Check the disk",
+    errno.ESTALE: "Check the connection to the disk",
+    errno.EBUSY: "Wait for what uses it",
+}
 
 
 class UserError(Exception):
@@ -24,6 +50,22 @@ class UserError(Exception):
     def __str__(self) -> str:
         """Return the message."""
         return self.message
+
+
+def can_be_told(error: BaseException) -> bool:
+    """Tell whether an error is one of the operating system that a user can do something about."""
+    return isinstance(error, OSError) and error.errno in _ADVICE
+
+
+def explain(error: OSError, path: Any = None) -> str:
+    """Say what could not be read or written, why, and what to do.
+
+    >>> explain(IsADirectoryError(21, "Is a directory"), "data/metrics.json")
+    'data/metrics.json: Is a directory. Move away what is in its place and run again; no existing data are lost.'
+    """
+    advice = _ADVICE.get(error.errno or 0, "Check the disk or the connection")
+    name = path or error.filename or "A file"
+    return f"{name}: {error.strerror or error}. {advice} and run again; no existing data are lost."
 
 
 def hide_credentials(text: str) -> str:

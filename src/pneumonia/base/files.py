@@ -2,23 +2,29 @@
 
 import errno
 import hashlib
+import json
 import logging
 import os
+import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, explain
 
 logger = logging.getLogger(__name__)
 
 # Prefix of unfinished files and folders. A killed process leaves them behind; no reader takes them for finished ones.
 PART = ".pneumonia-part-"
+# How versions are called: the time at which a run started.
+VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 # Seconds without a change after which no process can still be writing them.
 ABANDONED_AFTER = 3600.0
 # How long to wait for another run, in seconds: on a file system without locks, a killed run leaves its lock behind.
@@ -53,17 +59,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise UserError(f"Could not write {explain(error, path)}") from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
-
-
-def _refused(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"Could not write {path}: {error.strerror or error}. "
-        "No existing data are lost; free some space or fix the permissions and run again."
-    )
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -92,7 +91,7 @@ def write_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
         part.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise UserError(f"Could not write {explain(error, path)}") from error
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
@@ -117,7 +116,7 @@ def _last_change(path: Path) -> float:
 
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -132,24 +131,101 @@ def write_with_checksum(path: Path, content: bytes) -> None:
     write_whole(path, content)
 
 
-def check_as_written(path: Path) -> None:
-    """Refuse a file that has changed since it was written.
+def read_as_written(path: Path, *, needs_checksum: bool = False) -> bytes:
+    """Read a file, unless it has changed since it was written.
+
+    Args:
+        path: The file.
+        needs_checksum: Whether one without a checksum is refused. Otherwise it is read, and said to be unchecked: files
+            of older releases have none.
 
     Raises:
-        UserError: If the checksum is missing or is not that of the file.
+        OSError: If it is no file, or cannot be read.
+        UserError: If its checksum is not that of the file, or is missing and needed.
     """
-    beside = checksum_path(path)
-    if not beside.is_file():
-        raise UserError(
-            f"{path} has no checksum, so it cannot be checked for damage. If you trust it: "
-            f"sha256sum {path.name} > {beside.name} (in its folder)."
-        )
-    said = beside.read_bytes().split()[:1]
-    if said != [sha256_of_file(path).encode()]:
+    content, beside = regular(path).read_bytes(), checksum_path(path)
+    if is_missing(beside):
+        if needs_checksum:
+            raise UserError(
+                f"{path} has no checksum, so it cannot be checked for damage. If you trust it: "
+                f"sha256sum {path.name} > {beside.name} (in its folder)."
+            )
+        logger.warning("%s has no checksum: an older release wrote it, or it was removed. It is used unchecked.", path)
+    elif regular(beside).read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
         raise UserError(
             f"{path} has changed since it was written: it was truncated or edited. Remove its version folder and run "
             f"again, or, if you edited it on purpose: sha256sum {path.name} > {beside.name}."
         )
+    return content
+
+
+def read_record(path: Path) -> Any:
+    """Read JSON, unless it has changed since it was written.
+
+    Raises:
+        OSError: If it is no file, or cannot be read.
+        UserError: If it is damaged, or its checksum is not that of the file.
+    """
+    try:
+        record = json.loads(regular(path).read_bytes().decode())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
+    read_as_written(path)
+    return record
+
+
+def regular(path: Path) -> Path:
+    """Return the path of a file, after a look at its kind: a pipe in its place would be read without end.
+
+    Raises:
+        OSError: If there is none, or something else is in its place.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENODEV
+        raise OSError(number, "Is a folder" if stat.S_ISDIR(mode) else "Is no file", str(path))
+    return path
+
+
+def is_missing(path: Path) -> bool:
+    """Tell whether there is nothing at a path, not even a link that leads nowhere, there or in a folder above.
+
+    Raises:
+        OSError: If that cannot be told.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+        above.stat()
+        return True
+    return False
+
+
+def find_entries(folder: Path, suffix: str = "") -> list[Path]:
+    """Return what is in a folder, by name, without hidden files; nothing if there is no such folder.
+
+    Raises:
+        OSError: If it cannot be listed: `glob` would take it for empty.
+    """
+    if is_missing(folder):
+        return []
+    with os.scandir(folder) as scan:
+        names = sorted(entry.name for entry in scan if entry.name.endswith(suffix) and not entry.name.startswith("."))
+    return [folder / name for name in names]
+
+
+def find_versions(place: Path) -> dict[str, Path]:
+    """Return the file of each version of what is kept at a place, by version, the newest first.
+
+    A version has the form of a time and holds something of the name of the place. What else lies there, such as a copy
+    that somebody made, is none.
+
+    Raises:
+        OSError: If that cannot be told.
+    """
+    files = {folder.name: folder / place.name for folder in find_entries(place) if VERSION.fullmatch(folder.name)}
+    return {version: file for version, file in sorted(files.items(), reverse=True) if not is_missing(file)}
 
 
 @contextmanager
@@ -173,9 +249,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             f"run is active, remove {lock.lock_file} and run again."
         ) from error
     except OSError as error:
-        raise UserError(
-            f"Could not write to {folder}: {error.strerror or error}. Fix the permissions and run again."
-        ) from error
+        raise UserError(f"Could not write to {explain(error, folder)}") from error
     try:
         yield
     finally:

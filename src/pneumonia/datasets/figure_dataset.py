@@ -8,12 +8,13 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import ImagePreview
 
-from pneumonia.base.files import write_whole
+from pneumonia.base.files import read_as_written, write_with_checksum
+from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
 
 
-class FigureDataset(AbstractVersionedDataset[Any, bytes]):
-    """Saves a Matplotlib figure whole or not at all; loads the bytes of its PNG.
+class FigureDataset(Kept, AbstractVersionedDataset[Any, bytes]):
+    """Saves a Matplotlib figure whole or not at all, with its checksum; loads the bytes of its PNG.
 
     ``kedro_datasets.matplotlib.MatplotlibDataset`` cannot be loaded, and a report wants the pictures that a
     person sees in the catalog. Local files only.
@@ -48,19 +49,20 @@ class FigureDataset(AbstractVersionedDataset[Any, bytes]):
         """Save a ``matplotlib.figure.Figure``."""
         content = io.BytesIO()
         data.savefig(content, **self._save_args)
-        write_whole(Path(self._get_save_path()), content.getvalue())
+        write_with_checksum(Path(self._get_save_path()), content.getvalue())
 
     @plainly
     def load(self) -> bytes:
-        """Load the bytes of the PNG."""
-        return Path(self._get_load_path()).read_bytes()
+        """Load the bytes of the PNG.
+
+        Raises:
+            UserError: If the file has changed since it was written.
+        """
+        return read_as_written(Path(self._get_load_path()))
 
     def preview(self) -> ImagePreview:
         """Return the picture for kedro-viz."""
-        return ImagePreview(base64.b64encode(Path(self._get_load_path()).read_bytes()).decode())
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
+        return ImagePreview(base64.b64encode(self.load()).decode())
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version, "save_args": self._save_args}

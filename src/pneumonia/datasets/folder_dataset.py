@@ -6,11 +6,12 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import JSONPreview
 
-from pneumonia.base.files import write_whole_folder
+from pneumonia.base.files import find_entries, write_whole_folder
+from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
 
 
-class FolderDataset(AbstractVersionedDataset[dict[str, bytes], Path]):
+class FolderDataset(Kept, AbstractVersionedDataset[dict[str, bytes], Path]):
     """Saves files by their paths, all or none; loads the path of the folder. Local files only.
 
     Example:
@@ -44,14 +45,13 @@ class FolderDataset(AbstractVersionedDataset[dict[str, bytes], Path]):
     @plainly
     def load(self) -> Path:
         """Return the path of the folder."""
-        return Path(self._get_load_path())
+        path = Path(self._get_load_path())
+        find_entries(path)
+        return path
 
     def preview(self) -> JSONPreview:
         """Return the file that says what is in the folder, for kedro-viz."""
         return JSONPreview((self.load() / self._shown).read_text(encoding="utf-8"))
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version, "shown": self._shown}

@@ -6,11 +6,12 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 
 from pneumonia.base.files import whole_file
+from pneumonia.datasets.kept import Kept
 from pneumonia.model.predict import load_model
 from pneumonia.runs.errors import plainly
 
 
-class ModelDataset(AbstractVersionedDataset[Any, Any]):
+class ModelDataset(Kept, AbstractVersionedDataset[Any, Any]):
     """Saves a Keras model whole or not at all. Local files only.
 
     ``kedro_datasets.tensorflow`` imports TensorFlow, so that commands which only list the catalog would take seconds,
@@ -47,9 +48,6 @@ class ModelDataset(AbstractVersionedDataset[Any, Any]):
                 read.
         """
         return load_model(Path(self._get_load_path()))
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}

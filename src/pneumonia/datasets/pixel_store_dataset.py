@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import find_entries
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PART_IMAGES, PixelStores
 from pneumonia.runs.errors import plainly
@@ -53,7 +54,7 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
         return self._stores
 
     def _exists(self) -> bool:
-        return any(self._filepath.glob("*/*.json"))
+        return any(find_entries(folder, ".json") for folder in find_entries(self._filepath))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}

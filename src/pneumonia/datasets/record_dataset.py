@@ -6,16 +6,16 @@ from typing import Any
 
 from kedro_datasets.json import JSONDataset
 
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import check_as_written, checksum_path, write_with_checksum
+from pneumonia.base.files import read_record, write_with_checksum
+from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
 
 
-class RecordDataset(JSONDataset):
+class RecordDataset(Kept, JSONDataset):
     """Saves JSON whole or not at all, with its checksum, and refuses NaN and infinity, which JSON does not have.
 
     NumPy numbers and arrays are written as numbers and lists. Loading detects whether the file was changed; a record of
-    an older release, which has no checksum, is loaded unchecked. Local files only.
+    an older release, which has no checksum, is loaded with a warning. Local files only.
 
     Example:
     ```yaml
@@ -41,14 +41,7 @@ class RecordDataset(JSONDataset):
         Raises:
             UserError: If the file is incomplete, or has changed since it was written.
         """
-        path = Path(self._get_load_path())
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
-        if checksum_path(path).is_file():
-            check_as_written(path)
-        return record
+        return read_record(Path(self._get_load_path()))
 
 
 def _plain(value: Any) -> Any:

@@ -1,10 +1,13 @@
 """What entries of the type `ServiceDataset` return."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kedro.utils import load_obj
+
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.record_dataset import RecordDataset
+from pneumonia.base.files import find_entries, find_versions, read_record
 from pneumonia.demo.images import write_demo_images
 from pneumonia.demo.second_hospital import write_second_hospital
 from pneumonia.images.cache import IndexCache
@@ -84,16 +87,14 @@ def open_study_records(path: str) -> StudyRecords:
 def load_all_records(path: str) -> dict[str, Any]:
     """Load all versions of a versioned record by version; none if there are none yet.
 
-    `partitions.PartitionedDataset` fails in an environment's first run, which has no partition.
-
     Args:
         path: The `filepath` of the versioned record.
 
     Raises:
         UserError: If one of the files is not whole.
     """
-    files = sorted(Path(path).glob(f"*/{Path(path).name}"))
-    return {file.parent.name: RecordDataset(filepath=file.as_posix()).load() for file in files}
+    found = find_versions(Path(path))
+    return {version: read_record(found[version]) for version in sorted(found)}
 
 
 def load_records(path: str) -> dict[str, Any]:
@@ -105,4 +106,15 @@ def load_records(path: str) -> dict[str, Any]:
     Raises:
         UserError: If one of the files is not whole.
     """
-    return {file.stem: RecordDataset(filepath=file.as_posix()).load() for file in sorted(Path(path).glob("*.json"))}
+    return {file.stem: read_record(file) for file in find_entries(Path(path), ".json")}
+
+
+def open_versions(path: str, dataset: str) -> dict[str, Callable[[], Any]]:
+    """Return what loads each version of a dataset, by version.
+
+    Args:
+        path: The `filepath` of the dataset.
+        dataset: Its class, with its module.
+    """
+    found = find_versions(Path(path))
+    return {version: load_obj(dataset)(filepath=found[version].as_posix()).load for version in sorted(found)}

@@ -1,5 +1,6 @@
 """A table as CSV with a checksum beside it."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 from pandas.api.types import is_object_dtype, is_string_dtype
 
-from pneumonia.base.files import check_as_written, write_with_checksum
+from pneumonia.base.files import read_as_written, write_with_checksum
 from pneumonia.base.formulas import FORMULA_STARTS
+from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
 
 # Columns whose values are text whatever they look like: a group may be called 447, a class 0 or NA.
@@ -20,7 +22,7 @@ TEXT_COLUMNS = (
 )  # fmt: skip
 
 
-class TableDataset(CSVDataset):
+class TableDataset(Kept, CSVDataset):
     """Saves a table whole or not at all, and detects on load whether the file was changed or truncated since.
 
     Text that a spreadsheet would take for a formula (users choose file and group names) is written with a ``'`` before
@@ -55,12 +57,11 @@ class TableDataset(CSVDataset):
         Raises:
             UserError: If the checksum is missing or is not that of the file.
         """
-        path = Path(self._get_load_path())
-        if path.is_file():
-            check_as_written(path)
+        content = io.BytesIO(read_as_written(Path(self._get_load_path()), needs_checksum=True))
         dtype = {**dict.fromkeys(TEXT_COLUMNS, "str"), **self._load_args.get("dtype", {})}
-        gaps = {name: [""] for name in pd.read_csv(path, nrows=0).columns if dtype.get(name) != "str"}
-        return _as_written(pd.read_csv(path, **{"na_values": gaps, **self._load_args, "dtype": dtype}))
+        gaps = {name: [""] for name in pd.read_csv(content, nrows=0).columns if dtype.get(name) != "str"}
+        content.seek(0)
+        return _as_written(pd.read_csv(content, **{"na_values": gaps, **self._load_args, "dtype": dtype}))
 
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:

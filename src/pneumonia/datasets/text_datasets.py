@@ -7,7 +7,8 @@ from pathlib import Path
 from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
-from pneumonia.base.files import write_whole
+from pneumonia.base.files import read_as_written, write_with_checksum
+from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
 
 # kedro-viz reads _a_ as emphasis, even in preformatted text; this character looks the same.
@@ -17,8 +18,8 @@ FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 UNSHOWN = re.compile(r"<svg.*?</svg>|(?<=>)\s*(?=<)", re.DOTALL)
 
 
-class TextDataset(_TextDataset):
-    """Saves text whole or not at all. Local files only.
+class TextDataset(Kept, _TextDataset):
+    """Saves text whole or not at all, with its checksum. Local files only.
 
     Example:
     ```yaml
@@ -32,12 +33,16 @@ class TextDataset(_TextDataset):
     @plainly
     def save(self, data: str) -> None:
         """Save the text as UTF-8."""
-        write_whole(Path(self._get_save_path()), data.encode())
+        write_with_checksum(Path(self._get_save_path()), data.encode())
 
     @plainly
     def load(self) -> str:
-        """Load the text."""
-        return Path(self._get_load_path()).read_text(encoding="utf-8")
+        """Load the text.
+
+        Raises:
+            UserError: If the file has changed since it was written.
+        """
+        return read_as_written(Path(self._get_load_path())).decode()
 
     def preview(self) -> HTMLPreview:
         """Return the text for kedro-viz, which renders Markdown."""

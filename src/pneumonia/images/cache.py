@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, explain
+from pneumonia.base.files import is_missing, regular
 from pneumonia.images.examine import Facts
 from pneumonia.images.patient_key import PatientKey
 
@@ -53,9 +54,13 @@ class IndexCache:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not is_missing(self.path):
+                regular(self.path)
             with closing(self._connect()) as connection:
                 yield SourceFacts(connection, source)
-        except (sqlite3.DatabaseError, OSError) as error:
+        except OSError as error:
+            raise UserError(f"The index cache cannot be used: {explain(error)}") from error
+        except sqlite3.DatabaseError as error:
             raise UserError(
                 f"The index cache {self.path} cannot be used ({error}). Free some space, fix the permissions or wait "
                 "for the other run, then run again; removing the file is safe."

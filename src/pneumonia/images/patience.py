@@ -130,7 +130,7 @@ class _PatientFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         if self._place < 0:
-            raise ValueError("a place before the file")
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
         return self._place
 
     def readinto(self, buffer: Any) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import only_writer, write_whole
+from pneumonia.base.files import is_missing, only_writer, regular, write_whole
 
 # Replaces the key file: two machines with the same key give the same groups.
 ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
@@ -36,7 +36,7 @@ class PatientKey:
 
     def mark(self) -> str:
         """Return a mark that changes with the key; empty if there is no key yet."""
-        if not (os.environ.get(ENVIRONMENT_VARIABLE) or self._path.exists()):
+        if not (os.environ.get(ENVIRONMENT_VARIABLE) or not is_missing(self._path)):
             return ""
         return hashlib.sha256(b"mark" + self._key).hexdigest()[:8]
 
@@ -50,18 +50,24 @@ class PatientKey:
         if given:
             return given.encode()
         try:
-            if not self._path.exists():
+            if is_missing(self._path):
                 self._write()
-            return self._path.read_bytes()
+            key = regular(self._path).read_bytes()
         except OSError as error:
             raise UserError(
                 f"The key for patients' IDs, {self._path}, cannot be read or written ({error.strerror}). Fix its "
                 f"permissions, or set {ENVIRONMENT_VARIABLE}."
             ) from error
+        if len(key) != 2 * _KEY_BYTES:
+            raise UserError(
+                f"The key for patients' IDs, {self._path}, is damaged, and with another one patients get other groups. "
+                "Put it back, or remove it to start over with a new one."
+            )
+        return key
 
     def _write(self) -> None:
         """Write a key, unless another thread or run does so first: with two keys, a patient would have two groups."""
         with only_writer(self._path.parent):
-            if not self._path.exists():
+            if is_missing(self._path):
                 write_whole(self._path, secrets.token_hex(_KEY_BYTES).encode())
                 self._path.chmod(0o600)

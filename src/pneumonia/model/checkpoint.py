@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pneumonia.base.annotations import Model
 from pneumonia.base.environment import tell_difference
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import PART, whole_file
+from pneumonia.base.files import PART, is_missing, regular, whole_file
 from pneumonia.model.key import key_of
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ class TrainingState:
         Raises:
             UserError: If the file is not whole.
         """
-        if not self.path.is_file():
+        if is_missing(self.path):
             return None
         try:
-            with np.load(self.path) as archive:
+            with np.load(regular(self.path)) as archive:
                 record = json.loads(str(archive["record"]))
                 arrays = {
                     name: [archive[f"{name}.{index}"] for index in range(count)]

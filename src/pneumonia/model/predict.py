@@ -12,6 +12,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import regular
 from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import check_decoder
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -181,10 +182,12 @@ def load_model(path: Path) -> Model:
     """Load a saved model. Code that a file carries is not run.
 
     Raises:
-        UserError: If the file is not a complete model.
+        OSError: If there is no file.
+        UserError: If it is not a complete model.
     """
     import keras
 
+    regular(path)
     try:
         return keras.models.load_model(path, safe_mode=True)  # noqa: TID251 - the one place
     except DAMAGED as error:

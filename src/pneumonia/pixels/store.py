@@ -19,7 +19,15 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import only_writer, sha256_of_file, whole_file, write_whole
+from pneumonia.base.files import (
+    find_entries,
+    is_missing,
+    only_writer,
+    regular,
+    sha256_of_file,
+    whole_file,
+    write_whole,
+)
 from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.request import PixelRequest, decode_all
 
@@ -46,7 +54,7 @@ class FileState(NamedTuple):
     @classmethod
     def of(cls, path: Path, sha256: str) -> "FileState":
         """Look at a file as it is now."""
-        found = path.stat()
+        found = regular(path).stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
 
 
@@ -72,14 +80,14 @@ class Part:
         """
         path = description.with_suffix(".u8")
         try:
-            content = json.loads(description.read_bytes())
+            content = json.loads(regular(description).read_bytes())
             part = cls(path, tuple(content["sha256s"]), content["pixels_sha256"])
             name = part_name(part.sha256s)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedPartError(f"{description} cannot be read ({error})") from error
         if name != description.stem:
             raise DamagedPartError(f"{description} was changed since it was written")
-        if not path.is_file():
+        if is_missing(path):
             raise DamagedPartError(f"{path} is missing")
         state = FileState.of(path, part.pixels_sha256)
         if state.size != len(part.sha256s) * record_bytes:
@@ -239,4 +247,4 @@ def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, FileS
 
 def _descriptions(folder: Path) -> list[Path]:
     """Return the descriptions of a store's parts, in a fixed order."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    return find_entries(folder, ".json")

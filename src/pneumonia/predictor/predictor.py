@@ -1,6 +1,5 @@
 """A trained model with its decision and range: takes images, returns a table."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
@@ -10,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Model
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import check_as_written, checksum_path
+from pneumonia.base.errors import UserError, explain
+from pneumonia.base.files import find_versions, read_record
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
@@ -30,6 +29,10 @@ COLUMNS = (
     "path", "sha256", "probability", "decision", "in_range", "reason", "model_version",
 )  # fmt: skip
 YES, NO = "yes", "no"
+
+
+# What belongs to a model, and the layers that they are kept in.
+RECORDS = {"model_lineage": "06_models", "decision": "07_model_output", "image_range": "07_model_output"}
 
 
 class TrainedModel(TypedDict):
@@ -104,12 +107,13 @@ class Predictor:
             UserError: If there is no such model, its lineage is missing, a record is damaged or edited, or it was never
                 evaluated and so has no decision.
         """
-        path = _find_model(Path(folder), version)
-        model = load_model(path)
-        digest = weights_digest(model)
-        lineage, decision, image_range = (
-            _find_record(Path(folder), name, digest, path) for name in ("model_lineage", "decision", "image_range")
-        )
+        try:
+            path = _find_model(Path(folder), version)
+            model = load_model(path)
+            digest = weights_digest(model)
+            lineage, decision, image_range = (_find_record(Path(folder), name, digest, path) for name in RECORDS)
+        except OSError as error:
+            raise UserError(explain(error)) from error
         return cls(model, lineage, decision, image_range, path.parent.name)
 
     def predict(
@@ -229,11 +233,11 @@ def predict_images(
 
 def _find_model(folder: Path, version: str | None) -> Path:
     """Return the path of the newest model, or of one version."""
-    models = sorted((folder / "06_models/pneumonia_model.keras").glob(f"{version or '*'}/pneumonia_model.keras"))
-    if not models:
+    models = find_versions(folder / "06_models/pneumonia_model.keras")
+    if (version or next(iter(models), None)) not in models:
         wanted = f"no version {version} of the model" if version else "no model"
         raise UserError(f"There is {wanted} in {folder.resolve()}. Train one: kedro run --params=images=PATH.")
-    return models[-1]
+    return models[version or next(iter(models))]
 
 
 def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
@@ -241,14 +245,9 @@ def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str,
 
     One of an older release, which has no checksum, is taken unchecked.
     """
-    for path in sorted(folder.glob(f"*/{name}.json/*/{name}.json"), key=lambda path: path.parent.name, reverse=True):
-        try:
-            record: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path} is damaged ({error}). Remove its version folder, or put the file back.") from error
+    for path in find_versions(folder / RECORDS[name] / f"{name}.json").values():
+        record = read_record(path)
         if isinstance(record, dict) and record.get("weights_sha256") == digest:
-            if checksum_path(path).is_file():
-                check_as_written(path)
             return record
     if name == "model_lineage":
         raise UserError(

@@ -1,21 +1,29 @@
 """The saved versions of an environment: how much space they take, and which can be removed."""
 
-import json
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import sha256_of_file
+from pneumonia.base.errors import UserError, explain
+from pneumonia.base.files import (
+    PART,
+    VERSION,
+    checksum_path,
+    find_entries,
+    find_versions,
+    read_record,
+    sha256_of_file,
+)
 from pneumonia.report.messages import PAGES
 from pneumonia.runs.pinning import PARENTS
 
 
-def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
+def find_all_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
     """Find all versions of all versioned datasets.
 
     Args:
@@ -24,22 +32,42 @@ def find_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame:
 
     Returns:
         Columns dataset, version, path (the version's folder), bytes, and is_whole: whether the folder contains the
-        dataset's file, or only the remains of a killed run. The newest version first.
+        dataset's file, or only the remains of a killed run. The newest version first. What else lies there is left out.
+
+    Raises:
+        UserError: If a folder cannot be read, so that it is not known what a version was made from.
     """
     rows = [
-        {
-            "dataset": name,
-            "version": folder.name,
-            "path": folder,
-            "bytes": size_of(folder),
-            "is_whole": _file(folder).exists(),
-        }
+        row | {"dataset": name}
         for name, entry in catalog.items()
         if isinstance(entry, Mapping) and entry.get("versioned") and name not in PARENTS
-        for folder in (project / entry["filepath"]).glob("*/")
+        for row in _versions_at(project / entry["filepath"])
     ]
     table = pd.DataFrame(rows, columns=["dataset", "version", "path", "bytes", "is_whole"])
     return table.sort_values(["version", "dataset"], ascending=[False, True], ignore_index=True)
+
+
+def _versions_at(place: Path) -> list[dict[str, Any]]:
+    try:
+        whole = find_versions(place)
+        folders = [folder for folder in find_entries(place) if VERSION.fullmatch(folder.name)]
+        return [
+            {"version": folder.name, "path": folder, "bytes": size_of(folder), "is_whole": folder.name in whole}
+            for folder in folders
+            if (folder.name in whole and _is_of_its_kind(whole[folder.name])) or _is_litter(folder)
+        ]
+    except OSError as error:
+        raise UserError(f"It is not known which versions there are. Nothing was removed. {explain(error)}") from error
+
+
+def _is_of_its_kind(file: Path) -> bool:
+    return file.is_file() or (file.is_dir() and not file.suffix)
+
+
+def _is_litter(folder: Path) -> bool:
+    """Tell whether a version's folder holds nothing but what a killed run leaves."""
+    checksum = checksum_path(_file(folder))
+    return all(path == checksum or path.name.startswith(PART) for path in folder.iterdir())
 
 
 def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +106,7 @@ def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, se
     kept = whole.groupby("dataset").head(keep)
     wanted = set(zip(kept["dataset"], kept["version"], strict=True))
     for path in kept.loc[kept["dataset"] == "run_record", "path"]:
-        wanted |= set(_versions_named(path))
+        wanted |= _versions_named(path)
     models = {version for name, version in wanted if name == "pneumonia_model"}
     wanted |= set(product(outputs["training"], models))
     manifests = whole[whole["dataset"] == "split_manifest"].set_index("version")["path"].map(_digest)
@@ -93,7 +121,7 @@ def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, se
 def remove(paths: Iterable[Path]) -> None:
     """Remove folders and files. Raises OSError if the file system refuses."""
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -109,9 +137,10 @@ def _file(folder: Path) -> Path:
     return folder / folder.parent.name
 
 
-def _versions_named(folder: Path) -> list[tuple[str, str]]:
-    record = json.loads(_file(folder).read_text(encoding="utf-8"))
-    return [(PARENTS.get(name, name), version) for name, version in record["versions"].items()]
+def _versions_named(folder: Path) -> set[tuple[str, str]]:
+    """Return what a run record names: the datasets that it was made from, and their versions."""
+    with _whole_record(folder, "what its run was made from") as record:
+        return {(PARENTS.get(name, name), version) for name, version in record["versions"].items()}
 
 
 def _sources_of(folder: Path, manifests: pd.Series, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -119,20 +148,30 @@ def _sources_of(folder: Path, manifests: pd.Series, wanted: Collection[tuple[str
 
     `manifests` has the digest of each, by version, the newest first.
     """
-    try:
-        lineage = json.loads(_file(folder).read_text(encoding="utf-8"))
+    with _whole_record(folder, "the manifest of its model") as lineage:
         digest, named = lineage["manifest_sha256"], lineage.get("versions", {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder} has no complete lineage ({error}), so the manifest of its model is not known. Nothing was "
-            "removed. Remove that folder and prune again."
-        ) from error
-    sources = {("class_weights", named["class_weights"])} if "class_weights" in named else set()
+        sources = {("class_weights", named["class_weights"])} if "class_weights" in named else set()
+        own = named.get("split_manifest")
     alike = manifests.index[manifests == digest].tolist()
     if alike and not any(("split_manifest", version) in wanted for version in alike):
-        own = named.get("split_manifest")
         sources.add(("split_manifest", own if own in alike else alike[0]))
     return sources
+
+
+@contextmanager
+def _whole_record(folder: Path, known: str) -> Iterator[Any]:
+    """Give the record of a version.
+
+    Raises:
+        UserError: If it cannot be read, was changed, or lacks what is read of it.
+    """
+    try:
+        yield read_record(_file(folder))
+    except (OSError, UserError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder} has no complete record ({error}), so {known} is not known. Nothing was removed. Put the record "
+            "back, or remove that folder, and prune again."
+        ) from error
 
 
 def _digest(folder: Path) -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import write_whole
+from pneumonia.base.files import is_missing, read_record, write_with_checksum
 from pneumonia.model.checkpoint import TrainingStates
 
 
@@ -32,17 +31,11 @@ class StudyRecords:
             UserError: If its file is not whole.
         """
         path = self._path(key)
-        if not path.is_file():
-            return None
-        try:
-            record = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise UserError(f"{path} is damaged ({error}). Remove it, and its training is done again.") from error
-        return dict(record)
+        return None if is_missing(path) else dict(read_record(path))
 
     def save(self, key: str, record: dict[str, Any]) -> None:
         """Write the result of a training, whole or not at all."""
-        write_whole(self._path(key), json.dumps(record, indent=1).encode())
+        write_with_checksum(self._path(key), json.dumps(record, indent=1).encode())
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
