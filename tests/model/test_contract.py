@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from kedro.io import DataCatalog
 
@@ -17,7 +19,10 @@ def load(tmp_path, catalog_entries):
     return load
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "1", "null", '{"versions": {}}'])
+OF_OTHER_KINDS = json.dumps({**{name: kind() for name, kind in NEEDED.items()}, "image_size": "224"})
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "1", "null", '{"versions": {}}', OF_OTHER_KINDS])
 def test_a_lineage_that_says_nothing_of_its_model_ends_a_run_in_a_sentence(load, content):
     with pytest.raises(Exception, match="model_lineage .*train again") as end:
         load(content)
@@ -25,5 +30,5 @@ def test_a_lineage_that_says_nothing_of_its_model_ends_a_run_in_a_sentence(load,
 
 
 def test_a_whole_lineage_is_kept_as_it_is(tmp_path):
-    lineage = {**dict.fromkeys(NEEDED, "x"), "more": 1}
+    lineage = {**{name: kind() for name, kind in NEEDED.items()}, "more": 1}
     assert LineageContract().validate(lineage) == lineage

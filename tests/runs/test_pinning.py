@@ -44,7 +44,7 @@ def catalog(tmp_path, write):
             "manifest_sha256": hashlib.sha256(content).hexdigest(),
             "weights_sha256": f"weights of {version}",
             "versions": {"split_manifest": manifest, "class_weights": version.replace("-03-", "-04-")},
-            **dict.fromkeys(("pixels", "image_size", "resize", "class_names"), "of no matter here"),
+            **{"pixels": "", "image_size": 0, "resize": "", "class_names": []},  # of no matter here
         }
         write("model_lineage", version, lineage)
     for version, model in ((E1, V1), (E2, V2), (E3, V1), (E4, V3)):

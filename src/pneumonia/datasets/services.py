@@ -1,6 +1,7 @@
 """What entries of the type `ServiceDataset` return."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,17 +85,18 @@ def open_study_records(path: str) -> StudyRecords:
     return StudyRecords(Path(path))
 
 
-def load_all_records(path: str) -> dict[str, Any]:
+def load_all_records(path: str, validator: str | None = None) -> dict[str, Any]:
     """Load all versions of a versioned record by version; none if there are none yet.
 
     Args:
         path: The `filepath` of the versioned record.
+        validator: Its contract, with its module.
 
     Raises:
-        UserError: If one of the files is not whole.
+        UserError: If one of the files is not whole, or breaks the contract.
     """
-    found = find_versions(Path(path))
-    return {version: read_record(found[version]) for version in sorted(found)}
+    loads = open_versions(path, "pneumonia.datasets.RecordDataset", validator)
+    return {version: load() for version, load in loads.items()}
 
 
 def load_records(path: str) -> dict[str, Any]:
@@ -109,12 +111,21 @@ def load_records(path: str) -> dict[str, Any]:
     return {file.stem: read_record(file) for file in find_entries(Path(path), ".json")}
 
 
-def open_versions(path: str, dataset: str) -> dict[str, Callable[[], Any]]:
+def open_versions(path: str, dataset: str, validator: str | None = None) -> dict[str, Callable[[], Any]]:
     """Return what loads each version of a dataset, by version.
 
     Args:
         path: The `filepath` of the dataset.
         dataset: Its class, with its module.
+        validator: Its contract, with its module.
     """
     found = find_versions(Path(path))
-    return {version: load_obj(dataset)(filepath=found[version].as_posix()).load for version in sorted(found)}
+    return {version: partial(_load, found[version], dataset, validator) for version in sorted(found)}
+
+
+def _load(file: Path, dataset: str, validator: str | None) -> Any:
+    content = load_obj(dataset)(filepath=file.as_posix()).load()
+    try:
+        return load_obj(validator)().validate(content) if validator else content
+    except UserError as error:
+        raise UserError(f"{file}: {error.message}") from error

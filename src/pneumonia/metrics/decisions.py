@@ -4,12 +4,15 @@ Both are chosen on validation. What is reported is on one scale: an image is cal
 above the threshold.
 """
 
-from typing import Any, get_args
+import math
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, Field
 
+from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
@@ -84,8 +87,22 @@ def on_one_scale(decision: dict[str, Any]) -> dict[str, Any]:
     return {**decision, "threshold_on": CALIBRATED, "calibration": calibration}
 
 
-class DecisionContract:
-    """Brings a decision of an earlier release onto one scale whenever it is loaded: `on_one_scale`.
+class _Calibration(BaseModel):
+    method: str
+    prevalence: float = Field(ge=0, le=1)
+    slope: float = 0.0
+    intercept: float = 0.0
+    x: list[float] = []
+    y: list[float] = []
+
+
+class _Decision(BaseModel):
+    threshold: float = Field(ge=0, le=math.nextafter(1, 2))  # at this end, no image is positive
+    calibration: _Calibration
+
+
+class DecisionContract(RecordContract):
+    """Refuses a decision of another layout; brings one of an earlier release onto one scale: `on_one_scale`.
 
     Example:
     ```yaml
@@ -96,8 +113,23 @@ class DecisionContract:
     ```
     """
 
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the decision of `on_one_scale`."""
+    name: ClassVar[str] = "record decision"
+    layout = _Decision
+    needs: ClassVar[dict[str, tuple[str, ...]]] = {"logistic": ("slope", "intercept"), "isotonic": ("x", "y")}
+
+    def validate(self, data: Any) -> dict[str, Any]:
+        """Return the decision of `on_one_scale`.
+
+        Raises:
+            UserError: Naming the entries that are missing or wrong.
+        """
+        calibration = super().validate(data)["calibration"]
+        names = self.needs.get(calibration["method"], ())
+        missing = [f"calibration.{name}: missing" for name in names if name not in calibration]
+        if not missing and "x" in names and not 0 < len(calibration["x"]) == len(calibration["y"]):
+            missing = ["calibration.x: not as long as calibration.y"]
+        if missing:
+            raise self.refusal(missing)
         return on_one_scale(data)
 
 

@@ -7,7 +7,14 @@ from pydantic import ValidationError
 from pneumonia.base.errors import UserError
 from pneumonia.model.recipe import Recipe
 
-NEEDED = ("versions", "manifest_sha256", "pixels", "image_size", "resize", "class_names")
+NEEDED: dict[str, type] = {
+    "versions": dict,
+    "manifest_sha256": str,
+    "pixels": str,
+    "image_size": int,
+    "resize": str,
+    "class_names": list,
+}
 
 
 class LineageContract:
@@ -28,12 +35,13 @@ class LineageContract:
         Raises:
             UserError: If it is not a record, or lacks entries, which are named.
         """
-        missing = [name for name in NEEDED if not isinstance(data, dict) or name not in data]
+        entries = data if isinstance(data, dict) else {}
+        missing = [name for name, kind in NEEDED.items() if not isinstance(entries.get(name), kind)]
         if missing:
             raise UserError(
                 f"The model_lineage does not say what its model was made from: {', '.join(missing)} "
-                f"{'is' if len(missing) == 1 else 'are'} missing. Put the file back as it was written, name another "
-                "model by --load-versions=pneumonia_model:VERSION, or train again."
+                f"{'is' if len(missing) == 1 else 'are'} missing or of another kind. Put the file back as it was "
+                "written, name another model by --load-versions=pneumonia_model:VERSION, or train again."
             )
         return dict(data)
 

@@ -12,10 +12,13 @@ the two is the image's distance, and the 99th percentile of that on validation i
 """
 
 import base64
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, Field
+
+from pneumonia.base.contract import RecordContract
 
 Pixels = npt.NDArray[np.uint8]
 Description = npt.NDArray[np.float32]
@@ -25,6 +28,8 @@ REASONS = {
     GREY: "unlike the training images in its grey values",
     FEATURES: "unlike the training images in the network's features",
 }
+# What is written as base64.
+_PACKED = ("mean", "scale", "variances", "components")
 OUTSIDE = 0.01  # share of the validation images beyond the bound
 THUMBNAIL = 16  # grey values per side
 # Most directions that are kept. Features of training images lie closer together than those of other images, and more
@@ -109,7 +114,7 @@ def distances(description: Any, record: dict[str, Any], xp: Any = np) -> Any:
         xp: NumPy, which computes in float64, or, in a graph, `keras.ops`, in float32.
     """
     precision = np.float64 if xp is np else np.float32
-    packed = (record[name] for name in ("mean", "scale", "variances", "components"))
+    packed = (record[name] for name in _PACKED)
     mean, scale, variances, components = (_unpack(text).astype(precision) for text in packed)
     components = components.reshape(len(variances), len(mean))
     centred = (description - mean) / scale
@@ -150,6 +155,64 @@ def range_distances(descriptions: dict[str, Any], image_range: dict[str, Any], x
     parts = {kind: image_range["parts"][kind] for kind in KINDS if kind in descriptions}
     found = [distances(descriptions[kind], part, xp) / part["unit"] for kind, part in parts.items()]
     return xp.stack(found, axis=1) / image_range["bound"]
+
+
+class _Part(BaseModel):
+    mean: str
+    scale: str
+    components: str
+    variances: str
+    noise: float = Field(gt=0)
+    unit: float = Field(gt=0)
+
+
+class _Parts(BaseModel):
+    grey: _Part
+    features: _Part
+
+
+class _Range(BaseModel):
+    parts: _Parts
+    bound: float = Field(gt=0)
+
+
+class RangeContract(RecordContract):
+    """Refuses a range of another layout.
+
+    Example:
+    ```yaml
+    image_range:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/07_model_output/image_range.json
+      validator: pneumonia.predictor.image_range.RangeContract
+    ```
+    """
+
+    name: ClassVar[str] = "record image_range"
+    layout = _Range
+
+    def validate(self, data: Any) -> Any:
+        """Return the range as it is.
+
+        Raises:
+            UserError: Naming the entries that are missing or wrong.
+        """
+        super().validate(data)
+        problems = [f"parts.{kind}: its numbers do not fit" for kind in KINDS if not _fits(data["parts"][kind])]
+        if problems:
+            raise self.refusal(problems)
+        return data
+
+
+def _fits(part: dict[str, Any]) -> bool:
+    """Tell whether the packed numbers of a part are such, and as many as belong together."""
+    try:
+        mean, scale, variances, components = (_unpack(part[name]) for name in _PACKED)
+    except ValueError:
+        return False
+    is_finite = all(np.isfinite(values).all() for values in (mean, scale, variances, components))
+    is_square = 0 < len(mean) == len(scale) and len(variances) > 0 and len(components) == len(variances) * len(mean)
+    return is_finite and is_square and bool((scale > 0).all() and (variances > 0).all())
 
 
 def _pack(values: npt.NDArray) -> str:

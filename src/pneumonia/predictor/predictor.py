@@ -17,12 +17,21 @@ from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.metrics.decisions import on_one_scale
+from pneumonia.metrics.decisions import DecisionContract
 from pneumonia.metrics.metrics import Floats
+from pneumonia.model.contract import LineageContract
 from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, Reading
-from pneumonia.predictor.image_range import FEATURES, GREY, KINDS, REASONS, describe_grey, range_distances
+from pneumonia.predictor.image_range import (
+    FEATURES,
+    GREY,
+    KINDS,
+    REASONS,
+    RangeContract,
+    describe_grey,
+    range_distances,
+)
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
 COLUMNS = (
@@ -72,12 +81,13 @@ class Predictor:
         Raises:
             UserError: If lineage, decision or range belong to another model, or images are now decoded differently.
         """
+        decision, image_range = DecisionContract().validate(decision), RangeContract().validate(image_range)
         check_weights(lineage, model, "model_lineage")
         check_weights(decision, model, "decision")
         check_weights(image_range, model, "image_range")
         check_decoder(lineage)
         self.model, self.image_range, self.version = model, image_range, version
-        self.decision = on_one_scale(decision)
+        self.decision = decision
         self.class_names = tuple(lineage["class_names"])
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
         self._with_features = with_features(model)
@@ -114,7 +124,7 @@ class Predictor:
             lineage, decision, image_range = (_find_record(Path(folder), name, digest, path) for name in RECORDS)
         except OSError as error:
             raise UserError(explain(error)) from error
-        return cls(model, lineage, decision, image_range, path.parent.name)
+        return cls(model, LineageContract().validate(lineage), decision, image_range, path.parent.name)
 
     def predict(
         self,

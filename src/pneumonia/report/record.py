@@ -1,13 +1,54 @@
 """The record of a run: what another person needs to reproduce the figures."""
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from pydantic import BaseModel
 
+from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import hide_all_credentials
 from pneumonia.model.lineage import class_names, manifest_digest
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Training(BaseModel):
+    epochs: int
+
+
+class _Model(BaseModel):
+    manifest_sha256: str
+    model: _Named
+    training: _Training
+
+
+class _Versions(BaseModel):
+    pneumonia_model: str
+
+
+class _Record(BaseModel):
+    versions: _Versions
+    model: _Model
+    data: dict[str, Any] = {}
+
+
+class RunRecordContract(RecordContract):
+    """Refuses a record of a run that does not say which model it judged.
+
+    Example:
+    ```yaml
+    run_record:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/08_reporting/run_record.json
+      validator: pneumonia.report.record.RunRecordContract
+    ```
+    """
+
+    name: ClassVar[str] = "record run_record"
+    layout = _Record
 
 
 def record_run(
