@@ -14,6 +14,7 @@ from tests.test_docs import PAGES, ROOT, fences
 EXTENDING = PAGES["docs/extending.md"]
 LEFT = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", "build", "mlruns", "*.egg-info", "shared")
 EVALUATION = "src/pneumonia/pipelines/evaluation/pipeline.py"
+FIT = "tests/model/test_fit.py"
 NOTHING_ELSE = "tests/test_house.py tests/test_imports.py tests/test_hooks.py tests/pipelines/test_conventions.py"
 # What goes where, by recipe: file, the place as a pattern, and the text there. §0 is the first block of code of the
 # recipe. At the end, the tests of what it touches.
@@ -30,7 +31,8 @@ RECIPES = {
             ("src/pneumonia/model/compiling.py", r"    optimizer = keras(?s:.*?)\n    \)\n", "    §0\n"),
             ("src/pneumonia/model/compiling.py", r"    kind = keras.losses.*\n.*\n", "    §1\n"),
         ],
-        "tests/model/test_fit.py tests/model/test_recipe.py tests/model/test_key.py tests/pipelines/training",
+        f"{FIT}::test_the_facts_of_a_training_are_known tests/model/test_recipe.py tests/pipelines/training "
+        f"{FIT}::test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one tests/model/test_key.py",
     ),
     "Another augmentation": (
         [
@@ -54,7 +56,7 @@ RECIPES = {
         [
             ("src/pneumonia/metrics/breakdowns.py", r"(?=^def is_grey)", "§0\n\n\n"),
             (EVALUATION, r"(?<=breakdowns import )", "count_confident_errors, "),
-            (EVALUATION, r"(?=^ +Node\(count_etiologies)", "            §1\n"),
+            (EVALUATION, r"(?=^ +Node\(count_etiologies)", "            §1,\n"),
             (EVALUATION, r"(?<=\*\(\"class_counts\", )", '"confident_errors", '),
             ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n\n"),
             ("src/pneumonia/report/templates/report.html", r"(?=^<section id=\"shortcuts\">)", "§3\n\n"),

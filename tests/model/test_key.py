@@ -55,3 +55,12 @@ def test_of_many_differences_three_are_told():
     ours = dict.fromkeys("abcde", 1)
     told = tell_difference(ours, dict.fromkeys("abcde", 2))
     assert told == "a 1 instead of 2, b 1 instead of 2, c 1 instead of 2 and 2 more"
+
+
+def test_another_content_of_the_weights_file_changes_the_key(description, tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"one")
+    one = key_of(description("model", weights=str(path)))
+    path.write_bytes(b"other")
+
+    assert key_of(description("model", weights=str(path))) != one

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pneumonia.base.errors import UserError
+from pneumonia.model.ensembles import average_networks
 from pneumonia.model.networks import load_pretrained, make_network
 
 # Those of this project: other tests, and users, register networks of their own.
@@ -140,6 +141,24 @@ def test_pretrained_weights_that_are_not_there_or_not_of_the_network_are_refused
     make_network("residual_cnn", 64).save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(UserError, match="must be a weights file of EfficientNetV2B0"):
         load_pretrained(network, str(tmp_path / "other.weights.h5"))
+
+
+@pytest.mark.parametrize(("etiologies", "with_head"), [(2, True), (0, False)])
+def test_a_network_starts_from_a_model_of_the_project(tmp_path: Path, etiologies: int, with_head: bool) -> None:
+    earlier = make_network("residual_cnn", 64, etiologies=2, seed=1)
+    average_networks([earlier], mirror=True).save(tmp_path / "model.keras")
+    network = make_network("residual_cnn", 32, etiologies=etiologies, seed=2)
+    load_pretrained(network, str(tmp_path / "model.keras"))
+
+    pairs = list(zip(network.weights, earlier.weights, strict=True))
+    same = [mine.shape == other.shape and np.array_equal(mine, other) for mine, other in pairs]
+    assert same == [True] * (len(same) - 2) + [with_head] * 2
+
+
+def test_a_model_of_another_network_is_no_start(tmp_path: Path) -> None:
+    make_network("separable_cnn", 64).save(tmp_path / "model.keras")
+    with pytest.raises(UserError, match=r"not a model of the network residual_cnn\. Set model\.name"):
+        load_pretrained(make_network("residual_cnn", 64), str(tmp_path / "model.keras"))
 
 
 def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

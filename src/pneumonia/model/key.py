@@ -3,9 +3,11 @@
 import hashlib
 import json
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from pneumonia.base.environment import digest_of_code
+from pneumonia.base.files import sha256_of_file
 from pneumonia.model.recipe import Recipe
 
 # Parameters that the result of a training does not depend on.
@@ -37,6 +39,8 @@ def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy:
         "releases": {name: metadata.version(name) for name in PACKAGES},
         "source code": digest_of_code(*SOURCE_FILES),
     }
+    if Path(recipe.model.weights).is_file():
+        given["weights file"] = sha256_of_file(Path(recipe.model.weights))
     return {name: value for name, value in _flattened(given).items() if name not in FREE_PARAMETERS}
 
 

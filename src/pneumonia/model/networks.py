@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Body = Callable[["KerasTensor", Iterator[int]], "KerasTensor"]
 
 NO_WEIGHTS, IMAGENET = "none", "imagenet"
+MODEL_SUFFIX = ".keras"
 LEAST_SIZE = 32  # the networks halve the image five times
 
 # Stages of the default network: channels (each stage after the first halves the side) and residual blocks per stage.
@@ -193,20 +194,52 @@ def efficientnetv2_b0(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTenso
 
 
 def load_pretrained(model: "keras.Model", weights: str) -> None:
-    """Put pretrained weights into all layers but the last.
+    """Put the weights of an earlier training into a network.
 
     Args:
-        model: Made by `make_network` from a network that is registered with an `application`; changed in place.
-        weights: `imagenet`, which Keras downloads once, or the path of a `.weights.h5` or `.h5` file of the same
-            network without its top.
+        model: Made by `make_network`; changed in place. Only a network that is registered with an `application` takes
+            other weights than those of a model of this project.
+        weights: The path of a `.keras` file of this project, or `imagenet`, which Keras downloads once, or the path of
+            a `.weights.h5` or `.h5` file of the same network without its top.
 
     Raises:
         UserError: If there is no internet connection, no such file, or the file has other weights.
     """
-    import keras
-
     if weights != IMAGENET and not Path(weights).is_file():
         raise UserError(f"model.weights is {weights}, but there is no such file. Set it to none, imagenet or a path.")
+    if weights.endswith(MODEL_SUFFIX):
+        _start_from(model, Path(weights))
+    else:
+        _load_application(model, weights)
+
+
+def _start_from(model: "keras.Model", path: Path) -> None:
+    """Take over the weights of a model of this project, of several networks the first one's.
+
+    Those of the last layer only if it has as many outputs.
+    """
+    from pneumonia.model.predict import list_networks, load_model
+
+    start = next(iter(list_networks(load_model(path))), None)
+    ours, theirs = _weights_below_head(model), _weights_below_head(start) if start else []
+    if start is None or [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
+        raise UserError(
+            f"model.weights is {path}, which is not a model of the network {model.name}. Set model.name to its network."
+        )
+    if [weight.shape for weight in model.weights] == [weight.shape for weight in start.weights]:
+        ours, theirs = model.weights, start.weights
+    for mine, other in zip(ours, theirs, strict=True):
+        mine.assign(other)
+
+
+def _weights_below_head(network: "keras.Model") -> "list[keras.Variable]":
+    return [weight for layer in network.layers if layer.name not in HEAD for weight in layer.weights]
+
+
+def _load_application(model: "keras.Model", weights: str) -> None:
+    """Put the weights of `keras.applications` into all layers but the last."""
+    import keras
+
     application = NETWORKS[model.name].application
     make_body = getattr(keras.applications, application)
     try:
@@ -219,8 +252,7 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
             else f"It must be a weights file of {application} without its top."
         )
         raise UserError(f"The weights {weights} cannot be loaded ({error}). {advice}") from error
-    ours = [weight for layer in model.layers if layer.name not in HEAD for weight in layer.weights]
-    for mine, theirs in zip(ours, body.weights, strict=True):
+    for mine, theirs in zip(_weights_below_head(model), body.weights, strict=True):
         mine.assign(theirs)
 
 

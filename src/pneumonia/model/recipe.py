@@ -11,7 +11,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE, cells_of
-from pneumonia.model.networks import LEAST_SIZE, NETWORKS, NO_WEIGHTS, check_name
+from pneumonia.model.networks import LEAST_SIZE, MODEL_SUFFIX, NETWORKS, NO_WEIGHTS, check_name
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
 
@@ -68,8 +68,11 @@ def make_recipe(
     recipe = Recipe(inputs=inputs, model=model, training=training, class_weights=class_weights, etiologies=etiologies)
     check_name(model.name)
     network = NETWORKS[model.name]
-    if model.weights != NO_WEIGHTS and not network.application:
-        raise UserError(f"There are no pretrained weights for {model.name}: set model.weights to none.")
+    if model.weights != NO_WEIGHTS and not network.application and not model.weights.endswith(MODEL_SUFFIX):
+        raise UserError(
+            f"There are no pretrained weights for {model.name}: set model.weights to none, or to the path of a model "
+            f"of this project (*{MODEL_SUFFIX})."
+        )
     if not network.any_size and training.image_scale != 1:
         raise UserError(f"{model.name} takes images of only one size: set training.image_scale to 1.")
     if recipe.training_size < LEAST_SIZE:

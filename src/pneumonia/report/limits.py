@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.provenance import Source, count_of, ingest_of, say_population, source_of
 from pneumonia.report.words import say_percent
 from pneumonia.split.summary import FlowStep
@@ -27,6 +28,7 @@ def list_limits(material: Mapping[str, Any]) -> list[str]:
         "Research software, not a medical device. No decision about a patient may rest on it.",
         *_of_source(run_record),
         *_of_groups(run_record, data_flow),
+        _of_start(run_record),
         say_scorings(run_record),
         say_optimism(run_record),
         _of_prevalence(metrics["test"]),
@@ -80,6 +82,16 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
             "several images, some are in two splits and every figure here is too optimistic."
         ]
     return ["Groups stand for patients, but nobody has proven that they are."]
+
+
+def _of_start(run_record: Mapping[str, Any]) -> str:
+    weights = str(run_record["model"]["model"]["weights"])
+    if not weights.endswith(MODEL_SUFFIX):
+        return ""
+    return (
+        f"The training started from another model ({weights}). Whether that one had seen patients who are now in "
+        "validation or test was not checked; if it had, every figure here is too optimistic."
+    )
 
 
 def say_scorings(run_record: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ from pneumonia.split.summary import FlowStep
 def limits_of(material, restate):
     """List the limits of a run with other statements or other data."""
 
-    def list_them(flow=None, ingest=None, scorings=1, **stated):
+    def list_them(flow=None, ingest=None, scorings=1, weights="none", **stated):
         record = restate(material["run_record"], **stated)
+        record["model"] = {**record["model"], "model": {**record["model"]["model"], "weights": weights}}
         parameters = {**record["parameters"], "ingest": {**record["parameters"]["ingest"], **(ingest or {})}}
         data = {**record["data"], "test_scorings": scorings}
         flow = material["data_flow"] if flow is None else flow
@@ -59,3 +60,9 @@ def test_a_split_by_image_is_a_limit(limits_of):
 def test_how_often_the_test_images_were_scored_is_said(limits_of):
     assert any(limit.startswith("This is the first time that these test images") for limit in limits_of())
     assert any("scored 7 times in this environment" in limit for limit in limits_of(scorings=7))
+
+
+@pytest.mark.parametrize(("weights", "is_said"), [("none", False), ("imagenet", False), ("other/model.keras", True)])
+def test_a_training_that_started_from_another_model_is_a_limit(limits_of, weights, is_said):
+    said = [limit for limit in limits_of(weights=weights) if "started from another model" in limit]
+    assert bool(said) == is_said
