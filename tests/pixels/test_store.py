@@ -8,11 +8,13 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
+from tests.base.test_files import WRONG
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
@@ -202,6 +204,20 @@ def test_every_flipped_byte_of_a_description_is_noticed(filled):
         path.write_bytes(changed)
         with pytest.raises(UserError, match=path.stem):
             filled.open(SIZE, "squeeze")
+
+
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("suffix", [".json", ".u8", ""])
+def test_what_is_in_the_place_of_a_part_or_a_store_is_named(filled, suffix, make):
+    if not suffix and make is Path.mkdir:
+        pytest.skip("an empty folder is a store")
+    path = part_of(filled, suffix) if suffix else filled.folder_of(SIZE, "squeeze")
+    path.rename(filled.folder.parent / "moved")
+    make(path)
+
+    for use in (lambda: filled.open(SIZE, "squeeze"), lambda: filled.fill(Files("abcde").request())):
+        with pytest.raises((UserError, OSError), match=f"{path}"):
+            use()
 
 
 def test_a_part_without_description_does_not_count(filled):
