@@ -22,7 +22,7 @@ class Cluster:
         self.scheduler = self._start(
             "scheduler", "--host=127.0.0.1", "--port=0", f"--scheduler-file={self.file}", "--no-show"
         )
-        while not self.file.exists():
+        while not (self.file.exists() and self.file.read_text()):
             time.sleep(0.05)
         self.address = json.loads(self.file.read_text())["address"]
         self.workers = [self.add_worker() for _ in range(self.n_workers)]

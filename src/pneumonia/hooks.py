@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
-from pneumonia.base.startup import start_tensorflow
+from pneumonia.base.startup import start_tensorflow, tell_memory_problem
 from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
 from pneumonia.runs.parameter_check import check_parameters
 from pneumonia.runs.pinning import (
@@ -33,6 +33,9 @@ _TRACED_VERSIONS = ("split_manifest", "class_weights", "pneumonia_model", "paren
 
 # Datasets whose nodes compute with TensorFlow.
 _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
+
+# Address space without which a run does not end in time, or ends in a traceback. [bytes]
+_LEAST, _LEAST_WITH_TENSORFLOW = 2e9, 4e9
 
 # Kedro's loggers that repeat an error, and advise how to go on, before the error itself is shown.
 _SPEAK_OF_ERRORS = (
@@ -99,9 +102,15 @@ class RunMessagesHook:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Start TensorFlow, if a node needs it, on the requested devices.
 
+        Raises:
+            UserError: If this process may not use enough memory.
+
         Two threads of ThreadRunner must not import it at the same time, and devices cannot be chosen once it computes.
         """
-        if not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets()):
+        needs_tensorflow = not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets())
+        if problem := tell_memory_problem(_LEAST_WITH_TENSORFLOW if needs_tensorflow else _LEAST):
+            raise UserError(problem)
+        if needs_tensorflow:
             from pneumonia.model.hardware import prepare_devices
 
             start_tensorflow()

@@ -4,13 +4,14 @@ import os
 import sys
 import warnings
 
-from pneumonia.base.startup import tell_encoding_problem
+from pneumonia.base.startup import mend_process, tell_argument_problem, tell_backend_problem, tell_encoding_problem
 from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
-if problem := tell_encoding_problem():
+mend_process()
+if problem := tell_encoding_problem() or tell_argument_problem(sys.argv) or tell_backend_problem():
     sys.exit(f"Error: {problem}")
 
 # Hides TensorFlow's notes about what its binary supports and lacks; its errors still appear.

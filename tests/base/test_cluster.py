@@ -1,7 +1,10 @@
 import os
+import signal
+import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 from tests.cluster import Cluster, kill
 
 from pneumonia.base import cluster as dask_cluster
-from pneumonia.base.engine import run_all
+from pneumonia.base.engine import map_all, run_all
 from pneumonia.base.errors import UserError
 from pneumonia.base.study_parameters import EngineParameters
 
@@ -102,6 +105,38 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path):
         f"The scheduler at {cluster.address} is gone. Finished work is kept: restart the scheduler, and the same "
         "command resumes."
     ]
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_stopped_and_workers_that_are_gone_are_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("pneumonia.base.engine.BEAT", 1)
+    monkeypatch.setattr(dask_cluster, "PATIENCE", 5)
+    monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
+    with Cluster(tmp_path / "cluster") as cluster:
+        results = run_all(wait_for, [tmp_path], at(cluster.address))
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(list, results)
+            at_work(tmp_path, 1)
+            cluster.scheduler.send_signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(UserError, match="no longer answers. Finished work is kept"):
+                    taken.result(60)
+            finally:
+                cluster.scheduler.send_signal(signal.SIGCONT)
+            for worker in cluster.workers:
+                kill(worker)
+            with pytest.raises(UserError, match="has no worker"):
+                list(run_all(pid_of, [1], at(cluster.address)))
+
+
+def fail_for_want_of_images(job):
+    raise UserError("There are no images at /data.")
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_images_is_named(cluster):
+    with pytest.raises(UserError, match=rf"^On {socket.gethostname()}: There are no images at /data\.$"):
+        list(map_all(fail_for_want_of_images, [1], at(cluster.address)))
 
 
 @pytest.mark.slow

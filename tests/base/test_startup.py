@@ -1,9 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
-from pneumonia.base.startup import tell_encoding_problem
+from pneumonia.base.startup import tell_argument_problem, tell_encoding_problem, tell_memory_problem
 
 SPEAK = "import os, sys; from pneumonia.base.startup import held_back_stderr\n"
 
@@ -45,3 +46,57 @@ def test_names_in_utf_8_are_no_problem(encoding):
 def test_names_in_another_encoding_are_reported_with_what_to_do(encoding):
     assert tell_encoding_problem(encoding).startswith(f"File names are read as {encoding} here")
     assert "PYTHONUTF8=1" in tell_encoding_problem(encoding)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["run", "--params=images=/data/R\udcf6ntgen"], r"--params=images=/data/R\xf6ntgen is not UTF-8"),
+        (["run", "--params=a=1,images.here=/data/${x"], "--params=a=1,images.here=/data/${x: ${ would be taken for"),
+    ],
+)
+def test_an_argument_that_kedro_could_not_read_is_named(arguments, problem):
+    assert tell_argument_problem(arguments).startswith(problem)
+    assert "link" in tell_argument_problem(arguments)
+
+
+def test_other_arguments_are_no_problem():
+    assert tell_argument_problem(["run", "--params=images=/data/Röntgen,report.source=${globals:root}"]) is None
+
+
+def test_too_little_address_space_is_told():
+    done = run(
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1_600_000_000,) * 2)\n"
+        "from pneumonia.base.startup import tell_memory_problem as tell; print(tell(4e9), tell(1e9))"
+    )
+    assert done.stdout == (
+        "This process may use 1.6 GB of address space (ulimit -v), and this run needs about 4 GB. "
+        "Raise the limit and run again. None\n"
+    )
+    assert tell_memory_problem(0) is None
+
+
+SETTINGS = "import os, sys, warnings; import pneumonia.settings\n"
+
+
+def test_a_process_without_standard_error_works_and_writes_to_none_of_its_files(tmp_path):
+    code = SETTINGS + "file = open('data', 'w'); sys.stderr.write('x'); os.write(2, b'noise'); file.write('data')"
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -c "$CODE" 2>&-'], cwd=tmp_path, env={**os.environ, "CODE": code}
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "data").read_text() == "data"
+
+
+def test_warnings_of_other_packages_are_no_errors():
+    code = SETTINGS + "warnings.warn('deprecated', DeprecationWarning); assert 'PYTHONWARNINGS' not in os.environ"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONWARNINGS": "error"})
+    assert done.returncode == 0
+
+
+def test_a_backend_that_does_not_exist_is_told_before_the_run():
+    done = subprocess.run(
+        [sys.executable, "-c", SETTINGS], env={**os.environ, "MPLBACKEND": "nope"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Error: The environment variable MPLBACKEND is wrong: Key backend: 'nope'" in done.stderr

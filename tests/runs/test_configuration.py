@@ -123,3 +123,13 @@ def test_hidden_links_and_other_files_are_none_of_the_settings(tmp_path):
     (tmp_path / "base/parameters.yml").write_text("usual: 1\n", encoding="utf-8")
 
     assert PlainConfigLoader(str(tmp_path), **settings.CONFIG_LOADER_ARGS)["parameters"] == {"usual": 1}
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(tmp_path):
+    conf = tmp_path / "a[1]*?" / "conf"
+    for env in ("base", "local"):
+        (conf / env).mkdir(parents=True)
+        (conf / env / "parameters_own.yml").write_text(f"{env}: 1\n", encoding="utf-8")
+
+    loader = PlainConfigLoader(str(conf), **settings.CONFIG_LOADER_ARGS)
+    assert loader["parameters"] == {"base": 1, "local": 1}

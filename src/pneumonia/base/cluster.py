@@ -1,9 +1,10 @@
 """A Dask cluster as an executor, after checking that it answers and that its workers match this machine."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pneumonia.base.environment import describe_environment, tell_difference
@@ -18,8 +19,8 @@ GPU = "GPU"
 
 
 @contextmanager
-def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Executor, int]]:
-    """Connect to a scheduler, and yield an executor and the number of its workers.
+def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Executor, int, Callable[[], None]]]:
+    """Connect to a scheduler, and yield an executor, the number of its workers, and a check that it still works.
 
     Args:
         address: Of the scheduler, such as tcp://10.0.0.5:8786.
@@ -35,11 +36,14 @@ def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Exe
         raise UserError(
             "engine.address needs the extra cluster: pip install -c constraints.txt -e '.[cluster]'."
         ) from error
+    for name in ("distributed", "tornado"):  # a lost connection is said once, by us
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     client = _connect(distributed, address)
     try:
         workers = _check_workers(client, address)
         resources = {GPU: 1} if one_at_a_time and any(GPU in worker["resources"] for worker in workers) else {}
-        yield client.get_executor(pure=False, resources=resources), len(workers)
+        executor = client.get_executor(pure=False, resources=resources)
+        yield executor, len(workers), partial(_check_alive, client, address)
     except CancelledError as error:
         raise UserError(
             f"The scheduler at {address} is gone. Finished work is kept: restart the scheduler, and the same command "
@@ -49,6 +53,24 @@ def cluster_executor(address: str, *, one_at_a_time: bool) -> Iterator[tuple[Exe
         raise UserError(f"{error} Finished work is kept; the same command resumes.") from error
     finally:
         client.close(timeout=2)
+
+
+def _check_alive(client: Any, address: str) -> None:
+    """Refuse to wait for a scheduler that was stopped, or for workers that are all gone.
+
+    Raises:
+        UserError: If there is nothing to wait for.
+    """
+    again = "Finished work is kept: restart it, and the same command resumes."
+    try:
+        known = client.sync(client.scheduler.identity, callback_timeout=PATIENCE)
+    except (TimeoutError, OSError) as error:
+        raise UserError(f"The scheduler at {address} no longer answers. {again}") from error
+    if not known["workers"]:
+        try:
+            client.wait_for_workers(1, timeout=WORKER_PATIENCE)
+        except TimeoutError as error:
+            raise UserError(f"The scheduler at {address} has no worker any more. {again}") from error
 
 
 def _connect(distributed: Any, address: str) -> Any:

@@ -3,9 +3,10 @@
 import logging
 import multiprocessing
 import os
+import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -16,6 +17,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -27,12 +29,16 @@ logger = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+# An executor, the number of its workers, and a check that it still works.
+Place = tuple[Executor, int, Callable[[], None]]
 
 # Process files in threads on this machine.
 LOCAL = EngineParameters(address=NONE, pool="threads", workers=1)
 
 # How often processes may be killed before one of them finishes a job.
 ATTEMPTS = 3
+# How often to check, in seconds, that what is waited for is still there.
+BEAT = 30.0
 # Jobs queued ahead for each worker: few, because results that nobody has taken yet need memory.
 AHEAD = 2
 
@@ -53,12 +59,14 @@ def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: Engi
     """
     on_cluster = engine.address != NONE
     place = cluster_executor(engine.address, one_at_a_time=False) if on_cluster else _threads(thread_count())
-    with place as (executor, workers):
+    do = partial(_on_a_worker, function) if on_cluster else function
+    with place as (executor, workers, check):
         waiting = iter(jobs)
-        futures = deque(executor.submit(function, job) for job in islice(waiting, workers * AHEAD))
+        futures = deque(executor.submit(do, job) for job in islice(waiting, workers * AHEAD))
         while futures:
+            _wait([futures[0]], check)
             result = futures.popleft().result()
-            futures.extend(executor.submit(function, job) for job in islice(waiting, 1))
+            futures.extend(executor.submit(do, job) for job in islice(waiting, 1))
             yield result
 
 
@@ -81,8 +89,8 @@ def run_all(
     left, killed = dict(enumerate(jobs)), 0
     while killed < ATTEMPTS:
         try:
-            with _executor(engine) as (executor, workers):
-                for number, result in _run(executor, function, left, workers * AHEAD):
+            with _executor(engine) as (executor, workers, check):
+                for number, result in _run(executor, function, left, workers * AHEAD, check):
                     del left[number]
                     killed = 0
                     yield number, result
@@ -97,7 +105,7 @@ def run_all(
 
 
 def _run(
-    executor: Executor, function: Callable[[Job], Result], left: dict[int, Job], most: int
+    executor: Executor, function: Callable[[Job], Result], left: dict[int, Job], most: int, check: Callable[[], None]
 ) -> Iterator[tuple[int, Result]]:
     """Hand jobs over, a few more than are being done, and give their results as they end."""
     waiting = iter(list(left.items()))
@@ -109,12 +117,30 @@ def _run(
                 break
         if not futures:
             return
-        done, _ = wait(futures, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in _wait(futures, check):
             yield futures.pop(future), future.result()
 
 
-def _executor(engine: EngineParameters) -> AbstractContextManager[tuple[Executor, int]]:
+def _wait(futures: Collection[Future[Result]], check: Callable[[], None]) -> set[Future[Result]]:
+    """Wait for any of these, and meanwhile check now and then that there is something to wait for."""
+    while not (done := wait(futures, BEAT, FIRST_COMPLETED).done):
+        check()
+    return done
+
+
+def _on_a_worker(function: Callable[[Job], Result], job: Job) -> Result:
+    """Do a job; what goes wrong is said with the name of the machine, such as one that has no images."""
+    try:
+        return function(job)
+    except UserError as error:
+        raise UserError(f"On {socket.gethostname()}: {error.message}") from error
+
+
+def _no_check() -> None:
+    """On this machine, work that ends unfinished raises by itself."""
+
+
+def _executor(engine: EngineParameters) -> AbstractContextManager[Place]:
     if engine.address != NONE:
         return cluster_executor(engine.address, one_at_a_time=True)
     return _threads(engine.workers) if engine.pool == "threads" else _processes(engine.workers)
@@ -126,21 +152,21 @@ def thread_count() -> int:
 
 
 @contextmanager
-def _threads(workers: int) -> Iterator[tuple[Executor, int]]:
+def _threads(workers: int) -> Iterator[Place]:
     executor = ThreadPoolExecutor(workers)
     try:
-        yield executor, workers
+        yield executor, workers, _no_check
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[tuple[Executor, int]]:
+def _processes(workers: int) -> Iterator[Place]:
     """Give a pool of processes; after an exception none of them goes on."""
     spawn: Any = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     executor = ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
     try:
-        yield executor, workers
+        yield executor, workers, _no_check
     except BaseException:
         for process in multiprocessing.active_children():
             process.terminate()

@@ -2,12 +2,16 @@
 
 import codecs
 import os
+import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+# Images in `--params` whose path has what configuration takes for the beginning of a reference.
+_IMAGES_WITH_REFERENCE = re.compile(r"\bimages[.\w]*=[^,]*\$\{")
 # Standard error belongs to the process: two threads that hold it back would each restore the other's.
 _starting = threading.Lock()
 
@@ -37,6 +41,69 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+def mend_process() -> None:
+    """Make good what a shell may have taken from this process and what would end it unseen, or for no good reason.
+
+    Without standard error, a bar writes to nothing, and messages of C libraries to whatever file is opened next. With
+    warnings as errors, another package's notes end a run.
+    """
+    try:
+        os.fstat(2)
+    except OSError:
+        opened = os.open(os.devnull, os.O_WRONLY)
+        if opened != 2:
+            os.dup2(opened, 2)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process
+    if any(option.startswith("error") for option in sys.warnoptions):
+        sys.warnoptions[:] = [option for option in sys.warnoptions if not option.startswith("error")]
+        os.environ.pop("PYTHONWARNINGS", None)  # processes that this one starts have it too
+        warnings.resetwarnings()
+
+
+def tell_argument_problem(arguments: Sequence[str]) -> str | None:
+    """Say which argument Kedro could not read, nor name in a sentence.
+
+    Args:
+        arguments: Of the command line.
+    """
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            shown = argument.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            return f"{shown} is not UTF-8. Rename the file or folder, or name a link to it."
+        if _IMAGES_WITH_REFERENCE.search(argument):
+            return f"{argument}: ${{ would be taken for a reference. Rename the file or folder, or name a link to it."
+    return None
+
+
+def tell_backend_problem() -> str | None:
+    """Say what is wrong with the backend that is set for Matplotlib, which could draw no figure at the end of a run."""
+    if "MPLBACKEND" not in os.environ:
+        return None
+    try:
+        import matplotlib  # noqa: F401 - only where it is set
+    except ValueError as error:
+        return (
+            f"The environment variable MPLBACKEND is wrong: {str(error).splitlines()[0][:200]}. Unset it and run again."
+        )
+    return None
+
+
+def tell_memory_problem(least_bytes: float) -> str | None:
+    """Say that this process may use too little address space: TensorFlow asks for it again and again, without end."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or limit >= least_bytes:
+        return None
+    return (
+        f"This process may use {limit / 1e9:.1f} GB of address space (ulimit -v), and this run needs about "
+        f"{least_bytes / 1e9:.0f} GB. Raise the limit and run again."
+    )
 
 
 def tell_encoding_problem(encoding: str | None = None) -> str | None:

@@ -1,5 +1,6 @@
 """Configuration whose faults are reported in one sentence that names the file."""
 
+import glob
 import io
 import os
 import stat
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
 from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +20,20 @@ from pneumonia.runs.errors import plainly
 
 # Of the files that Kedro reads.
 _SUFFIXES = (".yml", ".yaml", ".json")
+
+
+class _Folder(LocalFileSystem):
+    """The files of this machine; the path of one folder is no pattern, whatever signs are in it."""
+
+    cachable = False
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def glob(self, path: str, **options: Any) -> Any:
+        below = path.removeprefix(self._folder)
+        return super().glob(glob.escape(self._folder) + below if below != path else path, **options)
 
 
 class PlainConfigLoader(OmegaConfigLoader):
@@ -56,6 +72,12 @@ class PlainConfigLoader(OmegaConfigLoader):
             value = getattr(error, "full_key", None)
             said = f"{value} in {self.conf_source}: {_first_line(error)}" if value else _first_line(error)
             raise UserError(f"{fault or said}. Nothing was run.") from error
+
+    @staticmethod
+    def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:
+        """Take the path of a folder as it is written, where Kedro would take `[1]`, `*` or `?` in it for a pattern."""
+        file_system, protocol = OmegaConfigLoader._initialise_filesystem_and_protocol(conf_source)
+        return (_Folder(str(conf_source)), protocol) if protocol == "file" else (file_system, protocol)
 
     def _files(self, key: str) -> list[Path]:
         """Find the files of one kind; none if the configuration is an archive."""
