@@ -112,6 +112,8 @@ def test_a_planted_difference_between_sites_is_found_within_each_class(
     assert len(found) == 3 * 2 * 2
     assert found["a", "N", Seen.PROPERTIES] == 1
     assert found["a", "P", Seen.FEATURES] > 0.9
+    two = rows[rows["site"] != "c"]
+    assert set(probe_sites(network, two, stores, lineage, features, evaluation_parameters)["site"]) == {"a"}
 
 
 def test_images_of_one_site_have_no_audit_of_sites(material, evaluation_parameters):

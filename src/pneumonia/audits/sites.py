@@ -145,9 +145,9 @@ def probe_sites(
         parameters: `batch_size` and `seed`.
 
     Returns:
-        `PROBE_COLUMNS`: site (told from all others), label (within which class), seen (a `Seen`), the AUC of the site
-        with its interval, n, n_positive (of the site) and n_groups. No rows for images of one site, or where a site has
-        fewer than five groups of a class.
+        `PROBE_COLUMNS`: site (told from all others; of two sites only the first), label (within which class), seen (a
+        `Seen`), the AUC of the site with its interval, n, n_positive (of the site) and n_groups. No rows for images of
+        one site, or where a site has fewer than five groups of a class.
     """
     if SITE not in split_manifest:
         return pd.DataFrame(columns=PROBE_COLUMNS)
@@ -158,7 +158,8 @@ def probe_sites(
     properties = shortcut_features.set_index("path").loc[rows["path"], list(PROPERTIES)].to_numpy(dtype=float)
     found = []
     for label, part in rows.groupby("label", sort=True):
-        for site in sorted(set(part[SITE])):
+        sites = sorted(set(part[SITE]))
+        for site in sites if len(sites) > 2 else sites[:1]:  # of two, the other is told as well
             told = part.assign(target=(part[SITE] == site).astype(int))
             if told.groupby("target")["group"].nunique().reindex([0, 1], fill_value=0).min() < FOLDS:
                 continue

@@ -124,7 +124,9 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
         "framing_table": _labelled(material["framing_audit"], framing_labels),
         "site_table": _labelled(material["site_audit"], {"predictor": {**PREDICTOR_LABELS, "site": "The site alone"}}),
-        "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}),
+        "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}).rename(
+            columns={"seen": "told from", "n_positive": "of the site"}
+        ),
         "difference_table": tabulate_differences(material["patient_differences"]),
         "LEAST_SITES": LEAST_SITES,
         "LEAST_COMPARED": LEAST_COMPARED,

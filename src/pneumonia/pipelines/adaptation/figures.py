@@ -14,7 +14,7 @@ def draw_curve(adaptation_curve: pd.DataFrame, adaptation_metrics: dict[str, Any
     """Draw the AUC on the new place over the number of groups that the model was adapted to."""
     from pneumonia.report.style import MUTED, POSITIVE, new_figure
 
-    figure, axes = new_figure()
+    figure, axes = new_figure(7.6, 3.2)
     axes.axhline(adaptation_metrics["new"]["before"]["auc"]["value"], color=MUTED, linewidth=1, linestyle="--")
     adapted = adaptation_curve[adaptation_curve["groups"] > 0]
     axes.plot(adapted["groups"], adapted["auc"], "o", color=POSITIVE, alpha=0.5, markersize=5)

@@ -65,7 +65,8 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
             draw_interval(axes, sites.index(row["site"]), row["value"], low, high, colour)
         row_axes(axes, sites)
         axes.set_title({"auc": "AUC"}.get(measure, measure))
-        axes.set_xlim(right=1.01)
+        left = min(axes.get_xlim()[0], 0.9)
+        axes.set_xlim(left, 1 + 0.04 * (1 - left))  # so that a marker at 1 is whole
     return figure
 
 
