@@ -124,6 +124,19 @@ def damaged(path, damage):
         old.rename(path)
 
 
+@pytest.mark.parametrize("kind", ["RecordDataset", "TableDataset", "TextDataset"])
+def test_without_its_checksum_what_is_no_text_is_named_too(kind, tmp_path):
+    entry = {"type": f"pneumonia.datasets.{kind}", "filepath": "file.json"}
+    made("file", entry, tmp_path, VERSION).save(SAVED[kind])
+    dataset = made("file", entry, tmp_path, None)
+    path = Path(dataset._get_load_path())
+    path.with_name(f"{path.name}.sha256").unlink()
+    path.write_bytes(b"\xff" + path.read_bytes())
+
+    with pytest.raises(PlainError, match=f"^{path} (is damaged|has no checksum)"):
+        dataset.load()
+
+
 @pytest.mark.parametrize("make", damages("RecordDataset").values(), ids=damages("RecordDataset"))
 @pytest.mark.parametrize("load", [load_all_records, load_records, open_versions])
 def test_a_damaged_record_among_all_versions_is_named(tmp_path, load, make):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import PurePath
@@ -210,6 +211,12 @@ def test_the_script_gives_a_missing_file_a_row(folder, tmp_path):
     assert row["reason"] == "cannot be read: No such file or directory"
 
 
+def test_the_script_reads_no_pipe_without_end(folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (row,) = judge(folder, tmp_path / "pipe.png")
+    assert row["reason"] == "cannot be read: Is no file"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -217,7 +224,11 @@ def test_the_script_gives_a_missing_file_a_row(folder, tmp_path):
         ("model.onnx", None, "cannot be read ("),
         ("model.json", b"{", "cannot be read ("),
         ("model.json", b"[]", "cannot be read ("),
-        ("pneumonia/base/formulas.py", None, "The package pneumonia.base.formulas is missing."),
+        ("model.json", b'{"sha256": {}}', "cannot be read ("),
+        ("model.json", b'{"sha256": 1, "image_size": "64"}', "cannot be read ("),
+        ("pneumonia/base/formulas.py", None, "cannot be read ("),
+        ("pneumonia/base/formulas.py", b"", "is not the file that model.json describes. Export it again."),
+        ("pneumonia/images/depth.py", b"\0\0", "is not the file that model.json describes. Export it again."),
     ],
 )
 def test_the_script_says_what_is_wrong_with_its_model(exported, odd_files, tmp_path, name, content, said):

@@ -249,7 +249,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             f"run is active, remove {lock.lock_file} and run again."
         ) from error
     except OSError as error:
-        raise UserError(f"Could not write to {explain(error, folder)}") from error
+        raise UserError(f"Could not write to {explain(error, error.filename or folder)}") from error
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from kedro_datasets._typing import HTMLPreview
 from kedro_datasets.text import TextDataset as _TextDataset
 
+from pneumonia.base.errors import UserError
 from pneumonia.base.files import read_as_written, write_with_checksum
 from pneumonia.datasets.kept import Kept
 from pneumonia.runs.errors import plainly
@@ -40,9 +41,13 @@ class TextDataset(Kept, _TextDataset):
         """Load the text.
 
         Raises:
-            UserError: If the file has changed since it was written.
+            UserError: If the file has changed since it was written, or is no text.
         """
-        return read_as_written(Path(self._get_load_path())).decode()
+        path = Path(self._get_load_path())
+        try:
+            return read_as_written(path).decode()
+        except UnicodeError as error:
+            raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
 
     def preview(self) -> HTMLPreview:
         """Return the text for kedro-viz, which renders Markdown."""

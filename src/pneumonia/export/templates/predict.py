@@ -4,13 +4,36 @@ How an image is read is in the folder pneumonia; what its probability means, and
 """
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import sys
 from pathlib import Path
 
+FOLDER = Path(__file__).parent
+# What the script reads of the contract, and of what kind that is.
+NEEDED = {"image_size": int, "resize": str, "lineage": dict, "answers": list}
+
+
+def open_contract() -> dict:
+    """Read what the model is; refuse files that are not as they were exported, before any of them is run."""
+    name = "model.json"
+    try:
+        model = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+        if wrong := [entry for entry, kind in NEEDED.items() if not isinstance(model[entry], kind)]:
+            raise ValueError(f"{wrong[0]} is wrong")
+        used = [name for name in model["sha256"] if name == "model.onnx" or name.startswith("pneumonia/")]
+        for name in ["model.onnx", *used]:
+            if hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() != model["sha256"][name]:
+                sys.exit(f"{FOLDER / name} is not the file that model.json describes. Export it again.")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        sys.exit(f"{FOLDER / name} cannot be read ({error}). Export it again.")
+    return model
+
+
 sys.dont_write_bytecode = True  # the folder stays as it was exported
+MODEL = open_contract() if __name__ == "__main__" else {}
 try:
     import onnxruntime
 
@@ -26,23 +49,17 @@ COLUMNS = ("path", "sha256", "probability", "decision", "reason")
 OUTPUTS = ("probability", "answer")
 
 
-def open_model(folder: Path) -> tuple[dict, onnxruntime.InferenceSession]:
-    """Open a model, and refuse one that is not as it was exported."""
-    try:
-        model = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        content = (folder / "model.onnx").read_bytes()
-        is_whole = hashlib.sha256(content).hexdigest() == model["sha256"]["model.onnx"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        sys.exit(f"The model in {folder} cannot be read ({error}). Export it again.")
-    if not is_whole:
-        sys.exit(f"{folder / 'model.onnx'} is not the file that model.json describes. Export it again.")
-    return model, onnxruntime.InferenceSession(content)
-
-
 def list_files(given: Path) -> list[Path]:
     """List a file, or all files below a folder, whatever their names."""
     below = sorted(path for path in given.rglob("*") if path.is_file() or path.is_symlink())
     return below or [given]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file; what is neither file nor folder, such as a pipe, might be read without end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.ENODEV, "Is no file")
+    return path.read_bytes()
 
 
 def find_ranges(paths: list[Path]) -> dict[str, int]:
@@ -50,7 +67,7 @@ def find_ranges(paths: list[Path]) -> dict[str, int]:
     found = {}
     for path in paths:
         try:
-            values = read_values(path.read_bytes()) if may_be_deep(path.name) else None
+            values = read_values(read_bytes(path)) if may_be_deep(path.name) else None
         except OSError:
             continue  # the file's own row says so
         if values is not None and values.detector:
@@ -61,7 +78,7 @@ def find_ranges(paths: list[Path]) -> dict[str, int]:
 def read_file(path: Path, how: Reading, bits: int) -> Read:
     """Read and decode a file."""
     try:
-        return read_image(path.read_bytes(), path.name, how, bits)
+        return read_image(read_bytes(path), path.name, how, bits)
     except OSError as error:
         return Read(str(path), "", f"cannot be read: {error.strerror}", None)
 
@@ -70,9 +87,9 @@ def main() -> None:
     """Write one row per file."""
     if len(sys.argv) < 2:
         sys.exit("Name images or folders: python predict.py IMAGE_OR_FOLDER ... > table.csv")
-    model, session = open_model(Path(__file__).parent)
-    how = Reading(model["image_size"], model["resize"])
-    if fingerprint(*how[:2]) != model["lineage"]["pixels"]:
+    session = onnxruntime.InferenceSession(FOLDER / "model.onnx")
+    how = Reading(MODEL["image_size"], MODEL["resize"])
+    if fingerprint(*how[:2]) != MODEL["lineage"].get("pixels"):
         sys.stderr.write("Pillow is not the one of the model's training: pixels of JPEG files may differ a little.\n")
     # Names may hold bytes that are no text.
     out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
@@ -85,7 +102,7 @@ def main() -> None:
         cells = ["", "", read.problem]
         if read.pixels is not None:
             probability, answer = session.run(OUTPUTS, {"image": read.pixels[None, ..., None]})
-            said = model["answers"][answer.item()]
+            said = MODEL["answers"][answer.item()]
             cells = [probability.item(), said["decision"], said["reason"]]
         table.writerow([disarm(cell) if isinstance(cell, str) else cell for cell in (str(path), read.sha256, *cells)])
 
