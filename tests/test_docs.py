@@ -80,7 +80,11 @@ def commands(text):
 
 
 COMMANDS = sorted({command for text in PAGES.values() for command in commands(text)})
-RUNS = [command for command in COMMANDS if command.startswith(("kedro run", "kedro versions"))]
+# Last those of an earlier model: after its evaluation, what was evaluated last is not the newest.
+RUNS = sorted(
+    (command for command in COMMANDS if command.startswith(("kedro run", "kedro versions"))),
+    key=lambda command: "--load-versions" in command,
+)
 
 
 def start(words, folder):
