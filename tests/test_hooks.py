@@ -4,6 +4,7 @@ import sys
 import tarfile
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
@@ -12,8 +13,16 @@ from kedro.runner import SequentialRunner
 
 from pneumonia import hooks
 from pneumonia.base.errors import UserError
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
-from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
+from pneumonia.hooks import (
+    ParametersHook,
+    RunContextHook,
+    RunMessagesHook,
+    ScoringLedgerHook,
+    TrainingStateHook,
+    UserErrorHook,
+)
 
 BEFORE = "2025-12-31T00.00.00.000Z"
 FIRST = "2026-01-01T00.00.00.000Z"
@@ -257,3 +266,22 @@ def test_the_state_of_a_training_is_forgotten_once_the_run_has_succeeded(tmp_pat
     TrainingStateHook().after_pipeline_run(Pipeline([Node(print, "training_state", None, name="train")]), catalog)
     assert not dataset.load().of("ours").path.exists()
     assert dataset.load().of("theirs").path.exists()
+
+
+def test_images_are_noted_before_they_are_scored_so_that_a_stopped_run_counts(tmp_path):
+    def score(split_manifest):
+        counted.extend(ledger.count(split_manifest["sha256"]))
+        raise RuntimeError("stopped")
+
+    counted: list[int] = []
+    ledger, hook = ScoringLedger(tmp_path / "scorings.sqlite"), ScoringLedgerHook()
+    manifest = pd.DataFrame({"split": ["train", "test"], "sha256": ["a", "b"]})
+    catalog = DataCatalog(
+        {"split_manifest": MemoryDataset(manifest), "scoring_ledger": MemoryDataset(ledger, "assign")}
+    )
+    node = Node(score, "split_manifest", "scores", name="score_images", namespace="evaluation")
+    hook.before_pipeline_run(run_params={"run_id": "monday"})
+    hook.before_node_run(node=node, catalog=catalog, inputs={"split_manifest": manifest})
+    with pytest.raises(RuntimeError, match="stopped"):
+        node.run({"split_manifest": manifest})
+    assert counted == [0, 1]

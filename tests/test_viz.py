@@ -25,7 +25,7 @@ STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
 # Images in their source, databases, weights and what is empty after a run.
 WITHOUT_PREVIEW = {
     "chest_xrays",
-    "earlier_run_records",
+    "scoring_ledger",
     "index_cache",
     "pixel_store",
     "pneumonia_model",

@@ -9,6 +9,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
@@ -25,6 +26,7 @@ from pneumonia.runs.pinning import (
     refuse_mixture,
     warn_of_the_clock,
 )
+from pneumonia.runs.scorings import scored_images
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,35 @@ class RunContextHook:
         warn_of_the_clock(run_params["run_id"], pipeline, catalog)
         if "run_context" in sources:
             catalog.save("run_context", _describe_start(run_params, pipeline, catalog))
+
+
+class ScoringLedgerHook:
+    """Notes which images a model scores, before it does, so that a run that is stopped counts as well."""
+
+    def __init__(self) -> None:
+        """Begin without a run."""
+        self._run_id = ""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Take the name of the run."""
+        self._run_id = run_params["run_id"]
+
+    @hook_impl
+    @plainly
+    def before_node_run(self, node: Node, catalog: Any, inputs: dict[str, Any]) -> None:
+        """Note the images that the node's inputs list."""
+        self._note(scored_images(node.name, inputs), catalog)
+
+    @hook_impl
+    @plainly
+    def after_node_run(self, node: Node, catalog: Any, outputs: dict[str, Any]) -> None:
+        """Note new images, which are known only once they were read."""
+        self._note(scored_images(node.name, outputs), catalog)
+
+    def _note(self, sha256s: list[str], catalog: Any) -> None:
+        if sha256s:
+            catalog.load("scoring_ledger").note(self._run_id, sha256s)
 
 
 class TrainingStateHook:

@@ -5,7 +5,14 @@ import sys
 import warnings
 
 from pneumonia.base.startup import mend_process, tell_argument_problem, tell_backend_problem, tell_encoding_problem
-from pneumonia.hooks import ParametersHook, RunContextHook, RunMessagesHook, TrainingStateHook, UserErrorHook
+from pneumonia.hooks import (
+    ParametersHook,
+    RunContextHook,
+    RunMessagesHook,
+    ScoringLedgerHook,
+    TrainingStateHook,
+    UserErrorHook,
+)
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
 
@@ -20,7 +27,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Kedro's own use of OmegaConf, which a user of this project cannot change.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
-HOOKS = (ParametersHook(), RunContextHook(), RunMessagesHook(), TrainingStateHook(), UserErrorHook())
+HOOKS = (
+    ParametersHook(),
+    RunContextHook(),
+    RunMessagesHook(),
+    ScoringLedgerHook(),
+    TrainingStateHook(),
+    UserErrorHook(),
+)
 
 # kedro-mlflow, even if it is merely installed, breaks a run with its file store. Kedro compares names as the package's
 # metadata spell them: with - in kedro-mlflow 0.13.0, with _ in 2.0.3.

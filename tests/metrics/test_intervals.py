@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from pneumonia.metrics.auc import estimate_auc
-from pneumonia.metrics.bounds import logit_interval
 from pneumonia.metrics.groups import rate_deviation
 from pneumonia.metrics.intervals import (
     estimate_both_rates,
     estimate_decisions,
     estimate_metrics,
-    estimate_rate,
     rates_function,
 )
 from pneumonia.metrics.metrics import RATE_METRICS
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import METRICS
 
 
@@ -131,12 +130,62 @@ def test_a_rate_at_the_edge_has_an_exact_bound(successes, expected):
     assert estimate_rate(np.array(successes, dtype=float), np.arange(len(successes))) == expected
 
 
-def test_a_rate_in_between_has_the_logit_interval_of_its_binomial_deviation():
+def test_a_rate_of_single_images_has_nearly_the_bounds_of_clopper_and_pearson():
     successes = np.repeat([0.0, 1.0], [20, 180])
     rate = estimate_rate(successes, np.arange(200))
-    expected = logit_interval(0.9, np.sqrt(0.9 * 0.1 / 200))
     assert rate["value"] == 0.9
-    assert (rate["low"], rate["high"]) == pytest.approx(expected, abs=0.004)
+    assert (rate["low"], rate["high"]) == pytest.approx((0.8498, 0.9378), abs=0.001)
+
+
+def test_a_rate_of_alike_images_is_that_of_their_groups():
+    alone = estimate_rate(np.repeat([0.0, 1.0], [20, 180]), np.arange(200))
+    alike = estimate_rate(np.repeat([0.0, 1.0], [80, 720]), np.arange(800) // 4)
+    assert alike == pytest.approx(alone, abs=0.001)
+
+
+def clustered(rng, n_groups, rate, kind):
+    """Images that are right or wrong: one a group, or 1 to 20 that are all alike or correlate by a half."""
+    if kind == "single":
+        return (rng.random(n_groups) < rate).astype(float), np.arange(n_groups)
+    groups = np.repeat(np.arange(n_groups), rng.integers(1, 21, n_groups))
+    if kind == "alike":
+        return (rng.random(n_groups) < rate).astype(float)[groups], groups
+    return (rng.random(len(groups)) < rng.beta(rate, 1 - rate, n_groups)[groups]).astype(float), groups
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "rate", "kind"),
+    [
+        (30, 0.95, "correlated"),
+        (30, 0.95, "alike"),
+        (100, 0.99, "correlated"),
+        (400, 0.99, "alike"),
+        (400, 0.99, "single"),
+    ],
+)
+def test_a_rate_is_covered_where_few_groups_fail_together(n_groups, rate, kind):
+    rng, n_samples = np.random.default_rng(7), 400
+    found = [estimate_rate(*clustered(rng, n_groups, rate, kind)) for _ in range(n_samples)]
+    assert sum(one["low"] <= rate <= one["high"] for one in found) / n_samples >= 0.93
+
+
+def test_the_brier_score_of_30_groups_is_covered():
+    rng, n_samples = np.random.default_rng(8), 200
+    middle = (
+        7.55  # of normal log-odds of each class; with twice that variance they are calibrated, and the AUC is 0.997
+    )
+    truth = np.mean((1 / (1 + np.exp(middle + np.sqrt(2 * middle) * rng.normal(size=10**6)))) ** 2)
+    covered = 0
+    group = np.arange(30)
+    for _ in range(n_samples):
+        target = np.r_[0, 0, 1, 1, rng.integers(0, 2, 26)]
+        log_odds = middle * (2 * target - 1) + np.sqrt(2 * middle) * rng.normal(size=30)
+        probability = 1 / (1 + np.exp(-log_odds))
+        brier = estimate_rate((probability - target) ** 2, group)
+        covered += brier["low"] <= truth <= brier["high"]
+    assert covered / n_samples >= 0.93
+    columns = {"target": target, "decision": target, "probability": probability, "group": group}
+    assert brier == estimate_metrics(columns, 0.1, 200, 0)["brier"]
 
 
 @pytest.mark.parametrize(("n_groups", "size", "highest"), [(2, 100, 0.01), (5, 50, 0.96)])
@@ -212,8 +261,9 @@ def test_likelihood_ratios_of_the_worked_example():
     positive, negative = found["likelihood_ratio_positive"], found["likelihood_ratio_negative"]
     assert positive["value"] == pytest.approx(9)
     assert negative["value"] == pytest.approx(1 / 9)
-    # Simel, J. Clin. Epidemiol. 44 (1991): exp(log 9 -+ 1.96 sqrt(0.1 / 270 + 0.9 / 20)) = 5.93 to 13.66
-    assert (positive["low"], positive["high"]) == pytest.approx((5.93, 13.66), rel=0.03)
+    # Simel, J. Clin. Epidemiol. 44 (1991): exp(log 9 -+ 1.96 sqrt(0.1 / 270 + 0.9 / 20)) = 5.93 to 13.66. From exact
+    # bounds of the rates, of which a ratio takes the upper one of a small share, it reaches higher.
+    assert (positive["low"], positive["high"]) == pytest.approx((5.96, 14.58), rel=1e-3)
 
 
 def test_groups_that_are_right_and_wrong_by_halves_are_no_more_certain_than_single_images():

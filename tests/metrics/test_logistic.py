@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from pneumonia.metrics.calibration import fit_calibration
 from pneumonia.metrics.logistic import expit, logit, mean_shift, observed_over_expected, recalibration_slope
@@ -19,14 +21,18 @@ def test_calibration_in_the_large_of_the_worked_example():
     # Half of the images are positive, and the prediction for all is 0.2: the odds need a factor of 4.
     found = mean_shift(np.array([0, 1] * 50), np.full(100, 0.2), np.arange(100))
     assert found["value"] == pytest.approx(np.log(4))
-    half_width = 1.959964 * np.sqrt(100 / 99 / 25)  # of a logit of one half in 100 images
-    assert (found["low"], found["high"]) == pytest.approx((np.log(4) - half_width, np.log(4) + half_width), abs=1e-6)
+    # 100 groups tell that they vary 100 / 99 times as much as images, and eight alike ones, 1 time.
+    effect = (100 * 100 / 99 + 8) / 108
+    for bound in (found["low"], found["high"]):
+        share = expit(bound - np.log(4))
+        fall = (50 / effect + 0.5) * np.log(0.25 / (share * (1 - share)))
+        assert fall == pytest.approx(student.ppf(0.975, 99) ** 2 / 2, rel=1e-3)
 
 
 def test_observed_over_expected_of_the_worked_example():
     found = observed_over_expected(np.array([0, 1] * 50), np.full(100, 0.25), np.arange(100))
     assert found["value"] == 2
-    half_width = 1.959964 * np.sqrt(100 / 99 * 100 * 0.25) / 50
+    half_width = student.ppf(0.975, 99) * np.sqrt(100 / 99 * 100 * 0.25) / 50
     assert (found["low"], found["high"]) == pytest.approx((2 * np.exp(-half_width), 2 * np.exp(half_width)), abs=1e-6)
 
 
@@ -34,7 +40,7 @@ def test_observed_over_expected_without_errors_has_the_binomial_deviation():
     # Of 40 images half are positive and all were nearly certain: the ratio is known no better than to 1 / 20 x 0.14.
     target, group = np.array([0, 1] * 20), np.arange(40)
     found = observed_over_expected(target, np.where(target == 1, 0.9995, 0.0005), group)
-    half_width = 1.959964 * np.sqrt(40 * 0.9995 * 0.0005) / 20
+    half_width = student.ppf(0.975, 39) * np.sqrt(40 * 0.9995 * 0.0005) / 20
     assert np.log([found["low"], found["high"]]) == pytest.approx((-half_width, half_width), rel=1e-3)
     certain = observed_over_expected(target, target.astype(float), group)
     assert certain == {"value": 1.0, **NONE}
@@ -80,6 +86,21 @@ def test_intervals_of_calibration_cover_the_truth(slope, shift):
             covered[1] += large["low"] <= shift <= large["high"]
     assert covered[0] / 120 >= 0.92
     assert covered[1] / 120 >= 0.92 or slope != 1
+
+
+@pytest.mark.parametrize(("auc", "largest"), [(0.997, 1), (0.99, 1), (0.95, 20)])
+def test_a_perfectly_calibrated_model_of_30_groups_is_seldom_called_miscalibrated(auc, largest):
+    rng, covered, n_samples = np.random.default_rng(5), np.zeros(2), 150
+    middle = norm.ppf(auc) ** 2  # log-odds of the two classes are normal about it and its negative
+    for _ in range(n_samples):
+        size = rng.integers(1, largest + 1, 30)
+        classes = np.r_[0, 1, rng.integers(0, 2, 28)]
+        log_odds = middle * (2 * classes - 1) + np.sqrt(2 * middle) * rng.normal(size=30)
+        target, probability, group = (np.repeat(values, size) for values in (classes, expit(log_odds), np.arange(30)))
+        for index, (measure, ideal) in enumerate(((recalibration_slope, 1), (mean_shift, 0))):
+            found = measure(target, probability, group)
+            covered[index] += found["low"] <= ideal <= found["high"]
+    assert (covered / n_samples >= 0.91).all()  # 0.95, less twice what 150 samples vary
 
 
 def test_logit_is_the_inverse_of_expit():

@@ -10,8 +10,8 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
     metrics = {
         "external": {
             "auc": {"value": value, "low": low, "high": high},
-            "calibration_slope": {"value": slope, "low": slope - 0.2, "high": slope + 0.2},
-            "calibration_in_the_large": {"value": 0.1, "low": -0.2, "high": 0.4},
+            "calibration_slope": {"value": slope, "low": slope - 0.1, "high": slope + 0.1},
+            "calibration_in_the_large": {"value": 0.0, "low": -0.1, "high": 0.1},
         },
         "out_of_range": out_of_range,
     }

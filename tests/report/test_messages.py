@@ -100,11 +100,15 @@ def test_a_run_says_what_it_made():
 @pytest.mark.parametrize(
     ("times", "line"),
     [
-        (1, "This is the first time that these test images were scored in this environment."),
         (
-            12,
-            "These test images have now been scored 12 times in this environment. If a model ",
+            {"most": 1, "median": 1.0},
+            "The ledger of this project knows of no earlier run that scored any ",
         ),
+        (
+            {"most": 12, "median": 7.0},
+            "Of these test images the one that was scored most often was scored in 12 ",
+        ),
+        (3, "Of these test images the one that was scored most often was scored in 3 runs, the median one in 3,"),
     ],
 )
 def test_a_run_says_how_often_its_test_images_were_scored(times, line):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.intervals import estimate_rate
 from pneumonia.metrics.metrics import Floats, ranking_metrics
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.model.predict import Pixels, feature_model, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores

@@ -13,7 +13,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL
-from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Floats
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys

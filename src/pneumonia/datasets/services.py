@@ -9,6 +9,7 @@ from kedro.utils import load_obj
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import find_entries, find_versions, read_record
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.demo.images import write_demo_images
 from pneumonia.demo.second_hospital import write_second_hospital
 from pneumonia.images.cache import IndexCache
@@ -78,6 +79,11 @@ def open_second_hospital(path: str, n_images: int, seed: int, images: str | None
 def open_index_cache(path: str) -> IndexCache:
     """Return a handle on the cache of the image index, which does its own reading and writing. Local files only."""
     return IndexCache(Path(path))
+
+
+def open_scoring_ledger(path: str) -> ScoringLedger:
+    """Return a handle on the ledger of scored images, which does its own reading and writing. Local files only."""
+    return ScoringLedger(Path(path))
 
 
 def open_study_records(path: str) -> StudyRecords:

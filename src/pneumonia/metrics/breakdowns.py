@@ -10,7 +10,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.decisions import decide
-from pneumonia.metrics.intervals import estimate_rate
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.summary import columns_of, estimate
 
 UNNAMED = ("none", "unknown")  # in the column `etiology`: of a negative image, of one whose etiology is not known

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pneumonia.metrics.registry import Floats
 
+ALIKE_GROUPS = 2
 CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB
 
 
@@ -27,6 +28,33 @@ def cluster_variance(sums: Floats) -> float:
     """
     n_groups = len(sums)
     return float(n_groups / (n_groups - 1) * np.sum(sums**2))
+
+
+def shrunk_effect(
+    sums: Floats,
+    independent: float,
+    sizes: Floats,
+    telling: float,
+    least: float = 1.0,
+    alike_groups: int = ALIKE_GROUPS,
+) -> float:
+    """Return how many times as large a variance is over groups as over independent images (the design effect).
+
+    The variance over groups is far too small by chance where few groups have most of the influence. It is averaged, as
+    `telling` groups against `alike_groups`, with that of groups whose images are all alike: `sum(m^2) / sum(m)` for
+    sizes `m` (Kish, Survey Sampling, 1965).
+
+    Args:
+        sums: The groups' sums of an estimate's influences.
+        independent: Its variance if images were independent.
+        sizes: Images of each group.
+        telling: How many groups tell the variance.
+        least: Smallest effect that the groups' own variance may have.
+        alike_groups: How much of the other variance is added. Two are enough for the intervals of rates to cover.
+    """
+    alike = float(np.sum(sizes**2) / np.sum(sizes))
+    own = max(cluster_variance(sums) / independent, least)
+    return (telling * own + alike_groups * alike) / (telling + alike_groups)
 
 
 def rate_deviation(successes: npt.NDArray, groups: npt.NDArray) -> float:

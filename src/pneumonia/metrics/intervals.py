@@ -2,15 +2,12 @@
 
 Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
-* sensitivity, specificity and other rates: on the logit scale, with `groups.rate_deviation` and Student's
-  quantile for that number of groups; where no error was seen (or nothing else), the bound of Clopper and
-  Pearson for that number;
+* sensitivity, specificity and other rates, and the Brier score: `rates.estimate_rate`;
 * what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
   shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
 * AUC: `auc.estimate_auc`;
-* average precision, Brier score: by bootstrap over groups, on the logit scale; an average precision of 1 has the bound
-  it would have if the share of negatives that the AUC's bound allows were ranked first, a Brier score of 0 that of a
-  loss of at most 1 that was never above 0;
+* average precision: by bootstrap over groups, on the logit scale; one of 1 has the bound it would have if the share of
+  negatives that the AUC's bound allows were ranked first;
 * calibration error: the 2.5th and the 97.5th percentile of the resamples, stretched to hold the value. It is no smooth
   function near 0; like the value itself its interval tends to be too high;
 * calibration in the large, slope, observed over expected: `logistic`.
@@ -23,8 +20,9 @@ import numpy.typing as npt
 
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, exact_bound, logit_interval, mover
-from pneumonia.metrics.groups import bootstrap, correlation, group_sums, rate_deviation
+from pneumonia.metrics.groups import bootstrap, correlation, group_sums
 from pneumonia.metrics.metrics import confusion_cells, confusion_rates
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Metric, Targets
 
 Columns = Mapping[str, npt.NDArray]
@@ -52,6 +50,8 @@ def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed
             found[name] = estimate_decisions(entry, rates, positive_share, prevalence)
         elif entry.interval == "auc":
             found[name] = estimate_auc(target, columns[entry.of], groups)
+        elif entry.interval == "squares":
+            found[name] = estimate_rate((columns[entry.of] - target) ** 2, groups)
         elif entry.interval == "own":
             found[name] = entry.function(target, columns[entry.of], groups)
         else:
@@ -61,33 +61,6 @@ def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed
     if min(len(np.unique(groups[target == one])) for one in (0, 1)) < 2:
         return {name: {**UNDEFINED, "value": estimate["value"]} for name, estimate in found.items()}
     return found
-
-
-def estimate_rate(successes: npt.NDArray, groups: npt.NDArray, tail: float = TAIL) -> Estimate:
-    """Estimate a share of images with its interval.
-
-    Args:
-        successes: Whether each image counts, `[n]`.
-        groups: Group of each image, `[n]`.
-        tail: What the interval leaves out at each end: 0.025 for one of 95%.
-
-    Returns:
-        `value`, `low` and `high`; None for all where there is no image, for the bounds with one group.
-    """
-    from scipy.stats import t as student
-
-    n_groups = len(np.unique(groups))
-    if n_groups == 0:
-        return dict(UNDEFINED)
-    value = float(np.mean(successes))
-    if n_groups == 1:
-        return {**UNDEFINED, "value": value}
-    if value in (0.0, 1.0):
-        bound = exact_bound(n_groups, tail)
-        return {"value": value, "low": bound, "high": 1.0} if value else {"value": value, "low": 0.0, "high": 1 - bound}
-    quantile = float(student.ppf(1 - tail, n_groups - 1))
-    low, high = logit_interval(value, rate_deviation(np.asarray(successes, dtype=float), groups), quantile=quantile)
-    return {"value": value, "low": low, "high": high}
 
 
 def rate_difference(first: npt.NDArray, second: npt.NDArray, groups: npt.NDArray) -> Estimate:
@@ -172,18 +145,14 @@ def _bootstrapped(name: str, entry: Metric, columns: Columns, n_resamples: int, 
     if entry.interval == "percentile":
         low, high = (float(bound) for bound in np.nanquantile(replicates, [TAIL, 1 - TAIL]))
         return {"value": value, "low": min(value, low), "high": max(value, high)}
-    if value in (0.0, 1.0):
-        low, high = _bounds_at_the_edge(name, value, target, groups)
-    else:
-        low, high = logit_interval(value, float(np.nanstd(replicates, ddof=1)))
+    if value == 1:
+        return {"value": value, "low": _least_precision(target, groups), "high": 1.0}
+    low, high = logit_interval(value, float(np.nanstd(replicates, ddof=1)))
     return {"value": value, "low": low, "high": high}
 
 
-def _bounds_at_the_edge(name: str, value: float, target: Targets, groups: npt.NDArray) -> tuple[float, float]:
-    """Return the interval of a metric of exactly 0 or 1, by the rules of this module."""
-    if name == "average_precision" and value == 1:
-        fewest = min(len(np.unique(groups[target == one])) for one in (0, 1))
-        odds = (1 - exact_bound(fewest)) * np.mean(target == 0) / np.mean(target == 1)
-        return float(1 - odds * np.log((1 + odds) / odds)), 1.0
-    bound = exact_bound(len(np.unique(groups)))
-    return (bound, 1.0) if value == 1 else (0.0, 1 - bound)
+def _least_precision(target: Targets, groups: npt.NDArray) -> float:
+    """Return the lower bound of an average precision of 1, by the rule of this module."""
+    fewest = min(len(np.unique(groups[target == one])) for one in (0, 1))
+    odds = (1 - exact_bound(fewest)) * np.mean(target == 0) / np.mean(target == 1)
+    return float(1 - odds * np.log((1 + odds) / odds))

@@ -102,7 +102,7 @@ def npv_at_prevalence(cells: Cells) -> Floats:
     return well / (well + (1 - cells.sensitivity) * cells.prevalence)
 
 
-@metric("brier", "Brier score (lower is better)", of="probability", interval="logit")
+@metric("brier", "Brier score (lower is better)", of="probability", interval="squares")
 def brier(target: Targets, probability: Floats, weights: Floats) -> Floats:
     """Compute the mean of `(probability - target)^2`."""
     return weights @ (probability - target) ** 2 / weights.sum(axis=1)

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]
 Estimate = dict[str, float | None]  # value, low, high; None where there is none
 Source = Literal["decision", "probability"]
-Interval = Literal["mover", "odds", "auc", "logit", "percentile", "own"]
+Interval = Literal["mover", "odds", "auc", "logit", "squares", "percentile", "own"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,8 +37,8 @@ def metric(name: str, title: str, of: Source, interval: Interval) -> Callable[[F
         of: "decision": the function takes `Cells`. "probability": it takes target `[n]`, probability `[n]` and weights
             `[b, n]`; for the interval "own" target, probability and groups.
         interval: "mover": from the intervals of sensitivity and specificity, with which the metric rises. "odds": the
-            same for one from 0 to infinity. "auc": Obuchowski's and Newcombe's. "logit" and "percentile": by
-            bootstrap. "own": the function returns value and bounds itself.
+            same for one from 0 to infinity. "auc": Obuchowski's and Newcombe's. "squares": that of a
+            mean of squares. "logit" and "percentile": by bootstrap. "own": the function returns value and bounds.
     """
 
     def register(function: F) -> F:

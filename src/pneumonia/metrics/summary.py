@@ -8,9 +8,11 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.bounds import TAIL
 from pneumonia.metrics.intervals import estimate_metrics
+from pneumonia.metrics.logistic import mean_shift, recalibration_slope
 from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
-from pneumonia.metrics.registry import METRICS
+from pneumonia.metrics.registry import METRICS, Estimate, Floats, Targets
 
 MEASURED_SPLITS = ("val", "test")
 
@@ -26,9 +28,9 @@ def compute_metrics(
         parameters: `prevalence`, `resamples`, `seed`.
 
     Returns:
-        For "val" and "test": each metric as `{"value", "low", "high"}`, `n`, `n_groups`, `n_positive`,
-        `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `prevalence`, and `optimistic` (True
-        where model or decision saw the images).
+        For "val" and "test": each metric as `{"value", "low", "high"}`, `calibration_joint`, `n`, `n_groups`,
+        `n_positive`, `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `prevalence`, and
+        `optimistic` (True where model or decision saw the images).
 
     Raises:
         UserError: If a split lacks a class.
@@ -45,6 +47,7 @@ def split_metrics(
     at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]
     return {
         **estimate(columns, parameters),
+        "calibration_joint": _calibration_joint(target, probability, columns["group"]),
         "n": len(target),
         "n_groups": len(np.unique(columns["group"])),
         "n_positive": int(target.sum()),
@@ -72,6 +75,14 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
 def estimate(columns: dict[str, npt.NDArray], parameters: EvaluationParameters) -> dict[str, Any]:
     """Estimate every metric with the parameters' prevalence, resamples and seed."""
     return {**estimate_metrics(columns, parameters.prevalence, parameters.resamples, parameters.seed)}
+
+
+def _calibration_joint(target: Targets, probability: Floats, groups: npt.NDArray) -> dict[str, Estimate]:
+    """Estimate calibration slope and shift with intervals that hold together in 95 of 100 samples (Bonferroni)."""
+    return {
+        "calibration_slope": recalibration_slope(target, probability, groups, TAIL / 2),
+        "calibration_in_the_large": mean_shift(target, probability, groups, TAIL / 2),
+    }
 
 
 def _confusion(cells: npt.NDArray) -> dict[str, int]:

@@ -40,10 +40,11 @@ COUNTED = "count groups, not images"
 COUNTED_ALONE = "count each image as a group of its own"
 INTERVALS = (
     "95% intervals {counted} (clustered data: Obuchowski, Biometrics 53, 1997). AUC: the wider of "
-    "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates: on the logit scale with Student's quantile, "
-    "or the Clopper-Pearson bound if there were no errors; metrics that follow from sensitivity and specificity: from "
-    "their intervals (MOVER); others: {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. Stat. "
-    "Soc. B 69, 2007)."
+    "Obuchowski's and Newcombe's method 5 (Stat. Med. 25, 2006); rates and Brier score: Clopper and Pearson's for an "
+    "effective number of images (Korn and Graubard, Survey Methodology 24, 1998); metrics that follow from sensitivity "
+    "and specificity: from their intervals (MOVER); calibration slope and shift: from the profile of the penalised "
+    "likelihood; average precision and ECE: {resamples:,} bootstrap resamples of whole groups (Field and Welsh, J. R. "
+    "Stat. Soc. B 69, 2007)."
 )
 
 

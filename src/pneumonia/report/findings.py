@@ -27,6 +27,7 @@ MEDIUM = 2  # the strength of a medium corruption
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below that of the best threshold
+GOOD_SLOPE, GOOD_SHIFT = (0.8, 1.25), (-0.2, 0.2)  # where a miscalibration does not matter
 
 OUT_OF_DISTRIBUTION = (
     "The network never saw such images in training, so these figures do not measure the information in each region "
@@ -232,25 +233,41 @@ def _say_loss(row: Mapping[str, Any]) -> str:
 
 
 def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
-    """Judge calibrated probabilities by whether the intervals of slope and shift include the ideal values, 1 and 0.
+    """Judge probabilities by the calibration slope and the shift, with intervals that hold together.
+
+    They are well calibrated if both intervals lie where no error matters, miscalibrated if one lies not so and excludes
+    the ideal; otherwise neither is shown.
 
     Args:
-        measured: Has `calibration_slope` and `calibration_in_the_large`.
+        measured: Has `calibration_slope` and `calibration_in_the_large`, and as `calibration_joint` both with intervals
+            that hold together (missing from records of earlier releases).
         where: On which images, such as "on test".
     """
-    slope, shift = measured["calibration_slope"], measured["calibration_in_the_large"]
-    fitted = f"{say_number(slope['value'], 2)} (95% interval {say_interval(slope, 2)}; ideal 1)"
+    joint = measured.get("calibration_joint", measured)
+    slope, shift = joint["calibration_slope"], joint["calibration_in_the_large"]
+    level = "95% intervals together" if "calibration_joint" in measured else "95% interval each"
+    fitted = f"{say_number(slope['value'], 2)} ({say_interval(slope, 2)}; ideal 1)"
     if slope["value"] is None:
         fitted = "cannot be fitted, because all probabilities are alike"
     text = (
         f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
-        f"({say_interval(shift, 2)}; ideal 0)."
+        f"({say_interval(shift, 2)}; ideal 0); {level}."
     )
-    if slope["low"] is None or shift["low"] is None:
+    ranges = ((slope, GOOD_SLOPE, 1), (shift, GOOD_SHIFT, 0))
+    if any(one["low"] is None or one["high"] is None for one, _, _ in ranges):
         return finding(Level.CAUTION, "Calibration cannot be judged", text)
-    if say_difference(slope, none=1) == say_difference(shift) == "not shown to be different":
-        return finding(Level.GOOD, f"No miscalibration shown {where}", text)
-    return finding(Level.CAUTION, f"Probabilities are miscalibrated {where}", text)
+    is_good = [low <= one["low"] and one["high"] <= high for one, (low, high), _ in ranges]
+    if all(is_good):
+        return finding(Level.GOOD, f"Well calibrated {where}", text)
+    is_off = [say_difference(one, none=ideal) != "not shown to be different" for one, _, ideal in ranges]
+    if any(off and not good for off, good in zip(is_off, is_good, strict=True)):
+        return finding(Level.BAD, f"Probabilities are miscalibrated {where}", text)
+    text += f" Good would be a slope of {_say_range(GOOD_SLOPE)} and a shift of {_say_range(GOOD_SHIFT)}."
+    return finding(Level.CAUTION, "Calibration cannot be judged", text)
+
+
+def _say_range(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]} to {bounds[1]}"
 
 
 def _judge_robustness(robustness: pd.DataFrame) -> Finding:

@@ -95,13 +95,15 @@ def _of_start(run_record: Mapping[str, Any]) -> str:
 
 
 def say_scorings(run_record: Mapping[str, Any]) -> str:
-    """Say how often these test images were scored in this environment."""
+    """Say how often these test images were scored, by the ledger of this project."""
     times = run_record["data"]["test_scorings"]
-    if times == 1:
-        return "This is the first time that these test images were scored in this environment."
+    if isinstance(times, int):  # of an earlier release, which counted only whole evaluations of one environment
+        times = {"most": times, "median": times}
+    if times["most"] <= 1:
+        return "The ledger of this project knows of no earlier run that scored any of these test images."
     return (
-        f"These test images have now been scored {times:,} times in this environment. If a model is chosen by such "
-        "figures, they become optimistic."
+        f"Of these test images the one that was scored most often was scored in {times['most']:,} runs, the median one "
+        f"in {times['median']:,.0f}, this run included. If a model is chosen by such figures, they become optimistic."
     )
 
 

@@ -14,6 +14,7 @@ from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
@@ -155,7 +156,9 @@ def gallery_maps(predictions, parameters):
 
 
 @pytest.fixture(scope="session")
-def run_record(manifest, default_parameters):
+def run_record(manifest, default_parameters, tmp_path_factory):
+    ledger = ScoringLedger(tmp_path_factory.mktemp("ledger") / "scorings.sqlite")
+    ledger.note("a", manifest.loc[manifest["split"] == "test", "sha256"])
     stated = {"population": "children of 1 to 5 years", "source": "kermany"}
     return record_run(
         run_context={
@@ -181,7 +184,7 @@ def run_record(manifest, default_parameters):
             "positive_class": "PNEUMONIA",
             **{name: default_parameters[name] for name in ("inputs", "model", "training")},
         },
-        earlier_run_records={},
+        scoring_ledger=ledger,
     )
 
 

@@ -66,7 +66,7 @@ def estimate(value, low, high):
 
 def test_each_finding_follows_from_its_rule(material):
     assert levels(material) == {
-        "Probabilities are miscalibrated on test": "caution",
+        "Probabilities are miscalibrated on test": "bad",
         "Shortcuts also distinguish the classes": "caution",  # the width hints at the class
         "Ahead of the best shortcut where the shortcut is least informative": "good",
         "The network judges by how the image is framed": "bad",  # the table was made so
@@ -292,7 +292,7 @@ def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
     assert of_guess["Not shown to be better than chance"] == "bad"
     below = levels(material, metrics=with_test(material, auc=estimate(0.35, 0.28, 0.42)))
     assert below["Worse than chance"] == "bad"
-    assert "No miscalibration shown on test" not in of_guess
+    assert "Well calibrated on test" not in of_guess
 
 
 def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
@@ -307,7 +307,14 @@ def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
 @pytest.mark.parametrize(
     ("slope", "shift", "title"),
     [
-        (estimate(1.1, 0.8, 1.4), estimate(0.1, -0.2, 0.4), "No miscalibration shown on test"),
+        (estimate(1.0, 0.85, 1.2), estimate(0.1, -0.1, 0.2), "Well calibrated on test"),
+        (
+            estimate(1.1, 1.02, 1.2),
+            estimate(0.1, 0.05, 0.15),
+            "Well calibrated on test",
+        ),  # off, by what does not matter
+        (estimate(2.1, 0.1, 9.0), estimate(0.0, -0.1, 0.1), "Calibration cannot be judged"),
+        (estimate(1.1, 0.8, 1.4), estimate(0.1, -0.2, 0.4), "Calibration cannot be judged"),
         (estimate(0.6, 0.4, 0.8), estimate(0.1, -0.2, 0.4), "Probabilities are miscalibrated on test"),
         (estimate(1.1, 0.8, 1.4), estimate(0.5, 0.2, 0.8), "Probabilities are miscalibrated on test"),
         (estimate(1.1, None, None), estimate(0.5, None, None), "Calibration cannot be judged"),
@@ -315,14 +322,24 @@ def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
     ],
 )
 def test_calibration_is_judged_by_its_intervals(material, slope, shift, title):
-    changed = with_test(material, calibration_slope=slope, calibration_in_the_large=shift)
+    joint = {"calibration_slope": slope, "calibration_in_the_large": shift}
+    changed = with_test(material, calibration_joint=joint)
     of_error = found(material, metrics=changed)
     assert title in {finding["title"] for finding in of_error}
     assert not any("On average a probability is off" in finding["text"] for finding in of_error)
 
 
+def test_calibration_is_judged_by_intervals_that_hold_together(material):
+    test = material["metrics"]["test"]
+    for name in ("calibration_slope", "calibration_in_the_large"):
+        assert test["calibration_joint"][name]["value"] == test[name]["value"]
+        assert test["calibration_joint"][name]["low"] < test[name]["low"]
+        assert test["calibration_joint"][name]["high"] > test[name]["high"]
+
+
 def test_a_slope_that_cannot_be_fitted_is_said_to_be_so(material):
-    none = with_test(material, calibration_slope=estimate(None, None, None))
+    joint = {**material["metrics"]["test"]["calibration_joint"], "calibration_slope": estimate(None, None, None)}
+    none = with_test(material, calibration_joint=joint)
     findings = {finding["title"]: finding for finding in found(material, metrics=none)}
     text = findings["Calibration cannot be judged"]["text"]
     assert text.startswith("Calibration slope on test: cannot be fitted, because all probabilities are alike;")

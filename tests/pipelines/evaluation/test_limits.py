@@ -8,11 +8,11 @@ from pneumonia.split.summary import FlowStep
 def limits_of(material, restate):
     """List the limits of a run with other statements or other data."""
 
-    def list_them(flow=None, ingest=None, scorings=1, weights="none", **stated):
+    def list_them(flow=None, ingest=None, scorings=None, weights="none", **stated):
         record = restate(material["run_record"], **stated)
         record["model"] = {**record["model"], "model": {**record["model"]["model"], "weights": weights}}
         parameters = {**record["parameters"], "ingest": {**record["parameters"]["ingest"], **(ingest or {})}}
-        data = {**record["data"], "test_scorings": scorings}
+        data = {**record["data"], "test_scorings": scorings or {"most": 1, "median": 1.0}}
         flow = material["data_flow"] if flow is None else flow
         record = {**record, "parameters": parameters, "data": data}
         return list_limits({**material, "run_record": record, "data_flow": flow})
@@ -58,8 +58,9 @@ def test_a_split_by_image_is_a_limit(limits_of):
 
 
 def test_how_often_the_test_images_were_scored_is_said(limits_of):
-    assert any(limit.startswith("This is the first time that these test images") for limit in limits_of())
-    assert any("scored 7 times in this environment" in limit for limit in limits_of(scorings=7))
+    assert any(limit.startswith("The ledger of this project knows of no earlier run") for limit in limits_of())
+    limits = limits_of(scorings={"most": 7, "median": 4.0})
+    assert any("was scored in 7 runs, the median one in 4, this run included" in limit for limit in limits)
 
 
 @pytest.mark.parametrize(("weights", "is_said"), [("none", False), ("imagenet", False), ("other/model.keras", True)])

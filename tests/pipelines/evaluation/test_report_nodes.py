@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline
 from pneumonia import hooks
 from pneumonia.audits.shortcut_audit import Sample
 from pneumonia.audits.shortcuts import Predictor
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
@@ -201,11 +202,15 @@ def test_templates_are_strict_about_names():
         render("model_card.md")
 
 
-def test_scorings_of_the_same_test_images_are_counted(run_record, manifest, default_parameters):
-    other = {"data": {"test_sha256": "of other images"}}
-    earlier = {"a": run_record, "b": other, "c": run_record, "d": {"data": {}}, "e": {}}
-    again = record_run({}, default_parameters, manifest, run_record["model"], earlier)
-    assert (run_record["data"]["test_scorings"], again["data"]["test_scorings"]) == (1, 3)
+def test_scorings_are_counted_by_image_in_all_runs(run_record, manifest, default_parameters, tmp_path):
+    ledger, test = ScoringLedger(tmp_path / "scorings.sqlite"), manifest.loc[manifest["split"] == "test", "sha256"]
+    ledger.note("a", test)
+    ledger.note("b", test.iloc[1:])  # one image fewer
+    ledger.note("c", [*test.iloc[:1], "of another image"])
+    ledger.note("d", test.iloc[:1])
+    again = record_run({}, default_parameters, manifest, run_record["model"], ledger)
+    assert run_record["data"]["test_scorings"] == {"most": 1, "median": 1}
+    assert again["data"]["test_scorings"] == {"most": 3, "median": 2}
 
 
 def test_no_document_says_more_of_the_groups_than_the_audit(material, pictures, restate):

@@ -110,7 +110,7 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             ),
             Node(
                 record_run,
-                ["run_context", "parameters", "split_manifest", "checked_lineage", "earlier_run_records"],
+                ["run_context", "parameters", "split_manifest", "checked_lineage", "scoring_ledger"],
                 "run_record",
                 name="record_run",
             ),

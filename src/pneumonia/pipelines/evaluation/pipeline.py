@@ -170,7 +170,7 @@ def create_pipeline() -> Pipeline:
             # What a person reads.
             Node(
                 record_run,
-                ["run_context", "parameters", "split_manifest", "checked_lineage", "earlier_run_records"],
+                ["run_context", "parameters", "split_manifest", "checked_lineage", "scoring_ledger"],
                 "run_record",
                 name="record_run",
             ),

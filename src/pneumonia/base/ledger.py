@@ -1,0 +1,55 @@
+"""How often each image was scored by a model, in all environments: a ledger that grows with every run."""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pneumonia.base.errors import UserError
+
+_PATIENCE = 60  # seconds to wait for another run that is writing
+_SCHEMA = "CREATE TABLE IF NOT EXISTS scorings (sha256 TEXT, run TEXT, PRIMARY KEY (sha256, run)) WITHOUT ROWID"
+
+
+class ScoringLedger:
+    """The ledger at a path: which run scored which image. It is made when it is first written to.
+
+    >>> from tempfile import mkdtemp
+    >>> ledger = ScoringLedger(Path(mkdtemp(), "scorings.sqlite"))
+    >>> ledger.note("monday", ["a", "b"]); ledger.note("monday", ["a"]); ledger.note("tuesday", ["a"])
+    >>> ledger.count(["a", "b", "c"]).tolist()
+    [2, 1, 0]
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the path."""
+        self.path = path
+
+    def note(self, run: str, sha256s: Iterable[str]) -> None:
+        """Note that a run scores images; each counts once per run.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection, connection:
+                connection.execute(_SCHEMA)
+                rows = [(sha256, run) for sha256 in sha256s]
+                connection.executemany("INSERT OR IGNORE INTO scorings VALUES (?, ?)", rows)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise UserError(
+                f"The ledger of scored images {self.path} cannot be written ({error}). Free some space, fix the "
+                "permissions or wait for other runs; a damaged ledger must be moved away, and counts then start anew."
+            ) from error
+
+    def count(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return in how many runs each image was scored."""
+        if not self.path.exists():
+            return np.zeros(len(list(sha256s)), dtype=np.int64)
+        with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
+            counted = dict(connection.execute("SELECT sha256, COUNT(*) FROM scorings GROUP BY sha256"))
+        return np.array([counted.get(sha256, 0) for sha256 in sha256s], dtype=np.int64)

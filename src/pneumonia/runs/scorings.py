@@ -1,0 +1,38 @@
+"""Which images a node lets a model score, for the ledger of scored images."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pneumonia.images.status import OK
+
+JUDGING_SPLITS = ("test", "new")  # "new" are the images of another place that judge an adaptation by cross-fitting
+# The nodes that let a model score images of test or of another place, by the table that lists the images.
+SCORING_NODES = {
+    **dict.fromkeys(
+        (
+            *(f"evaluation.{name}" for name in ("score_images", "hide_regions", "damage_images", "probe_sites")),
+            *(f"evaluation.{name}" for name in ("draw_gallery_maps", "measure_pointing", "check_range")),
+            *("adaptation.score_own", "adaptation.score_own_before", "export.measure_parity"),
+        ),
+        "split_manifest",
+    ),
+    "adaptation.adapt": "adaptation_plan",
+    "external.predict_external": "external_index",
+    "prediction.predict_images": "new_predictions",  # whose images are known only once they are read
+}
+
+
+def scored_images(node: str, tables: Mapping[str, Any]) -> list[str]:
+    """Return the hashes of the images that a node lets a model score, where one of the tables lists them.
+
+    Of a manifest these are the test images, of an adaptation's plan those of the new place that judge it, of an index
+    those that are used, of predictions those that could be read.
+    """
+    table = tables.get(SCORING_NODES.get(node, ""))
+    if table is None:
+        return []
+    if "status" in table:
+        table = table[table["status"] == OK]
+    elif "split" in table:
+        table = table[table["split"].isin(JUDGING_SPLITS)]
+    return [sha256 for sha256 in table["sha256"] if sha256]
