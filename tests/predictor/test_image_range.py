@@ -7,6 +7,7 @@ from pneumonia.predictor.image_range import (
     FEATURES,
     GREY,
     KINDS,
+    conformal_bound,
     describe_grey,
     distances,
     fit_distance,
@@ -42,13 +43,32 @@ def test_what_never_varied_does_not_divide_by_zero():
     assert distances(constant, fit_distance(constant, 64)) == pytest.approx(np.zeros(30))
 
 
-def test_one_in_a_hundred_validation_images_is_outside(cloud):
+def test_the_bound_is_the_order_statistic_that_one_in_a_hundred_new_images_exceeds(cloud):
     image_range = fit_range({GREY: cloud[:1000]}, {GREY: cloud[1000:]})
     distance = range_distances({GREY: cloud[1000:]}, image_range)
 
     assert distance.shape == (1000, 1)
-    assert (distance > 1).sum() == 10
-    assert image_range["fitted_on"] == {"train": 1000, "val": 1000}
+    assert (distance > 1).sum() == 9  # 991 of 1,001 are at or below it: the 1,000 and the new one
+    assert image_range["fitted_on"] == {"train": 1000, "val": 1000, "val_groups": 1000}
+
+
+@pytest.mark.parametrize(("n_groups", "size"), [(20, 1), (100, 1), (500, 1), (120, 5)])
+def test_of_new_images_at_most_one_in_a_hundred_is_outside_however_few_there_were(n_groups, size):
+    rng = np.random.default_rng(4)
+    outside = []
+    for _ in range(1000):
+        group = np.repeat(np.arange(n_groups + 1), size)
+        distance = np.exp(rng.normal(size=n_groups + 1)[group] + 0.1 * rng.normal(size=len(group)))
+        is_new = group == n_groups
+        outside.append(distance[is_new][0] > conformal_bound(distance[~is_new], group[~is_new]))
+    assert np.mean(outside) <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / 1000)
+
+
+def test_images_of_one_group_count_as_one():
+    distance, group = np.arange(1.0, 201.0), np.arange(200)
+    alone = conformal_bound(distance, group)
+    assert alone == pytest.approx(199)  # 198.99 of 201, rounded up
+    assert conformal_bound(np.repeat(distance, 3), np.repeat(group, 3)) == pytest.approx(alone)
 
 
 def test_the_larger_distance_is_that_of_the_description_that_is_farther(cloud):

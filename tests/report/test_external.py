@@ -6,7 +6,7 @@ from pneumonia.report.external import list_external_findings, say_fates, tabulat
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
 
-def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
+def found(value, low, high, out_of_range=0.01, slope=1.0, lead=0.3, within=0.02):
     metrics = {
         "external": {
             "auc": {"value": value, "low": low, "high": high},
@@ -14,6 +14,7 @@ def found(value, low, high, out_of_range=0.01, slope=1.1, lead=0.3):
             "calibration_in_the_large": {"value": 0.0, "low": -0.1, "high": 0.1},
         },
         "out_of_range": out_of_range,
+        "out_of_range_estimate": {"value": out_of_range, "low": 0.0, "high": out_of_range + within},
     }
     shortcuts = pd.DataFrame(
         {
@@ -58,6 +59,18 @@ def test_what_speaks_against_it_is_said():
 
 def test_a_result_that_carries_over_is_called_good():
     assert {finding["level"] for finding in found(0.985, 0.97, 0.99, lead=0.5).values()} == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("share", "within", "title"),
+    [
+        (0.01, 0.03, "The images look like the training images"),
+        (0.01, 0.05, "More than 5% of images unlike the training images are not excluded"),
+        (0.08, 0.05, "Many images are unlike the training images"),
+    ],
+)
+def test_images_are_called_like_those_of_training_only_by_an_interval(share, within, title):
+    assert title in found(0.985, 0.97, 0.99, out_of_range=share, within=within)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_only_what_holds_for_all_comparisons_together_is_claimed(rows, level, ti
 
 def test_an_interval_that_excludes_zero_alone_is_set_against_those_that_chance_gives():
     text = judge_patients(STRATA, differences((0.15, 0.1, 0.2), *[(0.0, 0.1, 0.2)] * 19))["text"]
-    assert "of 20 comparisons, 1 95% interval excludes zero (1.0 would by chance if there were no difference)" in text
-    assert "0 do so jointly" in text
+    assert "of 20 comparisons, the 95% interval of 1 excludes zero (1.0 would by chance if there were no diff" in text
+    assert "the joint one (Bonferroni) of none." in text
 
 
 def test_of_patients_of_whom_nothing_is_known_nothing_is_said():

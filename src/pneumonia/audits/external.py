@@ -29,6 +29,7 @@ from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import decide, on_one_scale, threshold_candidates
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
 from pneumonia.metrics.planning import plan_images
+from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.summary import split_metrics
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
@@ -118,14 +119,19 @@ def measure_external(
 
     Returns:
         "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
-        where a class is missing); "model_version"; "out_of_range" (share); "recalibrated" (None unless asked for).
+        where a class is missing); "model_version"; "out_of_range" (share), also with an interval as
+        "out_of_range_estimate"; "recalibrated" (None unless asked for).
     """
     inside = external_predictions[external_predictions["in_range"] == YES]
+    outside = estimate_rate(
+        (external_predictions["in_range"] == NO).to_numpy(), external_predictions["group"].to_numpy()
+    )
     return {
         EXTERNAL: _measured(external_predictions, decision, evaluation),
         "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
         "model_version": str(external_predictions["model_version"].iloc[0]),
-        "out_of_range": float((external_predictions["in_range"] == NO).mean()),
+        "out_of_range": outside["value"],
+        "out_of_range_estimate": outside,
         "recalibrated": recalibrate(external_predictions, decision, evaluation) if external.recalibrate else None,
     }
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.breakdowns import measure_stratum
 from pneumonia.metrics.metrics import Floats, ranking_metrics
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.model.predict import Pixels, feature_model, open_pixels, stored_parts
@@ -38,7 +39,7 @@ def check_range(
     pixel_store: PixelStores,
     model_lineage: dict[str, Any],
     parameters: EvaluationParameters,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure how many artificial images of each kind, and how many unmodified test images, are found out of range.
 
     Args:
@@ -51,7 +52,7 @@ def check_range(
 
     Returns:
         kind, outside (share found out of range), low, high, auc (of the distance, against all unmodified test images),
-        n, n_groups. The first row is that of the unmodified images.
+        n, n_groups. The first row is that of the unmodified images. Also path and distance (in bounds) of each.
     """
     store = open_pixels(pixel_store, model_lineage)
     features = feature_model(pneumonia_model)
@@ -70,7 +71,22 @@ def check_range(
     for kind, draw in DRAWN.items():
         drawn = np.stack([draw(pixels.shape[1], seed) for seed in range(MADE)])[..., None]
         rows.append(_row(kind, distance(drawn), untouched, np.arange(MADE)))
-    return pd.DataFrame(rows)[COLUMNS]
+    return pd.DataFrame(rows)[COLUMNS], test[["path"]].assign(distance=untouched).reset_index(drop=True)
+
+
+def measure_in_range(predictions: pd.DataFrame, test_distances: pd.DataFrame) -> pd.DataFrame:
+    """Measure the test images that the model judges beside all of them.
+
+    Args:
+        predictions: One row per image of validation and test.
+        test_distances: The second table of `check_range`.
+
+    Returns:
+        images ("all", "in range"), and what `metrics.breakdowns.measure_stratum` gives.
+    """
+    test = predictions[predictions["split"] == "test"].merge(test_distances, on="path")
+    parts = {"all": test, "in range": test[test["distance"] <= 1]}
+    return pd.DataFrame([{"images": name, **measure_stratum(rows)} for name, rows in parts.items() if len(rows)])
 
 
 def _row(kind: str, distance: Floats, untouched: Floats, groups: np.ndarray) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def tabulate_prevalences(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: One row per image of validation and test.
 
     Returns:
-        prevalence; ppv and npv with `_low` and `_high`; and of 1,000 images, in whole numbers that add up: found,
-        missed, false_alarms, cleared. A gap where no image is called so.
+        prevalence; ppv and npv with `_low` and `_high`; and of 1,000 images, in tenths that add up: found, missed,
+        false_alarms, cleared. A gap where no image is called so.
     """
     test = predictions[predictions["split"] == "test"]
     rates = estimate_both_rates(*(test[name].to_numpy() for name in ("target", "decision", "group")))
@@ -47,18 +47,18 @@ def tabulate_prevalences(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def of_thousand(prevalence: float, sensitivity: float, specificity: float) -> dict[str, int]:
-    """Return what becomes of 1,000 images, in whole numbers that add up.
+def of_thousand(prevalence: float, sensitivity: float, specificity: float) -> dict[str, float]:
+    """Return what becomes of 1,000 images, in tenths that add up: in whole numbers a rare miss would read as none.
 
     At a prevalence of 0.1, sensitivity 0.94 and specificity 0.8, of 100 positives 94 are found and 6 missed, of 900
     negatives 180 are false alarms and 720 cleared.
     """
     positives = round(PER * prevalence)
-    found, cleared = round(positives * sensitivity), round((PER - positives) * specificity)
+    found, cleared = round(positives * sensitivity, 1), round((PER - positives) * specificity, 1)
     return {
         "found": found,
-        "missed": positives - found,
-        "false_alarms": PER - positives - cleared,
+        "missed": round(positives - found, 1),
+        "false_alarms": round(PER - positives - cleared, 1),
         "cleared": cleared,
     }
 

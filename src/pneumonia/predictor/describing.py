@@ -22,10 +22,10 @@ def list_described(split_manifest: pd.DataFrame, lineage: Mapping[str, Any], sto
     """List the images that describe a model's range: those of the manifest and of places that it was adapted to.
 
     Returns:
-        sha256 and split. Of an adapted model, images that are not stored are left out.
+        sha256, bits, split and group. Of an adapted model, images that are not stored are left out.
     """
-    images = split_manifest.reindex(columns=["sha256", "bits", "split"], fill_value=0)
-    adapted = adapted_to(lineage)[["sha256", "bits", "split"]]
+    images = split_manifest.reindex(columns=["sha256", "bits", "split", "group"], fill_value=0)
+    adapted = adapted_to(lineage)[["sha256", "bits", "split", "group"]]
     if adapted.empty:
         return images
     images = pd.concat([images, adapted], ignore_index=True)
@@ -53,6 +53,7 @@ def fit_image_range(
     """
     store, features = open_pixels(pixel_store, model_lineage), feature_model(pneumonia_model)
     images, described = list_described(split_manifest, model_lineage, store), {}
+    groups = images.loc[images["split"] == BOUND_ON, "group"].astype(str).to_numpy()
     for split in (FITTED_ON, BOUND_ON):
         rows = images[images["split"] == split]
         with follow(len(rows), f"Describing the {split} images") as advance:
@@ -61,7 +62,8 @@ def fit_image_range(
                 parts.append(describe(pixels, features, parameters.batch_size))
                 advance(len(pixels))
         described[split] = {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
-    return {"weights_sha256": weights_digest(pneumonia_model), **fit_range(described[FITTED_ON], described[BOUND_ON])}
+    fitted = fit_range(described[FITTED_ON], described[BOUND_ON], groups)
+    return {"weights_sha256": weights_digest(pneumonia_model), **fitted}
 
 
 def describe(pixels: Pixels, features: Model, batch_size: int) -> dict[str, Description]:

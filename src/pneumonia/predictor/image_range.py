@@ -8,7 +8,8 @@ Two descriptions of an image are measured, each by its Mahalanobis distance from
 The distance is that of probabilistic principal components (Tipping and Bishop, J. R. Stat. Soc. B 61, 1999): the
 covariance keeps its `q` largest directions and is shrunk to a common variance in all others, so that it can be inverted
 even with few training images. Each distance is divided by its 99th percentile on the validation images; the larger of
-the two is the image's distance, and the 99th percentile of that on validation is the bound.
+the two is the image's distance. Its bound is that of conformal prediction: a new image, exchangeable with those of
+validation, is out of range in at most 1 of 100 cases.
 """
 
 import base64
@@ -39,6 +40,7 @@ COMPONENTS = {GREY: 32, FEATURES: 16}
 IMAGES_PER_COMPONENT = 10  # at least; with fewer, the directions fit the sample's noise
 EDGE = 1 / 16  # of the side, for the brightness at top and bottom
 BRIGHT = 250  # grey level
+ROUNDING = 1e-9
 LEAST_VARIANCE = 1e-6  # floor of the variances of the scaled values, along a direction and in the rest
 
 
@@ -124,12 +126,15 @@ def distances(description: Any, record: dict[str, Any], xp: Any = np) -> Any:
     return xp.sum(xp.square(along) / variances, axis=1) + xp.sum(xp.square(rest), axis=1) / record["noise"]
 
 
-def fit_range(training: dict[str, Description], validation: dict[str, Description]) -> dict[str, Any]:
-    """Fit the range on training images, and set its bound so that 1% of the validation images lie outside.
+def fit_range(
+    training: dict[str, Description], validation: dict[str, Description], groups: npt.NDArray | None = None
+) -> dict[str, Any]:
+    """Fit the range on training images; set its bound so that of new images like those of validation 1% lie outside.
 
     Args:
         training: Descriptions by kind (`grey`, `features`), `[n, k]` each.
         validation: The same of the validation images.
+        groups: Group of each validation image, `[n]`; each on its own if left out.
 
     Returns:
         `parts` (a distance for each kind, with its `unit`), `bound`, `outside`, and `fitted_on`.
@@ -140,8 +145,40 @@ def fit_range(training: dict[str, Description], validation: dict[str, Descriptio
         unit = float(np.quantile(distances(validation[kind], record), 1 - OUTSIDE))
         parts[kind] = {**record, "unit": unit}
     largest = range_distances(validation, {"parts": parts, "bound": 1.0}).max(axis=1)
-    counts = {"train": len(next(iter(training.values()))), "val": len(largest)}
-    return {"parts": parts, "bound": float(np.quantile(largest, 1 - OUTSIDE)), "outside": OUTSIDE, "fitted_on": counts}
+    groups = np.arange(len(largest)) if groups is None else groups
+    counts = {
+        "train": len(next(iter(training.values()))), "val": len(largest), "val_groups": len(np.unique(groups))
+    }  # fmt: skip
+    return {"parts": parts, "bound": conformal_bound(largest, groups), "outside": OUTSIDE, "fitted_on": counts}
+
+
+def conformal_bound(distance: npt.NDArray, groups: npt.NDArray) -> float:
+    """Return the distance that an image of a new group exceeds in at most 1 of 100 cases.
+
+    Each group weighs `1 / (G + 1)`, shared among its images, and the new one as much: the bound is the least distance
+    up to which the groups weigh 0.99 (Dunn, Wasserman and Ramdas, J. Am. Stat. Assoc. 118, 2023). Fewer than 99 groups
+    never weigh that much. Then it is no less than all distances, and no less than the 99% prediction bound of normal
+    logarithms of the groups' mean distances, which holds only as far as these are normal.
+
+    Args:
+        distance: Of the validation images, above 0, `[n]`.
+        groups: Group of each, `[n]`.
+    """
+    from scipy.stats import t as student
+
+    codes = np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(codes)
+    n_groups, order = len(sizes), np.argsort(distance)
+    weight = np.cumsum((1 / sizes[codes] / (n_groups + 1))[order])
+    reached = np.flatnonzero(weight >= 1 - OUTSIDE - ROUNDING)
+    if len(reached):
+        return float(distance[order][reached[0]]) * (1 + ROUNDING)
+    bound = float(distance.max())
+    if n_groups > 1:
+        logs = np.log(np.maximum(np.bincount(codes, distance) / sizes, ROUNDING))
+        half_width = student.ppf(1 - OUTSIDE, n_groups - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / n_groups)
+        bound = max(bound, float(np.exp(logs.mean() + half_width)))
+    return bound * (1 + ROUNDING)
 
 
 def range_distances(descriptions: dict[str, Any], image_range: dict[str, Any], xp: Any = np) -> Any:

@@ -88,7 +88,11 @@ def _judge_precision(after: Mapping[str, Any]) -> Finding:
     width = auc["high"] - auc["low"]
     text = f"The 95% interval of the AUC is {width:.3f} wide ({after['n']:,} images of {after['n_groups']:,} groups)."
     if width > WIDE_INTERVAL:
-        return finding(Level.CAUTION, "Few images of the new place", f"{text} Smaller differences mean nothing here.")
+        return finding(
+            Level.CAUTION,
+            "Few images of the new place",
+            f"{text} Unpaired, smaller differences do not show.",
+        )
     return finding(Level.GOOD, "Enough images of the new place for a narrow interval", text)
 
 

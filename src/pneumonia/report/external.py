@@ -43,17 +43,23 @@ def list_external_findings(material: Mapping[str, Any], positive: str) -> list[F
     """
     there, test = material["external_metrics"]["external"], material["metrics"]["test"]
     findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
-    outside = material["external_metrics"]["out_of_range"]
-    text = f"{say_percent(outside)} of the images are out of range (1% of validation)."
-    if outside > MANY_OUTSIDE:
-        findings.append(finding(Level.CAUTION, "Many images are unlike the training images", text))
-    else:
-        findings.append(finding(Level.GOOD, "The images look like the training images", text))
+    findings.append(_judge_outside(material["external_metrics"]["out_of_range_estimate"]))
     findings.append(judge_calibration(there, "elsewhere"))
     findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, "elsewhere"))
     findings.append(judge_patients(material["external_subgroups"], material["external_differences"], "elsewhere"))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
+
+
+def _judge_outside(outside: Mapping[str, Any]) -> Finding:
+    interval = f"95% interval {say_percent(outside['low'])} to {say_percent(outside['high'])}"
+    text = f"{say_percent(outside['value'])} of the images are out of range ({interval}; 1% of validation)."
+    if outside["high"] is not None and outside["high"] <= MANY_OUTSIDE:
+        return finding(Level.GOOD, "The images look like the training images", text)
+    if outside["value"] > MANY_OUTSIDE:
+        return finding(Level.CAUTION, "Many images are unlike the training images", text)
+    title = f"More than {say_percent(MANY_OUTSIDE, 0)} of images unlike the training images are not excluded"
+    return finding(Level.CAUTION, title, text)
 
 
 def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:

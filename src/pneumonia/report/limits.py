@@ -111,9 +111,14 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
     share = test["n_positive"] / test["n"]
     if share <= FEW_POSITIVE:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
+    # At a rate of 1 a predictive value is 1 at every share.
+    lower = (
+        "precision is lower" if test["confusion"]["fp"] else "precision is lower unless no negative is ever called so"
+    )
+    higher = "NPV higher" if test["confusion"]["fn"] else "NPV no lower"
     return (
-        f"{say_percent(share, 0)} of the test images are positive. At lower shares precision is lower and NPV higher: "
-        "a table gives both for other shares."
+        f"{say_percent(share, 0)} of the test images are positive. At lower shares {lower} and {higher}: a table gives "
+        "both for other shares."
     )
 
 
@@ -130,7 +135,7 @@ def say_optimism(run_record: Mapping[str, Any]) -> str:
     }
     names = [name for name, was_chosen in chosen.items() if was_chosen]
     if not names:
-        return "No part of the model was chosen on the validation images."
+        return "Of the model only the bound of its range was set on the validation images."
     *others, last = names
     named = f"{', '.join(others)} and {last} were" if others else f"{last} was"
     return f"Validation figures are optimistic: {named} chosen on those images."

@@ -49,9 +49,9 @@ def say_multiplicity(differences: pd.DataFrame) -> str:
     alone = int(((differences["low"] > 0) | (differences["high"] < 0)).sum())
     together = int(((differences["joint_low"] > 0) | (differences["joint_high"] < 0)).sum())
     return (
-        f"of {n:,} comparison{'s' if n > 1 else ''}, {alone:,} 95% interval{'' if alone == 1 else 's'} "
-        f"exclude{'s' if alone == 1 else ''} zero ({say_number(0.05 * n, 1)} would by chance if there were no "
-        f"difference); {together:,} do{'es' if together == 1 else ''} so jointly (Bonferroni)."
+        f"of {n:,} comparison{'s' if n > 1 else ''}, the 95% interval of {alone or 'none'} excludes zero "
+        f"({say_number(0.05 * n, 1)} would by chance if there were no difference), the joint one (Bonferroni) of "
+        f"{together or 'none'}."
     )
 
 

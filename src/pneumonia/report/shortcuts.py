@@ -60,6 +60,7 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     text = f"In the middle third of the score of “{_label(shortcut)}” ({network['n']:,} test images) the network has "
     text += f"AUC {say_number(network['auc'])} ({say_interval(network)}), that shortcut {say_number(shortcut['auc'])} "
     text += f"({say_interval(shortcut)}); {_say_lead(shortcut)}."
+    text += " A lead there does not come from that score alone; a better reading of the same property may give it."
     lead = lead_of(shortcut)
     if lead["low"] is None or pd.isna(lead["low"]):
         title = "Too few images to compare the network with the best shortcut where it is least informative"

@@ -270,6 +270,9 @@ def evaluated(
             {"kind": list(KIND_LABELS), "outside": [0.02, *[0.97] * n_kinds], "low": 0.01, "high": 0.99}
             | {"auc": [None, *[0.998] * n_kinds], "n": 100, "n_groups": 90}
         ),
+        "test_distances": predictions.loc[predictions["split"] == "test", ["path"]].assign(
+            distance=np.random.default_rng(12).random(int((predictions["split"] == "test").sum())) + 0.02
+        ),
         "framing_audit": framing_audit,
         "site_audit": pd.DataFrame(columns=RESULT_COLUMNS),
         "site_probe_audit": pd.DataFrame(columns=PROBE_COLUMNS),

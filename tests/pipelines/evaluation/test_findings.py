@@ -287,6 +287,15 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
     assert title in levels(material, pointing=pointing)
 
 
+def test_maps_can_be_good_where_lesions_are_large(material):
+    for value, title in (
+        (0.9, "Maps peak on lesions more often than expected by chance"),
+        (0.75, "Maps are not shown to"),
+    ):
+        pointing = {"n": 50, "n_groups": 30, "hits": estimate(value, 0.6, 0.95), "lesion_share": 0.4}
+        assert any(one.startswith(title) for one in levels(material, pointing=pointing))
+
+
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
     of_guess = levels(material, metrics=with_test(material, auc=estimate(0.56, 0.48, 0.62)))
     assert of_guess["Not shown to be better than chance"] == "bad"

@@ -56,7 +56,7 @@ def test_what_was_chosen_on_validation_is_named_and_nothing_else(run_with, chang
 def test_where_nothing_was_chosen_on_validation_its_figures_are_not_called_optimistic(run_with):
     run = run_with(members=3, calibration="none", threshold_rule="fixed")
 
-    assert say_optimism(run) == "No part of the model was chosen on the validation images."
+    assert say_optimism(run) == "Of the model only the bound of its range was set on the validation images."
 
 
 def test_both_documents_say_the_same_of_what_was_chosen(documents_of, run_record):

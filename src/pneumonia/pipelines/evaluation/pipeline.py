@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from pneumonia.audits.framing import measure_framings, reframe_images
 from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.pointing import measure_pointing, read_lesions
-from pneumonia.audits.range_check import check_range
+from pneumonia.audits.range_check import check_range, measure_in_range
 from pneumonia.audits.regions import hide_regions, measure_regions
 from pneumonia.audits.rim_network import score_rims
 from pneumonia.audits.robustness import damage_images, measure_robustness
@@ -50,7 +50,7 @@ TABLES = (
     *("class_counts", "class_weights", "data_flow", "split_table", "leak_audit", "rejected_images"),
     *("duplicate_images", "training_history", "decision", "metrics", "subgroups", "etiology_confusion", "strata"),
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
-    *("framing_audit", "robustness", "range_check", "gallery_maps", "pointing", "run_record"),
+    *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
     *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
 )
 
@@ -166,7 +166,13 @@ def create_pipeline() -> Pipeline:
             ),
             # Which images the model may judge.
             Node(fit_image_range, ["pneumonia_model", *IMAGES, SETTINGS], "image_range", name="fit_image_range"),
-            Node(check_range, ["pneumonia_model", "image_range", *IMAGES, SETTINGS], "range_check", name="check_range"),
+            Node(
+                check_range,
+                ["pneumonia_model", "image_range", *IMAGES, SETTINGS],
+                ["range_check", "test_distances"],
+                name="check_range",
+            ),
+            Node(measure_in_range, ["predictions", "test_distances"], "range_strata", name="measure_in_range"),
             # What a person reads.
             Node(
                 record_run,
