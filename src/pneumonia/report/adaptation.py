@@ -12,8 +12,9 @@ from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.parameters import AdaptationParameters
 from pneumonia.metrics.bounds import say_difference
+from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
-from pneumonia.report.findings import WIDE_INTERVAL, judge_calibration
+from pneumonia.report.findings import WIDE_INTERVAL
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
 from pneumonia.report.words import Finding, Level, finding, gravest_first, say_interval, say_number

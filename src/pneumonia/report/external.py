@@ -10,7 +10,7 @@ from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Predictor
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
-from pneumonia.report.findings import judge_calibration
+from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of

@@ -14,6 +14,7 @@ import pandas as pd
 from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
 from pneumonia.audits.regions import View
 from pneumonia.metrics.bounds import difference, say_difference
+from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts
@@ -27,7 +28,6 @@ MEDIUM = 2  # the strength of a medium corruption
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below that of the best threshold
-GOOD_SLOPE, GOOD_SHIFT = (0.8, 1.25), (-0.2, 0.2)  # where a miscalibration does not matter
 
 OUT_OF_DISTRIBUTION = (
     "The network never saw such images in training, so these figures do not measure the information in each region "
@@ -230,44 +230,6 @@ def _judge_losses(rows: pd.DataFrame) -> tuple[Loss, pd.Series]:
 
 def _say_loss(row: Mapping[str, Any]) -> str:
     return f"{say_number(row['loss'])} ({say_interval({'low': row['loss_low'], 'high': row['loss_high']})}, paired)"
-
-
-def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
-    """Judge probabilities by the calibration slope and the shift, with intervals that hold together.
-
-    They are well calibrated if both intervals lie where no error matters, miscalibrated if one lies not so and excludes
-    the ideal; otherwise neither is shown.
-
-    Args:
-        measured: Has `calibration_slope` and `calibration_in_the_large`, and as `calibration_joint` both with intervals
-            that hold together (missing from records of earlier releases).
-        where: On which images, such as "on test".
-    """
-    joint = measured.get("calibration_joint", measured)
-    slope, shift = joint["calibration_slope"], joint["calibration_in_the_large"]
-    level = "95% intervals together" if "calibration_joint" in measured else "95% interval each"
-    fitted = f"{say_number(slope['value'], 2)} ({say_interval(slope, 2)}; ideal 1)"
-    if slope["value"] is None:
-        fitted = "cannot be fitted, because all probabilities are alike"
-    text = (
-        f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
-        f"({say_interval(shift, 2)}; ideal 0); {level}."
-    )
-    ranges = ((slope, GOOD_SLOPE, 1), (shift, GOOD_SHIFT, 0))
-    if any(one["low"] is None or one["high"] is None for one, _, _ in ranges):
-        return finding(Level.CAUTION, "Calibration cannot be judged", text)
-    is_good = [low <= one["low"] and one["high"] <= high for one, (low, high), _ in ranges]
-    if all(is_good):
-        return finding(Level.GOOD, f"Well calibrated {where}", text)
-    is_off = [say_difference(one, none=ideal) != "not shown to be different" for one, _, ideal in ranges]
-    if any(off and not good for off, good in zip(is_off, is_good, strict=True)):
-        return finding(Level.BAD, f"Probabilities are miscalibrated {where}", text)
-    text += f" Good would be a slope of {_say_range(GOOD_SLOPE)} and a shift of {_say_range(GOOD_SHIFT)}."
-    return finding(Level.CAUTION, "Calibration cannot be judged", text)
-
-
-def _say_range(bounds: tuple[float, float]) -> str:
-    return f"{bounds[0]} to {bounds[1]}"
 
 
 def _judge_robustness(robustness: pd.DataFrame) -> Finding:

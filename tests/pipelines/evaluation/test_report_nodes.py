@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +15,8 @@ from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
 from pneumonia.report.render import escape_markdown, render, say_cell
+
+NO_LEDGER = ScoringLedger(Path("no such file"))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest,
 
     typed = dict(Parameters.model_validate(default_parameters))
     again = record_run(
-        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"], {}
+        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"], NO_LEDGER
     )
     assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
     assert again["seeds"] == run_record["seeds"]
@@ -52,7 +55,7 @@ def test_keys_and_signatures_are_in_no_document(material, pictures, manifest, de
         "engine": {**default_parameters["engine"], "address": address},
     }
     before = material["run_record"]
-    record = record_run({**before, **started}, given, manifest, before["model"], {})
+    record = record_run({**before, **started}, given, manifest, before["model"], NO_LEDGER)
     changed = {**material, "run_record": record}
 
     documents = (json.dumps(record), write_report(**changed, **pictures), write_model_card(**changed, model_summary=""))
@@ -63,7 +66,7 @@ def test_keys_and_signatures_are_in_no_document(material, pictures, manifest, de
 
 def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
     turned = manifest.assign(split=manifest["split"].to_numpy()[::-1]).iloc[::-1]
-    again = record_run({}, default_parameters, turned, run_record["model"], {})
+    again = record_run({}, default_parameters, turned, run_record["model"], NO_LEDGER)
     assert again["data"]["images_sha256"] == run_record["data"]["images_sha256"]
     assert again["data"]["manifest_sha256"] != run_record["data"]["manifest_sha256"]
 
