@@ -185,6 +185,33 @@ def test_a_missing_file_is_not_put_as_a_full_disk():
         UserErrorHook().on_pipeline_error(FileNotFoundError(errno.ENOENT, "No such file", "x"))
 
 
+def rate(record, value):
+    return record["auc"] / value
+
+
+def fail(catalog, **values):
+    """Let a node fail on what it read, and tell the hook as Kedro does."""
+    node, hook = Node(rate, ["record", "value"], "rate", name="evaluation.rate"), hooks.LayoutHook()
+    hook.before_pipeline_run(Pipeline([node]), catalog)
+    try:
+        rate(**values)
+    except Exception as error:  # noqa: BLE001
+        hook.on_node_error(error, node)
+
+
+@pytest.mark.parametrize("record", [{}, [], {"auc": "0.9"}, None, 3])
+def test_what_an_earlier_run_saved_and_a_node_cannot_use_is_named(tmp_path, record):
+    catalog = DataCatalog({"record": RecordDataset(filepath=str(tmp_path / "record.json")), "value": MemoryDataset(2)})
+    with pytest.raises(
+        UserError, match=r"^evaluation\.rate cannot use .*Error in test_hooks\.py, line \d+.*: record\."
+    ):
+        fail(catalog, record=record, value=2)
+
+
+def test_an_error_that_no_earlier_run_can_have_caused_keeps_its_traceback():
+    fail(DataCatalog({"record": MemoryDataset({}), "value": MemoryDataset(2)}), record={}, value=2)
+
+
 def test_what_is_no_users_matter_keeps_its_traceback():
     UserErrorHook().on_pipeline_error(OSError("no number"))
     UserErrorHook().on_pipeline_error(KeyError("path"))

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
 
 # Address space without which a run does not end in time, or ends in a traceback. [bytes]
 _LEAST, _LEAST_WITH_TENSORFLOW = 2e9, 4e9
+
+# What a node raises on a record without the entries, or a table without the columns, that it needs.
+_OF_ANOTHER_LAYOUT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 # Kedro's loggers that repeat an error, and advise how to go on, before the error itself is shown.
 _SPEAK_OF_ERRORS = (
@@ -112,6 +116,40 @@ class ScoringLedgerHook:
     def _note(self, sha256s: list[str], catalog: Any) -> None:
         if sha256s:
             catalog.load("scoring_ledger").note(self._run_id, sha256s)
+
+
+class LayoutHook:
+    """Names what an earlier run saved, and a node cannot use: of another release, or edited, with the right checksum.
+
+    What is read by many steps has a contract of its own (`validator` in the catalog), which names the entry.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a run."""
+        self._read: set[str] = set()
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Remember what the run reads of earlier ones."""
+        stored = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
+        self._read = {name for name in stored if getattr(catalog.get(name), "is_of_earlier_runs", False)}
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Any) -> None:
+        """Say which inputs may be at fault, and where it was noticed.
+
+        Raises:
+            UserError: Unless the error is another one, or the node reads nothing of earlier runs.
+        """
+        read = sorted(self._read.intersection(node.inputs))
+        if not read or plain_message(error) or not isinstance(error, _OF_ANOTHER_LAYOUT):
+            return
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        noticed = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {str(error)[:200]}"
+        raise UserError(
+            f"{node.name} cannot use what earlier runs saved ({noticed}). It was edited, or is of another release: "
+            f"{', '.join(read)}. Make it again by the pipeline that it is from; if that does not help, report it."
+        ) from error
 
 
 class TrainingStateHook:

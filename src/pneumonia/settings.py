@@ -6,6 +6,7 @@ import warnings
 
 from pneumonia.base.startup import mend_process, tell_argument_problem, tell_backend_problem, tell_encoding_problem
 from pneumonia.hooks import (
+    LayoutHook,
     ParametersHook,
     RunContextHook,
     RunMessagesHook,
@@ -30,6 +31,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 HOOKS = (
     ParametersHook(),
     RunContextHook(),
+    LayoutHook(),
     RunMessagesHook(),
     ScoringLedgerHook(),
     TrainingStateHook(),

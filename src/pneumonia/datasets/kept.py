@@ -13,6 +13,7 @@ class Kept:
     one. What is there but of a wrong kind exists too: loading it says what is wrong; no older version is taken.
     """
 
+    is_of_earlier_runs = True
     _filepath: PurePosixPath
     _get_load_path: Callable[[], PurePosixPath]
 

@@ -33,6 +33,11 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
         self._service, self._arguments = service, arguments
         self.metadata = metadata
 
+    @property
+    def is_of_earlier_runs(self) -> bool:
+        """Whether it returns what earlier runs saved."""
+        return self._service.endswith(("_records", "_versions"))
+
     @plainly
     def load(self) -> Any:
         """Call the function.

@@ -99,7 +99,8 @@ def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> No
         if not (rows["label"] == name).any():
             raise UserError(
                 f"There is no usable image of class {name}. Its folder must have that name, or else set "
-                "ingest.class_names and ingest.positive_class in conf/local/parameters.yml."
+                "ingest.class_names and ingest.positive_class in conf/local/parameters.yml. If it has, rejected_images "
+                "in the catalog says why none is used."
             )
         if len(test) and not (test["label"] == name).any():
             raise UserError(
