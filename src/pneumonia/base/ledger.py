@@ -1,14 +1,15 @@
 """How often each image was scored by a model, in all environments: a ledger that grows with every run."""
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, explain
+from pneumonia.base.files import is_missing, regular
 
 _PATIENCE = 60  # seconds to wait for another run that is writing
 _SCHEMA = "CREATE TABLE IF NOT EXISTS scorings (sha256 TEXT, run TEXT, PRIMARY KEY (sha256, run)) WITHOUT ROWID"
@@ -34,22 +35,35 @@ class ScoringLedger:
         Raises:
             UserError: If it cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection, connection:
-                connection.execute(_SCHEMA)
-                rows = [(sha256, run) for sha256 in sha256s]
-                connection.executemany("INSERT OR IGNORE INTO scorings VALUES (?, ?)", rows)
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise UserError(
-                f"The ledger of scored images {self.path} cannot be written ({error}). Free some space, fix the "
-                "permissions or wait for other runs; a damaged ledger must be moved away, and counts then start anew."
-            ) from error
+        with self._open() as connection, connection:
+            connection.execute(_SCHEMA)
+            rows = [(sha256, run) for sha256 in sha256s]
+            connection.executemany("INSERT OR IGNORE INTO scorings VALUES (?, ?)", rows)
 
     def count(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return in how many runs each image was scored."""
-        if not self.path.exists():
+        """Return in how many runs each image was scored.
+
+        Raises:
+            UserError: If it cannot be read.
+        """
+        if is_missing(self.path):
             return np.zeros(len(list(sha256s)), dtype=np.int64)
-        with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
+        with self._open() as connection:
             counted = dict(connection.execute("SELECT sha256, COUNT(*) FROM scorings GROUP BY sha256"))
         return np.array([counted.get(sha256, 0) for sha256 in sha256s], dtype=np.int64)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if not is_missing(self.path):
+                regular(self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
+                yield connection
+        except OSError as error:
+            raise UserError(f"The ledger of scored images cannot be used: {explain(error)}") from error
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"The ledger of scored images {self.path} cannot be used ({error}). Free some space, fix the "
+                "permissions or wait for other runs; a damaged ledger must be moved away, and counts then start anew."
+            ) from error
