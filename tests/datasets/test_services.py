@@ -1,7 +1,14 @@
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.datasets.services import load_all_records, open_demo_images, open_images, open_index_cache
+from pneumonia.base.files import write_with_checksum
+from pneumonia.datasets.services import (
+    load_all_records,
+    open_demo_images,
+    open_environments,
+    open_images,
+    open_index_cache,
+)
 
 FIRST = "2026-01-01T00.00.00.000Z"
 SECOND = "2026-01-02T00.00.00.000Z"
@@ -74,3 +81,16 @@ def test_a_record_that_is_not_whole_is_named(record, tmp_path):
 
     with pytest.raises(UserError, match=rf"{FIRST}/run_record\.json is damaged"):
         load_all_records(str(tmp_path / "run_record.json"))
+
+
+def test_versions_of_environments_below_the_root_are_named_by_where_they_write(tmp_path):
+    for root, version in ((tmp_path, SECOND), (tmp_path / "notes", FIRST), (tmp_path / "notes/deeper", FIRST)):
+        path = root / "08_reporting/metrics.json" / version / "metrics.json"
+        path.parent.mkdir(parents=True)
+        write_with_checksum(path, f'{{"of": "{root.name}"}}'.encode())
+    path = str(tmp_path / "08_reporting/metrics.json")
+
+    found = open_environments(path, "pneumonia.datasets.RecordDataset")
+
+    assert sorted(found) == [SECOND, f"notes/{FIRST}"]
+    assert found[f"notes/{FIRST}"]() == {"of": "notes"}

@@ -129,6 +129,26 @@ def open_versions(path: str, dataset: str, validator: str | None = None) -> dict
     return {version: partial(_load, found[version], dataset, validator) for version in sorted(found)}
 
 
+def open_environments(path: str, dataset: str, validator: str | None = None) -> dict[str, Callable[[], Any]]:
+    """Return what loads each version of a dataset, of this environment and of those that write below its root.
+
+    Args:
+        path: The `filepath` of the dataset, in a folder of the root.
+        dataset: Its class, with its module.
+        validator: Its contract, with its module.
+
+    Returns:
+        By version; those of other environments by the name of their root and version, such as `notes/VERSION`.
+    """
+    file = Path(path)
+    root, below = file.parents[1], file.relative_to(file.parents[1])
+    found = open_versions(path, dataset, validator)
+    for other in sorted(root.glob(f"*/{below.as_posix()}")):
+        versions = open_versions(str(other), dataset, validator)
+        found |= {f"{other.relative_to(root).parts[0]}/{version}": load for version, load in versions.items()}
+    return found
+
+
 def _load(file: Path, dataset: str, validator: str | None) -> Any:
     content = load_obj(dataset)(filepath=file.as_posix()).load()
     try:

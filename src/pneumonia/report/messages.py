@@ -8,6 +8,7 @@ import pandas as pd
 
 from pneumonia.images.layout import SPLITS
 from pneumonia.report.adaptation import list_adaptation_findings
+from pneumonia.report.comparison import say_comparison
 from pneumonia.report.external import FINDINGS_FROM as EXTERNAL_FROM
 from pneumonia.report.external import list_external_findings
 from pneumonia.report.findings import FINDINGS_FROM, list_findings
@@ -25,7 +26,7 @@ PAGES = {
     "external_report": "Report",
     "adaptation_report": "Report",
     "exported_model": "Exported model",
-    "run_comparison": "Comparison",
+    "run_comparison_report": "Comparison",
     "study_report": "Report",
 }
 RESULTS = ("auc", "sensitivity", "specificity")
@@ -70,6 +71,8 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         lines.append(say_export(load("export_parity")))
     if "study_summary" in made:
         lines += say_study(load("study_summary"))
+    if "run_comparison" in made:
+        lines += say_comparison(load("run_comparison"))
     return lines
 
 

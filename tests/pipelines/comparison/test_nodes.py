@@ -6,6 +6,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.metrics.intervals import estimate_auc
 from pneumonia.pipelines.comparison.figures import draw_comparison
 from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences
+from pneumonia.report.comparison import say_comparison, write_comparison_report
 
 OLD, NEW, ALIKE = "2026-01-01T00.00.00.000Z", "2026-01-03T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
 
@@ -96,7 +97,35 @@ def test_a_run_is_told_from_the_best_by_a_paired_interval(runs):
 
 def test_runs_on_other_validation_images_are_not_set_against_each_other(runs):
     other = {**runs, NEW: run_of(make_predictions(1.5, prefix="other"), NEW, epochs=3, seed=0)}
-    worse = compare(other).set_index("version").loc[NEW]
+    table = compare(other).set_index("version")
+    assert table.loc[[NEW, ALIKE, OLD], "val_images"].tolist() == [1, 2, 2]
+    assert table.loc[[NEW, ALIKE, OLD], "rank"].tolist() == [1, 1, 1]
+    assert table["behind_best"].tolist() == [0, 0, 0]
+
+
+def test_runs_of_other_environments_are_listed_by_time_with_where_they_are_from(runs):
+    table = compare({f"notes/{version}" if version == ALIKE else version: run for version, run in runs.items()})
+    assert table["version"].tolist() == [NEW, ALIKE, OLD]
+    assert table["environment"].tolist() == ["this one", "notes", "this one"]
+
+
+def test_the_page_and_the_log_say_which_models_were_judged_on_which_images(runs):
+    other = {**runs, NEW: run_of(make_predictions(1.5, prefix="other"), NEW, epochs=3, seed=0)}
+    table = compare(other)
+    context = {"run_id": "R", "environment": "base", "versions": {}, "command": "c"}
+    page = write_comparison_report(table, b"png", context)
+    assert "Not all models were judged on the same images." in page
+    assert page.count(f"<td>{OLD}</td>") == 2
+    first, *_, last = say_comparison(table)
+    assert first.startswith(f"residual_cnn {NEW} (environment: this one): validation AUC ")
+    assert last.endswith("on images 2.")
+
+
+def test_runs_grouped_in_another_way_are_ranked_without_an_interval_between_them(runs):
+    predictions, metrics, record = runs[NEW]
+    regrouped = predictions.assign(group=predictions["path"] + "!"), metrics, record
+    worse = compare({**runs, NEW: regrouped}).set_index("version").loc[NEW]
+    assert worse["rank"] == 3
     assert worse[["behind_best", "behind_low", "behind_high"]].isna().all()
 
 
@@ -138,9 +167,9 @@ def test_no_complete_run_is_an_error():
 def test_the_figure_has_a_row_for_each_model(runs):
     labels = [label.get_text() for label in draw_comparison(compare(runs)).axes[0].get_yticklabels()]
     assert labels == [
-        "#3  residual_cnn\n2026-01-03T00.00",
-        "#1  residual_cnn\n2026-01-02T00.00",
-        "#1  residual_cnn\n2026-01-01T00.00",
+        "#3  residual_cnn\n2026-01-03T00.00, images 1",
+        "#1  residual_cnn\n2026-01-02T00.00, images 1",
+        "#1  residual_cnn\n2026-01-01T00.00, images 1",
     ]
 
 

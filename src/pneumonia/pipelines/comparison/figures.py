@@ -18,8 +18,9 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
             )
             draw_interval(axes, position + shift, row[f"{split}_auc"], low, high, SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
-    row_axes(axes, [f"#{row.rank}  {row.network}\n{row.model[:16]}" for row in shown.itertuples()])
+    names = [f"#{row.rank}  {row.network}\n{row.model[:16]}, images {row.val_images}" for row in shown.itertuples()]
+    row_axes(axes, names)
     axes.set_xlabel("AUC, 95% interval")
-    axes.set_title("Models, newest evaluation on top, with rank on validation")
+    axes.set_title("Models, newest evaluation on top, with rank among those with the same validation images")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.6 / (1 + 0.42 * len(shown))), ncols=2)
     return figure

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ SHOWN = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificit
 # Parts of a model's lineage that follow from other parts, or name the run.
 LEFT_OUT = ("compilation", "manifest_sha256", "weights_sha256", "run_id", "versions", "positive_class", "class_names")
 UNKNOWN = "unknown"
+HERE = "this one"
 
 
 def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions: Tables) -> pd.DataFrame:
@@ -29,20 +30,24 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
     not ranked: choosing a model by them would make them optimistic.
 
     Args:
-        all_metrics: Loads the metrics of each version.
+        all_metrics: Loads the metrics of each version; those of another environment have its name before them, with /.
         all_run_records: Loads the record of each version.
         all_predictions: Loads the predictions of each version.
 
     Returns:
-        version (of the evaluation), rank, model (its version), network, epochs (at most), commit (of the training),
-        judgings (how many), the metrics of `SHOWN` with intervals, n and groups of both splits, `behind_best` (AUC on
-        validation minus the best model's), `behind_low` and `behind_high` (paired 95% interval over groups; a gap if
-        the two have different validation images), and `differs`: how the model was made, as far as models differ.
+        version (of the evaluation), environment (`HERE`, or the folder of its root), `val_images` and `test_images` (1
+        for those of the newest evaluation, 2 for the next other ones and so on), rank (among models with the same
+        validation images), model (its version), network, epochs (at most), commit (of the training), judgings (how
+        many), the metrics of `SHOWN` with intervals, n and groups of both splits, `behind_best` (AUC on validation
+        minus that of the best model with the same validation images), `behind_low` and `behind_high` (paired 95%
+        interval over groups; a gap if they are grouped differently), and `differs`: how the model was made, as far as
+        models differ.
 
     Raises:
         UserError: If no run is complete.
     """
-    complete = sorted(set(all_metrics) & set(all_run_records) & set(all_predictions), reverse=True)
+    together = set(all_metrics) & set(all_run_records) & set(all_predictions)
+    complete = sorted(together, key=lambda name: _place_of(name)[::-1], reverse=True)
     for version in sorted((set(all_metrics) | set(all_predictions)) - set(complete)):
         logger.warning("Run %s is left out: its metrics, record or predictions are missing.", version)
     if not complete:
@@ -50,14 +55,40 @@ def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions
     records = {version: all_run_records[version]() for version in complete}
     judgings = count_judgings(records)
     described = {version: {**describe_model(records[version]), "judgings": n} for version, n in judgings.items()}
-    rows = [{"version": v, **described[v], **_flat_metrics(all_metrics[v]())} for v in judgings]
-    table = pd.DataFrame(rows)
-    table.insert(1, "rank", table["val_auc"].rank(ascending=False, method="min").astype(int))
-    best = table.loc[table["rank"] == 1, "version"].iloc[0]
-    best_predictions = all_predictions[best]()
-    behind = [_behind(all_predictions[version](), best_predictions) for version in judgings]
+    scored = {version: all_predictions[version]() for version in judgings}
+    images = pd.DataFrame({f"{split}_images": number_images(scored, split) for split in SHOWN})
+    places = pd.DataFrame([_place_of(version) for version in judgings], columns=["environment", "version"])
+    rows = pd.DataFrame([{**described[v], **_flat_metrics(all_metrics[v]())} for v in judgings])
+    ranked = rows.groupby(images["val_images"])["val_auc"].rank(ascending=False, method="min").astype(int)
+    leaders = ranked.index[ranked == 1][::-1]  # the newest of several comes last, and counts
+    best = dict(zip(images.loc[leaders, "val_images"], leaders, strict=True))
+    runs = list(scored.values())
+    behind = [_behind(run, runs[best[number]]) for run, number in zip(runs, images["val_images"], strict=True)]
     differs = describe_differences({version: records[version]["model"] for version in judgings})
-    return pd.concat([table, pd.DataFrame(behind)], axis=1).assign(differs=[differs[v] for v in judgings])
+    table = pd.concat([places, images, ranked.rename("rank"), rows, pd.DataFrame(behind)], axis=1)
+    return table.assign(differs=[differs[v] for v in judgings])
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """Return environment and version of a run."""
+    environment, _, version = name.rpartition("/")
+    return environment or HERE, version
+
+
+def number_images(predictions: Mapping[str, pd.DataFrame], split: str) -> list[int]:
+    """Number the images of a split: 1, and another number for each run that was judged on other images.
+
+    Args:
+        predictions: Of each run, the newest first.
+        split: val or test.
+    """
+    numbers: dict[tuple[tuple[str, int], ...], int] = {}
+    found = []
+    for table in predictions.values():
+        rows = table[table["split"] == split]
+        images = tuple(sorted(zip(rows["path"], rows["target"], strict=True)))
+        found.append(numbers.setdefault(images, len(numbers) + 1))
+    return found
 
 
 def count_judgings(run_records: dict[str, dict[str, Any]]) -> dict[str, int]:

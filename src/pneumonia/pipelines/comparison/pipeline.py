@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from pneumonia.pipelines.comparison.figures import draw_comparison
 from pneumonia.pipelines.comparison.nodes import compare_runs
+from pneumonia.report.comparison import write_comparison_report
 
 
 def create_pipeline() -> Pipeline:
@@ -21,6 +22,12 @@ def create_pipeline() -> Pipeline:
                 inputs="run_comparison",
                 outputs="run_comparison_figure",
                 name="draw_comparison",
+            ),
+            Node(
+                write_comparison_report,
+                inputs=["run_comparison", "run_comparison_figure", "run_context"],
+                outputs="run_comparison_report",
+                name="write_comparison_report",
             ),
         ],
         namespace="comparison",
