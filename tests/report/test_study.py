@@ -1,8 +1,15 @@
 import pandas as pd
 import pytest
 
+from pneumonia.base.parameters import InputsParameters
 from pneumonia.base.study_parameters import StudyParameters
-from pneumonia.report.study import list_study_findings, tabulate_differences, tabulate_means, write_study_report
+from pneumonia.report.study import (
+    draw_suspects,
+    list_study_findings,
+    tabulate_differences,
+    tabulate_means,
+    write_study_report,
+)
 from pneumonia.study.summary import summarise_study
 
 
@@ -60,12 +67,25 @@ def page():
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
     given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external="none")
-    return write_study_report(table, summarise_study(table), b"png", context, given)
+    suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
+    errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9}]
+    labels = {
+        "suspected_labels": pd.DataFrame(suspects).assign(group="g", sha256="0"),
+        "label_errors": pd.DataFrame(errors),
+        "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
+    }
+    return write_study_report(table, summarise_study(table), b"png", context, given, **labels)
 
 
 def test_the_page_calls_its_figures_on_validation_optimistic(page):
     assert "evaluated only on validation images" in page
     assert "epoch was chosen on validation, so the figures are optimistic" in page
+
+
+def test_labels_to_read_again_are_shown_with_their_expected_number(page):
+    assert "Of 900 images labelled NORMAL, 1 are suspected and 3 (1 to 10) are expected to be wrong" in page
+    assert "labelled NORMAL, <strong>PNEUMONIA 97.0%</strong>" in page
+    assert "No label was changed." in page
 
 
 def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text(page):
@@ -79,3 +99,13 @@ def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text(page):
 def test_only_differences_with_an_interval_are_counted_as_tested(page):
     assert "1 differences were tested" not in page
     assert "1 difference was tested" in page
+
+
+def test_suspected_images_have_pictures_where_their_pixels_are_stored(tiny_manifest, tiny_stores, default_parameters):
+    inputs = InputsParameters(**{**default_parameters["inputs"], "image_size": 32, "resize": "squeeze"})
+    suspected = tiny_manifest.head(3)[["path", "sha256"]].assign(label="NORMAL")
+    suspected.loc[1, "sha256"] = "f" * 64  # of the manifest no longer
+    drawn = draw_suspects(suspected, tiny_manifest, tiny_stores, inputs)
+    assert [record["path"] for record in drawn] == [tiny_manifest["path"][0], tiny_manifest["path"][2]]
+    assert all(record["image"].startswith("data:image/webp;base64,") for record in drawn)
+    assert draw_suspects(suspected[:0], tiny_manifest, tiny_stores, inputs) == []

@@ -173,6 +173,9 @@ def test_a_study_gives_a_row_for_each_training_of_its_plan(parameters, image_fol
     }
     plan = plan_of(changed(parameters, ONE))
 
-    table = run_study(plan, tiny_manifest, NO_IMAGES, given.ingest, given.engine, **places)
+    table, scores = run_study(plan, tiny_manifest, NO_IMAGES, given.ingest, given.engine, **places)
 
     assert table[["recipe", "seed", "fold", "epochs", "val_images"]].to_numpy().tolist() == [["base", 0, 1, 2, 8]]
+    assert "held_out" not in table
+    assert sorted(scores["sha256"]) == sorted(tiny_manifest.loc[tiny_manifest["split"] == "val", "sha256"])
+    assert scores["probability"].between(0, 1).all()

@@ -237,8 +237,9 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
     loss, worst = _judge_losses(robustness[robustness["strength"] == MEDIUM])
+    which = "The medium corruption that may cost most" if loss is Loss.OPEN else "Worst of the medium corruptions"
     text = (
-        f"Worst of the medium corruptions: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
+        f"{which}: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
         f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {_say_loss(worst)}."
     )
     if loss in (Loss.LARGE, Loss.SHOWN):

@@ -4,12 +4,17 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.parameters import InputsParameters
 from pneumonia.base.study_parameters import StudyParameters
+from pneumonia.pixels.keys import pixel_keys
+from pneumonia.pixels.store import PixelStores
+from pneumonia.report.gallery import webp_uri
 from pneumonia.report.render import render
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 from pneumonia.study.judges import name_measure
 from pneumonia.study.summary import ALIKE, BASE, BETTER, TOO_FEW, WORSE
 
+MOST_SHOWN = 24  # pictures of suspected labels
 LEVELS = {BETTER: Level.GOOD, WORSE: Level.BAD}
 
 
@@ -19,8 +24,18 @@ def write_study_report(
     study_figure: bytes,
     run_context: dict[str, Any],
     parameters: StudyParameters,
+    **labels: Any,
 ) -> str:
-    """Write the page: one self-contained HTML file."""
+    """Write the page: one self-contained HTML file.
+
+    Args:
+        study_results: One row per training.
+        study_summary: One row per recipe and measure.
+        study_figure: PNG.
+        run_context: How the run was started.
+        parameters: Of the study.
+        **labels: `suspected_labels`, `label_errors`, `suspect_gallery`.
+    """
     compared = study_summary[study_summary["verdict"] != BASE]
     n_tested = int(compared["low"].notna().sum())
     return render(
@@ -29,6 +44,7 @@ def write_study_report(
         study_figure=study_figure,
         run_context=run_context,
         parameters=parameters,
+        **labels,
         base=study_summary["recipe"].iloc[0],
         means=tabulate_means(study_summary),
         differences=tabulate_differences(compared),
@@ -107,3 +123,18 @@ def tabulate_differences(compared: pd.DataFrame) -> pd.DataFrame:
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(measure=table["measure"].map(name_measure)).reset_index(drop=True)
+
+
+def draw_suspects(
+    suspected_labels: pd.DataFrame, split_manifest: pd.DataFrame, pixel_store: PixelStores, inputs: InputsParameters
+) -> list[dict[str, Any]]:
+    """Return the records of the most suspected images, as far as their pixels are stored, each with its picture."""
+    store = pixel_store.open(inputs.image_size, inputs.resize)
+    columns = [name for name in ("sha256", "bits") if name in split_manifest]
+    rows = suspected_labels.head(MOST_SHOWN).merge(split_manifest[columns], on="sha256")
+    keys = pixel_keys(rows)
+    rows, keys = rows[store.has(keys)], keys[store.has(keys)]
+    if rows.empty:
+        return []
+    pictures = store.read(store.rows(keys))[..., 0]
+    return [row | {"image": webp_uri(picture)} for row, picture in zip(rows.to_dict("records"), pictures, strict=True)]

@@ -19,6 +19,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest, leave_out
+from pneumonia.study.labels import SCORE_COLUMNS
 from pneumonia.study.plan import Task
 from pneumonia.study.records import StudyRecords
 from pneumonia.study.task import Images, Job, run_task
@@ -73,7 +74,7 @@ def run_study(
     ingest: IngestParameters,
     engine: EngineParameters,
     **places: Unpack[Places],
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every recipe with every seed on every fold, and evaluate each network; earlier results are kept.
 
     Args:
@@ -85,12 +86,19 @@ def run_study(
         places: Where images, pixels and results are.
 
     Returns:
-        One row per training: recipe, seed, fold, and the judges' results.
+        One row per training: recipe, seed, fold, and the judges' results. And one row per training and image that it
+        held out, with the columns `labels.SCORE_COLUMNS`.
 
     Raises:
         UserError: As a training does, or if interrupted. What was finished is kept.
     """
-    return run_jobs(plan_jobs(study_plan, split_manifest, study_external, ingest, **places), engine)
+    table = run_jobs(plan_jobs(study_plan, split_manifest, study_external, ingest, **places), engine)
+    scores = [
+        (row["recipe"], row["seed"], row["fold"], sha256, probability)
+        for row in table.to_dict("records")
+        for sha256, probability in row["held_out"].items()
+    ]
+    return table.drop(columns="held_out"), pd.DataFrame(scores, columns=SCORE_COLUMNS)
 
 
 def plan_jobs(

@@ -30,7 +30,7 @@ from pneumonia.study.records import StudyRecords
 logger = logging.getLogger(__name__)
 
 # What the judges' results depend on: code, and parameters of evaluation.
-JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py")
+JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py", "study/task.py")
 JUDGED_BY = ("framing_images", "robustness", "robustness_images", "seed")
 
 
@@ -103,7 +103,7 @@ def run_task(job: Job) -> dict[str, Any]:
 
     Returns:
         recipe, seed, fold, the lowest rates of each kind of judge (`worst_of_each`), epochs and kept_epoch, images and
-        groups of val, seconds and cpu_seconds (of this process), device.
+        groups of val, seconds and cpu_seconds (of this process), device, `held_out` (probabilities of val by sha256).
 
     Raises:
         UserError: If this machine lacks the images or has other packages, or the training ends badly.
@@ -129,7 +129,9 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
     trained = train(job.split_manifest, store, job.recipe, states)
     val = job.split_manifest[job.split_manifest["split"] == (HELD_OUT if job.task.site else "val")]
     ask = partial(predict, trained.model, batch_size=job.task.evaluation.batch_size)
-    judged = judge(ask, _read(store, val), _read_external(job), job.task.evaluation)
+    images = _read(store, val)
+    judged = judge(ask, images, _read_external(job), job.task.evaluation)
+    probability = [round(float(one), 6) for one in ask(images.images)]
     row = {
         **job.task.label,
         **worst_of_each(judged),
@@ -140,6 +142,7 @@ def _train_and_judge(job: Job) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(time.process_time() - cpu_start, 1),
         "device": trained.facts["hardware"]["reason"],
+        "held_out": dict(zip(val["sha256"], probability, strict=True)),
     }
     job.records.save(job.key, row)
     states.remove(trained.facts["training_key"])

@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+
+from pneumonia.metrics.label_errors import COUNT_COLUMNS
+from pneumonia.study.labels import SCORE_COLUMNS, SUSPECT_COLUMNS, suspect_labels
+
+
+def manifest():
+    """Twenty train images of each class, alternating, and two of test."""
+    target = np.arange(42) % 2
+    return pd.DataFrame(
+        {
+            "path": [f"{number:02d}.png" for number in range(42)],
+            "sha256": [f"{number:064x}" for number in range(42)],
+            "label": np.where(target == 1, "PNEUMONIA", "NORMAL"),
+            "target": target,
+            "group": [f"g{number}" for number in range(42)],
+            "split": ["train"] * 40 + ["test"] * 2,
+        }
+    )
+
+
+def scores(wrong=(4, 7)):
+    """Two seeds of two recipes; the first is sure, and contradicts the labels of two images."""
+    rows = []
+    for recipe, shift in (("base", 0.0), ("other", 0.4)):
+        for seed in (0, 1):
+            for number, row in enumerate(manifest().itertuples()):
+                told = 0.1 + 0.8 * row.target + 0.01 * seed
+                told = 1 - told if number in wrong else told
+                rows.append((recipe, seed, 1 + number % 2, row.sha256, abs(told - shift)))
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def test_labels_that_held_out_predictions_contradict_are_listed_the_surest_first():
+    listed, counts = suspect_labels(scores(), manifest())
+
+    assert list(listed.columns) == SUSPECT_COLUMNS
+    assert listed[["path", "label", "likelier"]].to_numpy().tolist() == [
+        ["07.png", "PNEUMONIA", "NORMAL"],
+        ["04.png", "NORMAL", "PNEUMONIA"],
+    ]
+    assert listed["probability"].tolist() == [0.905, 0.895]
+    assert listed["trainings"].tolist() == [2, 2]  # of the first recipe alone
+    assert list(counts.columns) == ["label", *COUNT_COLUMNS]
+    assert counts[["label", "n", "suspected"]].to_numpy().tolist() == [["NORMAL", 20, 1], ["PNEUMONIA", 20, 1]]
+    assert (counts["low"] < counts["expected"]).all()
+
+
+def test_without_scores_of_both_classes_there_is_nothing_to_say():
+    one_class = scores()[scores()["sha256"].isin(manifest().loc[manifest()["target"] == 1, "sha256"])]
+    for given in (scores()[:0], one_class):
+        assert all(table.empty for table in suspect_labels(given, manifest()))
