@@ -28,6 +28,9 @@ DECISION = {
 }
 
 
+NONE_KNOWN = pd.DataFrame(columns=["group", "path"])
+
+
 @pytest.fixture(scope="module")
 def parameters(default_parameters):
     return EvaluationParameters(**{**default_parameters["evaluation"], "resamples": 200})
@@ -82,21 +85,23 @@ def external(default_parameters, **changes):
 
 
 def test_the_metrics_are_those_of_all_images_and_of_those_in_range(predictions, parameters, default_parameters):
-    measured = measure_external(predictions, DECISION, parameters, external(default_parameters))
+    known = pd.DataFrame({"group": ["0007", "0199", "9999", "3.png"], "path": ["a", "b", "c", "3.png"]})
+    measured = measure_external(predictions, DECISION, parameters, external(default_parameters), known)
 
     assert measured["external"]["n"] == 400
     assert measured["external"]["n_groups"] == 200
     assert measured["in_range"]["n"] == 300
     assert measured["out_of_range"] == 0.25
+    assert measured["shared"] == {"images": 4, "groups": 2}  # two images of each of two groups
     assert measured["recalibrated"] is None
     assert measured["model_version"] == "v1"
     assert set(measured["external"]["auc"]) == {"value", "low", "high"}
 
 
 def test_swapped_labels_mirror_the_auc(predictions, parameters, default_parameters):
-    swapped = predictions.assign(target=1 - predictions["target"])
+    swapped, given = predictions.assign(target=1 - predictions["target"]), external(default_parameters)
     one, other = (
-        measure_external(rows, DECISION, parameters, external(default_parameters))["external"]["auc"]["value"]
+        measure_external(rows, DECISION, parameters, given, NONE_KNOWN)["external"]["auc"]["value"]
         for rows in (predictions, swapped)
     )
     assert one == pytest.approx(1 - other)

@@ -6,13 +6,14 @@ from pneumonia.report.external import list_external_findings, say_fates, tabulat
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
 
-def found(value, low, high, out_of_range=0.01, slope=1.0, lead=0.3, within=0.02):
+def found(value, low, high, out_of_range=0.01, slope=1.0, lead=0.3, within=0.02, shared=0):
     metrics = {
         "external": {
             "auc": {"value": value, "low": low, "high": high},
             "calibration_slope": {"value": slope, "low": slope - 0.1, "high": slope + 0.1},
             "calibration_in_the_large": {"value": 0.0, "low": -0.1, "high": 0.1},
         },
+        "shared": {"images": shared, "groups": shared},
         "out_of_range": out_of_range,
         "out_of_range_estimate": {"value": out_of_range, "low": 0.0, "high": out_of_range + within},
     }
@@ -71,6 +72,12 @@ def test_a_result_that_carries_over_is_called_good():
 )
 def test_images_are_called_like_those_of_training_only_by_an_interval(share, within, title):
     assert title in found(0.985, 0.97, 0.99, out_of_range=share, within=within)
+
+
+def test_groups_that_are_called_like_the_models_own_speak_against_a_test_elsewhere():
+    title = "Patients of the model's own images may be among them"
+    assert title not in found(0.985, 0.97, 0.99)
+    assert "3 images are of 3 groups" in found(0.985, 0.97, 0.99, shared=3)[title]["text"]
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,19 @@ def measure_external(
     decision: dict[str, Any],
     evaluation: EvaluationParameters,
     external: ExternalParameters,
+    known_images: pd.DataFrame,
 ) -> dict[str, Any]:
     """Measure every metric of the evaluation with its interval, on all images and on those in range.
 
     Returns:
         "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
         where a class is missing); "model_version"; "out_of_range" (share), also with an interval as
-        "out_of_range_estimate"; "recalibrated" (None unless asked for).
+        "out_of_range_estimate"; "shared" (images and groups whose group is called like one of the model's own);
+        "recalibrated" (None unless asked for).
     """
     inside = external_predictions[external_predictions["in_range"] == YES]
+    groups, own = external_predictions["group"], known_images["group"][known_images["group"] != known_images["path"]]
+    is_shared = groups.isin(own) & (groups != external_predictions["path"])  # a path alone names no patient
     outside = estimate_rate(
         (external_predictions["in_range"] == NO).to_numpy(), external_predictions["group"].to_numpy()
     )
@@ -132,6 +136,7 @@ def measure_external(
         "model_version": str(external_predictions["model_version"].iloc[0]),
         "out_of_range": outside["value"],
         "out_of_range_estimate": outside,
+        "shared": {"images": int(is_shared.sum()), "groups": external_predictions["group"][is_shared].nunique()},
         "recalibrated": recalibrate(external_predictions, decision, evaluation) if external.recalibrate else None,
     }
 

@@ -29,14 +29,14 @@ def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_li
     """List the images that the model was trained, validated and tested on, those of places it was adapted to included.
 
     Returns:
-        path, sha256, split, bits and perceptual_hash (empty where it is not known).
+        path, sha256, split, group, bits and perceptual_hash (empty where it is not known).
 
     Raises:
         UserError: If the manifest is not the model's.
     """
     check_lineage(model_lineage, split_manifest)
     hashes = image_index.drop_duplicates("sha256").set_index("sha256")["perceptual_hash"]
-    known = split_manifest.reindex(columns=["path", "sha256", "split", "bits"], fill_value=0)
+    known = split_manifest.reindex(columns=["path", "sha256", "split", "group", "bits"], fill_value=0)
     known = known.assign(perceptual_hash=known["sha256"].map(hashes).fillna(""))
     earlier = adapted_to(model_lineage).reindex(columns=known.columns, fill_value=0).assign(split="train")
     return pd.concat([known, earlier], ignore_index=True)

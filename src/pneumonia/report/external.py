@@ -43,12 +43,21 @@ def list_external_findings(material: Mapping[str, Any], positive: str) -> list[F
     """
     there, test = material["external_metrics"]["external"], material["metrics"]["test"]
     findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
+    findings.append(_judge_shared(material["external_metrics"]["shared"]))
     findings.append(_judge_outside(material["external_metrics"]["out_of_range_estimate"]))
     findings.append(judge_calibration(there, "elsewhere"))
     findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, "elsewhere"))
     findings.append(judge_patients(material["external_subgroups"], material["external_differences"], "elsewhere"))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
+
+
+def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
+    if not shared["images"]:
+        return None
+    text = f"{shared['images']:,} images are of {shared['groups']:,} groups that are called like groups of the model's "
+    text += "own images. If they are the same patients, this is no test elsewhere."
+    return finding(Level.CAUTION, "Patients of the model's own images may be among them", text)
 
 
 def _judge_outside(outside: Mapping[str, Any]) -> Finding:

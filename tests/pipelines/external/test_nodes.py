@@ -93,9 +93,11 @@ def test_each_shortcut_is_set_beside_the_network(audit):
     assert rows.loc["brightness", "auc"] == 1  # these images of PNEUMONIA are brighter
 
 
-def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit, parameters, trained_model):
+def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit, parameters, trained_model, known):
     ours = predictions.assign(split="test")
-    measured = measure_external(predictions, trained_model["decision"], parameters.evaluation, parameters.external)
+    measured = measure_external(
+        predictions, trained_model["decision"], parameters.evaluation, parameters.external, known
+    )
     metrics = {"test": measured["external"]}
 
     roc = draw_external_roc(predictions, ours, measured, metrics)

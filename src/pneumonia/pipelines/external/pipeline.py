@@ -79,7 +79,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_external,
-                inputs=["external_predictions", "decision", "params:evaluation", "params:external"],
+                inputs=["external_predictions", "decision", "params:evaluation", "params:external", "known_images"],
                 outputs="external_metrics",
                 name="measure_external",
             ),
