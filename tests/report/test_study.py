@@ -83,7 +83,7 @@ def test_the_page_calls_its_figures_on_validation_optimistic(page):
 
 
 def test_labels_to_read_again_are_shown_with_their_expected_number(page):
-    assert "Of 900 images labelled NORMAL, 1 are suspected and 3 (1 to 10) are expected to be wrong" in page
+    assert "Of 900 images labelled NORMAL, 1 is suspected, and 3 (1 to 10) would be wrong" in page
     assert "labelled NORMAL, <strong>PNEUMONIA 97.0%</strong>" in page
     assert "No label was changed." in page
 

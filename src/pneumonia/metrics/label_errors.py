@@ -37,8 +37,8 @@ def count_label_errors(target: Targets, probability: Floats, groups: npt.NDArray
         groups: Group of each image, `[n]`.
 
     Returns:
-        `COUNT_COLUMNS`, one row per class: how many are suspected, how many expected to be wrong with their 95%
-        interval, over groups.
+        `COUNT_COLUMNS`, one row per class: how many are suspected, and how many would be wrong if the networks were
+        right wherever they are that sure, with a 95% interval over groups.
     """
     counted, rows = confident_class(target, probability), []
     for one in (0, 1):
