@@ -189,6 +189,13 @@ def rate(record, value):
     return record["auc"] / value
 
 
+class Unusable:
+    """Raises what no built-in container does, as a template does on what is undefined."""
+
+    def __getitem__(self, name):
+        raise RuntimeError(name)
+
+
 def fail(catalog, **values):
     """Let a node fail on what it read, and tell the hook as Kedro does."""
     node, hook = Node(rate, ["record", "value"], "rate", name="evaluation.rate"), hooks.LayoutHook()
@@ -199,7 +206,7 @@ def fail(catalog, **values):
         hook.on_node_error(error, node)
 
 
-@pytest.mark.parametrize("record", [{}, [], {"auc": "0.9"}, None, 3])
+@pytest.mark.parametrize("record", [{}, [], {"auc": "0.9"}, None, 3, Unusable()])
 def test_what_an_earlier_run_saved_and_a_node_cannot_use_is_named(tmp_path, record):
     catalog = DataCatalog({"record": RecordDataset(filepath=str(tmp_path / "record.json")), "value": MemoryDataset(2)})
     with pytest.raises(

@@ -40,8 +40,8 @@ _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
 # Address space without which a run does not end in time, or ends in a traceback. [bytes]
 _LEAST, _LEAST_WITH_TENSORFLOW = 2e9, 4e9
 
-# What a node raises on a record without the entries, or a table without the columns, that it needs.
-_OF_ANOTHER_LAYOUT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+# What a node raises for other reasons than a record without the entries, or a table without the columns, that it needs.
+_OF_THE_SYSTEM = (OSError, MemoryError, ImportError)
 
 # Kedro's loggers that repeat an error, and advise how to go on, before the error itself is shown.
 _SPEAK_OF_ERRORS = (
@@ -142,13 +142,15 @@ class LayoutHook:
             UserError: Unless the error is another one, or the node reads nothing of earlier runs.
         """
         read = sorted(self._read.intersection(node.inputs))
-        if not read or plain_message(error) or not isinstance(error, _OF_ANOTHER_LAYOUT):
+        if not read or plain_message(error) or isinstance(error, _OF_THE_SYSTEM):
             return
-        place = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
+        place = (ours or frames)[-1]
         noticed = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {str(error)[:200]}"
         raise UserError(
-            f"{node.name} cannot use what earlier runs saved ({noticed}). It was edited, or is of another release: "
-            f"{', '.join(read)}. Make it again by the pipeline that it is from; if that does not help, report it."
+            f"{node.name} cannot use what earlier runs saved ({noticed}). One of these was edited, or is of another "
+            f"release: {', '.join(read)}. Make it again by its pipeline; if that does not help, report it."
         ) from error
 
 
