@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.pointing import boxes_in_frame, point_at
+from pneumonia.audits.pointing import boxes_in_frame, hits_of_others, point_at
 
 
 def boxes(*values):
@@ -26,6 +26,13 @@ def test_a_peak_hits_where_it_lies_in_a_box(row, column, hit):
     cam = np.zeros((10, 10))
     cam[row, column] = 1
     assert point_at(cam, np.array([[0.5, 0.0, 1.0, 0.5]])) == (hit, 0.25)
+
+
+def test_the_peaks_of_other_maps_are_what_a_map_without_an_image_would_hit():
+    frames = [np.array([[0.0, 0.0, 0.5, 1.0]]), np.array([[0.5, 0.0, 1.0, 1.0]]), np.array([[0.0, 0.0, 0.5, 0.5]])]
+    peaks = np.array([[0.2, 0.1], [0.2, 0.9], [0.7, 0.2]])  # of which the first two lie on their lesions
+    assert hits_of_others(peaks, frames) == pytest.approx((1 / 2 + 0 + 1 / 2) / 3)
+    assert hits_of_others(peaks[:1], frames[:1]) is None
 
 
 def test_an_empty_map_hits_nothing():

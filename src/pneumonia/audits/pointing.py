@@ -74,20 +74,23 @@ def measure_pointing(
         parameters: `resamples`, `seed`.
 
     Returns:
-        `n`, `n_groups`, `hits` (share with interval) and `lesion_share`: the mean share of the image in the boxes,
-        which random peaks would hit. Without lesions, `n` is 0 and the rest None.
+        `n`, `n_groups`, `hits` (share with interval); `lesion_share`, the mean share of the image in the boxes, which
+        random peaks would hit; `others_share`, how often the peaks of the other images' maps would, which lie where the
+        network's maps peak whatever the image. Without lesions, `n` is 0 and the rest None.
     """
     store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[(split_manifest["split"] == "test") & (split_manifest["target"] == 1)]
     listed = test[test["path"].isin(lesions["path"])]
     boxes = dict(list(lesions.groupby("path")))
-    results = []
+    results, peaks, frames = [], [], []
     for start in range(0, len(listed), PART):
         rows = listed.iloc[start : start + PART]
         maps = grad_cam(pneumonia_model, store.read(store.rows(pixel_keys(rows))))
         for cam, row in zip(maps, rows.itertuples(), strict=True):
             frame = boxes_in_frame(boxes[row.path], row.width, row.height, model_lineage["resize"])
             results.append(point_at(cam, frame))
+            peaks.append((np.array(np.unravel_index(cam.argmax(), cam.shape)) + 0.5) / len(cam))
+            frames.append(frame)
     hits, shares = np.array(results, dtype=float).reshape(-1, 2).T
     groups = listed["group"].to_numpy()
     return {
@@ -95,7 +98,25 @@ def measure_pointing(
         "n_groups": len(np.unique(groups)),
         "hits": estimate_rate(hits, groups),
         "lesion_share": float(shares.mean()) if len(shares) else None,
+        "others_share": hits_of_others(np.array(peaks), frames),
     }
+
+
+def hits_of_others(peaks: Floats, frames: list[Boxes]) -> float | None:
+    """Return how often the peak of another image's map lies in the boxes of an image; None for fewer than two images.
+
+    Args:
+        peaks: Row and column of each image's peak, as shares of the square, `[n, 2]`.
+        frames: Boxes of each image.
+    """
+    if len(frames) < 2:
+        return None
+    hit = []
+    for number, boxes in enumerate(frames):
+        row, column = np.delete(peaks, number, axis=0).T[:, :, None]
+        across, down = (column >= boxes[:, 0]) & (column < boxes[:, 2]), (row >= boxes[:, 1]) & (row < boxes[:, 3])
+        hit.append(np.any(across & down, axis=1).mean())
+    return float(np.mean(hit))
 
 
 def boxes_in_frame(lesions: pd.DataFrame, width: int, height: int, resize: Resize) -> Boxes:

@@ -62,7 +62,8 @@ def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
 
 def _judge_outside(outside: Mapping[str, Any]) -> Finding:
     interval = f"95% interval {say_percent(outside['low'])} to {say_percent(outside['high'])}"
-    text = f"{say_percent(outside['value'])} of the images are out of range ({interval}; 1% of validation)."
+    text = f"{say_percent(outside['value'])} of the images are out of range ({interval}); of images like those of "
+    text += "validation about 1% would be."
     if outside["high"] is not None and outside["high"] <= MANY_OUTSIDE:
         return finding(Level.GOOD, "The images look like the training images", text)
     if outside["value"] > MANY_OUTSIDE:

@@ -253,12 +253,14 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
 def _judge_pointing(pointing: Mapping[str, Any]) -> Finding | None:
     if not pointing["n"]:
         return None
-    hits, share = pointing["hits"], pointing["lesion_share"]
+    hits, share, others = pointing["hits"], pointing["lesion_share"], pointing.get("others_share")
     text = (
         f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
         f"test images with a known lesion (95% interval {say_percent(hits['low'], 0)} to "
-        f"{say_percent(hits['high'], 0)}); a peak anywhere at random would in {say_percent(share, 0)}."
+        f"{say_percent(hits['high'], 0)}); a peak anywhere at random would in {say_percent(share, 0)}"
     )
+    text += "." if others is None else f", the peaks of the other images' maps in {say_percent(others, 0)}."
+    share = max(share, others or 0.0)
     # Three times as often on the lesion as by chance or, of large lesions, beside it a third as often.
     enough = min(3 * share, 1 - (1 - share) / 3)
     if hits["low"] is None or hits["low"] <= share or hits["value"] < enough:

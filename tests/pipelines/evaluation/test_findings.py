@@ -287,6 +287,11 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
     assert title in levels(material, pointing=pointing)
 
 
+def test_maps_that_peak_at_one_place_whatever_the_image_are_not_shown_to_point(material):
+    pointing = {"n": 50, "n_groups": 30, "hits": estimate(0.5, 0.4, 0.6), "lesion_share": 0.1, "others_share": 0.4}
+    assert "Maps are not shown to peak on the lesions" in levels(material, pointing=pointing)
+
+
 def test_maps_can_be_good_where_lesions_are_large(material):
     for value, title in (
         (0.9, "Maps peak on lesions more often than expected by chance"),

@@ -119,6 +119,7 @@ def test_peaks_are_counted_where_the_lesion_is(
     assert pointing["n"] == pointing["n_groups"] == len(test)
     assert pointing["hits"]["value"] == value
     assert pointing["lesion_share"] == 0.5
+    assert pointing["others_share"] == value  # every map peaks in the upper half
 
 
 def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_pixels, parameters):
@@ -130,4 +131,5 @@ def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_pi
         "n_groups": 0,
         "hits": {"value": None, "low": None, "high": None},
         "lesion_share": None,
+        "others_share": None,
     }
