@@ -18,6 +18,8 @@ OUTPUTS = {
     "training": {"pneumonia_model", "model_lineage", "training_history"},
     "evaluation": {"decision", "metrics"},
 }
+# What these tests do not read of a lineage.
+REST = {"pixels": "", "image_size": 0, "resize": "", "class_names": []}
 RECORDS = ("checked_lineage", "leak_audit", "class_weights", "model_lineage", "training_history", "decision", "metrics")
 
 
@@ -44,7 +46,7 @@ def catalog(tmp_path, write):
             "manifest_sha256": hashlib.sha256(content).hexdigest(),
             "weights_sha256": f"weights of {version}",
             "versions": {"split_manifest": manifest, "class_weights": version.replace("-03-", "-04-")},
-            **{"pixels": "", "image_size": 0, "resize": "", "class_names": []},  # of no matter here
+            **REST,
         }
         write("model_lineage", version, lineage)
     for version, model in ((E1, V1), (E2, V2), (E3, V1), (E4, V3)):
@@ -62,7 +64,8 @@ def catalog(tmp_path, write):
 
 def test_results_of_two_models_are_not_read_together(catalog, write):
     for version, model in ((E1, V1), (E3, V2)):
-        write("checked_lineage", version, {"weights_sha256": f"weights of {model}"})
+        rest = {"manifest_sha256": "", "versions": {}, **REST}
+        write("checked_lineage", version, {"weights_sha256": f"weights of {model}", **rest})
     write("leak_audit", E1, {})
     write("training_history", E2, {})  # a part of E1's evaluation, made later
     write("metrics", E4, {})  # a part of the evaluation of another model
@@ -107,7 +110,7 @@ def test_a_model_without_lineage_is_refused(catalog):
 @pytest.mark.parametrize("content", ["[]", "{}"])
 def test_a_lineage_that_says_nothing_is_refused(catalog, tmp_path, content):
     (tmp_path / f"model_lineage.json/{V1}/model_lineage.json").write_text(content)
-    with pytest.raises(UserError, match=r"model_lineage .*: versions, manifest"):
+    with pytest.raises(UserError, match=r"model_lineage (.*: versions, manifest|is no record)"):
         find_companions(catalog, OUTPUTS, V1)
 
 
@@ -115,3 +118,17 @@ def test_a_version_is_loaded_and_the_dataset_left_as_it_was(catalog):
     newest = catalog.load("decision")
     assert load_version(catalog, "decision", E1) == {"weights_sha256": f"weights of {V1}"}
     assert catalog.load("decision") == newest
+
+
+@pytest.mark.parametrize("content", [[], 3, {"a": 1}])
+def test_a_record_of_another_layout_does_not_pass_for_one_of_no_model(catalog, write, content):
+    write("checked_lineage", E1, content)
+    write("metrics", E4, {})
+    with pytest.raises(UserError, match=r"is no record|does not say what its model was made from"):
+        refuse_mixture({"metrics"}, catalog)
+
+
+def test_a_decision_that_is_no_record_is_named(catalog, tmp_path):
+    (tmp_path / f"decision.json/{E4}/decision.json").write_text("[]")
+    with pytest.raises(UserError, match=f"Version {E4} of decision is no record"):
+        find_companions(catalog, OUTPUTS, V1)

@@ -145,7 +145,9 @@ def _find_model(catalog: Any, name: str) -> str | None:
     version = dataset.resolve_load_version() if is_versioned(dataset) else None
     source = "model_lineage" if name == "model_lineage" else "checked_lineage"
     before = [known for known in files_of(catalog, source) if version and known <= version]
-    return load_version(catalog, source, before[0]).get("weights_sha256") if before else None
+    if not before:
+        return None
+    return LineageContract().validate(load_version(catalog, source, before[0])).get("weights_sha256")
 
 
 def outputs_by_stage() -> dict[str, set[str]]:
@@ -226,9 +228,12 @@ def load_version(catalog: Any, name: str, version: str) -> Any:
     former = dataset._version
     pin(dataset, Version(version, None))
     try:
-        return dataset.load()
+        record = dataset.load()
     finally:
         pin(dataset, former)
+    if not isinstance(record, dict):
+        raise UserError(f"Version {version} of {name} is no record. Put it back as it was written, or remove it.")
+    return record
 
 
 def _find_manifest(catalog: Any, lineage: Mapping[str, Any], model_version: str) -> str:
