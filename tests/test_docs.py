@@ -80,10 +80,11 @@ def commands(text):
 
 
 COMMANDS = sorted({command for text in PAGES.values() for command in commands(text)})
-# Last those of an earlier model: after its evaluation, what was evaluated last is not the newest.
+# Those of an earlier model come late: after its evaluation, what was evaluated last is not the newest. Last what removes
+# earlier models.
 RUNS = sorted(
     (command for command in COMMANDS if command.startswith(("kedro run", "kedro versions"))),
-    key=lambda command: "--load-versions" in command,
+    key=lambda command: (command.startswith("kedro versions"), "--load-versions" in command),
 )
 
 
