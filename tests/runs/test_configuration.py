@@ -1,5 +1,6 @@
 import gzip
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,12 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_read(tmp_path):
 
     loader = PlainConfigLoader(str(conf), **settings.CONFIG_LOADER_ARGS)
     assert loader["parameters"] == {"base": 1, "local": 1}
+
+
+def test_one_kind_of_file_is_read_from_an_archive_without_an_environment(tmp_path):
+    (tmp_path / "logging.yml").write_text("version: 1\n", encoding="utf-8")
+    with tarfile.open(tmp_path / "conf.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "logging.yml", "conf/logging.yml")
+
+    loader = PlainConfigLoader(str(tmp_path / "conf.tar.gz"), config_patterns={"logging": ["logging.yml"]})
+    assert loader["logging"] == {"version": 1}

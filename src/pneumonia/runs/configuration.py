@@ -52,7 +52,7 @@ class PlainConfigLoader(OmegaConfigLoader):
             if Path(conf_source).is_dir():
                 raise
             raise UserError(f"{conf_source} cannot be read ({error}). Copy the configuration archive again.") from error
-        for folder in self._folders():
+        for folder in self._folders() if Path(conf_source).is_dir() else ():
             if fault := find_passed_over(folder):
                 raise UserError(f"{fault}, so its settings would be passed over. Nothing was run.")
 
