@@ -80,8 +80,8 @@ def commands(text):
 
 
 COMMANDS = sorted({command for text in PAGES.values() for command in commands(text)})
-# Those of an earlier model come late: after its evaluation, what was evaluated last is not the newest. Last what removes
-# earlier models.
+# Those of an earlier model come late: after its evaluation, what was evaluated last is not the newest. Last is what
+# removes versions.
 RUNS = sorted(
     (command for command in COMMANDS if command.startswith(("kedro run", "kedro versions"))),
     key=lambda command: (command.startswith("kedro versions"), "--load-versions" in command),
