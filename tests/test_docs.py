@@ -339,7 +339,7 @@ def test_a_run_succeeds(documented, command):
 def test_what_a_run_is_said_to_leave_is_there(documented):
     folder, try_command = documented
     environments = ("kedro run --env=demo", "kedro run --env=notes --params=images=PATH")
-    names = ("prediction", "external", "adaptation")
+    names = ("prediction", "external", "adaptation", "study")
     elsewhere = [f"kedro run --pipelines={name} --params=images=PATH" for name in names]
     for command in (EVERYTHING, *environments, "kedro run --pipelines=export", *elsewhere):
         assert command in RUNS
