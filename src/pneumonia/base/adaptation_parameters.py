@@ -24,7 +24,7 @@ class AdaptationParameters(Group):
     folds: Annotated[int, Field(ge=2, le=20)]
     """Folds of the place's groups: every image is judged by a network that was adapted without its group. [folds]"""
     learning_curve: bool
-    """Also adapt to fewer groups, to show what more labelled images would bring; it takes half of the time."""
+    """Also adapt to fewer groups, to show what more labelled images would bring; it takes a third of the time."""
     curve_epochs: Annotated[int, Field(ge=1)]
     """Epochs of each network on the learning curve. With fewer than `epochs`, the curve lies lower than the model.
     [epochs]"""

@@ -140,6 +140,7 @@ def tabulate_curve(adaptation_curve: pd.DataFrame) -> pd.DataFrame:
         low=("auc", "min"),
         high=("auc", "max"),
     )
+    table["images"] = table["images"].round().astype(int)
     return table.reset_index().rename(columns={"low": "lowest", "high": "highest"})
 
 
