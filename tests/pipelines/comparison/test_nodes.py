@@ -136,7 +136,8 @@ def test_what_differs_between_the_runs_is_named(runs):
 
 
 def test_an_entry_that_only_one_record_has_is_a_difference():
-    lineages = {"a": {"commit": "1", "inputs": {"size": 3}}, "b": {"commit": "1", "inputs": {}}}
+    adapted = {"images": [{"path": "x.png"}]}
+    lineages = {"a": {"commit": "1", "inputs": {"size": 3}, "adaptation": adapted}, "b": {"commit": "1", "inputs": {}}}
     assert describe_differences(lineages) == {"a": "inputs.size=3", "b": "inputs.size=absent"}
 
 

@@ -21,6 +21,6 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
     names = [f"#{row.rank}  {row.network}\n{row.model[:16]}, images {row.val_images}" for row in shown.itertuples()]
     row_axes(axes, names)
     axes.set_xlabel("AUC, 95% interval")
-    axes.set_title("Models, newest evaluation on top, with rank among those with the same validation images")
+    axes.set_title("Models, newest evaluation on top")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.6 / (1 + 0.42 * len(shown))), ncols=2)
     return figure

@@ -16,8 +16,17 @@ logger = logging.getLogger(__name__)
 Records = dict[str, Callable[[], dict[str, Any]]]
 Tables = dict[str, Callable[[], pd.DataFrame]]
 SHOWN = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificity")}
-# Parts of a model's lineage that follow from other parts, or name the run.
-LEFT_OUT = ("compilation", "manifest_sha256", "weights_sha256", "run_id", "versions", "positive_class", "class_names")
+# Parts of a model's lineage that follow from other parts, name the run, or are long.
+LEFT_OUT = (
+    "adaptation.images",
+    "compilation",
+    "manifest_sha256",
+    "weights_sha256",
+    "run_id",
+    "versions",
+    "positive_class",
+    "class_names",
+)
 UNKNOWN = "unknown"
 HERE = "this one"
 
