@@ -259,7 +259,7 @@ def documented(tmp_path_factory, copy_project):
     def run(command, images):
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
-        command = re.sub(r"([:=])(V|VERSION)\b", rf"\g<1>{first}", command)
+        command = re.sub(r"([:=/])(V|VERSION)\b", rf"\g<1>{first}", command)
         command = command.replace("=PATH", f"={images}").replace("=FOLDER", f"={folder / 'data/01_raw/elsewhere'}")
         start(shlex.split(command), folder)
 

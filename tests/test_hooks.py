@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
+from kedro.io import AbstractDataset, DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
@@ -193,7 +194,7 @@ class Unusable:
     """Raises what no built-in container does, as a template does on what is undefined."""
 
     def __getitem__(self, name):
-        raise RuntimeError(name)
+        raise UndefinedError(name)
 
 
 def fail(catalog, **values):
@@ -215,8 +216,15 @@ def test_what_an_earlier_run_saved_and_a_node_cannot_use_is_named(tmp_path, reco
         fail(catalog, record=record, value=2)
 
 
-def test_an_error_that_no_earlier_run_can_have_caused_keeps_its_traceback():
+def test_an_error_that_no_earlier_run_can_have_caused_keeps_its_traceback(tmp_path):
     fail(DataCatalog({"record": MemoryDataset({}), "value": MemoryDataset(2)}), record={}, value=2)
+    catalog = DataCatalog({"record": RecordDataset(filepath=str(tmp_path / "record.json")), "value": MemoryDataset(0)})
+    fail(catalog, record={"auc": 0.9}, value=0)  # a division by zero: no layout makes it
+
+
+def test_what_the_comparison_reads_is_of_earlier_runs(catalog_entries):
+    read = ("all_metrics", "all_run_records", "all_predictions")
+    assert all(AbstractDataset.from_config(name, catalog_entries[name]).is_of_earlier_runs for name in read)
 
 
 def test_what_is_no_users_matter_keeps_its_traceback():
@@ -314,8 +322,7 @@ def test_images_are_noted_before_they_are_scored_so_that_a_stopped_run_counts(tm
         {"split_manifest": MemoryDataset(manifest), "scoring_ledger": MemoryDataset(ledger, "assign")}
     )
     node = Node(score, "split_manifest", "scores", name="score_images", namespace="evaluation")
-    hook.before_pipeline_run(run_params={"run_id": "monday"})
-    hook.before_node_run(node=node, catalog=catalog, inputs={"split_manifest": manifest})
+    hook.before_node_run(node=node, catalog=catalog, inputs={"split_manifest": manifest}, run_id="monday")
     with pytest.raises(RuntimeError, match="stopped"):
         node.run({"split_manifest": manifest})
     assert counted == [0, 1]

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
@@ -40,8 +41,8 @@ _NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
 # Address space without which a run does not end in time, or ends in a traceback. [bytes]
 _LEAST, _LEAST_WITH_TENSORFLOW = 2e9, 4e9
 
-# What a node raises for other reasons than a record without the entries, or a table without the columns, that it needs.
-_OF_THE_SYSTEM = (OSError, MemoryError, ImportError)
+# What a node raises where a record lacks the entries, or a table the columns, that it needs, or has others.
+_OF_LAYOUT = (LookupError, TypeError, ValueError, AttributeError, TemplateError)
 
 # Kedro's loggers that repeat an error, and advise how to go on, before the error itself is shown.
 _SPEAK_OF_ERRORS = (
@@ -92,30 +93,22 @@ class RunContextHook:
 class ScoringLedgerHook:
     """Notes which images a model scores, before it does, so that a run that is stopped counts as well."""
 
-    def __init__(self) -> None:
-        """Begin without a run."""
-        self._run_id = ""
-
-    @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Take the name of the run."""
-        self._run_id = run_params["run_id"]
-
     @hook_impl
     @plainly
-    def before_node_run(self, node: Node, catalog: Any, inputs: dict[str, Any]) -> None:
+    def before_node_run(self, node: Node, catalog: Any, inputs: dict[str, Any], run_id: str) -> None:
         """Note the images that the node's inputs list."""
-        self._note(scored_images(node.name, inputs), catalog)
+        _note(scored_images(node.name, inputs), catalog, run_id)
 
     @hook_impl
     @plainly
-    def after_node_run(self, node: Node, catalog: Any, outputs: dict[str, Any]) -> None:
+    def after_node_run(self, node: Node, catalog: Any, outputs: dict[str, Any], run_id: str) -> None:
         """Note new images, which are known only once they were read."""
-        self._note(scored_images(node.name, outputs), catalog)
+        _note(scored_images(node.name, outputs), catalog, run_id)
 
-    def _note(self, sha256s: list[str], catalog: Any) -> None:
-        if sha256s:
-            catalog.load("scoring_ledger").note(self._run_id, sha256s)
+
+def _note(sha256s: list[str], catalog: Any, run_id: str) -> None:
+    if sha256s:
+        catalog.load("scoring_ledger").note(run_id, sha256s)
 
 
 class LayoutHook:
@@ -142,8 +135,9 @@ class LayoutHook:
             UserError: Unless the error is another one, or the node reads nothing of earlier runs.
         """
         read = sorted(self._read.intersection(node.inputs))
-        if not read or plain_message(error) or isinstance(error, _OF_THE_SYSTEM):
+        if not read or plain_message(error) or not isinstance(error, _OF_LAYOUT):
             return
+        logger.debug("%s failed.", node.name, exc_info=error)
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
         place = (ours or frames)[-1]

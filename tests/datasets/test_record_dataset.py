@@ -28,7 +28,7 @@ def test_a_truncated_record_is_refused_by_name(dataset, tmp_path):
     path = tmp_path / "record.json"
     path.write_text(path.read_text()[:-4])
 
-    with pytest.raises(UserError, match=r"record\.json is damaged"):
+    with pytest.raises(UserError, match=r"record\.json has changed since it was written"):
         dataset.load()
 
 

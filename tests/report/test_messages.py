@@ -104,11 +104,8 @@ def test_a_run_says_what_it_made():
             {"most": 1, "median": 1.0},
             "The ledger of this project knows of no earlier run that scored any ",
         ),
-        (
-            {"most": 12, "median": 7.0},
-            "Of these test images the one that was scored most often was scored in 12 ",
-        ),
-        (3, "Of these test images the one that was scored most often was scored in 3 runs, the median one in 3,"),
+        ({"most": 12, "median": 7.0}, "A model scored these test images in up to 12 runs (median 7), this one "),
+        (3, "A model scored these test images in up to 3 runs (median 3), this one included."),
     ],
 )
 def test_a_run_says_how_often_its_test_images_were_scored(times, line):

@@ -19,5 +19,5 @@ def test_a_damaged_result_is_named(tmp_path):
     records.save("a1", {"recipe": "base"})
     (tmp_path / "a1.json").write_text('{"recipe": ')
 
-    with pytest.raises(UserError, match=r"a1\.json is damaged .* Remove it"):
+    with pytest.raises(UserError, match=r"a1\.json has changed since .* Remove it"):
         records.find("a1")

@@ -153,8 +153,8 @@ def read_as_written(path: Path, *, needs_checksum: bool = False) -> bytes:
         logger.warning("%s has no checksum: an older release wrote it, or it was removed. It is used unchecked.", path)
     elif regular(beside).read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
         raise UserError(
-            f"{path} has changed since it was written: it was truncated or edited. Remove its version folder and run "
-            f"again, or, if you edited it on purpose: sha256sum {path.name} > {beside.name}."
+            f"{path} has changed since it was written: it was truncated or edited. Remove it and run again, or, "
+            f"if you edited it on purpose: sha256sum {path.name} > {beside.name}."
         )
     return content
 
@@ -167,11 +167,9 @@ def read_record(path: Path) -> Any:
         UserError: If it is damaged, or its checksum is not that of the file.
     """
     try:
-        record = json.loads(regular(path).read_bytes().decode())
+        return json.loads(read_as_written(path).decode())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
-    read_as_written(path)
-    return record
 
 
 def regular(path: Path) -> Path:

@@ -1,15 +1,16 @@
 """How often each image was scored by a model, in all environments: a ledger that grows with every run."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.base.errors import UserError, explain
-from pneumonia.base.files import is_missing, regular
+from pneumonia.base.files import is_missing
+from pneumonia.base.sqlite import opened
 
 _PATIENCE = 60  # seconds to wait for another run that is writing
 _SCHEMA = "CREATE TABLE IF NOT EXISTS scorings (sha256 TEXT, run TEXT, PRIMARY KEY (sha256, run)) WITHOUT ROWID"
@@ -52,18 +53,11 @@ class ScoringLedger:
             counted = dict(connection.execute("SELECT sha256, COUNT(*) FROM scorings GROUP BY sha256"))
         return np.array([counted.get(sha256, 0) for sha256 in sha256s], dtype=np.int64)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if not is_missing(self.path):
-                regular(self.path)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection:
-                yield connection
-        except OSError as error:
-            raise UserError(f"The ledger of scored images cannot be used: {explain(error)}") from error
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"The ledger of scored images {self.path} cannot be used ({error}). Free some space, fix the "
-                "permissions or wait for other runs; a damaged ledger must be moved away, and counts then start anew."
-            ) from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        advice = (
+            "Free some space, fix the permissions or wait for other runs; a damaged ledger must be moved away, and "
+            "counts then start anew."
+        )
+        return opened(
+            self.path, "ledger of scored images", advice, partial(sqlite3.connect, self.path, timeout=_PATIENCE)
+        )

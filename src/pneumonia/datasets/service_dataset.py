@@ -8,6 +8,9 @@ from kedro.utils import load_obj
 from pneumonia.base.errors import UserError
 from pneumonia.runs.errors import plainly
 
+# Functions of `services` that return what earlier runs saved.
+OF_EARLIER_RUNS = ("load_records", "load_all_records", "open_versions", "open_environments", "open_study_records")
+
 
 class ServiceDataset(AbstractDataset[NoReturn, Any]):
     """Loads what a function returns, such as a handle on the raw images. It always exists, and nothing is saved.
@@ -36,7 +39,7 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
     @property
     def is_of_earlier_runs(self) -> bool:
         """Whether it returns what earlier runs saved."""
-        return self._service.endswith(("_records", "_versions"))
+        return self._service.rpartition(".")[2] in OF_EARLIER_RUNS
 
     @plainly
     def load(self) -> Any:

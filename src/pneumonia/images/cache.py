@@ -4,12 +4,11 @@ import logging
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pneumonia.base.errors import UserError, explain
-from pneumonia.base.files import is_missing, regular
+from pneumonia.base.sqlite import opened
 from pneumonia.images.examine import Facts
 from pneumonia.images.patient_key import PatientKey
 
@@ -52,19 +51,11 @@ class IndexCache:
         Raises:
             UserError: If it cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not is_missing(self.path):
-                regular(self.path)
-            with closing(self._connect()) as connection:
-                yield SourceFacts(connection, source)
-        except OSError as error:
-            raise UserError(f"The index cache cannot be used: {explain(error)}") from error
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"The index cache {self.path} cannot be used ({error}). Free some space, fix the permissions or wait "
-                "for the other run, then run again; removing the file is safe."
-            ) from error
+        advice = (
+            "Free some space, fix the permissions or wait for the other run, then run again; removing the file is safe."
+        )
+        with opened(self.path, "index cache", advice, self._connect) as connection:
+            yield SourceFacts(connection, source)
 
     def _connect(self) -> sqlite3.Connection:
         try:

@@ -92,7 +92,7 @@ def _judge_precision(after: Mapping[str, Any]) -> Finding:
         return finding(
             Level.CAUTION,
             "Few images of the new place",
-            f"{text} Unpaired, smaller differences do not show.",
+            f"{text} A smaller difference does not show, unless it is measured on the same images.",
         )
     return finding(Level.GOOD, "Enough images of the new place for a narrow interval", text)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 
 GOOD_SLOPE, GOOD_SHIFT = (0.8, 1.25), (-0.2, 0.2)  # where a miscalibration does not matter
@@ -36,7 +35,7 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
     is_good = [low <= one["low"] and one["high"] <= high for one, (low, high), _ in ranges]
     if all(is_good):
         return finding(Level.GOOD, f"Well calibrated {where}", text)
-    is_off = [say_difference(one, none=ideal) != "not shown to be different" for one, _, ideal in ranges]
+    is_off = [not one["low"] <= ideal <= one["high"] for one, _, ideal in ranges]
     if any(off and not good for off, good in zip(is_off, is_good, strict=True)):
         return finding(Level.BAD, f"Probabilities are miscalibrated {where}", text)
     text += f" Good would be a slope of {_say_range(GOOD_SLOPE)} and a shift of {_say_range(GOOD_SHIFT)}."

@@ -130,7 +130,11 @@ def _judge_precision(auc: Mapping[str, Any]) -> Finding:
     width = auc["high"] - auc["low"]
     text = f"The 95% interval of the AUC is {width:.3f} wide."
     if width > WIDE_INTERVAL:
-        return finding(Level.CAUTION, "Few test images", f"{text} Unpaired, smaller differences do not show.")
+        return finding(
+            Level.CAUTION,
+            "Few test images",
+            f"{text} A smaller difference does not show, unless it is measured on the same images.",
+        )
     return finding(Level.GOOD, "Enough test images for a narrow interval", text)
 
 

@@ -102,8 +102,8 @@ def say_scorings(run_record: Mapping[str, Any]) -> str:
     if times["most"] <= 1:
         return "The ledger of this project knows of no earlier run that scored any of these test images."
     return (
-        f"Of these test images the one that was scored most often was scored in {times['most']:,} runs, the median one "
-        f"in {times['median']:,.0f}, this run included. If a model is chosen by such figures, they become optimistic."
+        f"A model scored these test images in up to {times['most']:,} runs (median {times['median']:,.0f}), this one "
+        "included. If a model is chosen by such figures, they become optimistic."
     )
 
 
@@ -113,7 +113,9 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
     # At a rate of 1 a predictive value is 1 at every share.
     lower = (
-        "precision is lower" if test["confusion"]["fp"] else "precision is lower unless no negative is ever called so"
+        "precision is lower"
+        if test["confusion"]["fp"]
+        else "precision is lower unless no negative is ever called positive"
     )
     higher = "NPV higher" if test["confusion"]["fn"] else "NPV no lower"
     return (
