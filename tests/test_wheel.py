@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from tests.conftest import succeed
@@ -70,6 +71,12 @@ def finished(run):
 def newest(folder, name):
     """The newest file of a versioned dataset."""
     return max(folder.glob(f"data/tiny/*/{name}/*/{name}"))
+
+
+def test_the_wheel_says_that_it_has_types(packaged):
+    (wheel,) = packaged.glob("*.whl")
+
+    assert "pneumonia/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_the_wheel_trains_a_model_and_writes_the_report_below_the_current_folder(finished):

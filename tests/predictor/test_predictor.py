@@ -138,6 +138,18 @@ def test_image_sources_in_a_sequence_are_judged_as_their_addresses(predictor, fo
     assert table["path"].iloc[-1] == f"{folder}/0.png"
 
 
+def test_probabilities_are_those_of_the_table_a_column_for_each_class(predictor, folder, tiny_store):
+    table = predictor.predict(folder)
+    probabilities = predictor.predict_proba(folder, batch_size=3)
+
+    assert predictor.classes_.tolist() == ["NORMAL", "PNEUMONIA"]
+    assert probabilities[:, 1] == pytest.approx(table["probability"].to_numpy(), abs=1e-6, nan_ok=True)
+    assert probabilities.sum(axis=1)[table["reason"] == ""] == pytest.approx(1)
+    assert np.isnan(probabilities).all(axis=1).tolist() == (table["reason"] != "").tolist()
+    assert predictor.predict_proba(tiny_store.read(range(2))).shape == (2, 2)
+    assert predictor.predict_proba([]).shape == (0, 2)
+
+
 @pytest.mark.parametrize("none", [[], (), np.zeros((0, 32, 32), np.uint8)], ids=["list", "tuple", "stack"])
 def test_no_images_give_a_table_without_rows(predictor, folder, none):
     table = predictor.predict(none)

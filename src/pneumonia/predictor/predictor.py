@@ -89,6 +89,7 @@ class Predictor:
         self.model, self.image_range, self.version = model, image_range, version
         self.decision = decision
         self.class_names = tuple(lineage["class_names"])
+        self.classes_ = np.array(self.class_names)  # scikit-learn's name for it
         self.image_size, self.resize = lineage["image_size"], lineage["resize"]
         self._with_features = with_features(model)
 
@@ -155,6 +156,22 @@ class Predictor:
                 parts.append(self._judge(chunk, batch_size))
                 advance(len(chunk))
         return pd.concat(parts, ignore_index=True)
+
+    def predict_proba(
+        self, images: str | Path | ImageSource | npt.NDArray | Sequence, *, batch_size: int = 64
+    ) -> Floats:
+        """Return the probability of each class, as scikit-learn's classifiers do.
+
+        Args:
+            images: As in `predict`.
+            batch_size: Images per pass.
+
+        Returns:
+            `[n, 2]`, in the order of `predict` and of `classes_`. NaN for an image that cannot be used. One that is out
+            of range has probabilities: only `predict` tells.
+        """
+        positive = self.predict(images, batch_size=batch_size)["probability"].to_numpy(np.float64)
+        return np.stack([1 - positive, positive], axis=1)
 
     def _judge(self, chunk: list[Read], batch_size: int) -> pd.DataFrame:
         """Judge a chunk of images that were read."""
