@@ -127,6 +127,18 @@ def test_an_image_that_is_zoomed_out_lies_whole_and_smaller_on_black() -> None:
     assert (whole == 200).all()
 
 
+def test_the_edges_of_a_rotated_image_that_is_zoomed_out_are_smooth() -> None:
+    white = np.full((1, 100, 100, 1), 200, np.uint8)
+    draws = np.array([[0.9, 0.5, 0.5, 0.95, 0.5, 0.5, 0.5, 0.5]], np.float32)
+    strengths = OFF.model_copy(update={"zoom_out": 0.1, "rotation": 10.0})
+
+    shown = aug.geometry(tf.constant(white), tf.constant(draws), strengths, 120).numpy()
+
+    grey = (shown > 0) & (shown < 200)
+    assert 300 < grey.sum() < 600  # a pixel or two along each of four sides of 100
+    assert (shown / 200).sum() == pytest.approx(100 * 100, rel=2e-3)
+
+
 def test_a_wide_crop_is_as_wide_as_it_is_drawn() -> None:
     ramp = np.tile(np.arange(100, dtype=np.float32)[None, None, :, None], (1, 100, 1, 1))
     draws = [0.5, 0.5, 0.5, 0.0, 0.0, 1.0, 0.5, 0.5]

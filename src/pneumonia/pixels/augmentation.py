@@ -104,12 +104,14 @@ def geometry(images: "tf.Tensor", draws: "tf.Tensor", strengths: AugmentationPar
     )
     if not strengths.zoom_out:
         return shown
-    step = tf.range(size, dtype=tf.float32)
+    step, is_larger = tf.range(size, dtype=tf.float32), draws[:, 3] >= 1.0 - strengths.zoom_out
+    pixel = tf.sqrt(tf.abs(a * d - b * c))[:, None, None]  # side of a pixel of the result, in pixels of the image
     a, b, c, d, x_shift, y_shift = (v[:, None, None] for v in (a, b, c, d, x_shift, y_shift))
     x, y = a * step + b * step[:, None] + x_shift, c * step + d * step[:, None] + y_shift
-    beyond = tf.maximum(tf.abs(x - (side - 1) / 2), tf.abs(y - (side - 1) / 2)) > side / 2
-    is_black = beyond & (draws[:, 3] >= 1.0 - strengths.zoom_out)[:, None, None]
-    return tf.where(is_black[..., None], tf.zeros_like(shown), shown)
+    inside = side / 2 - tf.maximum(tf.abs(x - (side - 1) / 2), tf.abs(y - (side - 1) / 2))
+    # The share of each pixel that the image covers: without it, a rotated image would have staircases for edges.
+    covered = tf.where(is_larger[:, None, None], tf.clip_by_value(inside / pixel + 0.5, 0.0, 1.0), 1.0)
+    return tf.cast(tf.cast(shown, tf.float32) * covered[..., None], shown.dtype)
 
 
 def _rectangle(draws: "tf.Tensor", strengths: AugmentationParameters) -> tuple["tf.Tensor", "tf.Tensor"]:
