@@ -3,6 +3,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 
@@ -48,6 +49,15 @@ def zip_without_flag(names, encoding):
         raw = name.encode(encoding)
         content = content.replace(f"{number:04}.jpeg".ljust(len(raw), "x").encode(), raw)
     return content
+
+
+def marked(content, place, value):
+    """A zip with a value at a place of the headers of each member, counted as in the one before its data."""
+    changed = bytearray(content)
+    for signature, before in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        for found in re.finditer(re.escape(signature), content):
+            changed[found.start() + before + place] = value
+    return bytes(changed)
 
 
 @pytest.fixture
@@ -133,6 +143,12 @@ UNREAD = {
     "a.iso": (bytes(32_769) + b"CD001" + bytes(50), r"is an image of a disc, .* Unpack it \(7z x a\.iso\)"),
     "a.arrow": (b"ARROW1\0\0" + bytes(50), "is an Arrow file"),
     "a.zip": (PACKED["s.zip"][:-30], "not a complete zip archive"),
+    "locked.zip": (
+        marked(PACKED["s.zip"], 6, 1),
+        r"Nothing in .*locked.zip can be read in place: encrypted archive member. Unpack it \(7z x locked.zip\)",
+    ),
+    "a.deflate64.zip": (marked(PACKED["s.zip"], 8, 9), "read in place: packed in a way that is not read. Unpack it"),
+    "part.zip": (ZIP[:-18] + b"\1" + ZIP[-17:], "is the last part of a zip archive. Unpack it"),
     "a.tar.gz": (PACKED["s.tar.gz"][:-30], "is damaged or cut"),
     "cut.tar": (PACKED["s.tar"][:700], "not a complete tar archive|not a complete zip"),
 }

@@ -244,6 +244,20 @@ READ = {
     "yes and no": ("path,label\na.png,yes\nb.png,No\n", {}),
     "class names in any case": ("path,label\na.png,Pneumonia\nb.png,normal\n", {}),
     "a column named after the class": ("path,Pneumonia,Cardiomegaly\na.png,1,0\nb.png,0,1\n", {}),
+    "a column named after the other class": ("path,Normal\na.png,0\nb.png,1\n", {}),
+    "the same, named": ("path,healthy\na.png,no\nb.png,yes\n", {"columns": {"label": "healthy"}}),
+    "a column for each class": ("path,Normal,Pneumonia,COVID\na.png,0,1,0\nb.png,1,0,0\n", {}),
+    "a column for each class, with blanks": ("path,No finding,Pneumonia\na.png,,1\nb.png,1,\n", {}),
+    "plus and minus": ("path,label\na.png,+\nb.png,-\n", {}),
+    "findings joined by bars": ("path,label\na.png,Infiltration|Pneumonia\nb.png,No Finding\n", {}),
+    "findings by their kinds": ("path,finding\na.png,Pneumonia/Viral/COVID-19\nb.png,No Finding\n", {}),
+    "lists of findings": ("path,Labels\na.png,\"['pneumonia', 'nodule']\"\nb.png,['normal']\n", {}),
+    "codes and names": ("path,label,diagnosis\na.png,0,pneumonia\nb.png,1,normal\n", {}),
+    "records in JSON": ('[{"path": "a.png", "label": 1}, {"path": "b.png", "label": 0}]', {}),
+    "a record a line": ('{"file_name": "a.png", "label": true}\n{"file_name": "b.png", "label": false}\n', {}),
+    "blanks between": ("1 a.png pneumonia\n2 b.png normal\n", {}),
+    "no header": ("a.png,pneumonia\nb.png,normal\n", {}),
+    "no header, named": ("a.png,1\nb.png,0\n", {"columns": {"path": "column 1", "label": "column 2"}}),
     "labels under an unknown header": ("path,status,age\na.png,pneumonia,1\nb.png,normal,0\n", {}),
     "paths under an unknown header": ("row,picture file,label\n1,a.png,1\n2,b.png,0\n", {}),
     "columns that are named": ("Nr,X Y,Z\n1,a.png,1\n2,b.png,0\n", {"columns": {"path": "x y", "label": "Z"}}),
@@ -283,6 +297,7 @@ def test_a_table_is_read_as_people_save_it(label, kind):
         (["1.png", "1.jpg"], ["1.png", "2.png"], {"1.png": "1", "2.png": ""}),
         (["1.2.3.4", "1.2.3.5.dcm"], ["1.2.3.4", "1.2.3.5"], {"1.2.3.4": "1", "1.2.3.5": "2"}),
         (["12.png", "7"], ["0012.png", "007.png"], {"0012.png": "1", "007.png": "2"}),
+        (["12.0", "a%20b.png"], ["12.png", "a b.png"], {"12.png": "1", "a b.png": "2"}),
         (["1.2.3"], ["1.2.3.4", "1.2.3"], {"1.2.3.4": "", "1.2.3": "1"}),
         (["Kä.png", "Kö.png"], ["Ka\u0308.png", "Ko\u0308.png"], {"Ka\u0308.png": "1", "Ko\u0308.png": "2"}),
         (["Ka\u0308.png"], ["x/Kä.png", "2.png"], {"x/Kä.png": "1", "2.png": ""}),
@@ -352,6 +367,48 @@ def test_patients_become_groups_whose_names_do_not_tell_them(label):
     assert first.group == second.group != third.group
     assert first.group.startswith("patient-")
     assert "4711" not in f"{source.listing.rows}"
+
+
+NO_CLASS = {
+    "a doubt is no class": ("path,Pneumonia\na.png,-1\nb.png,1\n", "unknown label -1", "PNEUMONIA"),
+    "no column says yes": ("path,Normal,Pneumonia,COVID\na.png,0,0,1\nb.png,1,0,0\n", "neither a", "NORMAL"),
+    "both columns say yes": ("path,Normal,Pneumonia\na.png,1,1\nb.png,1,0\n", "two labels in", "NORMAL"),
+    "a list of two classes": ("path,label\na.png,Pneumonia|Normal\nb.png,normal\n", "unknown label Pneu", "NORMAL"),
+    "a list of others": ("path,label\na.png,Normal|Nodule\nb.png,Pneumonia\n", "unknown label Nor", "PNEUMONIA"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CLASS)
+def test_a_row_that_names_no_class_is_left_out(label, kind):
+    table, reason, other = NO_CLASS[kind]
+
+    first, second = label(table, *TWO).listing.files
+
+    assert (first.label, first.left_out[: len(reason)], second.label) == ("", reason, other)
+
+
+def test_of_1_and_2_nothing_says_which_is_which(label):
+    with pytest.raises(UserError, match=r"no file a usable label: unknown label 1 \(1\), unknown label 2 \(1\)"):
+        label("path,label\na.png,1\nb.png,2\n", *TWO)
+
+
+def test_a_label_that_contradicts_the_class_folder_is_listed(label):
+    source = label("path,label\na.png,1\nb.png,0\n", "NORMAL/a.png", "NORMAL/b.png")
+
+    assert [file.label for file in source.listing.files] == ["PNEUMONIA", "NORMAL"]
+    assert source.listing.label_problems == (
+        ("label other than the class folder's", "NORMAL/a.png", "in the table: PNEUMONIA"),
+    )
+
+
+def test_tables_of_splits_are_read_together(label):
+    label("path,label\na.png,1\n", *TWO, name="train_labels.csv")
+    source = label("path,label\nb.png,0\n", name="test.csv")
+
+    assert [(file.label, file.source_split) for file in source.listing.files] == [
+        ("PNEUMONIA", "train"),
+        ("NORMAL", "test"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
-from pneumonia.images.layout import arrange, find_root, junk_kind
+from pneumonia.images.junk import junk_kind
+from pneumonia.images.layout import arrange, find_root
 from pneumonia.images.storage import Member
 
 
@@ -37,6 +38,9 @@ def test_paths_begin_below_the_folder_that_holds_the_splits():
         ("train/.DS_Store", ".DS_Store"),
         ("train/NORMAL/Thumbs.db", "Thumbs.db"),
         ("train/NORMAL/.ipynb_checkpoints/a.jpeg", "hidden file"),
+        ("train/NORMAL/ehthumbs.db", "ehthumbs.db"),
+        ("train/NORMAL/@eaDir/a.jpeg/SYNOPHOTO_THUMB_M.jpg", "in a system's own folder"),
+        ("$RECYCLE.BIN/a.jpeg", "in a system's own folder"),
         ("train/NORMAL/a.jpeg", ""),
     ],
 )
@@ -49,6 +53,23 @@ def test_junk_is_counted_by_kind_and_is_no_image():
 
     assert paths(listing) == ["train/NORMAL/a.jpeg"]
     assert listing.junk == {".DS_Store": 2, "AppleDouble (._*)": 1}
+
+
+def test_annotations_called_like_their_images_are_counted_and_no_images():
+    listing = arrange(members("NORMAL/a.png", "NORMAL/a.xml", "NORMAL/a.png.json", "NORMAL/notes.txt", "X/b.txt"))
+
+    assert paths(listing) == ["NORMAL/a.png", "NORMAL/notes.txt", "X/b.txt"]
+    assert listing.junk == {"annotation called like its image": 2}
+
+
+def test_a_folder_between_split_and_class_that_only_says_images_is_passed_over():
+    listing = arrange(members("train/images/NORMAL/a.png", "test/IMAGES/PNEUMONIA/x/b.png", "train/images/c.png"))
+
+    assert [(file.source_split, file.label) for file in listing.files] == [
+        ("test", "PNEUMONIA"),
+        ("train", "NORMAL"),
+        ("train", "images"),
+    ]
 
 
 def test_a_second_tree_of_copies_is_junk():

@@ -43,6 +43,11 @@ _COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xf
 _SPARE = 1_000_000_000
 _CHUNK = 1 << 20
 
+# The end of a zip: a record of 22 bytes, and a comment of at most 65,535.
+_MOST_END_BYTES = 22 + 65_535
+# How Python unpacks members of a zip.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
 DAMAGED = (OSError, EOFError, ValueError, NotImplementedError, tarfile.TarError, zlib.error, lzma.LZMAError)
 
 
@@ -58,6 +63,8 @@ class ZipStorage:
             UserError: If its list of contents cannot be read.
         """
         self.identity = identity
+        if _is_part(file):
+            raise UserError(f"{identity} is the last part of a zip archive. {_unpack('7z x', identity)}")
         try:
             self._zip = zipfile.ZipFile(file)
             unsaid = [info.filename.encode(UNSAID) for info in self._zip.infolist() if not info.flag_bits & 0x800]
@@ -69,6 +76,11 @@ class ZipStorage:
                 f"{identity} is not a complete zip archive ({error}). Name the folder of the images, or their zip; if "
                 "it is a zip, its download was incomplete: download it again."
             ) from error
+
+        packed = [info for info in self._zip.infolist() if not info.is_dir()]
+        unread = {_packing_problem(info) for info in packed}
+        if packed and "" not in unread:
+            raise UserError(f"Nothing in {identity} can be read in place: {min(unread)}. {_unpack('7z x', identity)}")
 
     def members(self) -> Iterator[Member]:
         """List the archive's files. Members that could harm a careless unpacker get a problem."""
@@ -180,8 +192,11 @@ def unpack(identity: str, file: BinaryIO) -> BinaryIO:
 
 
 def is_tar(file: BinaryIO) -> bool:
-    """Tell whether a file is a tar archive, by its content."""
-    return _start(file, 262)[257:262] == b"ustar"
+    """Tell whether a file is a tar archive, by its content: the checksum of its first header."""
+    try:
+        return bool(tarfile.TarInfo.frombuf(_start(file, tarfile.BLOCKSIZE), "utf-8", "surrogateescape").name)
+    except tarfile.TarError:
+        return False
 
 
 def refuse_other(identity: str, file: BinaryIO) -> None:
@@ -193,12 +208,9 @@ def refuse_other(identity: str, file: BinaryIO) -> None:
     start = _start(file, _DISC + 5)
     for magic, (kind, command) in _OTHERS.items():
         if start.startswith(magic) or start[_DISC:] == magic:
-            how = (
-                f"Unpack it ({command} {PurePosixPath(identity).name})" if command else "Write its images into a folder"
-            )
-            raise UserError(
-                f"{identity} is {kind}, which is not read in place. {how} and name the folder: --params=images=FOLDER."
-            )
+            other = "Write its images into a folder and name it: --params=images=FOLDER."
+            how = _unpack(command, identity) if command else other
+            raise UserError(f"{identity} is {kind}, which is not read in place. {how}")
 
 
 def _start(file: BinaryIO, n_bytes: int = 16) -> bytes:
@@ -240,7 +252,26 @@ def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:
         return problem
     if stat.S_ISLNK(info.external_attr >> 16):
         return "link in the archive"
-    return "encrypted archive member" if info.flag_bits & 0x1 else ""
+    return _packing_problem(info)
+
+
+def _packing_problem(info: zipfile.ZipInfo) -> str:
+    """Say why a member cannot be unpacked here."""
+    if info.flag_bits & 0x1:
+        return "encrypted archive member"
+    return "" if info.compress_type in _METHODS else "packed in a way that is not read"
+
+
+def _is_part(file: BinaryIO) -> bool:
+    """Tell whether a zip says at its end that it began in another file."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _MOST_END_BYTES, 0))
+    _, signature, end = file.read(_MOST_END_BYTES).rpartition(b"PK\5\6")
+    return bool(signature) and end[:2] not in (b"\0\0", b"\xff\xff")
+
+
+def _unpack(command: str, identity: str) -> str:
+    return f"Unpack it ({command} {PurePosixPath(identity).name}) and name the folder: --params=images=FOLDER."
 
 
 def _path_problem(name: str) -> str:

@@ -46,6 +46,8 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']".
+_BETWEEN = re.compile(r"[|/]|(?<=['\"])\s*[,;]\s*(?=['\"])")
 
 
 def class_of_folder(name: str, ingest: IngestParameters) -> str:
@@ -60,10 +62,17 @@ def class_of_folder(name: str, ingest: IngestParameters) -> str:
     return ""
 
 
-def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters) -> str:
+def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters, yes: str = "") -> str:
     """Return the class that a label in a table means; "" if none.
 
-    The words that were set come first, then the names of the classes, then 1 and 0, true and false, yes and no.
+    The words that were set come first, then the names of the classes, then 1 and 0, true and false, yes and no, then
+    lists of findings.
+
+    Args:
+        text: The label.
+        ingest: The classes.
+        labels: Words that were set.
+        yes: The class that "yes" means; without one, the positive class.
     """
     word = spelling(text)
     for words, meant in (
@@ -75,15 +84,19 @@ def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters)
     known = class_of_folder(text, ingest) if word else ""
     if known:
         return known
-    word = "1" if text.strip() == "+" else _whole(text) or word
-    if word in _TRUE or word in _FALSE:
-        return ingest.positive_class if word in _TRUE else ingest.negative_class
-    return ""
+    truth = _truth(text)
+    if truth is not None:
+        is_positive = truth is (yes != ingest.negative_class)
+        return ingest.positive_class if is_positive else ingest.negative_class
+    found = {class_of_folder(part, ingest) for part in _BETWEEN.split(text)} if _BETWEEN.search(text) else set()
+    if ingest.positive_class in found and ingest.negative_class not in found:
+        return ingest.positive_class
+    return ingest.negative_class if found == {ingest.negative_class} else ""
 
 
-def is_name_of_positive(column: str, ingest: IngestParameters) -> bool:
-    """Tell whether a column is named after the positive class, so that it says yes or no."""
-    return _by_name(spelling(column), ingest) == ingest.positive_class
+def class_of_column(column: str, ingest: IngestParameters) -> str:
+    """Return the class that a column is named after, so that it says yes or no; "" if none."""
+    return _by_name(spelling(column), ingest)
 
 
 def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, str]:
@@ -112,6 +125,12 @@ def _by_name(word: str, ingest: IngestParameters) -> str:
         if any(word in meant and own in meant for meant in _MEANT):
             return name
     return ""
+
+
+def _truth(text: str) -> bool | None:
+    """Tell whether a word means yes or no; None if neither. A number below 0 is neither: CheXpert's -1 is a doubt."""
+    word = "1" if text.strip() == "+" else _whole(text) or ("" if re.match(r"\s*[-−–]\s*\d", text) else spelling(text))
+    return True if word in _TRUE else False if word in _FALSE else None
 
 
 def _whole(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
-from pneumonia.images.class_words import is_name_of_positive
+from pneumonia.images.class_words import class_of_column
 from pneumonia.images.tables import spelling
 
 AUTO = "auto"
@@ -100,14 +100,17 @@ def column_of_key(key: str, columns: Sequence[str], labels: LabelsParameters) ->
 
 
 def label_columns(columns: Sequence[str], ingest: IngestParameters, labels: LabelsParameters) -> list[str]:
-    """Return the columns that may hold the labels, the likeliest first: also those named after the positive class."""
+    """Return the columns that may hold the labels, the likeliest first: also those named after a class."""
     if labels.columns.label:
         return [_named("label", labels.columns.label, columns)]
     ranks = _RANKS["label"]
     named = sorted(
         (column for column in columns if spelling(column) in ranks), key=lambda column: ranks[spelling(column)]
     )
-    return named + [column for column in columns if column not in named and is_name_of_positive(column, ingest)]
+    after = {column: class_of_column(column, ingest) for column in columns if column not in named}
+    return named + [
+        column for meant in (ingest.positive_class, ingest.negative_class) for column in after if after[column] == meant
+    ]
 
 
 def age_unit(column: str) -> float:

@@ -7,7 +7,8 @@ from typing import Any, BinaryIO, Protocol
 
 from pneumonia.base.errors import UserError
 from pneumonia.images import archives, medmnist, parquet
-from pneumonia.images.layout import junk_kind, may_be_dicom
+from pneumonia.images.junk import junk_kind
+from pneumonia.images.layout import may_be_dicom
 from pneumonia.images.members import IMAGE_SUFFIXES, Member
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_of

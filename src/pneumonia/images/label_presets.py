@@ -7,10 +7,17 @@ from typing import NamedTuple
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.columns import column_of_key
-from pneumonia.images.label_rows import LATERAL_VIEW, LabelRow, Row, find_label_column, patient_facts, read_plain
+from pneumonia.images.label_rows import (
+    LATERAL_VIEW,
+    OTHER_FINDINGS,
+    LabelRow,
+    Row,
+    find_label_column,
+    patient_facts,
+    read_plain,
+)
 from pneumonia.images.tables import Table, spelling
 
-OTHER_FINDINGS = "neither a positive nor a negative finding"
 PLAIN = "plain"
 _POLICY = {"positive": 1.0, "negative": 0.0}
 

@@ -7,13 +7,14 @@ from functools import lru_cache
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
-from pneumonia.images.class_words import class_of_word
+from pneumonia.images.class_words import class_of_column, class_of_word
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
 from pneumonia.images.dicom_header import LATERAL, view_of
 from pneumonia.images.split_names import UNSPLIT, split_of
 from pneumonia.images.tables import Table, spelling
 
 LATERAL_VIEW = "lateral view"
+OTHER_FINDINGS = "neither a positive nor a negative finding"
 # How many letters of an unknown label are shown.
 _LETTERS = 30
 # Share of the cells of a column without a known name that must name a class.
@@ -64,7 +65,9 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
     if not labels.columns.split and not _names_splits(table, columns.get("split", "")):
         columns.pop("split", None)
     path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
-    classes = {text: class_of_word(text, ingest, labels) for text in {row[label] for row in table.rows}}
+    told = _classes_of(table, label, ingest, labels)
+    opposite = _opposite_column(table, label, ingest, labels)
+    opposed = _classes_of(table, opposite, ingest, labels) if opposite else {}
     is_spanish = _counts_mujer(table, columns.get("sex", ""))
     for row, line in zip(table.rows, table.lines, strict=True):
         facts = {field: row[name] for field, name in columns.items()}
@@ -74,8 +77,11 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
         split = "" if is_gap(facts.get("split", "")) else split_of(facts["split"]) or UNSPLIT
         if split == UNSPLIT:
             unread = (*unread, ("unknown split", facts["split"]))
-        meant = classes[row[label]]
-        reason = "" if meant else f"unknown label {row[label][:_LETTERS] or '(none)'}"
+        meant, reason = told[row[label]], ""
+        if opposite and (meant or not row[label]):
+            meant, reason = _of_two(meant, opposed[row[opposite]], class_of_column(label, ingest))
+        if not meant:
+            reason = reason or f"unknown label {row[label][:_LETTERS] or '(none)'}"
         if meant and view == LATERAL:
             meant, reason = "", LATERAL_VIEW
         yield LabelRow(
@@ -84,11 +90,47 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
         )  # fmt: skip
 
 
+def _classes_of(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> dict[str, str]:
+    """Return the class that each cell of a column means, by its text; "" if none."""
+    cells, yes = {row[column] for row in table.rows}, class_of_column(column, ingest)
+    found = {text: class_of_word(text, ingest, labels, yes) for text in cells}
+    codes = {cell for cell in cells if cell.isdecimal()}
+    if codes >= {"1", "2"} and "0" not in codes:  # nothing says which is which
+        said = (*labels.words.positive, *labels.words.negative)
+        found |= {code: "" for code in codes if code not in said}
+    return {**found, "-": ingest.negative_class} if {"+", "-"} <= cells else found
+
+
+def _opposite_column(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> str:
+    """Return the column that says yes or no to the other class than a column of labels; "" if there is none.
+
+    An image without either may show anything else, as in a table with a column for each finding.
+    """
+    own = class_of_column(column, ingest)
+    others = [other for other in table.columns if class_of_column(other, ingest) not in ("", own)] if own else []
+    return next((other for other in others if _share_of_classes(table, other, ingest, labels)), "")
+
+
+def _of_two(meant: str, opposed: str, own: str) -> tuple[str, str]:
+    """Return the class of a row, or why it has none, by what its columns of both classes say.
+
+    Args:
+        meant: The class that the cell in the column of one class means; "" if it is empty.
+        opposed: The class that the cell in the other column means.
+        own: The class that the first column is named after.
+    """
+    is_other = opposed not in ("", own)
+    if meant == own:
+        return ("", "two labels in the table") if is_other else (own, "")
+    return (opposed, "") if is_other else ("", OTHER_FINDINGS)
+
+
 def find_label_column(table: Table, ingest: IngestParameters, labels: LabelsParameters) -> str:
     """Return the column most of whose cells mean a class: by its name, or else the only one in which nearly all do."""
     named = label_columns(table.columns, ingest, labels)
     shares = {column: _share_of_classes(table, column, ingest, labels) for column in named or table.columns}
-    best = max(shares, key=lambda column: shares[column], default="")
+    # Of two columns, names of classes are clearer than codes.
+    best = max(shares, key=lambda column: (shares[column], not _is_counted(table, column)), default="")
     if named:
         return best
     full = [column for column, share in shares.items() if share >= 0.9 and not _is_counted(table, column)]

@@ -1,18 +1,20 @@
 """Which of the files beside the images are tables of labels."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
-from pneumonia.images.columns import column_of_key, likely_keys
+from pneumonia.images.columns import column_of_key, find_columns, likely_keys
 from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
 from pneumonia.images.label_rows import find_label_column
 from pneumonia.images.layout import SIDE_FILES
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
+from pneumonia.images.split_names import split_in
 from pneumonia.images.tables import SUFFIXES, Table, read_variants
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,10 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     if len(fitting) == 1:
         logger.info("Labels are read from %s.", *fitting)
         return list(fitting.values())
+    splits = {path: split_in(path) for path in fitting}
+    if fitting and all(splits.values()) and len(set(splits.values())) == len(fitting) == _alike(fitting.values()):
+        logger.info("Labels are read from %s.", " and ".join(fitting))
+        return [[_with_split(table, splits[path], labels) for table in found] for path, found in fitting.items()]
     if fitting:
         raise UserError(
             f"Several tables at {source.address} have labels: {', '.join(sorted(fitting)[:_SHOWN])}. Name one: "
@@ -122,3 +128,17 @@ def _candidates(source: ImageSource) -> Mapping[str, Variants]:
 def _has_key(table: Table, labels: LabelsParameters) -> bool:
     """Tell whether a table has a column that is called like a key of images."""
     return any(column_of_key(key, table.columns, labels) for key in likely_keys(table.columns, labels))
+
+
+def _alike(tables: Iterable[Variants]) -> int:
+    """Count the tables if all have the same columns, so that they may be parts of one."""
+    columns = [set(variants[0].columns) for variants in tables]
+    return len(columns) if all(found == columns[0] for found in columns) else 0
+
+
+def _with_split(table: Table, split: str, labels: LabelsParameters) -> Table:
+    """Return the table of a split with a column that says so, unless it has one."""
+    if find_columns(table.columns, labels).get("split"):
+        return table
+    rows = tuple({**row, "split": split} for row in table.rows)
+    return replace(table, columns=(*table.columns, "split"), rows=rows)

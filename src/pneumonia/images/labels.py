@@ -31,7 +31,7 @@ from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_pat
 from pneumonia.images.patience import LostError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
-from pneumonia.images.tables import Table
+from pneumonia.images.tables import SPREADSHEETS, Table
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def with_labels(
     if not tables:
         return source
     found = _Reader(source, ingest, labels).read(tables)
-    listing = _label(source.listing, found, patient_key.group_of)
+    listing = _label(source.listing, found, ingest.class_names, patient_key.group_of)
     for kind, count in sorted(Counter(kind for kind, _, _ in listing.label_problems).items()):
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
     return source.with_listing(listing)
@@ -191,7 +191,7 @@ class _Reader:
         )
 
 
-def _label(listing: Listing, found: Reading, hash_patient: Callable[[str], str]) -> Listing:
+def _label(listing: Listing, found: Reading, classes: Sequence[str], hash_patient: Callable[[str], str]) -> Listing:
     """Return the listing with the labels of the rows."""
     problems: list[tuple[str, str, str]] = []
     claims: dict[str, list[Claim]] = defaultdict(list)
@@ -208,6 +208,11 @@ def _label(listing: Listing, found: Reading, hash_patient: Callable[[str], str])
     chosen = {path: _with_group(row, hash_patient) for path, row in chosen.items()}
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
+    problems += [
+        ("label other than the class folder's", file.path, f"in the table: {now.label}")
+        for file, now in zip(listing.files, labelled, strict=True)
+        if now.label and file.label in classes and file.label != now.label
+    ]
     return replace(listing, files=labelled, rows=chosen, label_problems=tuple(sorted(problems)))
 
 
@@ -257,6 +262,8 @@ def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str
     one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
     tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
     by_table = f" If a table has the labels: --params=labels.table={tables[0]}." if tables else ""
+    if tables and tables[0].lower().endswith(SPREADSHEETS):
+        by_table = f" If {tables[0]} has the labels, save it as CSV in the same folder: it is then found."
     return (
         f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}; class folders there: "
         f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "

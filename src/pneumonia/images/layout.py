@@ -1,6 +1,5 @@
 """Sorts the files at a source into images, with class and published split, and junk."""
 
-import logging
 import os
 import sys
 from collections import Counter
@@ -9,25 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pneumonia.images.masks import find_masks
+from pneumonia.images.junk import looks_like_image, suffix_of, without_junk
 from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, Member
 from pneumonia.images.split_names import SPLITS, UNSPLIT, split_of
-from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES
-
-logger = logging.getLogger(__name__)
+from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES, spelling
 
 SIDE_FILES = ("groups.csv", "lesions.csv")
 
 NOT_IN_CLASS_FOLDER = "not in a class folder"
 SAME_PATH = "another file has the same printable path"
 DOUBLED_TREE = "copy in a second tree"
-MASK = "mask or overlay beside the images"
-OF_A_VIEWER = "viewer's program, page or index"
-# What the CD of a hospital holds besides images.
-_OF_A_VIEWER = (
-    ".exe", ".dll", ".inf", ".bat", ".cmd", ".com", ".msi", ".ocx", ".sys", ".jar", ".so", ".dylib", ".cab", ".chm",
-    ".ini", ".cfg", ".htm", ".html", ".css", ".js", ".lnk", ".url", ".pdb", ".manifest", ".config",
-)  # fmt: skip
+# Folders between those of a split and of its classes, as `spelling` gives them.
+_BETWEEN = frozenset(
+    "image images img imgs picture pictures bilder data files jpg jpeg png dicom dcm cxr xray xrays".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ def arrange(members: Iterable[Member]) -> Listing:
     The tree nearest to the top is used; files of another tree are junk if they are copies (same path below the tree,
     same size and, in a zip, same CRC), and otherwise images with a problem. Masks beside the images are junk too.
     """
-    kept, junk = _without_junk(members)
+    kept, junk = without_junk(members)
     tables = {member.name: member for member in kept if _is_table(member, SUFFIXES + OTHER_SUFFIXES)}
     root, is_split = find_root([member.name for member in kept])
     inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_table(member)]
@@ -100,7 +94,7 @@ def arrange(members: Iterable[Member]) -> Listing:
             side_files[_name(member)] = nearest
         elif _is_copy(member, main):
             junk[DOUBLED_TREE] += 1
-        elif member.problem or _looks_like_image(member.name) or (not is_split and may_be_dicom(member.name)):
+        elif member.problem or looks_like_image(member.name) or (not is_split and may_be_dicom(member.name)):
             path = _below(root, member.name) if member.name.startswith(root) else member.name
             split = split_of(path.partition("/")[0]) if "/" in path else ""
             files.append(ImageFile(path, "", split or UNSPLIT, member, member.problem or NOT_IN_CLASS_FOLDER))
@@ -108,23 +102,6 @@ def arrange(members: Iterable[Member]) -> Listing:
             others.append(member.name)
     files.sort(key=lambda file: (file.path, file.member.problem != ""))
     return Listing(_told_apart(files), dict(sorted(junk.items())), side_files, tuple(others), tables)
-
-
-def _without_junk(members: Iterable[Member]) -> tuple[list[Member], Counter[str]]:
-    """Part the files from junk and masks, which are counted by kind."""
-    junk: Counter[str] = Counter()
-    kept: list[Member] = []
-    for member in sorted(members, key=lambda member: member.name):
-        kind = junk_kind(member.name)
-        if kind:
-            junk[kind] += 1
-        else:
-            kept.append(member)
-    masks = find_masks([member.name for member in kept if _looks_like_image(member.name)])
-    if masks:
-        junk[MASK] = len(masks)
-        logger.warning("%s files are masks or overlays beside the images, by their names: left out.", f"{len(masks):,}")
-    return [member for member in kept if member.name not in masks], junk
 
 
 def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
@@ -149,28 +126,10 @@ def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
     Files without a suffix, or with a number as suffix, are listed too: DICOM files are often named IM00001 or by their
     UID. A file that its storage refuses is listed with the problem, so that nothing vanishes silently.
     """
-    kept, _ = _without_junk(members)
+    kept, _ = without_junk(members)
     files = [member for member in kept if member.problem or _may_be_image(member.name)]
     listed = (ImageFile(member.name, "", UNSPLIT, member, member.problem) for member in files)
     return tuple(sorted(listed, key=lambda file: file.path))
-
-
-def junk_kind(name: str) -> str:
-    """Name the kind of junk that a file is, or return "".
-
-    >>> junk_kind("chest_xray/__MACOSX/chest_xray/._train"), junk_kind("train/NORMAL/IM-0115-0001.jpeg")
-    ('__MACOSX', '')
-    """
-    parts = name.split("/")
-    if "__MACOSX" in parts:
-        return "__MACOSX"
-    if parts[-1].startswith("._"):
-        return "AppleDouble (._*)"
-    if parts[-1] in (".DS_Store", "Thumbs.db", "desktop.ini"):
-        return parts[-1]
-    if parts[-1].upper() == "DICOMDIR" or _suffix(name) in _OF_A_VIEWER:
-        return OF_A_VIEWER
-    return "hidden file" if any(part.startswith(".") and part.strip(".") for part in parts) else ""
 
 
 def find_root(names: list[str]) -> tuple[str, bool]:
@@ -187,7 +146,7 @@ def find_root(names: list[str]) -> tuple[str, bool]:
     >>> find_root(["README.md", "set/NORMAL/1.jpeg", "set/PNEUMONIA/2.jpeg"])
     ('set/', False)
     """
-    images = [name for name in names if _looks_like_image(name)]
+    images = [name for name in names if looks_like_image(name)]
     unnamed = [name for name in names if may_be_dicom(name)]
     images = (images + unnamed if len(unnamed) > len(images) else images) or names
     roots = {name[: len(name) - len(below)] for name in images if (below := _below_split(name))}
@@ -202,14 +161,16 @@ def find_root(names: list[str]) -> tuple[str, bool]:
 
 def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFile:
     """Describe an image file by where it lies."""
-    parts = path.split("/", 2)
+    parts = path.split("/")
+    while is_split and len(parts) > 3 and spelling(parts[1]) in _BETWEEN:
+        del parts[1]
     split, label = (split_of(parts[0]), parts[1]) if is_split else (_split_without_tree(parts), parts[0])
     return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # few names, a million times
 
 
 def _split_without_tree(parts: list[str]) -> str:
     """Return the split of a file by the folder that may be its class, or the one in it: train/1.png, NORMAL/train."""
-    below = split_of(parts[1]) if len(parts) == 3 else ""
+    below = split_of(parts[1]) if len(parts) >= 3 else ""
     return split_of(parts[0]) or below or UNSPLIT
 
 
@@ -262,22 +223,14 @@ def _name(member: Member) -> str:
     return member.name.rpartition("/")[2]
 
 
-def _looks_like_image(name: str) -> bool:
-    return _suffix(name) in IMAGE_SUFFIXES
-
-
 def may_be_dicom(name: str) -> bool:
     """Tell whether a file may be DICOM by its name: a number without suffix, or with a number as suffix."""
     own = name.rpartition("/")[2]
-    suffix = _suffix(own)
+    suffix = suffix_of(own)
     has_number = any(letter.isdecimal() for letter in own)
     return has_number and (not suffix or suffix[1:].isdecimal()) and not own.lower().endswith("sums")
 
 
 def _may_be_image(name: str) -> bool:
-    suffix = _suffix(name)
+    suffix = suffix_of(name)
     return suffix in IMAGE_SUFFIXES or not suffix or suffix[1:].isdecimal()
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - pathlib is slow for many thousand names

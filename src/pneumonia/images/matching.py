@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.members import composed, stem
@@ -99,8 +100,12 @@ def _only_one(parts: tuple[str, ...], loose: PathIndex, wanted: Counter[str]) ->
 
 
 def _loose(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a path whatever its case, without suffix; a number without leading zeros, which spreadsheets drop."""
-    name = stem(parts[-1]).casefold()
+    """Return a path whatever its case, without suffix; a number without leading zeros, which spreadsheets drop.
+
+    They also write 7.0 for 7; browsers write %20 for a blank.
+    """
+    name = stem(unquote(parts[-1])).casefold()
+    name = name.removesuffix(".0") if name.removesuffix(".0").isdecimal() else name
     return (*(part.casefold() for part in parts[:-1]), name.lstrip("0") if name.isdecimal() else name)
 
 

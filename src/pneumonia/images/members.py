@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 IMAGE_SUFFIXES = frozenset(
-    [".jpeg", ".jpg", ".jpe", ".mpo", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom", ".dic"]
+    [
+        *(".jpeg", ".jpg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"),
+        *(".dcm", ".dicom", ".dic", ".ima"),
+    ]
 )
 
 # Prefix of the stamps of a storage that lists checksums of the content.

@@ -18,7 +18,7 @@ from pneumonia.images.refusal import RefusedError
 
 # Formats that Pillow decodes, with their usual suffixes.
 FORMATS = {
-    "JPEG": (".jpeg", ".jpg", ".jpe"),
+    "JPEG": (".jpeg", ".jpg", ".jpe", ".jfif"),
     "MPO": (".mpo", ".jpeg", ".jpg", ".jpe"),
     "PNG": (".png",),
     "BMP": (".bmp",),

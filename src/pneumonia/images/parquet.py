@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
 from pneumonia.images.patience import UnreadableError
-from pneumonia.images.split_names import split_of
+from pneumonia.images.split_names import split_in
 
 SUFFIX = ".parquet"
 MAGIC = b"PAR1"
@@ -151,7 +151,7 @@ class ParquetStorage:
         if not PurePosixPath(name).suffix:
             name += _suffix(_content(image))
         label = next((values[column] for column in self._classes if values.get(column)), "")
-        parts = (_split_in(self._names[place.file]), label.replace("/", "_"), name)
+        parts = (split_in(self._names[place.file]), label.replace("/", "_"), name)
         return "/".join(part for part in parts if part)
 
 
@@ -215,10 +215,3 @@ def _is_plain(kind: Any) -> bool:
     types = pyarrow.types
     checks = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
     return any(check(kind) for check in checks) or (types.is_dictionary(kind) and _is_plain(kind.value_type))
-
-
-def _split_in(name: str) -> str:
-    """Return the split that a file's name, or its folder's, begins with: train-00000-of-00002.parquet."""
-    path = PurePosixPath(name)
-    words = [word for part in (path.stem, *reversed(path.parts[:-1])) for word in part.replace("_", "-").split("-")]
-    return next(filter(None, map(split_of, words)), "")

@@ -1,6 +1,7 @@
 """What people call the folders of train, val and test."""
 
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from pneumonia.images.tables import spelling
 
@@ -28,3 +29,14 @@ def split_of(name: str) -> str:
     ('train', 'test', '')
     """
     return _SPLIT_OF.get(spelling(name), "")
+
+
+def split_in(path: str) -> str:
+    """Return the split that a word in a file's name, or in a folder's above it, means; "" if none.
+
+    >>> split_in("train-00000-of-00002.parquet"), split_in("labels_test.csv")
+    ('train', 'test')
+    """
+    parts = (PurePosixPath(path).stem, *reversed(PurePosixPath(path).parts[:-1]))
+    words = [word for part in parts for word in part.replace("_", "-").split("-")]
+    return next(filter(None, map(split_of, words)), "")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pneumonia.base.errors import UserError
+from pneumonia.images.members import IMAGE_SUFFIXES
 
-SUFFIXES = (".csv", ".tsv", ".tab")
+SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
 # Tables that are read under a name that was set, but are not looked for.
-OTHER_SUFFIXES = (".txt", ".xlsx", ".xls", ".ods")
+OTHER_SUFFIXES = (".txt", ".json", *SPREADSHEETS)
 
 _SEPARATORS = ",;\t|"
 # Rows that the separator is judged by, and how many rows a title above the header may have.
@@ -58,9 +61,9 @@ def read_variants(content: bytes, name: str) -> Iterator[Table]:
     read = 0
     for text in _decode(content):
         try:
-            table = _parse(text)
-        except csv.Error as error:
-            raise UserError(f"{name} is not a CSV table ({error}).") from error
+            table = _parse_records(text) if text.startswith(("[", "{")) else _parse(text)
+        except (csv.Error, ValueError, RecursionError) as error:
+            raise UserError(f"{name} is not a CSV table, nor a list of records in JSON ({error}).") from error
         read += 1
         yield table
     if not read:
@@ -107,9 +110,26 @@ def _parse(text: str) -> Table:
     least = max(2, max(sample, default=0) / 2)  # a title above the header fills one cell of many
     start = next((row for row, filled in enumerate(sample[:_MOST_TITLE_ROWS]) if filled >= least), 0)
     columns = _name_columns(read[start][1]) if read else ()
+    if any(cell.lower().endswith(tuple(IMAGE_SUFFIXES)) for cell in columns):  # no header, but a first row
+        columns, start = tuple(f"column {number + 1}" for number in range(len(columns))), start - 1
     empty = dict.fromkeys((name for name in columns if name), "")
     rows = [{**empty, **{name: cell for name, cell in zip(columns, cells, strict=False) if name}} for _, cells in read]
     return Table(tuple(empty), tuple(rows[start + 1 :]), tuple(line for line, _ in read[start + 1 :]))
+
+
+def _parse_records(text: str) -> Table:
+    """Read JSON: a list of records, or one a line.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    records = json.loads(text) if text[0] == "[" else [json.loads(line) for line in text.splitlines() if line.strip()]
+    if not all(isinstance(record, dict) for record in records):
+        raise ValueError("something else than records is in it")
+    columns = tuple(dict.fromkeys(name for record in records for name in record))
+    cells = [{name: "" if value is None else str(value) for name, value in record.items()} for record in records]
+    rows = tuple({**dict.fromkeys(columns, ""), **row} for row in cells)
+    return Table(columns, rows, tuple(range(1, len(rows) + 1)))
 
 
 def _read_cells(text: str, separator: str, has_first_line: bool) -> Iterator[tuple[int, list[str]]]:
@@ -132,7 +152,8 @@ def _find_separator(text: str) -> str:
         width, rows = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
         return (rows / counts.total() if width > 1 else 0.0, width)
 
-    return max(_SEPARATORS, key=judge)
+    best = max(_SEPARATORS, key=judge)
+    return best if judge(best)[0] >= judge(" ")[0] or judge(best)[1] > 1 else " "
 
 
 def _name_columns(cells: Sequence[str]) -> tuple[str, ...]:
