@@ -31,7 +31,10 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
          sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}  # fmt: skip
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|src|tests)/\S*")
-IN_PACKAGE = re.compile(r"(images|split|pixels|model|metrics|report|pipelines)/\S+\.(py|html)")  # of src/pneumonia
+# Of src/pneumonia.
+IN_PACKAGE = re.compile(r"(images|split|pixels|model|metrics|audits|report|pipelines)/\S+\.(py|html)")
+# What is said to be in a file.
+DEFINED = re.compile(r"((?:`\w+`(?:, | and )?)+) in `([\w/]+\.py)`")
 GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external|adaptation"
 EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
@@ -363,6 +366,27 @@ def test_paths_in_backticks_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_what_is_said_to_be_in_a_file_is_defined_there(page):
+    for names, path in DEFINED.findall(" ".join(PAGES[page].split())):
+        file = ROOT / path if IN_REPOSITORY.fullmatch(path) else ROOT / "src/pneumonia" / path
+        module = ast.parse(file.read_text(encoding="utf-8"))
+        defined = {getattr(part, "name", None) for part in module.body}
+        defined |= {getattr(target, "id", None) for part in module.body for target in getattr(part, "targets", [])}
+        assert set(re.findall(r"\w+", names.replace(" and ", " "))) <= defined, path
+
+
+def test_each_step_of_the_course_names_what_does_it():
+    steps = re.findall(r"^\| (\d+) \| (.+)$", PAGES["docs/course.md"], re.MULTILINE)
+
+    assert [int(number) for number, _ in steps] == list(range(1, 23))
+    assert all(DEFINED.search(step) for _, step in steps)
+
+
+def test_readme_leads_to_the_course_first():
+    assert re.search(r"^More: .*?\]\((.+?)\)", PAGES["README.md"], re.MULTILINE)[1] == "docs/course.md"
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", PAGES[page])):
         if target.startswith("https://"):
@@ -479,6 +503,13 @@ def test_readme_names_the_commands_for_the_graph_and_the_notebooks():
 
     for command in ("kedro viz", "make viz", "make site", '".[notebooks]"', "kedro jupyter lab --env=demo"):
         assert command in code
+
+
+def test_the_korean_readme_has_the_commands_of_readmes_first_sections():
+    first = PAGES["README.md"].split("## Notebooks")[0]
+
+    assert commands(PAGES["README.ko.md"]) == commands(first)
+    assert len(commands(first)) > 10
 
 
 def test_readme_calls_what_was_measured_on_validation_optimistic():
