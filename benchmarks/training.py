@@ -271,11 +271,11 @@ def store_records(folder: Path, keys: tuple[str, ...], size: int, pixels: bytes)
     """Return a store of images. The keys are not hashes, so records are written directly."""
     import hashlib
 
-    from pneumonia.pixels.store import Part, PixelStore
+    from pneumonia.pixels.store import PixelFile, PixelStore
 
     file = folder / "records.u8"
     file.write_bytes(pixels)
-    return PixelStore(folder, size, [Part(file, keys, hashlib.sha256(pixels).hexdigest())])
+    return PixelStore(folder, size, [PixelFile(file, keys, hashlib.sha256(pixels).hexdigest())])
 
 
 def _rgb_network(size: int) -> keras.Model:

@@ -11,8 +11,8 @@ from pneumonia.audits.framing import (
     SHOWN_LABELS,
     WIDE,
     ZOOMS,
-    Judge,
-    Kind,
+    Change,
+    FramingJudge,
     Shown,
     images_of,
     score_framings,
@@ -20,7 +20,7 @@ from pneumonia.audits.framing import (
 )
 from pneumonia.audits.reframing import reframe
 
-CUT = Judge(Kind.NEGATIVES_CUT, Shown.CUT_25, Shown.WHOLE)
+CUT = FramingJudge(Change.NEGATIVES_CUT, Shown.CUT_25, Shown.WHOLE)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_at_most_so_many_of_a_class_are_reframed_and_all_are_shown_as_they_are(c
 
 
 def test_the_cuts_are_undone_by_the_framings_of_the_mirror():
-    for judge in (judge for judge in JUDGES if judge.kind is Kind.BOTH):
+    for judge in (judge for judge in JUDGES if judge.kind is Change.BOTH):
         narrow, wide = FRAMINGS[judge.negatives], FRAMINGS[judge.positives]
         assert wide.top * (narrow.bottom - narrow.top) == pytest.approx(-narrow.top)
 

@@ -9,7 +9,7 @@ from pneumonia.audits.known_images import find_known, mark_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import examine_image
-from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Reading
+from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, ReadingSettings
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.reading import Item
@@ -55,7 +55,7 @@ def test_a_training_image_is_found_by_its_bytes_and_by_its_pixels(chests, tmp_pa
         columns=["path", "sha256", "perceptual_hash"],
     )
     items = {path: Item(path, lambda content=content: content) for path, content in given.items()}
-    how = Reading(128, "squeeze", LIMITS, MAX_FILE_BYTES)
+    how = ReadingSettings(128, "squeeze", LIMITS, MAX_FILE_BYTES)
 
     parameters = IngestParameters(**default_parameters["ingest"])
     found = find_known(images, items, known, stores.open(128, "squeeze"), how, parameters).set_index("path")

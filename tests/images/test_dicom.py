@@ -16,7 +16,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from tests.images.dicom_files import make
 
 from pneumonia.images.dicom import is_dicom, open_dicom
-from pneumonia.images.dicom_header import Words, judge
+from pneumonia.images.dicom_header import ViewWords, judge
 from pneumonia.images.examine import Limits, examine_image
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.refusal import RefusedError
@@ -88,11 +88,11 @@ def test_unknown_words_are_quoted_but_neither_digits_nor_the_patients_id():
 @pytest.mark.parametrize(
     ("words", "header", "other"),
     [
-        (Words(chest=("Pulmo-Raum",)), {"BodyPartExamined": "pulmo raum 3"}, ""),
-        (Words(chest=("ribs",)), {"BodyPartExamined": "RIBS"}, ""),
-        (Words(other=("Zimmer 7",)), {"BodyPartExamined": "ZIMMER 7"}, "not a chest: other body part"),
-        (Words(other=("xtable",)), {"ViewPosition": "XTABLE"}, "not a frontal view: other view position"),
-        (Words(other=("Babygram",)), {"BodyPartExamined": "BABYGRAM"}, "not a chest: other body part"),
+        (ViewWords(chest=("Pulmo-Raum",)), {"BodyPartExamined": "pulmo raum 3"}, ""),
+        (ViewWords(chest=("ribs",)), {"BodyPartExamined": "RIBS"}, ""),
+        (ViewWords(other=("Zimmer 7",)), {"BodyPartExamined": "ZIMMER 7"}, "not a chest: other body part"),
+        (ViewWords(other=("xtable",)), {"ViewPosition": "XTABLE"}, "not a frontal view: other view position"),
+        (ViewWords(other=("Babygram",)), {"BodyPartExamined": "BABYGRAM"}, "not a chest: other body part"),
     ],
 )
 def test_a_user_adds_words(words, header, other):
@@ -310,7 +310,7 @@ def test_the_key_may_come_from_the_environment(tmp_path, monkeypatch):
 
 def test_a_refusal_is_an_error_with_the_reason_as_its_message():
     with pytest.raises(RefusedError, match="several frames"):
-        open_dicom(make(NumberOfFrames=2)).judge(Words())
+        open_dicom(make(NumberOfFrames=2)).judge(ViewWords())
 
 
 @pytest.mark.parametrize(("age", "years"), [("62", "62"), ("062Y", "62"), ("6M", "0.5"), ("006M", "0.5"), ("200Y", "")])

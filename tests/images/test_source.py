@@ -28,7 +28,7 @@ from pneumonia.images.index import examine_files
 from pneumonia.images.patience import LostError, UnreadableError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import open_storage
-from pneumonia.pixels.one_image import Reading
+from pneumonia.pixels.one_image import ReadingSettings
 from pneumonia.pixels.request import PixelRequest, decode_all
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
@@ -586,8 +586,8 @@ def test_the_pixels_and_the_prediction_of_a_lost_image_are_not_passed_over(flaky
     request = PixelRequest(("train/NORMAL/0.png",), ("0" * 64,), 32, "pad", source.read)
 
     for read in (
-        lambda: list(read_in_chunks(items, Reading(32, "pad"))),
-        lambda: with_ranges(items, Reading(32, "pad")),
+        lambda: list(read_in_chunks(items, ReadingSettings(32, "pad"))),
+        lambda: with_ranges(items, ReadingSettings(32, "pad")),
         lambda: list(decode_all(request, [*request.images.values()], tqdm(disable=True))),
     ):
         with pytest.raises(LostError, match="gone"):

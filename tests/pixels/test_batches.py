@@ -23,7 +23,7 @@ from pneumonia.pixels.batches import (
     steps_per_epoch,
 )  # fmt: skip
 from pneumonia.pixels.decoding import decode_image
-from pneumonia.pixels.store import Part, PixelStore
+from pneumonia.pixels.store import PixelFile, PixelStore
 
 ORDER, DRAWS = [1, 0, 5, 2, 3, 4], [0.1302464, 0.9086311, 0.1975619]
 SIZE = 4
@@ -51,7 +51,7 @@ def store(tmp_path_factory, manifest):
     """Images whose every pixel is the image's row in the manifest."""
     path = tmp_path_factory.mktemp("rows") / "part.u8"
     path.write_bytes(np.repeat(np.arange(N - 1, -1, -1, dtype=np.uint8), SIZE**2).tobytes())
-    return PixelStore(path.parent, SIZE, [Part(path, tuple(manifest["sha256"][::-1]), "")])
+    return PixelStore(path.parent, SIZE, [PixelFile(path, tuple(manifest["sha256"][::-1]), "")])
 
 
 def make(store, manifest, memory_limit_mb=IN_MEMORY, augmentation=None, labelling=PLAIN, **batching):

@@ -5,10 +5,10 @@ from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
 from pneumonia.images import examine
 from pneumonia.pixels.decoding import decode_image
-from pneumonia.pixels.one_image import LIMITS, Reading
+from pneumonia.pixels.one_image import LIMITS, ReadingSettings
 from pneumonia.predictor.reading import Item, items_of, read_in_chunks, read_pixels, reading_of
 
-HOW = Reading(64, "squeeze", LIMITS, 100_000)
+HOW = ReadingSettings(64, "squeeze", LIMITS, 100_000)
 FILES = {name: data for name, (_, data) in (IMAGES | ACCEPTED | UNNOTICED).items() if len(data) <= HOW.max_file_bytes}
 
 

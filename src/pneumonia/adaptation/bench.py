@@ -8,8 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from pneumonia.base.annotations import Model
-from pneumonia.metrics.metrics import Floats
+from pneumonia.base.annotations import Floats, Model
 from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, restore

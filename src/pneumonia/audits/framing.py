@@ -16,11 +16,11 @@ import pandas as pd
 
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
 from pneumonia.audits.rows import decided_row, paired_loss
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.metrics.metrics import Floats, ranking_metrics
-from pneumonia.model.predict import Pixels, open_pixels, predict
+from pneumonia.metrics.metrics import ranking_metrics
+from pneumonia.model.predict import open_pixels, predict
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
@@ -85,7 +85,7 @@ SHOWN_LABELS = {
 }
 
 
-class Kind(StrEnum):
+class Change(StrEnum):
     """What a judge does to which class."""
 
     UNTOUCHED = "untouched"
@@ -96,28 +96,28 @@ class Kind(StrEnum):
 
 
 KIND_LABELS = {
-    Kind.UNTOUCHED: "All as they are",
-    Kind.NEGATIVES_CUT: "Negatives cut",
-    Kind.POSITIVES_WIDENED: "Positives widened",
-    Kind.BOTH: "Negatives cut, positives widened",
-    Kind.ALL_ZOOMED: "All zoomed",
+    Change.UNTOUCHED: "All as they are",
+    Change.NEGATIVES_CUT: "Negatives cut",
+    Change.POSITIVES_WIDENED: "Positives widened",
+    Change.BOTH: "Negatives cut, positives widened",
+    Change.ALL_ZOOMED: "All zoomed",
 }
 
 
-class Judge(NamedTuple):
+class FramingJudge(NamedTuple):
     """How a judge shows the negatives and the positives."""
 
-    kind: Kind
+    kind: Change
     negatives: Shown
     positives: Shown
 
 
 JUDGES = (
-    Judge(Kind.UNTOUCHED, Shown.WHOLE, Shown.WHOLE),
-    *(Judge(Kind.NEGATIVES_CUT, shown, Shown.WHOLE) for shown in CUTS),
-    *(Judge(Kind.POSITIVES_WIDENED, Shown.WHOLE, shown) for shown in WIDE),
-    *(Judge(Kind.BOTH, narrow, wide) for narrow, wide in zip(CUTS, WIDE, strict=True)),
-    *(Judge(Kind.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
+    FramingJudge(Change.UNTOUCHED, Shown.WHOLE, Shown.WHOLE),
+    *(FramingJudge(Change.NEGATIVES_CUT, shown, Shown.WHOLE) for shown in CUTS),
+    *(FramingJudge(Change.POSITIVES_WIDENED, Shown.WHOLE, shown) for shown in WIDE),
+    *(FramingJudge(Change.BOTH, narrow, wide) for narrow, wide in zip(CUTS, WIDE, strict=True)),
+    *(FramingJudge(Change.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
 )
 SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
 AUDIT_COLUMNS = [
@@ -162,7 +162,7 @@ def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> 
         decision: The record by which probabilities become decisions.
 
     Returns:
-        kind (a `Kind`), negatives and positives (a `Shown` each), auc, low, high, `loss` of AUC against the same
+        kind (a `Change`), negatives and positives (a `Shown` each), auc, low, high, `loss` of AUC against the same
         images as they are, with its paired bounds, sensitivity, specificity, n, n_groups: one row per judge.
     """
     if framing_scores.empty:
@@ -176,7 +176,7 @@ def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> 
 
 
 def score_framings(
-    predict: Predict, images: Pixels, rows: pd.DataFrame, most: int, judges: Iterable[Judge] = JUDGES
+    predict: Predict, images: Pixels, rows: pd.DataFrame, most: int, judges: Iterable[FramingJudge] = JUDGES
 ) -> pd.DataFrame:
     """Predict the images as the judges show them, each class once under each framing.
 
@@ -205,7 +205,7 @@ def score_framings(
     return pd.concat(parts, ignore_index=True)
 
 
-def images_of(judge: Judge, framing_scores: pd.DataFrame) -> pd.DataFrame:
+def images_of(judge: FramingJudge, framing_scores: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `score_framings` that a judge ranks."""
     target, shown = framing_scores["target"], framing_scores["shown"]
     is_asked = ((target == 0) & (shown == judge.negatives)) | ((target == 1) & (shown == judge.positives))
@@ -213,7 +213,7 @@ def images_of(judge: Judge, framing_scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_judges(
-    framing_scores: pd.DataFrame, judges: Iterable[Judge] = JUDGES, threshold: float = 0.5
+    framing_scores: pd.DataFrame, judges: Iterable[FramingJudge] = JUDGES, threshold: float = 0.5
 ) -> pd.DataFrame:
     """Return kind, negatives, positives, auc, sensitivity, specificity and n, one row per judge, without intervals."""
     rows = []

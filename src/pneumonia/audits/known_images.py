@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from pneumonia.audits.external import list_items
+from pneumonia.base.annotations import Pixels
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.near_duplicates import correlate_details, near_pairs
@@ -15,9 +16,9 @@ from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.model.lineage import adapted_to, check_lineage
-from pneumonia.model.predict import Pixels, open_pixels
+from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.one_image import Reading
+from pneumonia.pixels.one_image import ReadingSettings
 from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
@@ -74,7 +75,7 @@ def find_known(
     items: dict[str, Item],
     known: pd.DataFrame,
     pixel_store: PixelStore,
-    how: Reading,
+    how: ReadingSettings,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
     """Find a model's own images among others, by their bytes and by hash and pixels.

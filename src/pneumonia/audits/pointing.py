@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import Floats
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.predict import PART, open_pixels
 from pneumonia.pixels.decoding import Resize

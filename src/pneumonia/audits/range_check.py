@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.breakdowns import measure_stratum
-from pneumonia.metrics.metrics import Floats, ranking_metrics
+from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.model.predict import Pixels, feature_model, open_pixels, stored_parts
+from pneumonia.model.predict import feature_model, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.describing import describe

@@ -8,14 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.rows import auc_row, paired_loss
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 
-class View(StrEnum):
+class Region(StrEnum):
     """Which part of an image the network sees."""
 
     WHOLE = "whole"
@@ -24,11 +24,11 @@ class View(StrEnum):
 
 
 VIEW_LABELS = {
-    View.WHOLE: "whole image",
-    View.CENTRE_HIDDEN: "centre hidden",
-    View.BORDER_HIDDEN: "border hidden",
+    Region.WHOLE: "whole image",
+    Region.CENTRE_HIDDEN: "centre hidden",
+    Region.BORDER_HIDDEN: "border hidden",
 }
-HIDING_VIEWS = (View.CENTRE_HIDDEN, View.BORDER_HIDDEN)
+HIDING_VIEWS = (Region.CENTRE_HIDDEN, Region.BORDER_HIDDEN)
 SCORE_COLUMNS = ["path", "group", "target", "view", "probability"]
 
 
@@ -49,14 +49,14 @@ def hide_regions(
         parameters: `hidden_side`, `batch_size`.
 
     Returns:
-        path, group, target, view (a `View`), probability: one row per image and view.
+        path, group, target, view (a `Region`), probability: one row per image and view.
     """
     store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[split_manifest["split"] == "test"]
     parts = []
     for view in HIDING_VIEWS:
 
-        def change(images: Pixels, _: int, view: View = view) -> Pixels:
+        def change(images: Pixels, _: int, view: Region = view) -> Pixels:
             return hide(images, parameters.hidden_side, view)
 
         probability = predict_stored(pneumonia_model, store, pixel_keys(test), parameters.batch_size, change)
@@ -72,12 +72,12 @@ def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.Dat
         scores: Probabilities of the whole images.
 
     Returns:
-        predictor (a `View`), images, auc, low, high, n, n_positive, n_groups, and `behind_centre`: by how much the AUC
-        is below that with all but the centre hidden, with paired bounds.
+        predictor (a `Region`), images, auc, low, high, n, n_positive, n_groups, and `behind_centre`: by how much the
+        AUC is below that with all but the centre hidden, with paired bounds.
     """
     whole = scores[scores["split"] == "test"]
-    parts = {View.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
-    centre = parts[View.BORDER_HIDDEN]
+    parts = {Region.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
+    centre = parts[Region.BORDER_HIDDEN]
     return pd.DataFrame(
         [
             auc_row(view, "test", rows, rows["probability"].to_numpy()) | paired_loss("behind_centre", centre, rows)
@@ -86,7 +86,7 @@ def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.Dat
     )
 
 
-def hide(images: npt.NDArray[np.uint8], side: float, view: View) -> npt.NDArray[np.uint8]:
+def hide(images: npt.NDArray[np.uint8], side: float, view: Region) -> npt.NDArray[np.uint8]:
     """Replace the centre of each image, or all but the centre, by the mean brightness of the rest.
 
     Args:
@@ -101,6 +101,6 @@ def hide(images: npt.NDArray[np.uint8], side: float, view: View) -> npt.NDArray[
     margin = max(1, round(size * (1 - side) / 2))
     hidden = np.zeros((size, size, 1), dtype=bool)
     hidden[margin : size - margin, margin : size - margin] = True
-    hidden = hidden if view is View.CENTRE_HIDDEN else ~hidden
+    hidden = hidden if view is Region.CENTRE_HIDDEN else ~hidden
     visible_mean = images[:, ~hidden].mean(axis=1).round().astype(np.uint8)
     return np.where(hidden, visible_mean[:, None, None, None], images)

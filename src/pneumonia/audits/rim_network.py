@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.regions import View, hide
-from pneumonia.base.annotations import Model
+from pneumonia.audits.regions import Region, hide
+from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
-from pneumonia.model.predict import Pixels, open_pixels, predict, stored_parts
+from pneumonia.model.predict import open_pixels, predict, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
 
@@ -65,7 +65,7 @@ def score_rims(
 
 def _read_rims(store: PixelStore, sha256s: pd.Series, side: float) -> Pixels:
     """Return stored images at 48 pixels a side, the central square hidden, uint8 `[n, 48, 48, 1]`."""
-    return np.concatenate([hide(shrink(part), side, View.CENTRE_HIDDEN) for part in stored_parts(store, sha256s)])
+    return np.concatenate([hide(shrink(part), side, Region.CENTRE_HIDDEN) for part in stored_parts(store, sha256s)])
 
 
 def shrink(images: Pixels) -> Pixels:

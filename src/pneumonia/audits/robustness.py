@@ -7,10 +7,10 @@ import pandas as pd
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, UNDAMAGED, corrupt
 from pneumonia.audits.rows import decided_row, paired_loss
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.model.predict import Pixels, open_pixels, predict_stored
+from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 

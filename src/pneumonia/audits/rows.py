@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.auc import auc_difference, estimate_auc
 from pneumonia.metrics.decisions import decide
-from pneumonia.metrics.registry import Floats
 
 
 def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:

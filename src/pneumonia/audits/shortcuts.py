@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.breakdowns import is_grey
-from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.metrics.registry import Targets
 from pneumonia.model.predict import open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -19,7 +20,7 @@ PERCENTS = (1, 5, 25, 50, 75, 95, 99)
 FOLDS = 5
 
 
-class Predictor(StrEnum):
+class Shortcut(StrEnum):
     """What the class is predicted from: properties that are not findings, the rim, or the network's probability."""
 
     SHAPE = "shape"
@@ -38,41 +39,41 @@ class Predictor(StrEnum):
 
 
 PREDICTOR_LABELS = {
-    Predictor.SHAPE: "Width and height",
-    Predictor.ASPECT: "Aspect ratio",
-    Predictor.FILE_SIZE: "File size",
-    Predictor.MODE: "Stored mode",
-    Predictor.BRIGHTNESS: "Mean brightness",
-    Predictor.BORDER: "Border pixels",
-    Predictor.SHARPNESS: "Sharpness",
-    Predictor.PERCENTILES: "Percentiles of grey",
-    Predictor.RIM: "The rim of a thumbnail",
-    Predictor.ALL: "All properties, linear",
-    Predictor.ALL_BOOSTED: "All properties, boosted trees",
-    Predictor.RIM_NETWORK: "A network on the rim alone",
-    Predictor.NETWORK: "The network",
+    Shortcut.SHAPE: "Width and height",
+    Shortcut.ASPECT: "Aspect ratio",
+    Shortcut.FILE_SIZE: "File size",
+    Shortcut.MODE: "Stored mode",
+    Shortcut.BRIGHTNESS: "Mean brightness",
+    Shortcut.BORDER: "Border pixels",
+    Shortcut.SHARPNESS: "Sharpness",
+    Shortcut.PERCENTILES: "Percentiles of grey",
+    Shortcut.RIM: "The rim of a thumbnail",
+    Shortcut.ALL: "All properties, linear",
+    Shortcut.ALL_BOOSTED: "All properties, boosted trees",
+    Shortcut.RIM_NETWORK: "A network on the rim alone",
+    Shortcut.NETWORK: "The network",
 }
 # What cannot see the lungs. The others describe the whole image: consolidation is a rise of grey levels.
-BLIND = {Predictor.SHAPE, Predictor.ASPECT, Predictor.MODE, Predictor.BORDER, Predictor.RIM, Predictor.RIM_NETWORK}
+BLIND = {Shortcut.SHAPE, Shortcut.ASPECT, Shortcut.MODE, Shortcut.BORDER, Shortcut.RIM, Shortcut.RIM_NETWORK}
 FEATURE_SETS = {
-    Predictor.SHAPE: ["log_width", "log_height"],
-    Predictor.ASPECT: ["log_aspect"],
-    Predictor.FILE_SIZE: ["log_bytes"],
-    Predictor.MODE: ["stored_colour"],
-    Predictor.BRIGHTNESS: ["brightness"],
-    Predictor.BORDER: [
+    Shortcut.SHAPE: ["log_width", "log_height"],
+    Shortcut.ASPECT: ["log_aspect"],
+    Shortcut.FILE_SIZE: ["log_bytes"],
+    Shortcut.MODE: ["stored_colour"],
+    Shortcut.BRIGHTNESS: ["brightness"],
+    Shortcut.BORDER: [
         *("top", "bottom", "left", "right"),
         *("top_spread", "bottom_spread", "left_spread", "right_spread"),
     ],
-    Predictor.SHARPNESS: ["log_sharpness"],
-    Predictor.PERCENTILES: [f"percentile_{percent}" for percent in PERCENTS],
+    Shortcut.SHARPNESS: ["log_sharpness"],
+    Shortcut.PERCENTILES: [f"percentile_{percent}" for percent in PERCENTS],
 }
-FEATURE_SETS[Predictor.ALL] = [name for names in FEATURE_SETS.values() for name in names]
-FEATURE_SETS[Predictor.ALL_BOOSTED] = FEATURE_SETS[Predictor.ALL]
+FEATURE_SETS[Shortcut.ALL] = [name for names in FEATURE_SETS.values() for name in names]
+FEATURE_SETS[Shortcut.ALL_BOOSTED] = FEATURE_SETS[Shortcut.ALL]
 THUMBNAIL = 14  # grey values per side
 RIM_FEATURES = [f"rim_{number}" for number in range(4 * (THUMBNAIL - 1))]
 # Another place's images are also told by their rim: where views and devices differ, it shows how an image was taken.
-ELSEWHERE = FEATURE_SETS | {Predictor.RIM: RIM_FEATURES}
+ELSEWHERE = FEATURE_SETS | {Shortcut.RIM: RIM_FEATURES}
 
 
 def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -164,7 +165,7 @@ def can_be_crossed(rows: pd.DataFrame) -> bool:
     return bool(groups.reindex([0, 1], fill_value=0).min() >= FOLDS)
 
 
-def cross_validated_scores(name: Predictor, features: pd.DataFrame, seed: int) -> Floats:
+def cross_validated_scores(name: Shortcut, features: pd.DataFrame, seed: int) -> Floats:
     """Score each row by a fit without its group: five folds, stratified by class, groups kept together.
 
     Args:
@@ -187,7 +188,7 @@ def cross_validated_scores(name: Predictor, features: pd.DataFrame, seed: int) -
     return found[:, 1]
 
 
-def held_out_scores(name: Predictor, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:
+def held_out_scores(name: Shortcut, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:
     """Score unseen rows by a fit on the known ones; probability of the positive class, `[n]`."""
     target: Targets = known["target"].to_numpy()
     with _one_thread():
@@ -195,7 +196,7 @@ def held_out_scores(name: Predictor, known: pd.DataFrame, unseen: pd.DataFrame, 
         return fitted.predict_proba(_values_of(name, unseen))[:, 1]
 
 
-def _values_of(name: Predictor, features: pd.DataFrame) -> Floats:
+def _values_of(name: Shortcut, features: pd.DataFrame) -> Floats:
     return features[ELSEWHERE[name]].to_numpy(dtype=float)
 
 
@@ -206,13 +207,13 @@ def _one_thread() -> Any:
     return threadpool_limits(1, user_api="openmp")
 
 
-def _make_fit(name: Predictor, seed: int) -> Any:
+def _make_fit(name: Shortcut, seed: int) -> Any:
     """Return boosted trees (Ke et al., NeurIPS 2017), which also see how properties go together, or a linear model."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if name is Predictor.ALL_BOOSTED:
+    if name is Shortcut.ALL_BOOSTED:
         return HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

@@ -7,33 +7,35 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.audits.rows import auc_row
-from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Predictor, held_out_scores
-from pneumonia.base.annotations import Model
+from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Shortcut, held_out_scores
+from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import Floats
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 ALL_SITES, NEW_SITE = "all sites", "a new site"
 LEAST_SITES = 3  # from two, how much sites differ cannot be told
-PROPERTIES = (*FEATURE_SETS[Predictor.SHAPE], *FEATURE_SETS[Predictor.FILE_SIZE], *FEATURE_SETS[Predictor.MODE])
+PROPERTIES = (*FEATURE_SETS[Shortcut.SHAPE], *FEATURE_SETS[Shortcut.FILE_SIZE], *FEATURE_SETS[Shortcut.MODE])
 RESULT_COLUMNS = ["site", "predictor", "measure", "value", "low", "high", "n", "n_positive", "n_groups"]
 PROBE_COLUMNS = ["site", "label", "seen", "auc", "low", "high", "n", "n_positive", "n_groups"]
 
 
-class Seen(StrEnum):
+class ProbedFrom(StrEnum):
     """What the site is told from."""
 
     FEATURES = "features"
     PROPERTIES = "properties"
 
 
-SEEN_LABELS = {Seen.FEATURES: "the network's pooled features", Seen.PROPERTIES: "size, file size and stored mode"}
+SEEN_LABELS = {
+    ProbedFrom.FEATURES: "the network's pooled features",
+    ProbedFrom.PROPERTIES: "size, file size and stored mode",
+}
 
 
 def audit_sites(
@@ -66,11 +68,11 @@ def audit_sites(
     test = test.assign(site=test["path"].map(sites))
     known = shortcut_features[shortcut_features["split"] != "test"]
     unseen = shortcut_features[shortcut_features["path"].isin(test["path"])].drop(columns="split")
-    scored = {Predictor.NETWORK: test.set_index("path")["probability"]}
+    scored = {Shortcut.NETWORK: test.set_index("path")["probability"]}
     for name in FEATURE_SETS:
         scored[name] = pd.Series(held_out_scores(name, known, unseen, parameters.seed), index=unseen["path"])
     if len(rim_scores):
-        scored[Predictor.RIM_NETWORK] = rim_scores.set_index("path")["probability"]
+        scored[Shortcut.RIM_NETWORK] = rim_scores.set_index("path")["probability"]
     rows = []
     for site, part in test.groupby("site", sort=True):
         rows += _rates(str(site), part)
@@ -79,7 +81,7 @@ def audit_sites(
     share = train.groupby(SITE)["target"].mean()
     rows.append(_auc(ALL_SITES, "site", test, test["site"].map(share)))
     found = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    network = found[(found["predictor"] == Predictor.NETWORK) & (found["measure"] == "auc")].dropna()
+    network = found[(found["predictor"] == Shortcut.NETWORK) & (found["measure"] == "auc")].dropna()
     if len(network) >= LEAST_SITES:
         found.loc[len(found)] = {**_predict_new(network), **dict.fromkeys(("n", "n_positive", "n_groups"), 0)}
     return found
@@ -100,7 +102,7 @@ def _rates(site: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
         part = rows[rows["target"] == target]
         rate = estimate_rate((part["decision"] == target).to_numpy(), part["group"].to_numpy())
         sizes = {"n": len(part), "n_positive": len(part) * target, "n_groups": int(part["group"].nunique())}
-        found.append({"site": site, "predictor": str(Predictor.NETWORK), "measure": measure, **rate, **sizes})
+        found.append({"site": site, "predictor": str(Shortcut.NETWORK), "measure": measure, **rate, **sizes})
     return found
 
 
@@ -119,7 +121,7 @@ def _predict_new(network: pd.DataFrame) -> dict[str, Any]:
     mean = float(np.average(value, weights=weight))
     half = float(t.ppf(1 - TAIL, len(value) - 2) * np.sqrt(between + 1 / weight.sum()))
     bounds = {"value": float(expit(mean)), "low": float(expit(mean - half)), "high": float(expit(mean + half))}
-    return {"site": NEW_SITE, "predictor": str(Predictor.NETWORK), "measure": "auc", **bounds}
+    return {"site": NEW_SITE, "predictor": str(Shortcut.NETWORK), "measure": "auc", **bounds}
 
 
 def probe_sites(
@@ -146,8 +148,8 @@ def probe_sites(
 
     Returns:
         `PROBE_COLUMNS`: site (told from all others; of two sites only the first), label (within which class), seen (a
-        `Seen`), the AUC of the site with its interval, n, n_positive (of the site) and n_groups. No rows for images of
-        one site, or where a site has fewer than five groups of a class.
+        `ProbedFrom`), the AUC of the site with its interval, n, n_positive (of the site) and n_groups. No rows for
+        images of one site, or where a site has fewer than five groups of a class.
     """
     if SITE not in split_manifest:
         return pd.DataFrame(columns=PROBE_COLUMNS)
@@ -163,7 +165,7 @@ def probe_sites(
             told = part.assign(target=(part[SITE] == site).astype(int))
             if told.groupby("target")["group"].nunique().reindex([0, 1], fill_value=0).min() < FOLDS:
                 continue
-            for seen, values in ((Seen.FEATURES, features), (Seen.PROPERTIES, properties)):
+            for seen, values in ((ProbedFrom.FEATURES, features), (ProbedFrom.PROPERTIES, properties)):
                 scores = _cross_validated(values[part.index], told, parameters.seed)
                 row = auc_row(seen, "", told, scores)
                 found.append({"site": site, "label": label, "seen": str(seen), **row})

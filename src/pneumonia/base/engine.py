@@ -27,10 +27,10 @@ from pneumonia.base.study_parameters import NONE, EngineParameters
 
 logger = logging.getLogger(__name__)
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
 # An executor, the number of its workers, and a check that it still works.
-Place = tuple[Executor, int, Callable[[], None]]
+Pool = tuple[Executor, int, Callable[[], None]]
 
 # Process files in threads on this machine.
 LOCAL = EngineParameters(address=NONE, pool="threads", workers=1)
@@ -43,7 +43,7 @@ BEAT = 30.0
 AHEAD = 2
 
 
-def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: EngineParameters) -> Generator[Result]:
+def map_all(function: Callable[[JobT], ResultT], jobs: Iterable[JobT], engine: EngineParameters) -> Generator[ResultT]:
     """Do short jobs, such as work on files: in threads on all cores of this machine, or on a cluster.
 
     Args:
@@ -71,8 +71,8 @@ def map_all(function: Callable[[Job], Result], jobs: Iterable[Job], engine: Engi
 
 
 def run_all(
-    function: Callable[[Job], Result], jobs: Sequence[Job], engine: EngineParameters
-) -> Generator[tuple[int, Result]]:
+    function: Callable[[JobT], ResultT], jobs: Sequence[JobT], engine: EngineParameters
+) -> Generator[tuple[int, ResultT]]:
     """Do long jobs, such as trainings, as many at the same time as there are workers.
 
     Args:
@@ -105,11 +105,11 @@ def run_all(
 
 
 def _run(
-    executor: Executor, function: Callable[[Job], Result], left: dict[int, Job], most: int, check: Callable[[], None]
-) -> Iterator[tuple[int, Result]]:
+    executor: Executor, function: Callable[[JobT], ResultT], left: dict[int, JobT], most: int, check: Callable[[], None]
+) -> Iterator[tuple[int, ResultT]]:
     """Hand jobs over, a few more than are being done, and give their results as they end."""
     waiting = iter(list(left.items()))
-    futures: dict[Future[Result], int] = {}
+    futures: dict[Future[ResultT], int] = {}
     while True:
         for number, job in waiting:
             futures[executor.submit(function, job)] = number
@@ -121,14 +121,14 @@ def _run(
             yield futures.pop(future), future.result()
 
 
-def _wait(futures: Collection[Future[Result]], check: Callable[[], None]) -> set[Future[Result]]:
+def _wait(futures: Collection[Future[ResultT]], check: Callable[[], None]) -> set[Future[ResultT]]:
     """Wait for any of these, and meanwhile check now and then that there is something to wait for."""
     while not (done := wait(futures, BEAT, FIRST_COMPLETED).done):
         check()
     return done
 
 
-def _on_a_worker(function: Callable[[Job], Result], job: Job) -> Result:
+def _on_a_worker(function: Callable[[JobT], ResultT], job: JobT) -> ResultT:
     """Do a job; what goes wrong is said with the name of the machine, such as one that has no images."""
     try:
         return function(job)
@@ -140,7 +140,7 @@ def _no_check() -> None:
     """On this machine, work that ends unfinished raises by itself."""
 
 
-def _executor(engine: EngineParameters) -> AbstractContextManager[Place]:
+def _executor(engine: EngineParameters) -> AbstractContextManager[Pool]:
     if engine.address != NONE:
         return cluster_executor(engine.address, one_at_a_time=True)
     return _threads(engine.workers) if engine.pool == "threads" else _processes(engine.workers)
@@ -152,7 +152,7 @@ def thread_count() -> int:
 
 
 @contextmanager
-def _threads(workers: int) -> Iterator[Place]:
+def _threads(workers: int) -> Iterator[Pool]:
     executor = ThreadPoolExecutor(workers)
     try:
         yield executor, workers, _no_check
@@ -161,7 +161,7 @@ def _threads(workers: int) -> Iterator[Place]:
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[Place]:
+def _processes(workers: int) -> Iterator[Pool]:
     """Give a pool of processes; after an exception none of them goes on."""
     spawn: Any = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     executor = ProcessPoolExecutor(workers, spawn, initializer=_start_worker)

@@ -18,7 +18,7 @@ from pneumonia.model.lineage import check_weights
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
-from pneumonia.report.provenance import Source, say_population, source_of
+from pneumonia.report.provenance import ImageOrigin, say_population, source_of
 
 CONTRACT, SCRIPT = "model.json", "predict.py"
 PACKAGE = Path(__file__).parents[1]
@@ -28,10 +28,10 @@ PACKAGES = ("tensorflow", "keras", "onnx", "tf2onnx", "ai-edge-litert", "pillow"
 TRACED = ("run_id", "commit", "versions", "manifest_sha256", "pixels", "positive_class", "weights_sha256")
 NOTICE = "Research software. Not a medical device. No decision about a patient may rest on it."
 ORIGINS = {
-    Source.KERMANY: "Published radiographs from one hospital, children aged 1 to 5, antero-posterior (Kermany et al. "
-    "2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0).",
-    Source.SYNTHETIC: "",
-    Source.UNKNOWN: "The origin of the images was not stated.",
+    ImageOrigin.KERMANY: "Published radiographs from one hospital, children aged 1 to 5, antero-posterior (Kermany et "
+    "al. 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0).",
+    ImageOrigin.SYNTHETIC: "",
+    ImageOrigin.UNKNOWN: "The origin of the images was not stated.",
 }
 MEANINGS = {
     PROBABILITY: "of the positive class, on the scale of the threshold: the mean of the model's networks and views, "

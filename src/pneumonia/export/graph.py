@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pneumonia.base.annotations import Model
 from pneumonia.metrics.logistic import CLIP
 from pneumonia.model.predict import FEATURES as LAST_MAPS
-from pneumonia.model.predict import View, first_network, pooled_features, with_inner
+from pneumonia.model.predict import NetworkView, first_network, pooled_features, with_inner
 from pneumonia.predictor.image_range import FEATURES, GREY, describe_values, range_distances
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _dense_on_pooled(model: Model) -> Any:
     return last if pools and below.input is network.get_layer(LAST_MAPS).output else None
 
 
-def _activation_map(view: View, kernel: npt.NDArray[np.float32]) -> "KerasTensor":
+def _activation_map(view: NetworkView, kernel: npt.NDArray[np.float32]) -> "KerasTensor":
     """Weigh the last maps by what they add to the log-odds of the positive class, `[n, h, w]`, the peak of each at 1.
 
     With one mean for each map before the last layer this is the map of `pneumonia.model.grad_cam`, without gradients.

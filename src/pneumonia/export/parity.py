@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import follow
 from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL, Files
 from pneumonia.export.graph import ANSWER, DISTANCE, PROBABILITY
-from pneumonia.export.running import Judge, judge_all, open_exported
-from pneumonia.metrics.metrics import Floats
+from pneumonia.export.running import ForwardPass, judge_all, open_exported
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.predict import stored_parts
 from pneumonia.pixels.keys import pixel_keys
@@ -147,7 +147,7 @@ def _ask_keras(predictor: Predictor, store: PixelStore, sha256s: pd.Series) -> O
     return Outputs(judged["probability"], distance, judged["answer"])
 
 
-def _ask(judge: Judge, store: PixelStore, sha256s: pd.Series, batch_size: int) -> Outputs:
+def _ask(judge: ForwardPass, store: PixelStore, sha256s: pd.Series, batch_size: int) -> Outputs:
     parts = [judge_all(judge, pixels, batch_size) for pixels in stored_parts(store, sha256s)]
     said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     probability, distance = (said[name].astype(np.float64) for name in (PROBABILITY, DISTANCE))

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Pixels
 from pneumonia.base.startup import held_back_stderr
 from pneumonia.export.convert import ONNX, SAVED_MODEL, Files
 from pneumonia.export.graph import IMAGE
 
-Pixels = npt.NDArray[np.uint8]
-Outputs = dict[str, npt.NDArray[np.float32]]
-Judge = Callable[[Pixels], Outputs]  # one forward pass
+Tensors = dict[str, npt.NDArray[np.float32]]
+ForwardPass = Callable[[Pixels], Tensors]  # one forward pass
 
 
-def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
+def open_exported(name: str, files: Files, threads: int = 0) -> ForwardPass:
     """Open an exported model.
 
     LiteRT computes a black image immediately, because only then does it refuse a file that it cannot compute.
@@ -39,13 +39,13 @@ def open_exported(name: str, files: Files, threads: int = 0) -> Judge:
     return _open_litert(files[name], threads)
 
 
-def judge_all(judge: Judge, images: Pixels, batch_size: int) -> Outputs:
+def judge_all(judge: ForwardPass, images: Pixels, batch_size: int) -> Tensors:
     """Return all outputs for images in memory, batch by batch."""
     parts = [judge(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _open_onnx(content: bytes, threads: int) -> Judge:
+def _open_onnx(content: bytes, threads: int) -> ForwardPass:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -55,7 +55,7 @@ def _open_onnx(content: bytes, threads: int) -> Judge:
     return lambda images: dict(zip(names, session.run(names, {IMAGE: images}), strict=True))
 
 
-def _open_litert(content: bytes, threads: int) -> Judge:
+def _open_litert(content: bytes, threads: int) -> ForwardPass:
     from ai_edge_litert.interpreter import Interpreter
 
     # This interpreter lacks TensorFlow's operations: a file that needs them cannot be opened.
@@ -66,7 +66,7 @@ def _open_litert(content: bytes, threads: int) -> Judge:
     return lambda images: runner(**{IMAGE: images})
 
 
-def _open_saved_model(files: Files) -> Judge:
+def _open_saved_model(files: Files) -> ForwardPass:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as name:
@@ -78,7 +78,7 @@ def _open_saved_model(files: Files) -> Judge:
         loaded = tf.saved_model.load(str(Path(name, SAVED_MODEL)))
     call = loaded.signatures["serving_default"]
 
-    def judge(images: Pixels) -> Outputs:
+    def judge(images: Pixels) -> Tensors:
         # The reference to `loaded` keeps its variables alive.
         assert loaded is not None
         return {name: values.numpy() for name, values in call(**{IMAGE: tf.constant(images)}).items()}

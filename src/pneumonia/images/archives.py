@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.archive_names import UNSAID, guess_encoding
-from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
+from pneumonia.images.members import CRC_STAMP, ListedFile, name_problem, printable
 from pneumonia.images.patience import UnreadableError
 
 # Archives that are read in place, by how their names end.
@@ -82,7 +82,7 @@ class ZipStorage:
         if packed and "" not in unread:
             raise UserError(f"Nothing in {identity} can be read in place: {min(unread)}. {_unpack('7z x', identity)}")
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List the archive's files. Members that could harm a careless unpacker get a problem."""
         seen: set[str] = set()
         for info in self._zip.infolist():
@@ -93,7 +93,7 @@ class ZipStorage:
             if name in seen and not problem:
                 problem = "second archive member of the same name"
             seen.add(name)
-            yield Member(printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
+            yield ListedFile(printable(name), info, info.file_size, f"{CRC_STAMP}{info.CRC:08x}", problem)
 
     def read(self, key: zipfile.ZipInfo, n_bytes: int = -1) -> bytes:
         """Read one member, whose CRC `zipfile` checks, or its first bytes."""
@@ -150,7 +150,7 @@ class TarStorage:
         encoding = guess_encoding(raw)
         self._names = [name.decode("utf-8" if encoding == UNSAID else encoding, "surrogateescape") for name in raw]
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List the archive's files. Members that could harm a careless unpacker get a problem."""
         seen: set[str] = set()
         for info, name in zip(self._infos, self._names, strict=True):
@@ -159,7 +159,7 @@ class TarStorage:
                 problem = "second archive member of the same name"
             seen.add(name)
             stamp = self._stamp and f"{self._stamp}-{info.offset_data}"
-            yield Member(printable(name.removeprefix("./")), info, info.size, stamp, problem)
+            yield ListedFile(printable(name.removeprefix("./")), info, info.size, stamp, problem)
 
     def read(self, key: tarfile.TarInfo, n_bytes: int = -1) -> bytes:
         """Read one member, or its first bytes."""

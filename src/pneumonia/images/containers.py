@@ -9,7 +9,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.images import archives, medmnist, parquet
 from pneumonia.images.junk import junk_kind
 from pneumonia.images.layout import may_be_dicom
-from pneumonia.images.members import IMAGE_SUFFIXES, Member
+from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_of
 
@@ -29,7 +29,7 @@ class Storage(Protocol):
     identity: str
     remark: str
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every file, in any order."""
 
     def read(self, key: Any, n_bytes: int = -1) -> bytes:
@@ -46,14 +46,14 @@ class Container(Storage, Protocol):
 class JoinedStorage:
     """Several archives in one place as if they were unpacked there, and the other files beside them."""
 
-    def __init__(self, outer: Container, others: Sequence[Member], parts: Sequence[tuple[str, Storage]]) -> None:
+    def __init__(self, outer: Container, others: Sequence[ListedFile], parts: Sequence[tuple[str, Storage]]) -> None:
         """Take the place, its other files, and each archive with the folder in which its files appear."""
         self.identity = outer.identity
         self.remark = " ".join(dict.fromkeys(part.remark for _, part in parts if part.remark))
         self._parts: list[Storage] = [outer, *(part for _, part in parts)]
         self._prefixes, self._others = ["", *(prefix for prefix, _ in parts)], others
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every file; the second of one path gets a problem."""
         seen: Counter[str] = Counter()
         listed = (self._others, *(part.members() for part in self._parts[1:]))
@@ -62,7 +62,7 @@ class JoinedStorage:
                 name = prefix + member.name
                 seen[name] += 1
                 problem = member.problem or ("second archive member of the same name" if seen[name] > 1 else "")
-                yield Member(name, (number, member.key), member.size, member.stamp, problem)
+                yield ListedFile(name, (number, member.key), member.size, member.stamp, problem)
 
     def read(self, key: Any, n_bytes: int = -1) -> bytes:
         """Read one file, or its first bytes."""
@@ -100,8 +100,8 @@ def look_inside(storage: Container, layers: int = 0) -> Storage:
     Raises:
         UserError: If the archives are of a kind that is not read.
     """
-    found: list[Member] = []
-    others: list[Member] = []
+    found: list[ListedFile] = []
+    others: list[ListedFile] = []
     for member in storage.members():
         if junk_kind(member.name) or member.problem:
             continue
@@ -123,7 +123,7 @@ def look_inside(storage: Container, layers: int = 0) -> Storage:
     return _join(storage, sorted(found, key=lambda member: member.name), others, layers)
 
 
-def _join(storage: Container, found: Sequence[Member], others: Sequence[Member], layers: int) -> Storage:
+def _join(storage: Container, found: Sequence[ListedFile], others: Sequence[ListedFile], layers: int) -> Storage:
     tables = [member for member in found if member.name.lower().endswith(parquet.SUFFIX)]
     parts: list[tuple[str, Storage]] = []
     if tables:
@@ -137,7 +137,7 @@ def _join(storage: Container, found: Sequence[Member], others: Sequence[Member],
     return JoinedStorage(storage, others, parts)
 
 
-def _open(storage: Container, member: Member) -> BinaryIO:
+def _open(storage: Container, member: ListedFile) -> BinaryIO:
     """Open an archive in a place.
 
     Raises:

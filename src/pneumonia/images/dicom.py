@@ -38,7 +38,7 @@ from pneumonia.images.dicom_codecs import (
     first_frame,
     read_codestream,
 )
-from pneumonia.images.dicom_header import Verdict, Words, judge
+from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
 from pneumonia.images.dicom_values import TAGS, read_header, read_tables
 from pneumonia.images.refusal import OtherObjectError, RefusedError
@@ -103,7 +103,7 @@ class Dicom:
         """The manufacturer of the device, in at most 40 printable characters; empty if unknown."""
         return "".join(letter for letter in self._text("Manufacturer") if letter.isprintable())[:40]
 
-    def judge(self, words: Words | None) -> Verdict:
+    def judge(self, words: ViewWords | None) -> ObjectVerdict:
         """Say what the object is, and what is unusual about its header.
 
         Args:
@@ -113,7 +113,7 @@ class Dicom:
             RefusedError: If it is damaged or cannot be decoded here.
             OtherObjectError: If it is sound but no frontal chest radiograph for presentation.
         """
-        verdict = Verdict() if words is None else judge(self.header, words)
+        verdict = ObjectVerdict() if words is None else judge(self.header, words)
         if verdict.other:
             raise OtherObjectError(verdict.other)
         if verdict.problem:

@@ -29,14 +29,14 @@ _MOST_LETTERS = 32
 _SINGLE_LETTERS = re.compile(r"(?<=\b[A-Z]) (?=[A-Z]\b)")
 
 
-class Words(NamedTuple):
+class ViewWords(NamedTuple):
     """Words that a user adds: for a frontal chest, and for other parts and views."""
 
     chest: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
 
 
-class Verdict(NamedTuple):
+class ObjectVerdict(NamedTuple):
     """What an object is.
 
     Attributes:
@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
     view: str = ""
 
 
-def judge(header: Mapping[str, Any], words: Words = Words()) -> Verdict:  # noqa: B008 - immutable
+def judge(header: Mapping[str, Any], words: ViewWords = ViewWords()) -> ObjectVerdict:  # noqa: B008 - immutable
     """Say what an object is.
 
     Args:
@@ -69,7 +69,7 @@ def judge(header: Mapping[str, Any], words: Words = Words()) -> Verdict:  # noqa
     view, view_notes = _judge_view(header, words)
     notes = (*kind.notes, *filter(None, (note,)), *view_notes)
     other = part or ("not a frontal view: other view position" if view == LATERAL else "")
-    return Verdict(other, "", notes, view)
+    return ObjectVerdict(other, "", notes, view)
 
 
 def plain(text: str) -> str:
@@ -84,7 +84,7 @@ def plain(text: str) -> str:
     return f" {_SINGLE_LETTERS.sub('', ' '.join(words))} " if words else ""
 
 
-def _judge_kind(header: Mapping[str, Any]) -> Verdict:
+def _judge_kind(header: Mapping[str, Any]) -> ObjectVerdict:
     """Tell radiographs from other objects, whatever they show."""
     modality = plain(str(header.get("Modality") or "")).strip()
     sop_class = str(header.get("SOPClassUID") or "")
@@ -93,22 +93,22 @@ def _judge_kind(header: Mapping[str, Any]) -> Verdict:
         sop_class in _RADIOGRAPHS or sop_class.startswith(f"{_IMAGES}.7.")
     )
     if modality in _listed("modalities", "other"):
-        return Verdict(f"not a radiograph: other modality ({modality})")
+        return ObjectVerdict(f"not a radiograph: other modality ({modality})")
     if sop_class in _RAW or plain(str(header.get("PresentationIntentType") or "")) == " FOR PROCESSING ":
-        return Verdict("raw detector data (FOR PROCESSING): export the image for presentation")
+        return ObjectVerdict("raw detector data (FOR PROCESSING): export the image for presentation")
     if is_other_class and (not is_named or not header.get("PixelData")):
-        return Verdict("not a radiograph: other kind of object")
+        return ObjectVerdict("not a radiograph: other kind of object")
     if not header.get("PixelData"):
-        return Verdict(problem="no pixel data")
+        return ObjectVerdict(problem="no pixel data")
     if int(header.get("NumberOfFrames") or 1) > 1:
-        return Verdict("several frames in one file")
+        return ObjectVerdict("several frames in one file")
     if plain(str(header.get("BurnedInAnnotation") or "")) == " YES ":
-        return Verdict("burned-in annotation, which may name the patient")
+        return ObjectVerdict("burned-in annotation, which may name the patient")
     is_known = not modality or modality in _listed("modalities", "radiograph")
-    return Verdict(notes=() if is_known else (f"modality not known: {_quotable(modality, header)}",))
+    return ObjectVerdict(notes=() if is_known else (f"modality not known: {_quotable(modality, header)}",))
 
 
-def _judge_part(header: Mapping[str, Any], words: Words) -> tuple[str, str]:
+def _judge_part(header: Mapping[str, Any], words: ViewWords) -> tuple[str, str]:
     """Say why the body part is not the chest, and what is not known about it."""
     text = plain(str(header.get("BodyPartExamined") or ""))
     regions = "".join(plain(meaning) for _, meaning in header.get("AnatomicRegionSequence") or ())
@@ -121,7 +121,7 @@ def _judge_part(header: Mapping[str, Any], words: Words) -> tuple[str, str]:
     return "", f"body part not known: {_quotable(text, header)}"
 
 
-def _part_of(text: str, words: Words) -> str:
+def _part_of(text: str, words: ViewWords) -> str:
     """Return "chest", "other", or "" if a text does not tell."""
     if _has(text, map(plain, words.chest)):
         return "chest"
@@ -133,16 +133,16 @@ def _part_of(text: str, words: Words) -> str:
     return ""
 
 
-def _judge_view(header: Mapping[str, Any], words: Words) -> tuple[str, tuple[str, ...]]:
+def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple[str, ...]]:
     """Return the view, by the first of the header's values that tells it, and notes."""
     text = plain(str(header.get("ViewPosition") or ""))
     told = [
         _view_of(text, words),
         _view_of_codes(header.get("ViewCodeSequence") or ()),
         _view_of_orientation(header.get("PatientOrientation") or ()),
-        _view_of(plain(str(header.get("BodyPartExamined") or "")), Words()),
+        _view_of(plain(str(header.get("BodyPartExamined") or "")), ViewWords()),
     ]
-    described = _view_of("".join(plain(str(header.get(name) or "")) for name in _TEXTS), Words())
+    described = _view_of("".join(plain(str(header.get(name) or "")) for name in _TEXTS), ViewWords())
     known = [view for view in told if view]
     notes = []
     if text and not told[0] and set(text.split()) - _listed("words", "neutral"):
@@ -163,10 +163,10 @@ def view_of(text: str) -> str:
     >>> view_of("p.a."), view_of("seitlich"), view_of("stehend")
     ('PA', 'LATERAL', '')
     """
-    return _view_of(plain(text), Words())
+    return _view_of(plain(text), ViewWords())
 
 
-def _view_of(text: str, words: Words) -> str:
+def _view_of(text: str, words: ViewWords) -> str:
     """Return the view that a text names; "" if it names none, or frontal and lateral ones."""
     if _has(text, map(plain, words.other)):
         return LATERAL
@@ -184,7 +184,7 @@ def _view_of_codes(codes: Sequence[Sequence[str]]) -> str:
         for name, view in VIEWS.items():
             if str(value).strip() in _listed("view_codes", name):
                 return view
-        if view := _view_of(plain(str(meaning)), Words()):
+        if view := _view_of(plain(str(meaning)), ViewWords()):
             return view
     return ""
 

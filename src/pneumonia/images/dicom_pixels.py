@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.images.depth import Values, bits_of, range_of
-
-Floats = npt.NDArray[np.float64]
 
 LINEAR, EXACT, SIGMOID = "LINEAR", "LINEAR_EXACT", "SIGMOID"
 
@@ -30,7 +29,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class LookupTable:
     """A lookup table: the first value that it maps, and its entries."""
 
     first: int
@@ -69,8 +68,8 @@ class Display:
     is_signed: bool = False
     slope: float = 1.0
     intercept: float = 0.0
-    modality: Table | None = None
-    voi: Table | None = None
+    modality: LookupTable | None = None
+    voi: LookupTable | None = None
     window: Window | None = None
     is_inverted: bool = False
     padding: tuple[int, int] | None = None
@@ -198,12 +197,12 @@ def _ends(stored: npt.NDArray[np.int32], display: Display, bits: int) -> tuple[f
     return low, high
 
 
-def _table(given: Any) -> Table | None:
+def _table(given: Any) -> LookupTable | None:
     """Return a table of first value, entries and claimed bits."""
     if given is None:
         return None
     first, entries, claimed = given
-    return Table(int(first), np.asarray(entries, np.uint16), int(claimed))
+    return LookupTable(int(first), np.asarray(entries, np.uint16), int(claimed))
 
 
 def _rescaling(header: Mapping[str, Any], notes: list[str]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
-from pneumonia.images.dicom_header import Words
+from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
 from pneumonia.images.refusal import OtherObjectError, RefusedError
@@ -59,7 +59,7 @@ class Limits(NamedTuple):
 
     min_side: int
     max_pixels: int
-    words: Words | None = Words()
+    words: ViewWords | None = ViewWords()
 
 
 class Facts(NamedTuple):

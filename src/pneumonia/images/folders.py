@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.members import Member, name_problem, printable
+from pneumonia.images.members import ListedFile, name_problem, printable
 from pneumonia.images.patience import LostError, open_patiently, patiently
 
 # More than any set of radiographs has: a run on such a folder, such as the root of the machine, is a mistake.
@@ -31,7 +31,7 @@ class FolderStorage:
         self.identity = printable(str(folder.resolve()))
         self._folder = folder
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every file below the folder.
 
         Raises:
@@ -44,14 +44,14 @@ class FolderStorage:
                 )
             yield member
 
-    def _members(self) -> Iterator[Member]:
+    def _members(self) -> Iterator[ListedFile]:
         seen: set[tuple[int, int]] = set()
         links: list[str] = []
         yield from self._walk("", seen, links)
         for key in links:
             status = (self._folder / key).stat()
             if (status.st_dev, status.st_ino) in seen:
-                yield Member(printable(key), key, problem=self._circle(key))
+                yield ListedFile(printable(key), key, problem=self._circle(key))
             else:
                 yield from self._walk(key, seen, links)
 
@@ -65,21 +65,21 @@ class FolderStorage:
         """Return a file that can be read from anywhere."""
         return open_patiently(printable(key), lambda: (self._folder / key).open("rb"))
 
-    def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[Member]:
+    def _walk(self, top: str, seen: set[tuple[int, int]], links: list[str]) -> Iterator[ListedFile]:
         """List a folder and those below it; put links to folders off."""
         waiting = [top]
         while waiting:
             prefix = waiting.pop()
             status, entries = self._scan(prefix)
             if (status.st_dev, status.st_ino) in seen:
-                yield Member(printable(prefix), prefix, problem=MET_BEFORE)
+                yield ListedFile(printable(prefix), prefix, problem=MET_BEFORE)
                 continue
             seen.add((status.st_dev, status.st_ino))
             for entry in entries:
                 key = f"{prefix}/{entry.name}" if prefix else entry.name
                 found = _status(key, entry)
                 if isinstance(found, str):
-                    yield Member(printable(key), key, problem=found)
+                    yield ListedFile(printable(key), key, problem=found)
                 elif not stat.S_ISDIR(found.st_mode):
                     yield _describe(key, found)
                 elif entry.is_symlink():
@@ -111,7 +111,7 @@ class FileStorage:
         self.identity = printable(str(path.resolve()))
         self._path = path
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List the file, under its own name."""
         name = self._path.name
         yield _describe(name, patiently(name, self._path.stat))
@@ -122,12 +122,12 @@ class FileStorage:
             return file.read(n_bytes)
 
 
-def _describe(key: str, status: os.stat_result) -> Member:
+def _describe(key: str, status: os.stat_result) -> ListedFile:
     """Describe a file by its status. Its time of writing can be set at will, its time of change and inode cannot."""
     if not stat.S_ISREG(status.st_mode):
-        return Member(printable(key), key, problem="not a regular file")
+        return ListedFile(printable(key), key, problem="not a regular file")
     stamp = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-    return Member(printable(key), key, status.st_size, stamp, name_problem(key))
+    return ListedFile(printable(key), key, status.st_size, stamp, name_problem(key))
 
 
 def _status(key: str, entry: os.DirEntry[str]) -> os.stat_result | str:

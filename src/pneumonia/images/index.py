@@ -17,12 +17,12 @@ from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.copies import shorten
 from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
-from pneumonia.images.dicom_header import Words
+from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
-from pneumonia.images.matching import Fit, match_paths
+from pneumonia.images.matching import RowFit, match_paths
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
@@ -100,7 +100,7 @@ def _may_name_a_patient(file: ImageFile) -> bool:
 
 def limits_of(parameters: IngestParameters) -> Limits:
     """Return what an image may be."""
-    words = Words(parameters.chest_words, parameters.other_words)
+    words = ViewWords(parameters.chest_words, parameters.other_words)
     return Limits(parameters.min_side, parameters.max_pixels, words)
 
 
@@ -144,10 +144,10 @@ def _read_groups(source: ImageSource) -> dict[str, str] | None:
     logger.info("Groups were read from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
     matches = match_paths(list(listed), source.listing.files)
     pairs = zip(matches, listed.values(), strict=True)
-    return {match.files[0].path: group for match, group in pairs if len(match.files) == 1 and match.fit <= Fit.ALIKE}
+    return {match.files[0].path: group for match, group in pairs if len(match.files) == 1 and match.fit <= RowFit.ALIKE}
 
 
-class Seen(NamedTuple):
+class SeenFile(NamedTuple):
     """The facts about a file, and what follows from those about its neighbours: its range and its note."""
 
     facts: Facts
@@ -155,18 +155,18 @@ class Seen(NamedTuple):
     note: str = ""
 
 
-def _with_ranges(facts: Mapping[str, Facts]) -> dict[str, Seen]:
+def _with_ranges(facts: Mapping[str, Facts]) -> dict[str, SeenFile]:
     """Add the range of each file whose values do not tell it, and a note if it uses next to nothing of it."""
     open_ones = {path: known.extremes for path, known in facts.items() if known.detector and not known.refusal}
     chosen = choose_bits(open_ones)
     return {path: _with_range(known, chosen.get(path, known.stored)) for path, known in facts.items()}
 
 
-def _with_range(facts: Facts, bits: int) -> Seen:
+def _with_range(facts: Facts, bits: int) -> SeenFile:
     own = bits_of([facts.extremes]) if facts.detector and not facts.refusal else bits
     used = (facts.used - 1) * 2.0 ** (abs(own) - abs(bits))
     is_faint = not facts.refusal and BLANK not in facts.note and used < LEAST_SHARE * 255
-    return Seen(facts, bits, BETWEEN_NOTES.join(filter(None, (facts.note, FAINT if is_faint else ""))))
+    return SeenFile(facts, bits, BETWEEN_NOTES.join(filter(None, (facts.note, FAINT if is_faint else ""))))
 
 
 def _refuse_near_misses(listing: Listing) -> None:
@@ -181,7 +181,7 @@ def _refuse_near_misses(listing: Listing) -> None:
             )
 
 
-class Chunk(NamedTuple):
+class FileChunk(NamedTuple):
     """Files that are examined together."""
 
     source: ImageSource
@@ -190,18 +190,22 @@ class Chunk(NamedTuple):
     patient_key: PatientKey
 
 
-def examine_chunk(chunk: Chunk) -> list[Facts]:
+def examine_chunk(chunk: FileChunk) -> list[Facts]:
     """Examine each file of a chunk."""
     return [_examine_file(chunk.source, path, chunk.limits, chunk.patient_key) for path in chunk.paths]
 
 
 def _examine(
-    source: ImageSource, states: Sequence[FileState], limits: Limits, patient_key: PatientKey, engine: EngineParameters
+    source: ImageSource,
+    states: Sequence[FileState],
+    limits: Limits,
+    patient_key: PatientKey,
+    engine: EngineParameters,
 ) -> Generator[tuple[FileState, Facts]]:
     """Examine files on all cores, or on a cluster, giving them in order."""
     size = _CHUNK_FILES if engine.address == NONE else _SENT_FILES
     parts = [states[start : start + size] for start in range(0, len(states), size)]
-    chunks = (Chunk(source, tuple(state.path for state in part), limits, patient_key) for part in parts)
+    chunks = (FileChunk(source, tuple(state.path for state in part), limits, patient_key) for part in parts)
     with (
         # Pillow's warnings about odd files would hide the run's own messages; what counts is in the index.
         warnings.catch_warnings(action="ignore"),
@@ -244,10 +248,10 @@ def _asks_for_a_package(facts: Facts) -> bool:
 
 
 def _row(
-    file: ImageFile, seen: Seen | None, told: LabelRow | None, group: str, parameters: IngestParameters
+    file: ImageFile, seen: SeenFile | None, told: LabelRow | None, group: str, parameters: IngestParameters
 ) -> tuple[str | int, ...]:
     """Return a row of the index."""
-    seen = seen or Seen(Facts("", problem=_problem_before_reading(file, parameters)))
+    seen = seen or SeenFile(Facts("", problem=_problem_before_reading(file, parameters)))
     facts = seen.facts
     is_known = file.label in parameters.class_names
     patterns = parameters.group_patterns

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pneumonia.images.masks import find_masks
-from pneumonia.images.members import IMAGE_SUFFIXES, Member, stem
+from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile, stem
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ _ANNOTATIONS = (
 )  # fmt: skip
 
 
-def without_junk(members: Iterable[Member]) -> tuple[list[Member], Counter[str]]:
+def without_junk(members: Iterable[ListedFile]) -> tuple[list[ListedFile], Counter[str]]:
     """Part the files from junk and masks, which are counted by kind."""
     junk: Counter[str] = Counter()
-    kept: list[Member] = []
+    kept: list[ListedFile] = []
     for member in sorted(members, key=lambda member: member.name):
         kind = junk_kind(member.name)
         if kind:

@@ -27,7 +27,7 @@ from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES, ImageFile, Listing
-from pneumonia.images.matching import REMARKS, Fit, Match, match_keys, match_paths, tidy_key
+from pneumonia.images.matching import REMARKS, Match, RowFit, match_keys, match_paths, tidy_key
 from pneumonia.images.patience import LostError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
@@ -48,12 +48,12 @@ _LETTERS = 20
 class Claim(NamedTuple):
     """A row that names a file, and how well."""
 
-    fit: Fit
+    fit: RowFit
     row: LabelRow
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableReading:
     """The rows of the tables read in one way, with the files that each names."""
 
     key: str
@@ -100,7 +100,7 @@ class _Reader:
         files = [file for file in self._source.listing.files if not file.member.problem]
         return read_headers(files, self._source.read_start)
 
-    def read(self, tables: Sequence[Sequence[Table]]) -> Reading:
+    def read(self, tables: Sequence[Sequence[Table]]) -> TableReading:
         """Return the reading with the most rows that name files; of equal ones the likeliest.
 
         Args:
@@ -124,7 +124,7 @@ class _Reader:
             raise UserError(self._describe_mismatch(best.rows, best.key))
         return best
 
-    def _read(self, tables: Sequence[Table]) -> Reading:
+    def _read(self, tables: Sequence[Table]) -> TableReading:
         """Return the reading by the first key by which any row names a file; further ones would be guesses."""
         last = None
         for key, labels in self._ways(tables[0]):
@@ -154,7 +154,7 @@ class _Reader:
         """Return "path" if most cells are paths of files; numbers alone may be anything."""
         paths = [cell if not cell.isdecimal() else "" for cell in cells]
         matches = match_paths(paths, self._source.listing.files)
-        fitting = sum(len(match.files) == 1 and match.fit <= Fit.STEM for match in matches)
+        fitting = sum(len(match.files) == 1 and match.fit <= RowFit.STEM for match in matches)
         return "path" if fitting * 2 > len(cells) else ""
 
     def _key_of_headers(self, cells: Sequence[str]) -> str:
@@ -165,13 +165,13 @@ class _Reader:
                 return kind
         return ""
 
-    def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> Reading:
+    def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> TableReading:
         rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]
         named = [row.path for row in rows]
         if key in HEADER_KEYS:
             hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
-            return Reading(key, hidden, match_keys(named, self._headers[key]))
-        return Reading(key, rows, match_paths(named, self._source.listing.files, only_name=key == "name"))
+            return TableReading(key, hidden, match_keys(named, self._headers[key]))
+        return TableReading(key, rows, match_paths(named, self._source.listing.files, only_name=key == "name"))
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
@@ -191,7 +191,9 @@ class _Reader:
         )
 
 
-def _label(listing: Listing, found: Reading, classes: Sequence[str], hash_patient: Callable[[str], str]) -> Listing:
+def _label(
+    listing: Listing, found: TableReading, classes: Sequence[str], hash_patient: Callable[[str], str]
+) -> Listing:
     """Return the listing with the labels of the rows."""
     problems: list[tuple[str, str, str]] = []
     claims: dict[str, list[Claim]] = defaultdict(list)

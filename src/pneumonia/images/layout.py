@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pneumonia.images.junk import looks_like_image, suffix_of, without_junk
-from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, Member
+from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, ListedFile
 from pneumonia.images.split_names import SPLITS, UNSPLIT, split_of
 from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES, spelling
 
@@ -40,7 +40,7 @@ class ImageFile:
     path: str
     label: str
     source_split: str
-    member: Member
+    member: ListedFile
     problem: str
     left_out: str = ""
 
@@ -61,14 +61,14 @@ class Listing:
 
     files: tuple[ImageFile, ...]
     junk: dict[str, int]
-    side_files: dict[str, Member]
+    side_files: dict[str, ListedFile]
     others: tuple[str, ...]
-    tables: Mapping[str, Member] = field(default_factory=dict)
+    tables: Mapping[str, ListedFile] = field(default_factory=dict)
     rows: Mapping[str, Any] = field(default_factory=dict)
     label_problems: tuple[tuple[str, str, str], ...] = ()
 
 
-def arrange(members: Iterable[Member]) -> Listing:
+def arrange(members: Iterable[ListedFile]) -> Listing:
     """Sort the files at a source into images, side files, junk and others.
 
     Kaggle's zip holds `chest_xray/train/...`, a second copy at `chest_xray/chest_xray/train/...` and macOS' `__MACOSX`.
@@ -81,7 +81,7 @@ def arrange(members: Iterable[Member]) -> Listing:
     inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_table(member)]
     main = {_below(root, member.name): member for member in reversed(inside)}
     files = [_image_in_class_folder(_below(root, member.name), member, is_split) for member in inside]
-    side_files: dict[str, Member] = {}
+    side_files: dict[str, ListedFile] = {}
     others: list[str] = []
     for member in kept:
         if _in_class_folder(root, member.name, is_split) and not _is_table(member):
@@ -116,11 +116,11 @@ def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
     return tuple(told)
 
 
-def _is_table(member: Member, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+def _is_table(member: ListedFile, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
     return member.name.lower().endswith(suffixes) and not member.problem
 
 
-def list_all(members: Iterable[Member]) -> tuple[ImageFile, ...]:
+def list_all(members: Iterable[ListedFile]) -> tuple[ImageFile, ...]:
     """List every image file, wherever it is, without a label. Junk is left out.
 
     Files without a suffix, or with a number as suffix, are listed too: DICOM files are often named IM00001 or by their
@@ -159,7 +159,7 @@ def find_root(names: list[str]) -> tuple[str, bool]:
     return (f"{common}/" if common not in ("", ".") else ""), False
 
 
-def _image_in_class_folder(path: str, member: Member, is_split: bool) -> ImageFile:
+def _image_in_class_folder(path: str, member: ListedFile, is_split: bool) -> ImageFile:
     """Describe an image file by where it lies."""
     parts = path.split("/")
     while is_split and len(parts) > 3 and spelling(parts[1]) in _BETWEEN:
@@ -182,7 +182,7 @@ def _in_class_folder(root: str, name: str, is_split: bool) -> bool:
     return len(parts) >= 3 and split_of(parts[0]) != "" if is_split else len(parts) >= 2
 
 
-def _is_copy(member: Member, main: dict[str, Member]) -> bool:
+def _is_copy(member: ListedFile, main: dict[str, ListedFile]) -> bool:
     """Tell whether a file of a second tree is the copy of one of the first."""
     original = main.get(_below_split(member.name))
     if original is None or member.problem or original.size != member.size:
@@ -191,7 +191,7 @@ def _is_copy(member: Member, main: dict[str, Member]) -> bool:
     return not has_checksum or original.stamp == member.stamp
 
 
-def _is_side_file(member: Member, root: str) -> bool:
+def _is_side_file(member: ListedFile, root: str) -> bool:
     """Tell whether a file is a known side file, in the folder of the images or above it."""
     return _name(member) in SIDE_FILES and root.startswith(_folder(member.name)) and not member.problem
 
@@ -219,7 +219,7 @@ def _folder(name: str) -> str:
     return name[: name.rfind("/") + 1]
 
 
-def _name(member: Member) -> str:
+def _name(member: ListedFile) -> str:
     return member.name.rpartition("/")[2]
 
 

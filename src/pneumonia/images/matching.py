@@ -12,7 +12,7 @@ from pneumonia.images.members import composed, stem
 from pneumonia.images.split_names import split_of
 
 
-class Fit(IntEnum):
+class RowFit(IntEnum):
     """How well a row names a file; of several rows, the best one counts."""
 
     EXACT = 0
@@ -22,8 +22,8 @@ class Fit(IntEnum):
 
 
 REMARKS = {
-    Fit.STEM: "matched without its suffix, case or leading zeros",
-    Fit.END: "matched by the end of its path",
+    RowFit.STEM: "matched without its suffix, case or leading zeros",
+    RowFit.END: "matched by the end of its path",
 }
 
 
@@ -32,7 +32,7 @@ class Match:
     """The files that a row means: one, several that cannot be told apart, or none."""
 
     files: Sequence[ImageFile] = ()
-    fit: Fit = Fit.EXACT
+    fit: RowFit = RowFit.EXACT
 
 
 class PathIndex:
@@ -81,11 +81,11 @@ def match_paths(paths: Sequence[str], files: Sequence[ImageFile], *, only_name: 
     for path, part in zip(paths, parts, strict=True):
         given = composed(path).replace("\\", "/").removeprefix("./")
         if given in exact and not only_name:
-            found.append(Match([exact[given]], Fit.EXACT))
+            found.append(Match([exact[given]], RowFit.EXACT))
         elif alike := part and (whole.fitting(part) or bare.fitting(part)):
-            found.append(Match(alike, Fit.ALIKE))
+            found.append(Match(alike, RowFit.ALIKE))
         elif alike := part and loose.fitting(_loose(part)):
-            found.append(Match(alike, Fit.STEM))
+            found.append(Match(alike, RowFit.STEM))
         else:
             found.append(_only_one(part, loose, wanted))
     return found
@@ -96,7 +96,7 @@ def _only_one(parts: tuple[str, ...], loose: PathIndex, wanted: Counter[str]) ->
     if not parts or wanted[name := _loose(parts)[-1]] != 1 or len(named := loose.named(name)) != 1:
         return Match()
     splits = [{split_of(part) for part in folders} - {""} for folders in (parts[:-1], named[0].path.split("/")[:-1])]
-    return Match(named, Fit.END) if not all(splits) or splits[0] == splits[1] else Match()
+    return Match(named, RowFit.END) if not all(splits) or splits[0] == splits[1] else Match()
 
 
 def _loose(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,10 +128,10 @@ def _match_key(
     key: str, by_key: Mapping[str, Sequence[ImageFile]], bare: Mapping[str, set[str]], wanted: Counter[str]
 ) -> Match:
     if key in by_key or not key:
-        return Match(by_key.get(key, ()), Fit.EXACT)
+        return Match(by_key.get(key, ()), RowFit.EXACT)
     alike = bare.get(key.lstrip("0"), set())
     is_only_one = len(alike) == 1 and wanted[key.lstrip("0")] == 1 and key.isdecimal()
-    return Match(by_key[next(iter(alike))], Fit.STEM) if is_only_one else Match()
+    return Match(by_key[next(iter(alike))], RowFit.STEM) if is_only_one else Match()
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.members import Member
+from pneumonia.images.members import ListedFile
 
 SUFFIX = ".npz"
 PARTS = ("train", "val", "test")
@@ -32,7 +32,7 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-class Part(NamedTuple):
+class PublishedSplit(NamedTuple):
     """A published split: images uint8 `[n, height, width]`, labels 0 or 1 `[n]`."""
 
     images: npt.NDArray[np.uint8]
@@ -58,14 +58,14 @@ class NpzStorage:
         with file:
             self._parts = _read_parts(identity, file)
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every image, and the table of labels."""
         table = self._write_labels()
-        yield Member(LABELS_FILE, LABELS_FILE, len(table))
+        yield ListedFile(LABELS_FILE, LABELS_FILE, len(table))
         for split, part in self._parts.items():
             size = len(_write_image(part.images[0])) if len(part.images) else 0
             for row, image in enumerate(part.images):
-                yield Member(_path(split, part, row), (split, row), size, f"{zlib.crc32(image):08x}")
+                yield ListedFile(_path(split, part, row), (split, row), size, f"{zlib.crc32(image):08x}")
 
     def read(self, key: Any, n_bytes: int = -1) -> bytes:
         """Write an image, or the table of labels, as the file that it is listed as, or its first bytes."""
@@ -84,7 +84,7 @@ class NpzStorage:
         return "".join(["path,label\n", *lines]).encode()
 
 
-def _path(split: str, part: Part, row: int) -> str:
+def _path(split: str, part: PublishedSplit, row: int) -> str:
     return f"{split}/{part.labels[row]}/{row:06d}.bmp"
 
 
@@ -94,7 +94,7 @@ def _write_image(image: npt.NDArray[np.uint8]) -> bytes:
     return content.getvalue()
 
 
-def _read_parts(identity: str, file: BinaryIO) -> dict[str, Part]:
+def _read_parts(identity: str, file: BinaryIO) -> dict[str, PublishedSplit]:
     try:
         with zipfile.ZipFile(file) as archive:
             _refuse_contents(archive)
@@ -121,7 +121,7 @@ def _refuse_contents(archive: zipfile.ZipFile) -> None:
         raise ValueError(f"its arrays have more than {MAX_BYTES:,} bytes")
 
 
-def _read_part(archive: zipfile.ZipFile, split: str) -> Part:
+def _read_part(archive: zipfile.ZipFile, split: str) -> PublishedSplit:
     """Read the arrays of a split.
 
     Raises:
@@ -134,7 +134,7 @@ def _read_part(archive: zipfile.ZipFile, split: str) -> Part:
         raise ValueError(f"{split}_labels is {labels.dtype} {list(labels.shape)} for {len(images):,} images")
     if other := sorted({*labels.ravel().tolist()} - {0, 1}):
         raise ValueError(f"{split}_labels holds {other[0]}")
-    return Part(np.ascontiguousarray(images), labels[:, 0])
+    return PublishedSplit(np.ascontiguousarray(images), labels[:, 0])
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:

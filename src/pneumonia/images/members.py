@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ListedFile:
     """A file as a storage lists it.
 
     Attributes:

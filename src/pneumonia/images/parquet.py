@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, BinaryIO, NamedTuple
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.members import CRC_STAMP, Member, name_problem, printable
+from pneumonia.images.members import CRC_STAMP, ListedFile, name_problem, printable
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_in
 
@@ -30,7 +30,7 @@ _SUFFIXES = ((b"\xff\xd8", ".jpeg"), (b"\x89PNG", ".png"), (b"BM", ".bmp"), (b"G
              (b"MM\0*", ".tiff"), (b"RIFF", ".webp"))  # fmt: skip
 
 
-class Place(NamedTuple):
+class ParquetPosition(NamedTuple):
     """Where an image is: file, row group and row in it."""
 
     file: int
@@ -76,7 +76,7 @@ class ParquetStorage:
         self._classes = _find_classes(self._schema)
         self._table: bytes = b""
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every image, and the table of their other columns.
 
         Raises:
@@ -92,21 +92,21 @@ class ParquetStorage:
                 path = "/".join(filter(None, (folder, str(seen[path]), name)))
             rows.append({"path": path} | {key: value for key, value in values.items() if key != "path"})
             problem = name_problem(path) if data else "no bytes of an image"
-            yield Member(printable(path), place, len(data), f"{CRC_STAMP}{zlib.crc32(data):08x}", problem)
+            yield ListedFile(printable(path), place, len(data), f"{CRC_STAMP}{zlib.crc32(data):08x}", problem)
         content = io.StringIO(newline="")
         writer = csv.DictWriter(content, list(rows[0]) if rows else ["path"])
         writer.writeheader()
         writer.writerows(rows)
         self._table = content.getvalue().encode()
         if len(self._schema.names) > 1:
-            yield Member(LABELS_FILE, LABELS_FILE, len(self._table))
+            yield ListedFile(LABELS_FILE, LABELS_FILE, len(self._table))
 
     def read(self, key: Any, n_bytes: int = -1) -> bytes:
         """Read an image or the table, or its first bytes."""
         content = self._table if key == LABELS_FILE else self._read_image(key)
         return content if n_bytes < 0 else content[:n_bytes]
 
-    def _read_image(self, place: Place) -> bytes:
+    def _read_image(self, place: ParquetPosition) -> bytes:
         try:
             return _content(self._row_group(place.file, place.group)[place.row].as_py())
         except self._errors as error:
@@ -123,7 +123,7 @@ class ParquetStorage:
             self._held.move_to_end((file, group))
             return self._held[file, group]
 
-    def _rows(self) -> Iterator[tuple[Place, Any, dict[str, str]]]:
+    def _rows(self) -> Iterator[tuple[ParquetPosition, Any, dict[str, str]]]:
         """Give each row's place, image, and the text of its other columns."""
         others = [field.name for field in self._schema if field.name != self._image and _is_plain(field.type)]
         for number, file in enumerate(self._files):
@@ -133,7 +133,7 @@ class ParquetStorage:
                     for batch in file.iter_batches(_BATCH, row_groups=[group], columns=[self._image, *others]):
                         for values in batch.to_pylist():
                             text = {name: self._text(name, values[name]) for name in others}
-                            yield Place(number, group, row), values[self._image], text
+                            yield ParquetPosition(number, group, row), values[self._image], text
                             row += 1
             except self._errors as error:
                 raise UserError(f"{self._names[number]} is damaged ({error}). Download it again.") from error
@@ -144,7 +144,7 @@ class ParquetStorage:
             return names[value]
         return "" if value is None else str(value)
 
-    def _path(self, place: Place, image: Any, values: Mapping[str, str]) -> str:
+    def _path(self, place: ParquetPosition, image: Any, values: Mapping[str, str]) -> str:
         """Return the path of an image: split, label, and its own name if it has one."""
         called = (image.get("path") or "") if isinstance(image, dict) else ""
         name = PurePosixPath(called.replace("\\", "/")).name or f"{place.file}-{place.group}-{place.row:06d}"

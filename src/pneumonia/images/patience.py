@@ -22,7 +22,7 @@ _FINAL = (
 # Fewer calls of a file at an address, whose client may answer slowly. [bytes]
 _BUFFER = 1 << 16
 
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
 
 class UnreadableError(UserError):
@@ -51,7 +51,7 @@ def reason_of(error: BaseException) -> str:
     return hide_credentials(text.splitlines()[0] if text else type(error).__name__)
 
 
-def patiently(name: str, read: Callable[[], Result]) -> Result:
+def patiently(name: str, read: Callable[[], ResultT]) -> ResultT:
     """Call what reads from a storage; where it fails, try again after pauses.
 
     Args:

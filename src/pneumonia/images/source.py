@@ -7,7 +7,7 @@ from uuid import uuid4
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.containers import Storage
 from pneumonia.images.layout import ImageFile, Listing, arrange, list_all
-from pneumonia.images.members import Member, composed
+from pneumonia.images.members import ListedFile, composed
 from pneumonia.images.patience import UnreadableError, read_patiently
 from pneumonia.images.storage import open_storage
 
@@ -151,7 +151,7 @@ class ImageSource:
     def _files(self) -> dict[str, ImageFile]:
         return {file.path: file for file in self.listing.files}
 
-    def _read_bounded(self, member: Member) -> bytes:
+    def _read_bounded(self, member: ListedFile) -> bytes:
         if member.size > MAX_TABLE_BYTES:
             raise UserError(
                 f"{member.name} has {member.size / 1e6:,.0f} MB, more than the limit of {MAX_TABLE_BYTES / 1e6:,.0f} "
@@ -159,7 +159,7 @@ class ImageSource:
             )
         return self._read(member)
 
-    def _read(self, member: Member, n_bytes: int = -1) -> bytes:
+    def _read(self, member: ListedFile, n_bytes: int = -1) -> bytes:
         size = member.size if n_bytes < 0 else min(n_bytes, member.size)
         return read_patiently(member.name, lambda: self._storage.read(member.key, n_bytes), size)
 

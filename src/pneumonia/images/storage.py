@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.containers import Storage, look_inside, open_archive
 from pneumonia.images.folders import FileStorage, FolderStorage
-from pneumonia.images.members import IMAGE_SUFFIXES, Member, name_problem, printable
+from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile, name_problem, printable
 from pneumonia.images.patience import LostError, open_patiently, patiently, reason_of
 
 KAGGLE = "kaggle"
@@ -40,7 +40,7 @@ class FsspecStorage:
         self._file_system = file_system
         self._root = root.rstrip("/")
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[ListedFile]:
         """List every file below the folder. fsspec's own `find` and `walk` leave out folders that fail."""
         waiting = [self._root]
         while waiting:
@@ -52,7 +52,7 @@ class FsspecStorage:
                 if info["type"] == "directory":
                     waiting += [key] if key.rstrip("/") != folder.rstrip("/") else []
                 elif not key.endswith("/"):  # an empty object in the place of a folder
-                    yield Member(printable(name), key, self._size(key, info), stamp_of(info), name_problem(name))
+                    yield ListedFile(printable(name), key, self._size(key, info), stamp_of(info), name_problem(name))
 
     def read(self, key: str, n_bytes: int = -1) -> bytes:
         """Read one file, or its first bytes."""

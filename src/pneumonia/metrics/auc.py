@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.bounds import (
     TAIL,
     UNDEFINED,
@@ -21,7 +22,7 @@ from pneumonia.metrics.bounds import (
     quantile_of,
 )
 from pneumonia.metrics.groups import cluster_variance, correlation
-from pneumonia.metrics.registry import Estimate, Floats, Targets
+from pneumonia.metrics.registry import Estimate, Targets
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pneumonia.metrics.registry import Estimate, Floats
+from pneumonia.base.annotations import Floats
+from pneumonia.metrics.registry import Estimate
 
 Z = 1.959963984540054
 TAIL = 0.025

@@ -5,11 +5,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.logistic import expit, fit_shift, fit_slope, logit
 from pneumonia.metrics.metrics import ECE_BINS, calibration_bin
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.metrics.registry import Targets
 
 
 def fit_calibration(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.groups import resample_groups
-from pneumonia.metrics.registry import Floats
 
 GRID = np.linspace(0, 1, 201)
 BAND_RESAMPLES = 500

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, Field
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.metrics.registry import Targets
 
 CALIBRATED = "calibrated"  # the probability that is reported; the network's own where nothing was calibrated
 ROUNDING = 1e-12  # rates closer than this are equal: 1 - 7 / 100 is less than 0.93

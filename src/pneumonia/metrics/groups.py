@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.metrics.registry import Floats
+from pneumonia.base.annotations import Floats
 
 ALIKE_GROUPS = 2
 CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB

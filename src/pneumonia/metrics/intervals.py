@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, exact_bound, logit_interval, mover
 from pneumonia.metrics.groups import bootstrap, correlation, group_sums
 from pneumonia.metrics.metrics import confusion_cells, confusion_rates
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Metric, Targets
+from pneumonia.metrics.registry import METRICS, Cells, Estimate, Metric, Targets
 
 Columns = Mapping[str, npt.NDArray]
 

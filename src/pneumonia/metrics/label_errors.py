@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import Floats, Targets
+from pneumonia.metrics.registry import Targets
 
 COUNT_COLUMNS = ["target", "n", "n_groups", "suspected", "expected", "low", "high"]
 

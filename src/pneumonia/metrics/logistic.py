@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.bounds import TAIL, UNDEFINED
 from pneumonia.metrics.groups import cluster_variance, group_sums, shrunk_effect
-from pneumonia.metrics.registry import Estimate, Floats, Targets
+from pneumonia.metrics.registry import Estimate, Targets
 
 CLIP = 1e-7  # float32 rounds a sigmoid to exactly 0 or 1, whose logit is infinite
 ALIKE = 1e-4  # spread of log-odds: float32 rounds a probability by 6e-8, which near 0.999 is 6e-5 of log-odds

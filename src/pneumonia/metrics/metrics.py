@@ -9,8 +9,9 @@ here and a gap in every record. The decorator's `interval` names how the interva
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.base.annotations import Floats
 from pneumonia.metrics.logistic import mean_shift, observed_over_expected, recalibration_slope
-from pneumonia.metrics.registry import METRICS, Cells, Estimate, Floats, Targets, metric
+from pneumonia.metrics.registry import METRICS, Cells, Estimate, Targets, metric
 
 ECE_BINS = 10
 

@@ -7,10 +7,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from pneumonia.base.annotations import Floats
+
 Targets = npt.NDArray[np.int64]
 Estimate = dict[str, float | None]  # value, low, high; None where there is none
-Source = Literal["decision", "probability"]
+ScoreSource = Literal["decision", "probability"]
 Interval = Literal["mover", "odds", "auc", "logit", "squares", "percentile", "own"]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +21,7 @@ class Metric:
     """A metric: its title, what it is computed from, how its interval is made, and its function."""
 
     title: str
-    of: Source
+    of: ScoreSource
     interval: Interval
     function: Callable[..., Any]
 
@@ -28,7 +29,7 @@ class Metric:
 METRICS: dict[str, Metric] = {}  # by name, in the order of the report's table
 
 
-def metric(name: str, title: str, of: Source, interval: Interval) -> Callable[[F], F]:
+def metric(name: str, title: str, of: ScoreSource, interval: Interval) -> Callable[[F], F]:
     """Register the function below as a metric.
 
     Args:

@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.bounds import TAIL
 from pneumonia.metrics.intervals import estimate_metrics
 from pneumonia.metrics.logistic import mean_shift, recalibration_slope
 from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
-from pneumonia.metrics.registry import METRICS, Estimate, Floats, Targets
+from pneumonia.metrics.registry import METRICS, Estimate, Targets
 
 MEASURED_SPLITS = ("val", "test")
 

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import at_prevalence
 from pneumonia.metrics.curves import BAND_RESAMPLES
 from pneumonia.metrics.groups import resample_groups
 from pneumonia.metrics.intervals import estimate_both_rates, estimate_decisions
-from pneumonia.metrics.registry import METRICS, Floats
+from pneumonia.metrics.registry import METRICS
 from pneumonia.metrics.summary import columns_of
 
 PREVALENCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)

@@ -55,7 +55,7 @@ class Trained(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Member:
+class EnsembleMember:
     """One network that is to be trained.
 
     Attributes:
@@ -114,7 +114,7 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
 
 def list_members(
     split_manifest: pd.DataFrame, recipe: Recipe, states: TrainingStates, description: dict[str, Any], key: str
-) -> list[Member]:
+) -> list[EnsembleMember]:
     """Say which networks are trained, on what, and where their states are."""
     training = recipe.training
     splits = plan_members(split_manifest, training.members, training.seed)
@@ -123,7 +123,7 @@ def list_members(
     for number, (train_rows, val_rows) in enumerate(splits, 1):
         name = recipe.model.name if single else f"member_{number}"
         members.append(
-            Member(
+            EnsembleMember(
                 name=name,
                 label="" if single else f"member {number} of {len(splits)}",
                 train=train_rows,
@@ -137,7 +137,7 @@ def list_members(
     return members
 
 
-def fit_member(member: Member, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
+def fit_member(member: EnsembleMember, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
     """Train one network: input, network, compilation, fit. After an interruption, go on with the next epoch.
 
     Returns:
@@ -187,7 +187,7 @@ def build(recipe: Recipe, size: int, start: Sequence[np.ndarray] | None = None) 
     return network
 
 
-def _copied(member: Member, store: PixelStore) -> tuple[keras.Model, tf.data.Dataset, list[tf.Tensor]]:
+def _copied(member: EnsembleMember, store: PixelStore) -> tuple[keras.Model, tf.data.Dataset, list[tf.Tensor]]:
     """Return the network that is validated, for images of full size, its input, and images for its statistics."""
     recipe = member.recipe
     size, limit = recipe.training.batch_size, recipe.inputs.memory_limit_mb
@@ -196,7 +196,7 @@ def _copied(member: Member, store: PixelStore) -> tuple[keras.Model, tf.data.Dat
     return build(recipe, recipe.inputs.image_size), val_input, batches
 
 
-def _callbacks(member: Member, progress: Progress, copy: AveragedCopy) -> list[keras.callbacks.Callback]:
+def _callbacks(member: EnsembleMember, progress: Progress, copy: AveragedCopy) -> list[keras.callbacks.Callback]:
     """Return what happens in the training beside its steps, in order."""
     return [
         StopWhenDiverged(progress, member.state),

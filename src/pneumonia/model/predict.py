@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import regular
-from pneumonia.metrics.metrics import Floats
 from pneumonia.model.lineage import check_decoder
 from pneumonia.pixels.store import PixelStore, PixelStores
 
@@ -21,8 +20,6 @@ PART = 512  # images held in memory at once
 FEATURES = "features"  # the layer of the last feature maps
 # What zipfile and Keras raise on damaged files: tests/datasets/test_fuzzing.py damages some at random.
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def open_pixels(pixel_stores: PixelStores, lineage: dict[str, Any]) -> PixelStore:
@@ -114,7 +111,7 @@ def with_features(model: Model) -> Model:
     return keras.Model(twin.inputs, [twin.outputs[0], views[0].inner[0]], name="with_features")
 
 
-class View(NamedTuple):
+class NetworkView(NamedTuple):
     """The first network on one view of the image: its input, its outputs, and the requested inner tensors."""
 
     image: Any
@@ -122,7 +119,7 @@ class View(NamedTuple):
     inner: list[Any]
 
 
-def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Model, list[View]]:
+def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Model, list[NetworkView]]:
     """Return a model of the same layers, and so the same weights, in which inner tensors of a network can be reached.
 
     Args:
@@ -137,16 +134,16 @@ def with_inner(model: Model, choose: Callable[[Model], list[Any]]) -> tuple[Mode
     network = first_network(model)
     inner = choose(network)
     if network is model:
-        return model, [View(model.inputs[0], list(model.outputs), inner)]
+        return model, [NetworkView(model.inputs[0], list(model.outputs), inner)]
     joint = keras.Model(network.inputs, [*network.outputs, *inner], name=network.name)
-    views: list[View] = []
+    views: list[NetworkView] = []
 
     def call(layer: Any, *arguments: Any, **named: Any) -> Any:
         if layer is not joint:
             return layer(*arguments, **named)
         said = joint(*arguments, **named)
         outputs, inside = said[: -len(inner)], said[-len(inner) :]
-        views.append(View(arguments[0], outputs, inside))
+        views.append(NetworkView(arguments[0], outputs, inside))
         return outputs if len(outputs) > 1 else outputs[0]
 
     # Only the first network is replaced, by the one that also returns its inner tensors.

@@ -18,7 +18,7 @@ LIMITS = Limits(min_side=32, max_pixels=50_000_000)
 MAX_FILE_BYTES = 2**27
 
 
-class Reading(NamedTuple):
+class ReadingSettings(NamedTuple):
     """How images are read: the square that the network takes, and the limits for a file."""
 
     image_size: int
@@ -41,7 +41,7 @@ def may_be_deep(path: str) -> bool:
     return not path.lower().endswith((".jpeg", ".jpg", ".jpe", ".gif", ".webp", ".bmp"))
 
 
-def read_image(data: bytes, path: str, how: Reading, bits: int = 0) -> Read:
+def read_image(data: bytes, path: str, how: ReadingSettings, bits: int = 0) -> Read:
     """Check and decode an image.
 
     Args:

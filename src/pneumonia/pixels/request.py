@@ -79,7 +79,7 @@ def request_pixels(
     return PixelRequest(paths, sha256s, parameters.image_size, parameters.resize, source.read, engine, bits)
 
 
-class Chunk(NamedTuple):
+class ImageChunk(NamedTuple):
     """Images that are decoded together."""
 
     read: Callable[[str], bytes]
@@ -95,7 +95,7 @@ class Decoded(NamedTuple):
     failed: list[str]
 
 
-def decode_chunk(chunk: Chunk) -> Decoded:
+def decode_chunk(chunk: ImageChunk) -> Decoded:
     """Decode the images of a chunk."""
     pixels, failed = np.zeros((len(chunk.images), chunk.image_size, chunk.image_size), np.uint8), []
     for number, (sha256, path, bits) in enumerate(chunk.images):
@@ -128,7 +128,7 @@ def decode_all(request: PixelRequest, images: Sequence[Image], progress: tqdm) -
         UserError: At the end, naming the images that could not be decoded.
     """
     parts = (images[start : start + CHUNK_IMAGES] for start in range(0, len(images), CHUNK_IMAGES))
-    chunks = (Chunk(request.read, tuple(part), request.image_size, request.resize) for part in parts)
+    chunks = (ImageChunk(request.read, tuple(part), request.image_size, request.resize) for part in parts)
     failed: list[str] = []
     with closing(map_all(decode_chunk, chunks, request.engine)) as decoded:
         for pixels, faults in decoded:

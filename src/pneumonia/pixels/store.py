@@ -43,7 +43,7 @@ class DamagedPartError(Exception):
     """A part has changed since it was written. The message names the file."""
 
 
-class FileState(NamedTuple):
+class PixelFileState(NamedTuple):
     """What changes when a file is written to, and what its bytes should be."""
 
     size: int
@@ -52,14 +52,14 @@ class FileState(NamedTuple):
     sha256: str
 
     @classmethod
-    def of(cls, path: Path, sha256: str) -> "FileState":
+    def of(cls, path: Path, sha256: str) -> "PixelFileState":
         """Look at a file as it is now."""
         found = regular(path).stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
 
 
 @dataclass(frozen=True)
-class Part:
+class PixelFile:
     """One file of pixels: where it is, its images in the order of the records, its checksum."""
 
     path: Path
@@ -67,7 +67,7 @@ class Part:
     pixels_sha256: str
 
     @classmethod
-    def read(cls, description: Path, record_bytes: int, checked: dict[Path, FileState]) -> "Part":
+    def read(cls, description: Path, record_bytes: int, checked: dict[Path, PixelFileState]) -> "PixelFile":
         """Read a part's description and check its pixels against it.
 
         Args:
@@ -89,7 +89,7 @@ class Part:
             raise DamagedPartError(f"{description} was changed since it was written")
         if is_missing(path):
             raise DamagedPartError(f"{path} is missing")
-        state = FileState.of(path, part.pixels_sha256)
+        state = PixelFileState.of(path, part.pixels_sha256)
         if state.size != len(part.sha256s) * record_bytes:
             raise DamagedPartError(f"{path} does not hold {len(part.sha256s)} images of {record_bytes} bytes")
         if checked.get(path) != state and sha256_of_file(path) != part.pixels_sha256:
@@ -101,7 +101,7 @@ class Part:
 class PixelStore:
     """Random access to the decoded images of one size, resize method and decoder."""
 
-    def __init__(self, folder: Path, image_size: int, parts: Sequence[Part]) -> None:
+    def __init__(self, folder: Path, image_size: int, parts: Sequence[PixelFile]) -> None:
         """Take parts that were checked."""
         self.folder = folder
         self.image_size = image_size
@@ -169,7 +169,7 @@ class PixelStores:
     def __init__(self, folder: Path) -> None:
         """Take the folder; it need not exist."""
         self.folder = folder
-        self._checked: dict[Path, FileState] = {}
+        self._checked: dict[Path, PixelFileState] = {}
 
     def folder_of(self, image_size: int, resize: Resize) -> Path:
         """Return where the store for these parameters is."""
@@ -183,7 +183,7 @@ class PixelStores:
         """
         folder = self.folder_of(image_size, resize)
         try:
-            parts = [Part.read(path, image_size**2, self._checked) for path in _descriptions(folder)]
+            parts = [PixelFile.read(path, image_size**2, self._checked) for path in _descriptions(folder)]
         except DamagedPartError as error:
             raise UserError(f"{error}. Store it again with: {REBUILD}") from error
         if not parts:
@@ -230,14 +230,14 @@ def _write_part(folder: Path, sha256s: Sequence[str], decoded: Iterable[npt.NDAr
     write_whole(path.with_suffix(".json"), json.dumps(description).encode())
 
 
-def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, FileState]) -> set[str]:
+def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, PixelFileState]) -> set[str]:
     """Return the images of all whole parts; remove damaged parts and what a killed run left."""
     for leftover in (*folder.glob(".*.u8"), *folder.glob(".*.json")):
         leftover.unlink()
     stored: set[str] = set()
     for description in _descriptions(folder):
         try:
-            stored.update(Part.read(description, record_bytes, checked).sha256s)
+            stored.update(PixelFile.read(description, record_bytes, checked).sha256s)
         except DamagedPartError as error:
             logger.warning("%s. It is made again.", error)
             description.unlink()

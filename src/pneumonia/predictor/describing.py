@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.model.lineage import adapted_to, weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
-from pneumonia.predictor.image_range import FEATURES, GREY, Description, Pixels, describe_grey, fit_range
+from pneumonia.predictor.image_range import FEATURES, GREY, Description, describe_grey, fit_range
 
 FITTED_ON, BOUND_ON = "train", "val"
 

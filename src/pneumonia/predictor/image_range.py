@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
+from pneumonia.base.annotations import Pixels
 from pneumonia.base.contract import RecordContract
 
-Pixels = npt.NDArray[np.uint8]
 Description = npt.NDArray[np.float32]
 
 GREY, FEATURES = KINDS = ("grey", "features")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.base.annotations import Model
+from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.errors import UserError, explain
 from pneumonia.base.files import find_versions, read_record
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
@@ -18,11 +18,10 @@ from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.decisions import DecisionContract
-from pneumonia.metrics.metrics import Floats
 from pneumonia.model.contract import LineageContract
 from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
-from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, Reading
+from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
 from pneumonia.predictor.image_range import (
     FEATURES,
     GREY,
@@ -148,7 +147,7 @@ class Predictor:
             image is out of range or unusable), in_range ("yes", "no", or empty), reason, model_version. No row for an
             empty sequence.
         """
-        how = Reading(self.image_size, self.resize, limits, max_file_bytes)
+        how = ReadingSettings(self.image_size, self.resize, limits, max_file_bytes)
         items = with_ranges(items_of(images), how)
         parts = [self._judge([], batch_size)]  # has the columns, whatever follows
         with follow(len(items), "Predicting") as advance:

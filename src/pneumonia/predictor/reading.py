@@ -19,7 +19,7 @@ from pneumonia.images.examine import Limits, read_values
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
-from pneumonia.pixels.one_image import Read, Reading, may_be_deep, read_image
+from pneumonia.pixels.one_image import Read, ReadingSettings, may_be_deep, read_image
 
 # For files that were accepted before, perhaps under limits that a user set.
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize, words=None)
@@ -116,7 +116,7 @@ def _array_item(array: npt.NDArray, name: str) -> Item:
     return Item(f"{name}.png", read, array.nbytes)
 
 
-def with_ranges(items: Sequence[Item], how: Reading) -> list[Item]:
+def with_ranges(items: Sequence[Item], how: ReadingSettings) -> list[Item]:
     """Return the items with the ranges of those whose files do not say them: of the images of a folder and a device.
 
     Such files are read twice. Files of 8 bits by their suffix are not read here; a single file has its own range.
@@ -147,7 +147,7 @@ def _read_values(item: Item) -> Values:
         return Values()
 
 
-def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
+def read_in_chunks(items: Sequence[Item], how: ReadingSettings) -> Iterator[list[Read]]:
     """Read, check and decode images on all cores, in order; while one chunk is scored, the next is read."""
 
     def read_one(item: Item) -> Read:
@@ -166,7 +166,7 @@ def read_in_chunks(items: Sequence[Item], how: Reading) -> Iterator[list[Read]]:
             pool.shutdown(cancel_futures=True)
 
 
-def read_pixels(items: Sequence[Item], how: Reading) -> npt.NDArray[np.uint8]:
+def read_pixels(items: Sequence[Item], how: ReadingSettings) -> npt.NDArray[np.uint8]:
     """Read images that are known to be readable, uint8 `[n, size, size, 1]`.
 
     Raises:
@@ -180,7 +180,7 @@ def read_pixels(items: Sequence[Item], how: Reading) -> npt.NDArray[np.uint8]:
     return np.stack([read.pixels for read in found if read.pixels is not None])[..., None]
 
 
-def _read(item: Item, how: Reading) -> Read:
+def _read(item: Item, how: ReadingSettings) -> Read:
     if item.problem:
         return Read(item.path, "", item.problem, None)
     if item.size > how.max_file_bytes:
@@ -194,6 +194,6 @@ def _read(item: Item, how: Reading) -> Read:
     return read_image(data, item.path, how, item.bits)
 
 
-def reading_of(lineage: Mapping[str, Any]) -> Reading:
+def reading_of(lineage: Mapping[str, Any]) -> ReadingSettings:
     """Return how to read images that were accepted before, from the model's lineage."""
-    return Reading(lineage["image_size"], lineage["resize"], NO_LIMITS, NO_MAX_FILE_BYTES)
+    return ReadingSettings(lineage["image_size"], lineage["resize"], NO_LIMITS, NO_MAX_FILE_BYTES)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.framing import SHOWN_LABELS, Kind, Shown
-from pneumonia.audits.regions import View
+from pneumonia.audits.framing import SHOWN_LABELS, Change, Shown
+from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients
@@ -166,7 +166,7 @@ def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> Fin
 
 def _judge_regions(audit: pd.DataFrame) -> Finding:
     by_view = audit.set_index("predictor")
-    rim, centre = by_view.loc[View.CENTRE_HIDDEN], by_view.loc[View.BORDER_HIDDEN]
+    rim, centre = by_view.loc[Region.CENTRE_HIDDEN], by_view.loc[Region.BORDER_HIDDEN]
     behind = {"low": rim["behind_centre_low"], "high": rim["behind_centre_high"]}
     text = f"AUC {rim['auc']:.3f} ({say_interval(rim)}) with the centre of the image hidden, {centre['auc']:.3f} "
     text += f"({say_interval(centre)}) with all but the centre hidden; difference {say_number(rim['behind_centre'])} "
@@ -194,8 +194,8 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     if framing_audit.empty:
         text = "evaluation.framing_images is 0, so it is unknown whether the network judges by framing."
         return finding(Level.CAUTION, "Framing not measured", text)
-    clean = framing_audit[framing_audit["kind"] == Kind.UNTOUCHED].iloc[0]
-    loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT])
+    clean = framing_audit[framing_audit["kind"] == Change.UNTOUCHED].iloc[0]
+    loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT])
     text = (
         f"With {negative} validation images reframed ({SHOWN_LABELS[Shown(worst['negatives'])]}) and {positive} images "
         f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against the same images "

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.model.networks import MODEL_SUFFIX
-from pneumonia.report.provenance import Source, count_of, ingest_of, say_population, source_of
+from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
 from pneumonia.report.words import say_percent
 from pneumonia.split.summary import FlowStep
 
@@ -51,13 +51,13 @@ def say_fairness(patient_strata: pd.DataFrame) -> str:
 
 def _of_source(run_record: Mapping[str, Any]) -> list[str]:
     source = source_of(run_record)
-    if source is Source.SYNTHETIC:
+    if source is ImageOrigin.SYNTHETIC:
         return [DEMO_NOTE]
     spectrum = (
         "The two classes may have been collected separately (case-control). Without the doubtful cases between them, "
         "sensitivity and specificity are higher than in consecutive patients (Lijmer et al., JAMA 1999)."
     )
-    if source is Source.KERMANY:
+    if source is ImageOrigin.KERMANY:
         return [
             "All images come from one hospital (children aged 1 to 5, antero-posterior views). The AUC of a network of "
             "this kind fell from 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
@@ -68,7 +68,7 @@ def _of_source(run_record: Mapping[str, Any]) -> list[str]:
 
 
 def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
-    if source_of(run_record) is Source.SYNTHETIC:
+    if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return []
     if ingest_of(run_record)["group_by"] == "image":
         return [

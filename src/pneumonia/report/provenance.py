@@ -25,7 +25,7 @@ ATTRIBUTION = (
 )
 
 
-class Source(StrEnum):
+class ImageOrigin(StrEnum):
     """Where the images come from, as the parameter `report.source` states it."""
 
     KERMANY = "kermany"
@@ -33,9 +33,9 @@ class Source(StrEnum):
     UNKNOWN = "unknown"
 
 
-def source_of(run_record: Mapping[str, Any]) -> Source:
+def source_of(run_record: Mapping[str, Any]) -> ImageOrigin:
     """Return what the run's parameters state. File names prove nothing, and the environment's name proves nothing."""
-    return Source(run_record["parameters"]["report"]["source"])
+    return ImageOrigin(run_record["parameters"]["report"]["source"])
 
 
 def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
@@ -46,7 +46,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
         class_counts: split, target, images.
     """
     total = f"{class_counts.loc[class_counts['split'] == 'test', 'images'].sum():,} images"
-    if source_of(run_record) is Source.SYNTHETIC:
+    if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return f"the synthetic test images ({total})"
     if run_record["data"]["test_from"] != ["test"]:
         return f"a part of the images held out by this project ({total})"
@@ -56,7 +56,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
 def say_population(run_record: Mapping[str, Any]) -> str:
     """Say who the patients are, as stated, or that nobody stated it."""
     population = run_record["parameters"]["report"]["population"]
-    if source_of(run_record) is Source.SYNTHETIC:
+    if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return "No patients: the images are synthetic."
     if population == UNKNOWN:
         return "The patients are not described: report.population was not set."

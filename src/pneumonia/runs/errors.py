@@ -13,7 +13,7 @@ from pneumonia.base.errors import UserError, can_be_told, explain
 
 INSTALLED = "python -m pneumonia"
 
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
 
 class PlainError(UserError, ClickException, DatasetError):  # type: ignore[misc] # both declare `message`
@@ -24,11 +24,11 @@ class PlainError(UserError, ClickException, DatasetError):  # type: ignore[misc]
     """
 
 
-def plainly(call: Callable[..., Result]) -> Callable[..., Result]:
+def plainly(call: Callable[..., ResultT]) -> Callable[..., ResultT]:
     """Let a function that Kedro calls raise what a user can act on as a `PlainError`, with the command in use."""
 
     @wraps(call)
-    def called(*args: object, **kwargs: object) -> Result:
+    def called(*args: object, **kwargs: object) -> ResultT:
         try:
             return call(*args, **kwargs)
         except PlainError:

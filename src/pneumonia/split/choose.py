@@ -32,7 +32,7 @@ Groups = Mapping[str, Counter[Stratum]]
 _LEAST_GAIN = 1e-9
 
 
-class Kind(NamedTuple):
+class GroupKind(NamedTuple):
     """What groups of the same numbers of images have in common; a million groups are of a few kinds.
 
     Attributes:
@@ -140,13 +140,13 @@ def _refuse_impossible(groups: Groups, fraction: float, keep: int, part: str) ->
             )
 
 
-def _kinds_of(groups: Groups) -> dict[str, Kind]:
+def _kinds_of(groups: Groups) -> dict[str, GroupKind]:
     """Return the kind of each group: one object for all groups of a kind."""
 
     @cache
-    def kind(images: tuple[tuple[Stratum, int], ...]) -> Kind:
+    def kind(images: tuple[tuple[Stratum, int], ...]) -> GroupKind:
         classes = _count_classes(Counter(dict(images)))
-        return Kind((*images, *(((label, ""), count) for label, count in classes.items())), tuple(classes))
+        return GroupKind((*images, *(((label, ""), count) for label, count in classes.items())), tuple(classes))
 
     return {group: kind(tuple(sorted(counts.items()))) for group, counts in groups.items()}
 

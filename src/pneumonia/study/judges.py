@@ -12,25 +12,24 @@ from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
 from pneumonia.audits.framing import (
     JUDGES,
     KIND_LABELS,
-    Kind,
+    Change,
     Predict,
     Shown,
     rates_at,
     score_framings,
     tabulate_judges,
 )
+from pneumonia.base.annotations import Floats, Pixels
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.metrics import Floats
 
-Pixels = npt.NDArray[np.uint8]
 CORRUPTED, EXTERNAL = "corrupted", "external"
 # What each kind of judge measures: the AUC, and the rate of the class that it changes.
 MEASURED: dict[str, tuple[str, ...]] = {
-    Kind.UNTOUCHED: ("auc", "specificity", "sensitivity"),
-    Kind.NEGATIVES_CUT: ("auc", "specificity"),
-    Kind.POSITIVES_WIDENED: ("auc", "sensitivity"),
-    Kind.BOTH: ("auc",),
-    Kind.ALL_ZOOMED: ("auc", "specificity", "sensitivity"),
+    Change.UNTOUCHED: ("auc", "specificity", "sensitivity"),
+    Change.NEGATIVES_CUT: ("auc", "specificity"),
+    Change.POSITIVES_WIDENED: ("auc", "sensitivity"),
+    Change.BOTH: ("auc",),
+    Change.ALL_ZOOMED: ("auc", "specificity", "sensitivity"),
     CORRUPTED: ("auc", "specificity", "sensitivity"),
     EXTERNAL: ("auc", "specificity", "sensitivity"),
 }
@@ -66,7 +65,7 @@ def judge(predict: Predict, val: Judged, external: Judged | None, parameters: Ev
     Returns:
         kind, negatives, positives (how they are shown), auc, sensitivity and specificity at 0.5, n: one row per judge.
     """
-    judges = JUDGES if parameters.framing_images else [one for one in JUDGES if one.kind == Kind.UNTOUCHED]
+    judges = JUDGES if parameters.framing_images else [one for one in JUDGES if one.kind == Change.UNTOUCHED]
     number = np.arange(len(val.target))
     rows = pd.DataFrame({"path": number, "group": number, "target": val.target})
     scores = score_framings(predict, val.images, rows, parameters.framing_images, judges)

@@ -9,10 +9,10 @@ import pytest
 
 from pneumonia.audits.framing import CUTS, Shown, measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
-from pneumonia.audits.regions import View
+from pneumonia.audits.regions import Region
 from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
-from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor
+from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters
@@ -97,7 +97,7 @@ def shortcut_features(manifest):
 
     rng = np.random.default_rng(7)
     files = file_features(manifest)
-    pixels = [name for name in FEATURE_SETS[Predictor.ALL] if name not in files]
+    pixels = [name for name in FEATURE_SETS[Shortcut.ALL] if name not in files]
     noise = pd.DataFrame(rng.normal(size=(len(manifest), len(pixels))), columns=pixels)
     return pd.concat([manifest[["path", "group", "target", "split"]], files, noise], axis=1)
 
@@ -191,9 +191,9 @@ def run_record(manifest, default_parameters, tmp_path_factory):
 @pytest.fixture(scope="session")
 def region_audit(shortcut_audit):
     """The network's row, with less where the centre is hidden."""
-    is_network = (shortcut_audit["predictor"] == Predictor.NETWORK) & (shortcut_audit["images"] == Sample.TEST)
+    is_network = (shortcut_audit["predictor"] == Shortcut.NETWORK) & (shortcut_audit["images"] == Sample.TEST)
     network = shortcut_audit[is_network]
-    views = {View.WHOLE: 0.0, View.CENTRE_HIDDEN: 0.21, View.BORDER_HIDDEN: 0.02}
+    views = {Region.WHOLE: 0.0, Region.CENTRE_HIDDEN: 0.21, Region.BORDER_HIDDEN: 0.02}
     regions = [
         network.assign(predictor=name, **{k: network[k] - lost for k in ("auc", "low", "high")}).assign(
             behind_centre=lost - 0.02, behind_centre_low=lost - 0.05, behind_centre_high=lost + 0.01

@@ -2,9 +2,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.corruption import KINDS
-from pneumonia.audits.regions import View, hide, hide_regions, measure_regions
+from pneumonia.audits.regions import Region, hide, hide_regions, measure_regions
 from pneumonia.audits.robustness import damage_images, measure_robustness
-from pneumonia.audits.shortcuts import FEATURE_SETS, Predictor, describe_shortcuts
+from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut, describe_shortcuts
 from pneumonia.metrics.decisions import make_decision
 from pneumonia.model.scoring import score_images
 
@@ -17,7 +17,7 @@ def tiny_scores(tiny_network, tiny_manifest, tiny_pixels, parameters):
 def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store, tiny_pixels):
     features = describe_shortcuts(tiny_manifest, *tiny_pixels)
     assert features["path"].tolist() == tiny_manifest["path"].tolist()
-    assert set(FEATURE_SETS[Predictor.ALL]) <= set(features)
+    assert set(FEATURE_SETS[Shortcut.ALL]) <= set(features)
     first = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"][:1]))
     assert features["brightness"].iloc[0] == pytest.approx(first.mean() / 255, abs=1e-6)
     assert not features.isna().any(axis=None)
@@ -30,10 +30,10 @@ def test_each_view_has_the_auc_of_the_images_as_they_are_then(
     audit = measure_regions(hidden, tiny_scores)
     test = tiny_manifest[tiny_manifest["split"] == "test"]
     images = tiny_store.read(tiny_store.rows(test["sha256"]))
-    assert audit["predictor"].tolist() == [View.WHOLE, View.CENTRE_HIDDEN, View.BORDER_HIDDEN]
+    assert audit["predictor"].tolist() == [Region.WHOLE, Region.CENTRE_HIDDEN, Region.BORDER_HIDDEN]
     for row, shown in zip(
         audit.itertuples(),
-        (images, hide(images, 0.6, View.CENTRE_HIDDEN), hide(images, 0.6, View.BORDER_HIDDEN)),
+        (images, hide(images, 0.6, Region.CENTRE_HIDDEN), hide(images, 0.6, Region.BORDER_HIDDEN)),
         strict=True,
     ):
         expected = roc_auc_score(test["target"], tiny_network.predict(shown, verbose=0)[:, 0])

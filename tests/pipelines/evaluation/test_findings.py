@@ -3,9 +3,9 @@ import re
 import pandas as pd
 import pytest
 
-from pneumonia.audits.regions import View
+from pneumonia.audits.regions import Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import Predictor
+from pneumonia.audits.shortcuts import Shortcut
 from pneumonia.report import findings as report
 from pneumonia.report.messages import closing_lines
 from pneumonia.report.words import say_interval
@@ -137,7 +137,7 @@ LEAD = [BEHIND, f"{BEHIND}_low", f"{BEHIND}_high"]
 def shortcuts(material, images, best, lead):
     """Return the audit with this AUC (value, low, high) and lead of the network for all shortcuts on some images."""
     audit = material["shortcut_audit"].copy()
-    chosen = (audit["images"] == images) & (audit["predictor"] != Predictor.NETWORK)
+    chosen = (audit["images"] == images) & (audit["predictor"] != Shortcut.NETWORK)
     audit.loc[chosen, ["auc", "low", "high", *LEAD]] = (*best, *lead)
     return audit
 
@@ -159,7 +159,7 @@ def test_shortcuts_are_judged_by_their_paired_difference(material, best, lead, t
 
 def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(material):
     audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.2, 0.1, 0.3))
-    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Predictor.MODE)
+    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Shortcut.MODE)
     audit.loc[chosen, ["auc", *LEAD]] = (0.7, 0.3, -0.1, 0.7)
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
     text = findings["Not shown to be better than a shortcut"]["text"]
@@ -168,7 +168,7 @@ def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(mat
 
 def test_what_sees_the_lungs_does_not_make_a_result_a_shortcut(material):
     audit = shortcuts(material, Sample.TEST, (0.7, 0.6, 0.8), (0.2, 0.1, 0.3))
-    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Predictor.BRIGHTNESS)
+    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Shortcut.BRIGHTNESS)
     audit.loc[chosen, ["auc", *LEAD]] = (0.95, 0.0, -0.1, 0.1)
     assert (
         levels(material, shortcut_audit=audit)["Not shown to be better than grey levels and detail as a whole"]
@@ -225,8 +225,8 @@ def test_the_network_is_judged_where_the_best_shortcut_tells_least(material, lea
 )
 def test_regions_are_judged_by_their_paired_difference(material, rim, behind, title, level):
     regions = material["region_audit"].set_index("predictor")
-    regions.loc[View.CENTRE_HIDDEN, ["auc", "low", "high"]] = rim
-    regions.loc[View.CENTRE_HIDDEN, ["behind_centre", "behind_centre_low", "behind_centre_high"]] = behind
+    regions.loc[Region.CENTRE_HIDDEN, ["auc", "low", "high"]] = rim
+    regions.loc[Region.CENTRE_HIDDEN, ["behind_centre", "behind_centre_low", "behind_centre_high"]] = behind
     findings = {finding["title"]: finding for finding in found(material, region_audit=regions.reset_index())}
     assert findings[title]["level"] == level
     assert "never saw such images in training" in findings[title]["text"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumonia.audits.framing import FRAMINGS, JUDGES, Kind, Shown, measure_framings, reframe_images
+from pneumonia.audits.framing import FRAMINGS, JUDGES, Change, Shown, measure_framings, reframe_images
 from pneumonia.audits.reframing import reframe
 from pneumonia.model.predict import predict
 from pneumonia.pipelines.evaluation.audit_figures import draw_framings
@@ -34,7 +34,7 @@ def test_each_judge_has_the_auc_of_the_images_as_it_shows_them(
     shown = images.copy()
     normal = np.flatnonzero(val["target"] == 0)
     shown[normal] = reframe(images[normal], FRAMINGS[Shown.CUT_25])
-    row = audit[(audit["kind"] == Kind.NEGATIVES_CUT) & (audit["negatives"] == Shown.CUT_25)].iloc[0]
+    row = audit[(audit["kind"] == Change.NEGATIVES_CUT) & (audit["negatives"] == Shown.CUT_25)].iloc[0]
     assert row["auc"] == pytest.approx(roc_auc_score(val["target"], predict(tiny_network, shown, 64)))
     assert (row["n"], row["n_groups"]) == (8, 8)
     assert row["loss"] == pytest.approx(audit["auc"].iloc[0] - row["auc"])
@@ -48,7 +48,7 @@ def test_the_loss_is_that_of_the_images_that_were_reframed_and_no_others():
     scores = pd.DataFrame(rows, columns=["path", "target", "shown", "probability"])
     audit = measure_framings(scores.assign(group=scores["path"]), {"threshold": 0.5, "calibration": {"method": "none"}})
 
-    cut = audit[audit["kind"] == Kind.NEGATIVES_CUT].iloc[0]
+    cut = audit[audit["kind"] == Change.NEGATIVES_CUT].iloc[0]
     assert (audit["auc"].iloc[0], cut["auc"], cut["loss"]) == (0.5, 1, 0)
 
 
@@ -69,7 +69,7 @@ def test_no_framing_is_tried_where_none_is_wanted(
 def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_audit):
     finding = judge_framing(framing_audit, "NORMAL", "PNEUMONIA")
     assert (finding["level"], finding["title"]) == ("bad", "The network judges by how the image is framed")
-    worst = framing_audit[framing_audit["kind"] == Kind.NEGATIVES_CUT].sort_values("auc").iloc[0]
+    worst = framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT].sort_values("auc").iloc[0]
     assert f"the AUC is {worst['auc']:.3f} ({worst['low']:.3f} to {worst['high']:.3f}); loss against" in finding["text"]
     assert f"{worst['loss']:.3f} ({worst['loss_low']:.3f} to {worst['loss_high']:.3f}, paired)" in finding["text"]
     assert f"The specificity is {worst['specificity']:.3f} instead of" in finding["text"]
@@ -88,7 +88,7 @@ def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_aud
 )
 def test_a_loss_is_judged_by_its_paired_interval(framing_audit, losses, level, title):
     audit = framing_audit.copy()
-    cuts = audit.index[audit["kind"] == Kind.NEGATIVES_CUT]
+    cuts = audit.index[audit["kind"] == Change.NEGATIVES_CUT]
     audit.loc[cuts, ["loss", "loss_low", "loss_high"]] = np.array([losses[0]] * (len(cuts) - 1) + [losses[1]], float)
     finding = judge_framing(audit, "NORMAL", "PNEUMONIA")
     assert finding["level"] == level

@@ -41,7 +41,7 @@ try:
     from pneumonia.images.depth import choose_bits
     from pneumonia.images.examine import read_values
     from pneumonia.pixels.decoding import fingerprint
-    from pneumonia.pixels.one_image import Read, Reading, may_be_deep, read_image
+    from pneumonia.pixels.one_image import Read, ReadingSettings, may_be_deep, read_image
 except ModuleNotFoundError as error:
     sys.exit(f"The package {error.name} is missing. Install: pip install numpy onnxruntime pillow simplejpeg pydicom")
 
@@ -75,7 +75,7 @@ def find_ranges(paths: list[Path]) -> dict[str, int]:
     return choose_bits(found)
 
 
-def read_file(path: Path, how: Reading, bits: int) -> Read:
+def read_file(path: Path, how: ReadingSettings, bits: int) -> Read:
     """Read and decode a file."""
     try:
         return read_image(read_bytes(path), path.name, how, bits)
@@ -88,7 +88,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit("Name images or folders: python predict.py IMAGE_OR_FOLDER ... > table.csv")
     session = onnxruntime.InferenceSession(FOLDER / "model.onnx")
-    how = Reading(MODEL["image_size"], MODEL["resize"])
+    how = ReadingSettings(MODEL["image_size"], MODEL["resize"])
     if fingerprint(*how[:2]) != MODEL["lineage"].get("pixels"):
         sys.stderr.write("Pillow is not the one of the model's training: pixels of JPEG files may differ a little.\n")
     # Names may hold bytes that are no text.

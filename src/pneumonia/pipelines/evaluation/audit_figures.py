@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Kind
-from pneumonia.audits.regions import VIEW_LABELS, View
+from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Change
+from pneumonia.audits.regions import VIEW_LABELS, Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Predictor
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Shortcut
 from pneumonia.audits.sites import NEW_SITE
-from pneumonia.base.annotations import Figure
-from pneumonia.metrics.metrics import Floats
+from pneumonia.base.annotations import Figure, Floats
 
 RATES = ("auc", "sensitivity", "specificity")
 
@@ -25,7 +24,7 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
     ahead.axvline(0, color=MUTED, linewidth=1, linestyle=":")
     for position, row in enumerate(rows.to_dict("records")):
-        colour = SERIES[2] if row["predictor"] in (Predictor.NETWORK, *View) else SERIES[5]
+        colour = SERIES[2] if row["predictor"] in (Shortcut.NETWORK, *Region) else SERIES[5]
         draw_interval(axes, position, row["auc"], row["low"], row["high"], colour)
         draw_interval(ahead, position, row[BEHIND], row[f"{BEHIND}_low"], row[f"{BEHIND}_high"], colour)
     row_axes(axes, rows["name"])
@@ -39,12 +38,12 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
 def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the figure with their names: shortcuts, the network, hidden views, the middle third."""
     on_test = shortcut_audit[shortcut_audit["images"] == Sample.TEST]
-    hidden = region_audit[region_audit["predictor"] != View.WHOLE]
+    hidden = region_audit[region_audit["predictor"] != Region.WHOLE]
     third = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
-    network = PREDICTOR_LABELS[Predictor.NETWORK]
-    names = [PREDICTOR_LABELS[Predictor(name)] for name in on_test["predictor"]]
-    names += [f"{network}, {VIEW_LABELS[View(view)]}" for view in hidden["predictor"]]
-    names += [f"{PREDICTOR_LABELS[Predictor(name)]}, middle third" for name in third["predictor"]]
+    network = PREDICTOR_LABELS[Shortcut.NETWORK]
+    names = [PREDICTOR_LABELS[Shortcut(name)] for name in on_test["predictor"]]
+    names += [f"{network}, {VIEW_LABELS[Region(view)]}" for view in hidden["predictor"]]
+    names += [f"{PREDICTOR_LABELS[Shortcut(name)]}, middle third" for name in third["predictor"]]
     return pd.concat([on_test, hidden, third], ignore_index=True).assign(name=names)
 
 
@@ -52,7 +51,7 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
     """Draw the network's AUC, sensitivity and specificity on the test images of each site: a forest plot."""
     from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
 
-    network = site_audit[site_audit["predictor"] == Predictor.NETWORK].dropna(subset=["value"])
+    network = site_audit[site_audit["predictor"] == Shortcut.NETWORK].dropna(subset=["value"])
     if network.empty:
         return _not_measured("the images are of one site")
     sites = list(dict.fromkeys(network["site"]))
@@ -133,10 +132,10 @@ def _framing_rows(framing_audit: pd.DataFrame) -> tuple[list[str], Floats]:
     """Return the name of each row and its rates, `[rows, 3]`: a heading without rates above each kind of judge."""
     names, values = [], []
     for kind, judges in framing_audit.groupby("kind", sort=False):
-        if kind != Kind.UNTOUCHED:
-            names.append(KIND_LABELS[Kind(kind)])
+        if kind != Change.UNTOUCHED:
+            names.append(KIND_LABELS[Change(kind)])
             values.append([np.nan] * len(RATES))
-        shown = judges["positives"] if kind == Kind.POSITIVES_WIDENED else judges["negatives"]
-        names += [KIND_LABELS[Kind.UNTOUCHED] if kind == Kind.UNTOUCHED else SHOWN_LABELS[name] for name in shown]
+        shown = judges["positives"] if kind == Change.POSITIVES_WIDENED else judges["negatives"]
+        names += [KIND_LABELS[Change.UNTOUCHED] if kind == Change.UNTOUCHED else SHOWN_LABELS[name] for name in shown]
         values += judges[list(RATES)].to_numpy().tolist()
     return names, np.array(values)
