@@ -14,7 +14,7 @@ from pneumonia.metrics.auc import estimate_auc
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.hardware import choose_hardware
 from pneumonia.model.key import describe_training, key_of
-from pneumonia.model.lineage import manifest_digest
+from pneumonia.model.lineage import Lineage, manifest_digest
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.keys import pixel_keys
@@ -92,7 +92,7 @@ class Fits:
 
 def adapt(
     parent_model: Model,
-    parent_lineage: dict[str, Any],
+    parent_lineage: Lineage,
     adaptation_plan: pd.DataFrame,
     adaptation_pixels: PixelStores,
     training_state: TrainingStates,
@@ -152,7 +152,7 @@ def _describe(recipe: Recipe, steps: int, networks: int) -> dict[str, Any]:
     }
 
 
-def make_recipe(lineage: dict[str, Any], given: Parameters, epochs: int | None = None) -> Recipe:
+def make_recipe(lineage: Lineage, given: Parameters, epochs: int | None = None) -> Recipe:
     """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
     kept = {name: lineage[name] for name in ("image_size", "resize")}
     adaptation, epochs = given.adaptation, epochs or given.adaptation.epochs

@@ -1,25 +1,25 @@
 """The lineage of an adapted model: its parent's, with what was changed and on which images."""
 
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 from pneumonia.adaptation.mixture import NEW, TRAIN
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import AdaptationParameters
-from pneumonia.model.lineage import ADAPTED_COLUMNS, adapted_to, check_weights, weights_digest
+from pneumonia.model.lineage import ADAPTED_COLUMNS, Lineage, adapted_to, check_weights, weights_digest
 
 BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
 
 
 def make_adapted_lineage(
-    parent_lineage: dict[str, Any],
+    parent_lineage: Lineage,
     pneumonia_model: Model,
     adaptation_plan: pd.DataFrame,
     adaptation_facts: dict[str, Any],
     run_context: dict[str, Any],
     parameters: AdaptationParameters,
-) -> dict[str, Any]:
+) -> Lineage:
     """Return the parent's lineage with what differs; `adaptation` names the parent, the place and its images.
 
     Split, classes, image size and etiologies are the parent's: so the model is evaluated on the parent's test images.
@@ -29,9 +29,10 @@ def make_adapted_lineage(
     versions = {**parent_lineage["versions"], **run_context["versions"]}
     return {
         **parent_lineage,
-        **{name: run_context[name] for name in ("run_id", "commit")},
+        "run_id": run_context["run_id"],
+        "commit": run_context["commit"],
         "versions": versions,
-        **adaptation_facts,
+        **cast(Lineage, adaptation_facts),
         "weights_sha256": weights_digest(pneumonia_model),
         "adaptation": {
             "parent": versions["parent_model"],
@@ -47,7 +48,7 @@ def make_adapted_lineage(
     }
 
 
-def check_adapted(pneumonia_model: Model, model_lineage: dict[str, Any]) -> dict[str, Any]:
+def check_adapted(pneumonia_model: Model, model_lineage: Lineage) -> Lineage:
     """Return the lineage of an adapted model, which marks that what follows belongs to this model.
 
     Raises:

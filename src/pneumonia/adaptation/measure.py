@@ -8,11 +8,12 @@ from pneumonia.adaptation.plan import HELD_OUT
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import auc_difference
-from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import rate_difference
 from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, fitted_at_a_place
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.summary import split_metrics
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.model.scoring import SCORED_SPLITS, score_images
 from pneumonia.pixels.keys import pixel_keys
@@ -26,7 +27,7 @@ def score_own(
     model: Model,
     split_manifest: pd.DataFrame,
     adaptation_pixels: PixelStores,
-    lineage: dict[str, Any],
+    lineage: Lineage,
     adaptation_scores: pd.DataFrame,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def measure_adaptation(
     adaptation_predictions: pd.DataFrame,
     parent_scores: pd.DataFrame,
     predictions: pd.DataFrame,
-    parent_decision: dict[str, Any],
+    parent_decision: Decision,
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Measure every metric with its interval, before and after, and paired differences.
@@ -94,8 +95,8 @@ def decide_new(adaptation_scores: pd.DataFrame, parameters: EvaluationParameters
 
 
 def fit_place_point(
-    adaptation_scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    adaptation_scores: pd.DataFrame, model_lineage: Lineage, parameters: EvaluationParameters
+) -> tuple[Decision, dict[str, Decision]]:
     """Fit the operating point of the place on the images judged by cross-fitting; also return it by file name."""
     crossed = adaptation_scores[adaptation_scores["fold"] != HELD_OUT]
     scores = crossed.assign(probability=crossed["after"])
@@ -119,7 +120,7 @@ def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationPa
         **{name: rate_difference(right[kind], was_right[kind], group[kind]) for name, kind in kinds.items()},
     }
     measured = {
-        name: split_metrics(rows.assign(split=TEST), TEST, {"threshold": None}, parameters)
+        name: split_metrics(rows.assign(split=TEST), TEST, None, parameters)
         for name, rows in (("before", before), ("after", after))
     }
     return {**measured, "difference": difference}

@@ -14,7 +14,7 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.images.index import OK
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.operating_points import name_place
-from pneumonia.model.lineage import adapted_to, check_lineage
+from pneumonia.model.lineage import Lineage, adapted_to, check_lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.request import PixelRequest
@@ -29,7 +29,7 @@ COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "targe
 
 
 def store_new_pixels(
-    external_images: ImageSource, external_files: pd.DataFrame, parent_lineage: dict[str, Any]
+    external_images: ImageSource, external_files: pd.DataFrame, parent_lineage: Lineage
 ) -> PixelRequest:
     """Request the pixels of the new images, beside those that the model was trained on."""
     rows = external_files[external_files["status"] == OK]
@@ -45,7 +45,7 @@ def store_new_pixels(
 
 def plan_adaptation(
     split_manifest: pd.DataFrame,
-    parent_lineage: dict[str, Any],
+    parent_lineage: Lineage,
     external_index: pd.DataFrame,
     external_images: ImageSource,
     adaptation_pixels: PixelStores,

@@ -26,11 +26,12 @@ from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.decisions import decide, on_one_scale, threshold_candidates
+from pneumonia.metrics.decisions import Decision, Rule, decide, on_one_scale, threshold_candidates
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.summary import split_metrics
+from pneumonia.model.lineage import Lineage
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
 
@@ -111,7 +112,7 @@ def predict_external(
 
 def measure_external(
     external_predictions: pd.DataFrame,
-    decision: dict[str, Any],
+    decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,
     known_images: pd.DataFrame,
@@ -141,13 +142,11 @@ def measure_external(
     }
 
 
-def _measured(rows: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters) -> dict[str, Any]:
-    return split_metrics(rows.assign(split=EXTERNAL), EXTERNAL, decision, parameters)
+def _measured(rows: pd.DataFrame, rule: Rule, parameters: EvaluationParameters) -> dict[str, Any]:
+    return split_metrics(rows.assign(split=EXTERNAL), EXTERNAL, rule["threshold"], parameters)
 
 
-def recalibrate(
-    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> dict[str, Any]:
+def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> dict[str, Any]:
     """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
 
     The calibration is a slope and an intercept on the log-odds; the threshold on the calibrated probability is
@@ -166,7 +165,7 @@ def recalibrate(
     calibration = fit_calibration(probability, target, "logistic")
     table = threshold_candidates(apply_calibration(probability, calibration), target)
     threshold = float(table["threshold"][np.argmax(table["sensitivity"] + table["specificity"])])
-    fitted = {"calibration": calibration, "threshold": threshold}
+    fitted: Rule = {"calibration": calibration, "threshold": threshold}
     after = decide(rest.assign(probability=rest["own_probability"]), fitted)
     return {
         "fitted_on": len(half),
@@ -180,10 +179,10 @@ def recalibrate(
 def fit_external_point(
     external_predictions: pd.DataFrame,
     external_images: ImageSource,
-    decision: dict[str, Any],
+    decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+) -> tuple[Decision | dict[str, Any], dict[str, Decision]]:
     """Fit an operating point of the place on all images, if asked for; also return it by file name.
 
     Its sensitivity and specificity are from half of the groups each, at what was fitted on the other half.
@@ -211,7 +210,7 @@ def audit_external(
     external_predictions: pd.DataFrame,
     external_index: pd.DataFrame,
     external_images: ImageSource,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Measure how well properties of files and borders alone distinguish the classes, compared with the network.

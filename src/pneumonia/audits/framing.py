@@ -8,7 +8,7 @@ positives, or both (`reframing`), and lets the network rank them against the oth
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
+from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.metrics import ranking_metrics
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -130,7 +132,7 @@ def reframe_images(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict the validation images under each framing.
@@ -154,7 +156,7 @@ def reframe_images(
     return score_framings(ask, images, val, parameters.framing_images)
 
 
-def measure_framings(framing_scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+def measure_framings(framing_scores: pd.DataFrame, decision: Decision) -> pd.DataFrame:
     """Measure the network on validation images as each judge shows them.
 
     Args:

@@ -1,7 +1,5 @@
 """Images that a model knows: those of its own train, validation and test, found again elsewhere."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,7 +13,7 @@ from pneumonia.images.near_duplicates import correlate_details, near_pairs
 from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
-from pneumonia.model.lineage import adapted_to, check_lineage
+from pneumonia.model.lineage import Lineage, adapted_to, check_lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.one_image import ReadingSettings
@@ -26,7 +24,7 @@ KNOWN = "known"
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
 
-def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: dict[str, Any]) -> pd.DataFrame:
+def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: Lineage) -> pd.DataFrame:
     """List the images that the model was trained, validated and tested on, those of places it was adapted to included.
 
     Returns:
@@ -48,7 +46,7 @@ def refuse_known(
     external_images: ImageSource,
     known_images: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: IngestParameters,
 ) -> pd.DataFrame:
     """Take the model's own images out of the test, found by bytes and by pixels.

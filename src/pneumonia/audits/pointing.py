@@ -14,6 +14,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.model.grad_cam import grad_cam
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import PART, open_pixels
 from pneumonia.pixels.decoding import Resize
 from pneumonia.pixels.keys import pixel_keys
@@ -59,7 +60,7 @@ def measure_pointing(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
     lesions: pd.DataFrame,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Measure how often the map's peak lies on a known lesion of a positive test image.

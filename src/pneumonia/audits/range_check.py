@@ -12,6 +12,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.breakdowns import measure_stratum
 from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.metrics.rates import estimate_rate
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -37,7 +38,7 @@ def check_range(
     image_range: dict[str, Any],
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure how many artificial images of each kind, and how many unmodified test images, are found out of range.

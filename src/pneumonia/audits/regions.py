@@ -1,7 +1,6 @@
 """Whether the network needs the part of the image that shows heart and lungs."""
 
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import pandas as pd
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -36,7 +36,7 @@ def hide_regions(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict the test images with the centre hidden, and with all but the centre hidden.

@@ -5,7 +5,7 @@ whole images (`regions`), has seen such images.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from pneumonia.audits.regions import Region, hide
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 def score_rims(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Train on the rims of the train images; predict those of validation and test, which do not affect training.

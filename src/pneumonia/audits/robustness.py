@@ -1,7 +1,6 @@
 """What a network loses on corrupted images: its AUC, sensitivity and specificity, kind by kind."""
 
 from itertools import product
-from typing import Any
 
 import pandas as pd
 
@@ -10,6 +9,8 @@ from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
+from pneumonia.metrics.decisions import Decision
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -25,7 +26,7 @@ def damage_images(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict a sample of the test images, corrupted in each way.
@@ -59,7 +60,7 @@ def damage_images(
     return pd.concat(parts, ignore_index=True)
 
 
-def measure_robustness(damaged_scores: pd.DataFrame, scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+def measure_robustness(damaged_scores: pd.DataFrame, scores: pd.DataFrame, decision: Decision) -> pd.DataFrame:
     """Measure the network on corrupted test images and on the same images unmodified.
 
     Args:

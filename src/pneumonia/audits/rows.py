@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Floats
 from pneumonia.metrics.auc import auc_difference, estimate_auc
-from pneumonia.metrics.decisions import decide
+from pneumonia.metrics.decisions import Decision, decide
 
 
 def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _auc(rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
     }
 
 
-def decided_row(rows: pd.DataFrame, decision: dict[str, Any]) -> dict[str, Any]:
+def decided_row(rows: pd.DataFrame, decision: Decision) -> dict[str, Any]:
     """Estimate the AUC of a network on changed images; add sensitivity and specificity at the usual threshold.
 
     Args:

@@ -11,6 +11,7 @@ from PIL import Image
 from pneumonia.base.annotations import Floats
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Targets
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -139,9 +140,7 @@ def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return around - 4 * pixels[:, 1:-1, 1:-1]
 
 
-def describe_shortcuts(
-    split_manifest: pd.DataFrame, pixel_store: PixelStores, model_lineage: dict[str, Any]
-) -> pd.DataFrame:
+def describe_shortcuts(split_manifest: pd.DataFrame, pixel_store: PixelStores, model_lineage: Lineage) -> pd.DataFrame:
     """Describe each image by its file, its grey levels, its borders and its sharpness.
 
     Args:

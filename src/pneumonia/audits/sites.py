@@ -14,6 +14,7 @@ from pneumonia.images.sites import SITE
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL
 from pneumonia.metrics.rates import estimate_rate
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -128,7 +129,7 @@ def probe_sites(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     shortcut_features: pd.DataFrame,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:

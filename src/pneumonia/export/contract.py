@@ -14,6 +14,7 @@ from pneumonia.export.convert import ONNX, Files
 from pneumonia.export.graph import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
 from pneumonia.export.parity import check_parity, digests
 from pneumonia.export.running import open_exported
+from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import check_weights
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
@@ -173,7 +174,7 @@ def _describe_decision(predictor: Predictor, etiologies: list[str]) -> dict[str,
     }
 
 
-def _describe_place(decision: Mapping[str, Any]) -> dict[str, Any] | None:
+def _describe_place(decision: Decision) -> dict[str, Any] | None:
     """Say for which place threshold and calibration were fitted; None where they are the model's own."""
     if "place" not in decision:
         return None

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.annotations import Model
+from pneumonia.metrics.calibration import Calibration
+from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.logistic import CLIP
 from pneumonia.model.predict import FEATURES as LAST_MAPS
 from pneumonia.model.predict import NetworkView, first_network, pooled_features, with_inner
@@ -25,7 +27,7 @@ OUTPUTS = (PROBABILITY, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where t
 LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
 
-def complete_graph(model: Model, decision: dict[str, Any], image_range: dict[str, Any]) -> Model:
+def complete_graph(model: Model, decision: Decision, image_range: dict[str, Any]) -> Model:
     """Return the graph that is exported.
 
     Args:
@@ -58,7 +60,7 @@ def complete_graph(model: Model, decision: dict[str, Any], image_range: dict[str
     return keras.Model(image, {name: outputs[name] for name in OUTPUTS if name in outputs}, name="exported")
 
 
-def calibrate(probability: "KerasTensor", calibration: dict[str, Any]) -> "KerasTensor":
+def calibrate(probability: "KerasTensor", calibration: Calibration) -> "KerasTensor":
     """Calibrate as `metrics.calibration.apply_calibration` does, in float32 without loss near 0 and 1."""
     from keras import ops
 

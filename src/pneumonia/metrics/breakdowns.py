@@ -9,7 +9,7 @@ import pandas as pd
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED
-from pneumonia.metrics.decisions import decide
+from pneumonia.metrics.decisions import Decision, decide
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.summary import columns_of, estimate
 
@@ -162,7 +162,7 @@ def measure_units(
     predictions: pd.DataFrame,
     split_manifest: pd.DataFrame,
     duplicate_images: pd.DataFrame,
-    decision: dict[str, Any],
+    decision: Decision,
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Estimate every metric of test per group, and over all files of the source's test folder.

@@ -1,6 +1,6 @@
 """Calibration of probabilities: fitted on one sample, stored as a plain record, applied to any other."""
 
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,21 @@ from pneumonia.metrics.metrics import ECE_BINS, calibration_bin
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Targets
 
+Method = Literal["logistic", "isotonic", "none"]
 
-def fit_calibration(
-    probability: Floats, target: Targets, method: Literal["logistic", "isotonic", "none"]
-) -> dict[str, Any]:
+
+class Calibration(TypedDict):
+    """The record of `fit_calibration`."""
+
+    method: Method
+    prevalence: float
+    slope: NotRequired[float]
+    intercept: NotRequired[float]
+    x: NotRequired[list[float]]
+    y: NotRequired[list[float]]
+
+
+def fit_calibration(probability: Floats, target: Targets, method: Method) -> Calibration:
     """Fit the calibration of the network's probabilities.
 
     `logistic` fits slope and intercept of the log-odds, which also removes the shift caused by class weights: the slope
@@ -33,7 +44,7 @@ def fit_calibration(
         `method`, `prevalence` (the share of positives), and `slope` with `intercept`, or `x` and `y` of the corners of
         the step function.
     """
-    record: dict[str, Any] = {"method": method, "prevalence": float(np.mean(target))}
+    record: Calibration = {"method": method, "prevalence": float(np.mean(target))}
     if method == "logistic":
         log_odds = logit(probability)
         slope = max(0.0, fit_slope(log_odds, target))
@@ -46,7 +57,7 @@ def fit_calibration(
     return record
 
 
-def apply_calibration(probability: Floats, calibration: dict[str, Any]) -> Floats:
+def apply_calibration(probability: Floats, calibration: Calibration) -> Floats:
     """Calibrate the network's probabilities with a record of `fit_calibration`.
 
     Raises:

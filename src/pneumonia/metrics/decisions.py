@@ -5,7 +5,8 @@ above the threshold.
 """
 
 import math
-from typing import Any, ClassVar, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, NotRequired, TypedDict, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +17,53 @@ from pneumonia.base.annotations import Floats
 from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.registry import Targets
+from pneumonia.metrics.calibration import Calibration, apply_calibration, fit_calibration
+from pneumonia.metrics.registry import Estimate, Targets
 
 CALIBRATED = "calibrated"  # the probability that is reported; the network's own where nothing was calibrated
 ROUNDING = 1e-12  # rates closer than this are equal: 1 - 7 / 100 is less than 0.93
 
 
-def make_decision(
-    scores: pd.DataFrame, model_lineage: dict[str, Any], parameters: EvaluationParameters
-) -> dict[str, Any]:
+class Threshold(TypedDict):
+    """A threshold, the rule that chose it and the rule's number: None for one that has none."""
+
+    threshold: float
+    rule: str
+    rule_value: float | None
+
+
+class FittedOn(TypedDict):
+    """The images on which a decision was fitted: a split of the model's own, or those of a place."""
+
+    n: int
+    n_groups: int
+    split: NotRequired[str]
+    place: NotRequired[str]
+    n_positive: NotRequired[int]
+
+
+class Rule(TypedDict):
+    """How a network's probability becomes a decision."""
+
+    threshold: float
+    calibration: Calibration
+
+
+class Decision(Rule):
+    """The record of `make_decision`; one of a place also has its name and its rates from cross-fitting."""
+
+    weights_sha256: str
+    rule: str
+    rule_value: float | None
+    threshold_on: NotRequired[str]
+    fitted_on: FittedOn
+    rules: list[dict[str, Any]]
+    place: NotRequired[str]
+    sensitivity: NotRequired[Estimate]
+    specificity: NotRequired[Estimate]
+
+
+def make_decision(scores: pd.DataFrame, model_lineage: Mapping[str, Any], parameters: EvaluationParameters) -> Decision:
     """Fit the calibration, then choose the threshold, only on validation; record to which model they belong.
 
     Args:
@@ -50,7 +88,7 @@ def make_decision(
     calibration = fit_calibration(own, target, parameters.calibration)
     probability = apply_calibration(own, calibration)
     chosen = choose_threshold(probability, target, parameters)
-    fitted_on = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
+    fitted_on: FittedOn = {"split": "val", "n": len(val), "n_groups": int(val["group"].nunique())}
     return {
         "weights_sha256": model_lineage.get("weights_sha256", "unknown"),  # missing from lineages of older runs
         **chosen,
@@ -61,12 +99,12 @@ def make_decision(
     }
 
 
-def decide(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
+def decide(scores: pd.DataFrame, decision: Rule) -> pd.DataFrame:
     """Calibrate and decide.
 
     Args:
         scores: Has the network's own `probability`.
-        decision: The record of `make_decision`.
+        decision: Calibration and threshold.
 
     Returns:
         The scores with the reported `probability` instead, and `decision` (1: positive).
@@ -76,7 +114,7 @@ def decide(scores: pd.DataFrame, decision: dict[str, Any]) -> pd.DataFrame:
     return scores.assign(probability=probability, decision=decided)
 
 
-def on_one_scale(decision: dict[str, Any]) -> dict[str, Any]:
+def on_one_scale(decision: Decision) -> Decision:
     """Return a decision whose threshold is on the probability that is reported.
 
     Earlier releases decided on the network's own probability and calibrated another one for show: such a record keeps
@@ -84,7 +122,7 @@ def on_one_scale(decision: dict[str, Any]) -> dict[str, Any]:
     """
     if decision.get("threshold_on") == CALIBRATED:
         return decision
-    calibration = {"method": "none", "prevalence": decision["calibration"]["prevalence"]}
+    calibration: Calibration = {"method": "none", "prevalence": decision["calibration"]["prevalence"]}
     return {**decision, "threshold_on": CALIBRATED, "calibration": calibration}
 
 
@@ -118,7 +156,7 @@ class DecisionContract(RecordContract):
     layout = _Decision
     needs: ClassVar[dict[str, tuple[str, ...]]] = {"logistic": ("slope", "intercept"), "isotonic": ("x", "y")}
 
-    def validate(self, data: Any) -> dict[str, Any]:
+    def validate(self, data: Any) -> Decision:
         """Return the decision of `on_one_scale`.
 
         Raises:
@@ -161,7 +199,7 @@ def threshold_candidates(probability: Floats, target: Targets) -> dict[str, npt.
     }
 
 
-def choose_threshold(probability: Floats, target: Targets, parameters: EvaluationParameters) -> dict[str, Any]:
+def choose_threshold(probability: Floats, target: Targets, parameters: EvaluationParameters) -> Threshold:
     """Choose the threshold by the rule of the parameters; of equally good ones, the nearest to 0.5.
 
     Args:

@@ -1,15 +1,13 @@
 """A place's own operating point: calibration and threshold fitted on labelled images of the place, kept by its name."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import estimate_both_rates
 
 AUTO, NONE = "auto", "none"
@@ -22,7 +20,7 @@ def name_place(place: str, address: str) -> str:
 
 def fit_operating_point(
     scores: pd.DataFrame, place: str, weights_sha256: str, parameters: EvaluationParameters
-) -> dict[str, Any]:
+) -> Decision:
     """Fit calibration and threshold on a place's images.
 
     Args:
@@ -75,12 +73,12 @@ def cross_decide(scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.D
     return pd.concat(parts).sort_index()
 
 
-def file_name(point: Mapping[str, Any]) -> str:
+def file_name(point: Decision) -> str:
     """Return under which name an operating point is kept: by place and model."""
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', point['place'])}-{point['weights_sha256'][:12]}"
 
 
-def choose_operating_point(decision: dict[str, Any], operating_points: dict[str, Any], place: str) -> dict[str, Any]:
+def choose_operating_point(decision: Decision, operating_points: dict[str, Decision], place: str) -> Decision:
     """Return the decision to use: the model's own, or that of a place.
 
     Args:

@@ -10,6 +10,7 @@ from pneumonia.base.annotations import Floats
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.bounds import TAIL
+from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.intervals import estimate_metrics
 from pneumonia.metrics.logistic import mean_shift, recalibration_slope
 from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_rates
@@ -18,9 +19,7 @@ from pneumonia.metrics.registry import METRICS, Estimate, Targets
 MEASURED_SPLITS = ("val", "test")
 
 
-def compute_metrics(
-    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
-) -> dict[str, Any]:
+def compute_metrics(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> dict[str, Any]:
     """Compute each metric of validation and test with its 95% interval.
 
     Args:
@@ -36,13 +35,13 @@ def compute_metrics(
     Raises:
         UserError: If a split lacks a class.
     """
-    return {split: split_metrics(predictions, split, decision, parameters) for split in MEASURED_SPLITS}
+    return {split: split_metrics(predictions, split, decision["threshold"], parameters) for split in MEASURED_SPLITS}
 
 
 def split_metrics(
-    predictions: pd.DataFrame, split: str, decision: dict[str, Any], parameters: EvaluationParameters
+    predictions: pd.DataFrame, split: str, threshold: float | None, parameters: EvaluationParameters
 ) -> dict[str, Any]:
-    """Compute each metric of one split, as `compute_metrics` describes it."""
+    """Compute each metric of one split, as `compute_metrics` describes it; `threshold` is None where it varies."""
     columns = columns_of(predictions, split)
     target, probability = columns["target"], columns["probability"]
     at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]
@@ -52,7 +51,7 @@ def split_metrics(
         "n": len(target),
         "n_groups": len(np.unique(columns["group"])),
         "n_positive": int(target.sum()),
-        "threshold": decision["threshold"],
+        "threshold": threshold,
         "confusion": _confusion(confusion_cells(target, columns["decision"])[0]),
         "at_half": {**_rates(at_half, parameters.prevalence), "confusion": _confusion(at_half)},
         "prevalence": parameters.prevalence,

@@ -10,6 +10,7 @@ from pneumonia.base.annotations import Floats
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import at_prevalence
 from pneumonia.metrics.curves import BAND_RESAMPLES
+from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.groups import resample_groups
 from pneumonia.metrics.intervals import estimate_both_rates, estimate_decisions
 from pneumonia.metrics.registry import METRICS
@@ -64,7 +65,7 @@ def of_thousand(prevalence: float, sensitivity: float, specificity: float) -> di
     }
 
 
-def tabulate_shifts(decision: dict[str, Any], parameters: EvaluationParameters) -> pd.DataFrame:
+def tabulate_shifts(decision: Decision, parameters: EvaluationParameters) -> pd.DataFrame:
     """Convert calibrated probabilities to other shares of positive images.
 
     Args:
@@ -104,7 +105,7 @@ def net_benefit(target: npt.NDArray, called: npt.NDArray, prevalence: float, wei
 
 
 def trace_decision_curve(
-    predictions: pd.DataFrame, decision: dict[str, Any], parameters: EvaluationParameters
+    predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters
 ) -> pd.DataFrame:
     """Trace the net benefit on test at the set prevalence, against calling every image positive, and none (0).
 

@@ -1,10 +1,11 @@
 """What every reader of a recipe and of a model's lineage may rely on, checked whenever they are saved or loaded."""
 
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from pneumonia.base.errors import UserError
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.recipe import Recipe
 
 NEEDED: dict[str, type] = {
@@ -29,7 +30,7 @@ class LineageContract:
     ```
     """
 
-    def validate(self, data: Any) -> dict[str, Any]:
+    def validate(self, data: Any) -> Lineage:
         """Return the lineage as it is.
 
         Raises:
@@ -43,7 +44,7 @@ class LineageContract:
                 f"{'is' if len(missing) == 1 else 'are'} missing or of another kind. Put the file back as it was "
                 "written, name another model by --load-versions=pneumonia_model:VERSION, or train again."
             )
-        return dict(data)
+        return cast(Lineage, dict(data))
 
 
 class RecipeContract:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,37 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.model.recipe import Recipe
-from pneumonia.pixels.decoding import fingerprint
+from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.store import PixelStore
 
 ADAPTED_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split")
+
+
+class Lineage(TypedDict):
+    """What a model was made from. Releases add entries: those that are not required are missing from older records."""
+
+    run_id: str
+    commit: str
+    versions: dict[str, str]
+    manifest_sha256: str
+    pixels: str
+    image_size: int
+    resize: Resize
+    class_names: list[str]
+    positive_class: str
+    etiologies: list[str]
+    class_weights: dict[str, Any]
+    ingest: dict[str, Any]
+    inputs: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
+    training_key: NotRequired[str]
+    hardware: NotRequired[dict[str, Any]]
+    compilation: NotRequired[dict[str, Any]]
+    kept_epochs: NotRequired[list[int]]
+    mirror_averaged: NotRequired[bool]
+    weights_sha256: NotRequired[str]
+    adaptation: NotRequired[dict[str, Any]]
 
 
 def manifest_digest(split_manifest: pd.DataFrame) -> str:
@@ -35,11 +62,13 @@ def make_lineage(
     recipe: Recipe,
     ingest: IngestParameters,
     run_context: dict[str, Any],
-) -> dict[str, Any]:
+) -> Lineage:
     """Return what a model is made from: run, code, manifest, pixels, classes, parameters."""
     negative, positive = class_names(split_manifest)
     return {
-        **{name: run_context[name] for name in ("run_id", "commit", "versions")},
+        "run_id": run_context["run_id"],
+        "commit": run_context["commit"],
+        "versions": run_context["versions"],
         "manifest_sha256": manifest_digest(split_manifest),
         "pixels": store.fingerprint,
         "image_size": recipe.inputs.image_size,
@@ -55,7 +84,7 @@ def make_lineage(
     }
 
 
-def adapted_to(lineage: Mapping[str, Any]) -> pd.DataFrame:
+def adapted_to(lineage: Lineage) -> pd.DataFrame:
     """Return the images of other places on which a model was trained after its own: those of all its adaptations.
 
     Returns:
@@ -73,7 +102,7 @@ def weights_digest(model: Model) -> str:
     return digest.hexdigest()
 
 
-def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
+def check_weights(record: Mapping[str, Any], model: Model, name: str) -> None:
     """Refuse a record that was made for another model.
 
     Args:
@@ -94,7 +123,7 @@ def check_weights(record: dict[str, Any], model: Model, name: str) -> None:
         )
 
 
-def check_decoder(lineage: dict[str, Any]) -> None:
+def check_decoder(lineage: Lineage) -> None:
     """Refuse a model whose images are now decoded differently.
 
     Raises:
@@ -108,7 +137,7 @@ def check_decoder(lineage: dict[str, Any]) -> None:
         )
 
 
-def check_lineage(lineage: dict[str, Any], split_manifest: pd.DataFrame) -> None:
+def check_lineage(lineage: Lineage, split_manifest: pd.DataFrame) -> None:
     """Refuse a manifest that is not the one a model was trained with.
 
     With another split, images that the model was trained on would be scored as if it had never seen them. Manifests of

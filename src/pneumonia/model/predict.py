@@ -13,7 +13,7 @@ import pandas as pd
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import regular
-from pneumonia.model.lineage import check_decoder
+from pneumonia.model.lineage import Lineage, check_decoder
 from pneumonia.pixels.store import PixelStore, PixelStores
 
 PART = 512  # images held in memory at once
@@ -22,7 +22,7 @@ FEATURES = "features"  # the layer of the last feature maps
 DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError)
 
 
-def open_pixels(pixel_stores: PixelStores, lineage: dict[str, Any]) -> PixelStore:
+def open_pixels(pixel_stores: PixelStores, lineage: Lineage) -> PixelStore:
     """Open the pixels that a model was made for.
 
     Raises:

@@ -1,7 +1,6 @@
 """The network's probability for every evaluated image, each predicted once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE
-from pneumonia.model.lineage import check_lineage, check_weights
+from pneumonia.model.lineage import Lineage, check_lineage, check_weights
 from pneumonia.model.predict import forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -20,8 +19,8 @@ SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]
 
 
 def check_model(
-    pneumonia_model: Model, model_lineage: dict[str, Any], split_manifest: pd.DataFrame, pixel_store: PixelStores
-) -> dict[str, Any]:
+    pneumonia_model: Model, model_lineage: Lineage, split_manifest: pd.DataFrame, pixel_store: PixelStores
+) -> Lineage:
     """Refuse a lineage, manifest or pixels that do not belong to the model.
 
     Args:
@@ -46,7 +45,7 @@ def score_images(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict each validation and test image once.
@@ -72,7 +71,7 @@ def score_train_sample(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> pd.DataFrame:
     """Predict a random sample of the training images, for comparison with the others.

@@ -1,6 +1,5 @@
 """The range of a trained model, from the stored pixels of its training and validation images."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
-from pneumonia.model.lineage import adapted_to, weights_digest
+from pneumonia.model.lineage import Lineage, adapted_to, weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
@@ -18,7 +17,7 @@ from pneumonia.predictor.image_range import FEATURES, GREY, Description, describ
 FITTED_ON, BOUND_ON = "train", "val"
 
 
-def list_described(split_manifest: pd.DataFrame, lineage: Mapping[str, Any], store: PixelStore) -> pd.DataFrame:
+def list_described(split_manifest: pd.DataFrame, lineage: Lineage, store: PixelStore) -> pd.DataFrame:
     """List the images that describe a model's range: those of the manifest and of places that it was adapted to.
 
     Returns:
@@ -36,7 +35,7 @@ def fit_image_range(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
     """Fit the range on train; set its bound on val. The test images are not read.

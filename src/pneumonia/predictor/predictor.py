@@ -17,9 +17,9 @@ from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.metrics.decisions import DecisionContract
+from pneumonia.metrics.decisions import Decision, DecisionContract
 from pneumonia.model.contract import LineageContract
-from pneumonia.model.lineage import check_decoder, check_weights, weights_digest
+from pneumonia.model.lineage import Lineage, check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
 from pneumonia.predictor.image_range import (
@@ -47,8 +47,8 @@ class TrainedModel(TypedDict):
     """A model and what belongs to it, as the catalog names them: what nodes that use a trained model are given."""
 
     pneumonia_model: Model
-    model_lineage: dict[str, Any]
-    decision: dict[str, Any]
+    model_lineage: Lineage
+    decision: Decision
     image_range: dict[str, Any]
     run_context: dict[str, Any]
 
@@ -63,8 +63,8 @@ class Predictor:
     def __init__(
         self,
         model: Model,
-        lineage: dict[str, Any],
-        decision: dict[str, Any],
+        lineage: Lineage,
+        decision: Decision,
         image_range: dict[str, Any],
         version: str = "",
     ) -> None:
@@ -266,7 +266,7 @@ def _find_model(folder: Path, version: str | None) -> Path:
     return models[version or next(iter(models))]
 
 
-def _find_record(folder: Path, name: str, digest: str, model: Path) -> dict[str, Any]:
+def _find_record(folder: Path, name: str, digest: str, model: Path) -> Any:
     """Return the newest record of this name that was made with the model's weights.
 
     One of an older release, which has no checksum, is taken unchecked.

@@ -2,11 +2,10 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from pneumonia.images.examine import Limits, read_values
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
+from pneumonia.model.lineage import Lineage
 from pneumonia.pixels.one_image import Read, ReadingSettings, may_be_deep, read_image
 
 # For files that were accepted before, perhaps under limits that a user set.
@@ -194,6 +194,6 @@ def _read(item: Item, how: ReadingSettings) -> Read:
     return read_image(data, item.path, how, item.bits)
 
 
-def reading_of(lineage: Mapping[str, Any]) -> ReadingSettings:
+def reading_of(lineage: Lineage) -> ReadingSettings:
     """Return how to read images that were accepted before, from the model's lineage."""
     return ReadingSettings(lineage["image_size"], lineage["resize"], NO_LIMITS, NO_MAX_FILE_BYTES)

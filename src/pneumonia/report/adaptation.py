@@ -12,6 +12,7 @@ from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.parameters import AdaptationParameters
 from pneumonia.metrics.bounds import say_difference
+from pneumonia.model.lineage import Lineage
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
 from pneumonia.report.findings import WIDE_INTERVAL
@@ -23,7 +24,7 @@ LARGE_LOSS = 0.01  # of AUC, on the model's own test images
 
 
 def list_adaptation_findings(
-    adaptation_metrics: Mapping[str, Any], shortcuts: pd.DataFrame, lineage: Mapping[str, Any]
+    adaptation_metrics: Mapping[str, Any], shortcuts: pd.DataFrame, lineage: Lineage
 ) -> list[Finding]:
     """List points for and against an adaptation, each by a stated rule; the gravest first.
 

@@ -14,6 +14,7 @@ import pandas as pd
 from pneumonia.audits.framing import SHOWN_LABELS, Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
+from pneumonia.metrics.decisions import Decision
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
@@ -154,7 +155,7 @@ def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
     return finding(Level.GOOD, f"Test is at most {LARGE_GAP} below validation", text)
 
 
-def _judge_threshold(val: Mapping[str, Any], decision: Mapping[str, Any]) -> Finding | None:
+def _judge_threshold(val: Mapping[str, Any], decision: Decision) -> Finding | None:
     youden = next(row for row in decision["rules"] if row["rule"] == "youden")
     best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]
     if own["high"] is None or best - own["value"] <= POOR_THRESHOLD or own["high"] >= best:

@@ -12,6 +12,7 @@ import pandas as pd
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.grad_cam import grad_cam
+from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
@@ -59,7 +60,7 @@ def draw_gallery_maps(
     pneumonia_model: Model,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     gallery: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Overlay the map of what supports the positive class on each chosen image.

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.images.layout import SPLITS
+from pneumonia.model.lineage import Lineage
 from pneumonia.report.adaptation import list_adaptation_findings
 from pneumonia.report.comparison import say_comparison
 from pneumonia.report.external import FINDINGS_FROM as EXTERNAL_FROM
@@ -149,7 +150,7 @@ def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
     )
 
 
-def say_external(material: dict[str, Any], lineage: dict[str, Any]) -> list[str]:
+def say_external(material: dict[str, Any], lineage: Lineage) -> list[str]:
     """Put the external result in a sentence, with points against it."""
     external_metrics = material["external_metrics"]
     findings = list_external_findings(material, lineage["class_names"][1])
@@ -157,7 +158,7 @@ def say_external(material: dict[str, Any], lineage: dict[str, Any]) -> list[str]
     return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
 
 
-def say_adaptation(adaptation_metrics: dict[str, Any], shortcuts: pd.DataFrame, lineage: dict[str, Any]) -> list[str]:
+def say_adaptation(adaptation_metrics: dict[str, Any], shortcuts: pd.DataFrame, lineage: Lineage) -> list[str]:
     """Say what an adaptation changed, with points against it."""
     lines = []
     for where, title in (("new", "New place"), ("own", "Own test")):

@@ -8,7 +8,9 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import PredictionParameters
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.decisions import Decision
 from pneumonia.model.grad_cam import grad_cam
+from pneumonia.model.lineage import Lineage
 from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri
@@ -39,7 +41,7 @@ def choose_shown(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
 def draw_new_maps(
     new_images: ImageSource,
     pneumonia_model: Model,
-    model_lineage: Mapping[str, Any],
+    model_lineage: Lineage,
     new_predictions: pd.DataFrame,
     parameters: PredictionParameters,
 ) -> list[dict[str, Any]]:
@@ -79,7 +81,7 @@ def count_outcomes(predictions: pd.DataFrame, class_names: list[str]) -> dict[st
     return {"all": len(predictions), **counts, **rest}
 
 
-def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any], positive: str) -> list[str]:
+def list_prediction_limits(counts: Mapping[str, int], decision: Decision, positive: str) -> list[str]:
     """List what the page does not show, the gravest first."""
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
@@ -101,7 +103,7 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Mapping[str, Any
     return limits
 
 
-def _say_fitted(decision: Mapping[str, Any]) -> str:
+def _say_fitted(decision: Decision) -> str:
     """Say which parts of a decision were fitted, and on which images."""
     if "place" in decision:
         return say_place(decision)
@@ -131,8 +133,8 @@ def say_place(point: Mapping[str, Any]) -> str:
 def write_prediction_report(
     predictions: pd.DataFrame,
     maps: list[dict[str, Any]],
-    lineage: Mapping[str, Any],
-    decision: Mapping[str, Any],
+    lineage: Lineage,
+    decision: Decision,
     run_context: Mapping[str, Any],
 ) -> str:
     """Write the page: one self-contained HTML file.

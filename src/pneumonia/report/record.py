@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import hide_all_credentials
 from pneumonia.base.ledger import ScoringLedger
-from pneumonia.model.lineage import class_names, manifest_digest
+from pneumonia.model.lineage import Lineage, class_names, manifest_digest
 
 
 class _Named(BaseModel):
@@ -57,7 +57,7 @@ def record_run(
     run_context: dict[str, Any],
     parameters: dict[str, Any],
     split_manifest: pd.DataFrame,
-    model_lineage: dict[str, Any],
+    model_lineage: Lineage,
     scoring_ledger: ScoringLedger,
 ) -> dict[str, Any]:
     """Record everything that another person needs to reproduce the figures.

@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
 from pneumonia.model.contract import LineageContract
+from pneumonia.model.lineage import Lineage
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +237,7 @@ def load_version(catalog: Any, name: str, version: str) -> Any:
     return record
 
 
-def _find_manifest(catalog: Any, lineage: Mapping[str, Any], model_version: str) -> str:
+def _find_manifest(catalog: Any, lineage: Lineage, model_version: str) -> str:
     """Return the version of the model's manifest; of several with the same content, the one of its training."""
     files = files_of(catalog, "split_manifest")
     first = lineage["versions"].get("split_manifest")

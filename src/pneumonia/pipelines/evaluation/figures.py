@@ -9,7 +9,7 @@ from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, CurveAt, curve_band, precision_at, roc_at
-from pneumonia.metrics.decisions import threshold_candidates
+from pneumonia.metrics.decisions import Decision, threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.metrics.summary import columns_of
 
@@ -120,7 +120,7 @@ def _calibration_label(measured: dict[str, Any]) -> str:
     return f"slope {fitted}, observed / expected {say_number(ratio, 2)}"
 
 
-def draw_thresholds(predictions: pd.DataFrame, decision: dict[str, Any]) -> Figure:
+def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
     """Draw sensitivity and specificity over the threshold: validation's thin, test's thick."""
     from pneumonia.report.style import CLASS_COLOURS, INK, new_figure
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.lineage import make_lineage, weights_digest
+from pneumonia.model.lineage import Lineage, make_lineage, weights_digest
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
 
@@ -52,7 +52,7 @@ def train_network(
     return trained.model, {**lineage, **trained.facts, **weights}, trained.history
 
 
-def describe_network(pneumonia_model: Model, model_lineage: dict[str, Any]) -> str:
+def describe_network(pneumonia_model: Model, model_lineage: Lineage) -> str:
     """Describe a network: its layers with the number of its parameters, and with what it was compiled."""
     lines: list[str] = []
     pneumonia_model.summary(print_fn=lambda line, **_: lines.append(line), line_length=110, expand_nested=True)
