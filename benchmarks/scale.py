@@ -1,17 +1,20 @@
 """Time and memory of reading, splitting and storing up to a million images, on this machine and with two Dask workers.
 
-    python benchmarks/scale.py [--counts 10000 100000 1000000] [--near] [--output FILE.json]
+    python benchmarks/scale.py [--counts 10000 100000 1000000] [--parts here workers near] [--output FILE.json]
 
 Stub images of 64 x 64 pixels, each of a patient of its own, are stored at 32 x 32. Each count runs in a process of its
-own; its part with two workers runs in another one, and the scheduler in a third:
+own; its part with two workers and the search for near-duplicates run in others, and the scheduler in one more:
 
 - index: hash, decode, perceptual hash, table, copies; here and by two workers (`engine.address`) into another cache
 - split: train, val and test, with the audit of leaks
-- near (up to 100,000, or with --near): the search for near-duplicates, whose cost grows with the square
 - store: decode into the pixel store; here and by two workers into another one
 - open: check every byte of the store, once
+- near: search for near-duplicates among hashes alone, without images. They are drawn to be about as far from each other
+  as those of the published images (median 118 of 256 bits, one pair in a hundred nearer than 88); a tenth are copies
+  of others with up to 40 bits changed
 
-Memory is the driver's peak so far. Needs the extra `cluster`.
+Memory is the driver's peak so far; seconds are wall-clock time, and `cpu` is the process's time. Workers need the extra
+`cluster`.
 """
 
 import argparse
@@ -36,7 +39,7 @@ from PIL import Image
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.base.study_parameters import EngineParameters
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.near_duplicates import candidate_pairs
+from pneumonia.images.near_hashes import candidate_pairs
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 from pneumonia.pixels.request import PixelRequest
@@ -45,7 +48,6 @@ from pneumonia.split.leak_audit import audit_leaks
 
 PROJECT = Path(__file__).parents[1]
 COUNTS = (10_000, 100_000, 1_000_000)
-MOST_NEAR = 100_000
 SIZE, STORED_SIZE = 64, 32
 FOLDER_FILES = 1000
 LOCAL = EngineParameters(address="none", pool="threads", workers=1)
@@ -70,11 +72,11 @@ class Clock:
 
     def __call__(self, name: str, function: Callable[[], Any]) -> Any:
         """Do a step, and note what it took."""
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         result = function()
-        seconds = round(time.perf_counter() - begin, 1)
+        seconds, cpu = round(time.perf_counter() - begin, 1), round(time.process_time() - cpu_begin, 1)
         megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        self.measured |= {f"{name}_s": seconds, f"{name}_peak_mb": megabytes}
+        self.measured |= {f"{name}_s": seconds, f"{name}_cpu_s": cpu, f"{name}_peak_mb": megabytes}
         print(self.measured["images"], name, seconds, "s,", megabytes, "MB", file=sys.stderr, flush=True)
         return result
 
@@ -92,7 +94,7 @@ def fill(stores: PixelStores, index: pd.DataFrame, source: ImageSource, engine: 
     stores.fill(PixelRequest(paths, sha256s, STORED_SIZE, "squeeze", source.read, engine))
 
 
-def measure_here(folder: Path, count: int, near: bool) -> dict[str, Any]:
+def measure_here(folder: Path, count: int) -> dict[str, Any]:
     """Run every stage in this process, on the images of a folder."""
     ingest, timed = ingest_parameters(), Clock(count)
     source = ImageSource(str(folder / "images"))
@@ -106,12 +108,32 @@ def measure_here(folder: Path, count: int, near: bool) -> dict[str, Any]:
         return manifest
 
     manifest = timed("split", split)
-    if near:
-        timed("near", lambda: candidate_pairs(index["perceptual_hash"].tolist(), ingest.near_duplicate_bits))
     stores = PixelStores(folder / "here")
     timed("store", lambda: fill(stores, manifest, source, LOCAL))
     timed("open", lambda: stores.open(STORED_SIZE, "squeeze"))
     return timed.measured
+
+
+def draw_hashes(count: int) -> list[str]:
+    """Draw hashes whose bits go together as those of radiographs do, the last tenth near copies of the first."""
+    rng = np.random.default_rng(0)
+    common, bias = rng.normal(0, 0.3, (8, 256)), rng.normal(0, 0.45, 256)
+    hashes: list[str] = []
+    for start in range(0, count, FOLDER_FILES):
+        drawn = rng.normal(size=(min(FOLDER_FILES, count - start), 8)) @ common + bias
+        packed = np.packbits(drawn + rng.normal(size=drawn.shape) > 0, axis=1)
+        hashes += [row.tobytes().hex() for row in packed]
+    for number in range(count // 10):
+        bits = sum(1 << int(place) for place in rng.choice(256, rng.integers(41), replace=False))
+        hashes[-1 - number] = f"{int(hashes[number], 16) ^ bits:064x}"
+    return hashes
+
+
+def measure_near(folder: Path, count: int) -> dict[str, Any]:
+    """Search for near-duplicates among hashes."""
+    timed, hashes = Clock(count), draw_hashes(count)
+    pairs = timed("near", lambda: candidate_pairs(hashes, ingest_parameters().near_duplicate_bits))
+    return timed.measured | {"near_pairs": len(pairs)}
 
 
 @contextmanager
@@ -148,31 +170,28 @@ def measure_workers(folder: Path, count: int) -> dict[str, Any]:
     return timed.measured
 
 
+MEASURED = {"here": measure_here, "workers": measure_workers, "near": measure_near}
+
+
 def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
-    parser.add_argument("--near", action="store_true", help="search for near-duplicates among any number of images")
     parser.add_argument("--output", type=Path, default=PROJECT / "build/benchmarks/scale.json")
     parser.add_argument("--on", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--parts", nargs="+", choices=("here", "workers"), default=["here", "workers"])
+    parser.add_argument("--parts", nargs="+", choices=MEASURED, default=[*MEASURED])
     arguments = parser.parse_args()
     if arguments.on:
         (count,), (part,) = arguments.counts, arguments.parts
-        near = arguments.near or count <= MOST_NEAR
-        print(
-            json.dumps(
-                measure_here(arguments.on, count, near) if part == "here" else measure_workers(arguments.on, count)
-            )
-        )
+        print(json.dumps(MEASURED[part](arguments.on, count)))
         return
     results = []
     for count in arguments.counts:
         with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor() as pool:
-            write = partial(write_images, Path(name) / "images")
-            list(pool.map(write, (range(start, min(start + 5000, count)) for start in range(0, count, 5000))))
+            if arguments.parts != ["near"]:
+                write = partial(write_images, Path(name) / "images")
+                list(pool.map(write, (range(start, min(start + 5000, count)) for start in range(0, count, 5000))))
             command = [sys.executable, __file__, "--on", name, "--counts", str(count)]
-            command += ["--near"] if arguments.near else []
             measured: dict[str, Any] = {}
             for part in arguments.parts:
                 done = subprocess.run([*command, "--parts", part], check=True, stdout=subprocess.PIPE, text=True)

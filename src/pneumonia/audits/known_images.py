@@ -9,7 +9,8 @@ from pneumonia.audits.external import list_items
 from pneumonia.base.annotations import Pixels
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.near_duplicates import correlate_details, near_pairs
+from pneumonia.images.near_duplicates import correlate_details
+from pneumonia.images.near_hashes import near_pairs
 from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK

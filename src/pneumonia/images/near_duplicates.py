@@ -18,6 +18,7 @@ import pandas as pd
 
 from pneumonia.base.engine import thread_count
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.near_hashes import candidate_pairs
 from pneumonia.images.opening import open_image
 from pneumonia.images.perceptual_hash import SIDE, grey_values
 from pneumonia.images.source import ImageSource
@@ -29,12 +30,6 @@ ONE_GROUP = "one group"
 LEFT_OUT = "left out of train"
 REPORTED = "only reported"
 
-_HASH_BITS = 256
-# Hashes that are compared at once, and with how many others: the intermediate results then fit in a core's cache.
-_ROWS_AT_ONCE = 64
-_OTHERS_AT_ONCE = 4096
-# Candidates of each image that are compared by their pixels. Further copies are found through these.
-_CANDIDATES = 8
 _SURROUNDINGS_SIGMA = 2.0
 # Pairs whose pixels are in memory at once.
 _PAIRS_AT_ONCE = 1024
@@ -68,80 +63,6 @@ def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: I
         values |= {f"{name}_a": first[name], f"{name}_b": second[name]}
     found = pd.DataFrame(values, columns=list(COLUMNS))
     return found.sort_values(["path_a", "path_b"], ignore_index=True)
-
-
-def candidate_pairs(hashes: Sequence[str], most_bits: int) -> npt.NDArray[np.int64]:
-    """List pairs of hashes that differ in few bits, at most the nearest 8 earlier ones of each.
-
-    Args:
-        hashes: Hashes of 256 bits, in hexadecimal, `n` of them.
-        most_bits: Largest number of bits in which a pair may differ.
-
-    Returns:
-        Row, later row and number of bits, `[pairs, 3]`.
-    """
-    words = _words(hashes)
-    starts = range(0, words.shape[1], _ROWS_AT_ONCE)
-    with ThreadPoolExecutor(thread_count()) as pool:
-        found = list(pool.map(lambda start: _nearest_earlier(words, start, most_bits), starts))
-    return np.concatenate([np.empty((0, 3), np.int64), *found])
-
-
-def near_pairs(hashes: Sequence[str], others: Sequence[str], most_bits: int) -> npt.NDArray[np.int64]:
-    """List all pairs of hashes, one of each sample, that differ in few bits.
-
-    Args:
-        hashes: Hashes of 256 bits, in hexadecimal, `n` of them.
-        others: The same, `m` of them.
-        most_bits: Largest number of bits in which a pair may differ.
-
-    Returns:
-        Row, row of the others and number of bits, `[pairs, 3]`.
-    """
-    words, of_others = _words(hashes), _words(others)
-    starts = range(0, words.shape[1], _ROWS_AT_ONCE)
-    found = [_near_some(words, start, of_others, most_bits) for start in starts]
-    return np.concatenate([np.empty((0, 3), np.int64), *found])
-
-
-def _words(hashes: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """Return hashes as numbers of 64 bits, `[4, n]`."""
-    words = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), _HASH_BITS // 64)
-    return np.ascontiguousarray(words.T)
-
-
-def _nearest_earlier(words: npt.NDArray[np.uint64], start: int, most_bits: int) -> npt.NDArray[np.int64]:
-    """Return the nearest earlier hashes of those from `start` on: row, later row and bits, `[pairs, 3]`."""
-    near = _near_some(words, start, words[:, : start + _ROWS_AT_ONCE], most_bits)[:, [1, 0, 2]]
-    near = near[near[:, 0] < near[:, 1]]
-    near = near[np.lexsort((near[:, 0], near[:, 2], near[:, 1]))]
-    place = np.arange(len(near)) - np.searchsorted(near[:, 1], near[:, 1])
-    return near[place < _CANDIDATES]
-
-
-def _near_some(
-    words: npt.NDArray[np.uint64], start: int, others: npt.NDArray[np.uint64], most_bits: int
-) -> npt.NDArray[np.int64]:
-    """Compare the 64 hashes from `start` on with others, which half of their bits rule out but for a few.
-
-    Args:
-        words: The hashes, `[4, n]`.
-        start: The first of the hashes that are compared.
-        others: Hashes, `[4, m]`.
-        most_bits: Largest number of bits in which a pair may differ.
-
-    Returns:
-        Row, row of the others and number of bits, `[pairs, 3]`.
-    """
-    some, found = words[:, start : start + _ROWS_AT_ONCE, None], []
-    for first in range(0, others.shape[1], _OTHERS_AT_ONCE):
-        part = others[:, None, first : first + _OTHERS_AT_ONCE]
-        half = np.bitwise_count(some[0] ^ part[0]) + np.bitwise_count(some[1] ^ part[1])
-        rows, places = np.nonzero(half <= most_bits)
-        found.append(np.column_stack([rows + start, places + first]))
-    pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
-    bits = np.bitwise_count(words[:, pairs[:, 0]] ^ others[:, pairs[:, 1]]).sum(axis=0, dtype=np.int64)
-    return np.column_stack([pairs, bits])[bits <= most_bits]
 
 
 def _correlate(source: ImageSource, paths: Sequence[str], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
