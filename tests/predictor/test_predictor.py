@@ -1,4 +1,5 @@
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -225,6 +226,15 @@ def test_a_model_is_found_in_a_folder_with_what_belongs_to_it(saved, folder, pre
         predictor.predict(folder)["probability"].dropna().tolist(), abs=1e-6
     )
     assert Predictor.from_folder(saved, version=V1).version == V1
+
+
+def test_the_documented_lines_of_python_run(saved, folder, project):
+    (code,) = re.findall(r"```python\n(.*?)```", (project / "docs/prediction.md").read_text(), re.DOTALL)
+    names = {}
+    exec(code.replace('"data"', repr(str(saved))).replace('"new_images"', repr(str(folder))), names)
+
+    assert len(names["table"]) == 12
+    assert names["probabilities"].shape == (12, 2)
 
 
 @pytest.mark.parametrize("name", ["model_lineage", "decision", "image_range"])
