@@ -1,5 +1,6 @@
 """The notebooks: stored without outputs, and run from the first cell to the last on a run's data."""
 
+import ast
 import base64
 import io
 import json
@@ -48,6 +49,15 @@ def test_there_are_three_notebooks():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stored_without_outputs(path):
     assert [cell["id"] for cell in read_code(path) if cell["outputs"] or cell["execution_count"] is not None] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_imports_exists(path):
+    for cell in read_code(path):
+        lines = ["" if line.startswith("%") else line for line in cell["source"]]
+        body = ast.parse("".join(lines)).body
+        imports = [part for part in body if isinstance(part, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, type_ignores=[]), path.name, "exec"), {})
 
 
 def test_the_settings_that_are_made_small_are_in_the_notebook_that_trains():
