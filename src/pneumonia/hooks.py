@@ -97,18 +97,8 @@ class ScoringLedgerHook:
     @plainly
     def before_node_run(self, node: Node, catalog: Any, inputs: dict[str, Any], run_id: str) -> None:
         """Note the images that the node's inputs list."""
-        _note(scored_images(node.name, inputs), catalog, run_id)
-
-    @hook_impl
-    @plainly
-    def after_node_run(self, node: Node, catalog: Any, outputs: dict[str, Any], run_id: str) -> None:
-        """Note new images, which are known only once they were read."""
-        _note(scored_images(node.name, outputs), catalog, run_id)
-
-
-def _note(sha256s: list[str], catalog: Any, run_id: str) -> None:
-    if sha256s:
-        catalog.load("scoring_ledger").note(run_id, sha256s)
+        if sha256s := scored_images(node.name, inputs):
+            catalog.load("scoring_ledger").note(run_id, sha256s)
 
 
 class LayoutHook:

@@ -14,6 +14,14 @@ export function judge(outputs, model) {
 export const percent = (value) => `${(100 * value).toFixed(1)}%`;
 const interval = (figure, text) => `${text(figure.value)} (${figure.low == null || figure.high == null ? "no interval" : `95% interval ${text(figure.low)} to ${text(figure.high)}`})`;
 
+/** One sentence on where the threshold comes from, with what it was worth where it was fitted. */
+export function threshold(model) {
+  const told = `Threshold ${model.threshold.toFixed(2)}`;
+  if (!model.place) return `${told}: the model's own. None was fitted for the place of your images.`;
+  const { place, fitted_on: on, sensitivity, specificity } = model.place;
+  return `${told}, fitted with its calibration on ${on.n.toLocaleString("en")} labelled images of ${on.n_groups.toLocaleString("en")} groups of “${place}”, where it has a sensitivity of ${interval(sensitivity, percent)} and a specificity of ${interval(specificity, percent)}, cross-fitted.`;
+}
+
 /** One sentence on the model's performance on a set of images. */
 export function results(figures, place) {
   const count = figures.n ? `${figures.n.toLocaleString("en")} images` : "its images";

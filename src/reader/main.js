@@ -1,6 +1,6 @@
 import { chooseBits, isMask } from "./depth.js";
 import { Refused } from "./files.js";
-import { judge, percent, results } from "./judge.js";
+import { judge, percent, results, threshold } from "./judge.js";
 import { loadNetwork, tools } from "./network.js";
 import { readImage } from "./reading.js";
 import { square } from "./resize.js";
@@ -21,8 +21,9 @@ function introduce() {
   at("trained").textContent = `Trained on: ${model.trained_on}`;
   at("own").textContent = results(model.results.test, "Images from the same source, held out of training");
   at("external").textContent = model.results.external
-    ? results(model.results.external, "Images given as an external test")
-    : "Performance on images from elsewhere was never measured. Expect it to be worse there.";
+    ? results(model.results.external, model.results.external.place ? `Images of “${model.results.external.place}”` : "Images of another place, which was not named")
+    : "Performance on images of other places was never measured. Expect it to be worse there.";
+  at("threshold").textContent = threshold(model);
   at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
   at("about-map").hidden = !model.map;
   at("map").closest("label").hidden = !model.map;

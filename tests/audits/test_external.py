@@ -28,7 +28,7 @@ DECISION = {
 }
 
 
-NONE_KNOWN = pd.DataFrame(columns=["group", "path"])
+ORIGIN = {"place": "north", "shared": {"images": 0, "groups": 0}}
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +85,14 @@ def external(default_parameters, **changes):
 
 
 def test_the_metrics_are_those_of_all_images_and_of_those_in_range(predictions, parameters, default_parameters):
-    known = pd.DataFrame({"group": ["0007", "0199", "9999", "3.png"], "path": ["a", "b", "c", "3.png"]})
-    measured = measure_external(predictions, DECISION, parameters, external(default_parameters), known)
+    given = external(default_parameters)
+    measured = measure_external(predictions, DECISION, parameters, given, ORIGIN)
 
+    assert {name: measured[name] for name in ORIGIN} == ORIGIN
     assert measured["external"]["n"] == 400
     assert measured["external"]["n_groups"] == 200
     assert measured["in_range"]["n"] == 300
     assert measured["out_of_range"] == 0.25
-    assert measured["shared"] == {"images": 4, "groups": 2}  # two images of each of two groups
     assert measured["recalibrated"] is None
     assert measured["model_version"] == "v1"
     assert set(measured["external"]["auc"]) == {"value", "low", "high"}
@@ -101,7 +101,7 @@ def test_the_metrics_are_those_of_all_images_and_of_those_in_range(predictions, 
 def test_swapped_labels_mirror_the_auc(predictions, parameters, default_parameters):
     swapped, given = predictions.assign(target=1 - predictions["target"]), external(default_parameters)
     one, other = (
-        measure_external(rows, DECISION, parameters, given, NONE_KNOWN)["external"]["auc"]["value"]
+        measure_external(rows, DECISION, parameters, given, ORIGIN)["external"]["auc"]["value"]
         for rows in (predictions, swapped)
     )
     assert one == pytest.approx(1 - other)
@@ -139,14 +139,14 @@ def test_images_without_labels_are_refused(tmp_path, tiny_images, default_parame
 
 
 def test_a_point_of_the_place_is_fitted_only_if_it_is_asked_for(predictions, parameters, default_parameters):
-    source, decision = ImageSource("/images/there"), {**DECISION, "weights_sha256": "0123456789abcdef"}
+    decision = {**DECISION, "weights_sha256": "0123456789abcdef"}
     given = ExternalParameters(**{**default_parameters["external"], "recalibrate": True})
-    point, kept = fit_external_point(predictions, source, decision, parameters, given)
-    assert kept == {"there-0123456789ab": point}
+    point, kept = fit_external_point(predictions, ORIGIN, decision, parameters, given)
+    assert kept == {"north-0123456789ab": point}
     assert point["fitted_on"]["n"] == 400
     assert point["calibration"]["intercept"] < -1  # the logits are two units too high
     asked_for_nothing = given.model_copy(update={"recalibrate": False})
-    assert fit_external_point(predictions, source, decision, parameters, asked_for_nothing) == ({}, {})
+    assert fit_external_point(predictions, ORIGIN, decision, parameters, asked_for_nothing) == ({}, {})
 
 
 def test_the_next_test_is_planned_with_the_design_effect_of_the_groups(predictions):

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.known_images import find_known, mark_known
+from pneumonia.audits.known_images import count_own, describe_origin, find_known, mark_known
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.parameters import ExternalParameters, IngestParameters
 from pneumonia.images.examine import examine_image
+from pneumonia.images.source import ImageSource
+from pneumonia.model.lineage import manifest_digest
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, ReadingSettings
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
@@ -86,3 +88,29 @@ def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():
     index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
     with pytest.raises(UserError, match="needs usable images of both classes"):
         mark_known(index, pd.DataFrame({"path": ["c"], "known": ["train/x.jpeg"]}))
+
+
+def test_the_place_is_named_and_images_of_groups_that_may_be_the_models_are_counted(default_parameters):
+    known = pd.DataFrame({"group": ["p1", "own.png"], "path": ["x.png", "own.png"]})
+    index = pd.DataFrame(
+        [
+            ("a.png", "p1", "ok"),  # called like a group of the model's
+            ("b.png", "p2", "ok"),  # of the patient of an image that was refused
+            ("c.png", "p2", "known"),
+            ("d.png", "p3", "ok"),
+            ("own.png", "own.png", "ok"),  # a path alone names no patient
+        ],
+        columns=["path", "group", "status"],
+    )
+    external = ExternalParameters(**default_parameters["external"])
+    origin = describe_origin(index, known, ImageSource("/images/there"), external)
+    assert origin == {"place": "there", "shared": {"images": 2, "groups": 2}}
+
+
+def test_new_images_that_are_the_models_own_are_counted_if_the_split_is_the_models():
+    manifest = pd.DataFrame({"path": list("xyz"), "split": ["train", "train", "test"], "sha256": list("abc")})
+    lineage = {"manifest_sha256": manifest_digest(manifest)}
+    new = pd.DataFrame({"sha256": ["a", "a", "c", "d", ""]})
+    assert count_own(new, manifest, lineage) == {"checked": True, "by_split": {"train": 2, "test": 1}}
+    assert count_own(new[3:], manifest, lineage) == {"checked": True, "by_split": {}}
+    assert not count_own(new, manifest[:2], lineage)["checked"]

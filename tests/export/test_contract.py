@@ -121,11 +121,12 @@ def test_the_record_of_another_models_run_is_refused(files, parity, predictor, r
 def test_the_newest_test_of_this_model_elsewhere_is_found():
     records = {
         "2026-01": {"model_version": "a", "external": {"n": 1}},
-        "2026-03": {"model_version": "a", "external": {"n": 3}},
+        "2026-03": {"model_version": "a", "external": {"n": 3}, "place": "north"},
         "2026-04": {"model_version": "b", "external": {"n": 4}},
         "2026-05": {"external": {"n": 5}},  # from an older release, which did not name the model
     }
-    assert find_external(records, "a") == {"n": 3}
+    assert find_external(records, "a") == {"n": 3, "place": "north"}
+    assert find_external(records, "b") == {"n": 4, "place": None}  # from an older release, which did not name the place
     assert find_external(records, "c") is None
 
 

@@ -8,6 +8,7 @@ TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
 def found(value, low, high, out_of_range=0.01, slope=1.0, lead=0.3, within=0.02, shared=0):
     metrics = {
+        "place": "north",
         "external": {
             "auc": {"value": value, "low": low, "high": high},
             "calibration_slope": {"value": slope, "low": slope - 0.1, "high": slope + 0.1},
@@ -51,9 +52,9 @@ def test_the_interval_decides_what_is_said_of_chance(auc, title):
 def test_what_speaks_against_it_is_said():
     titles = found(0.7, 0.65, 0.75, out_of_range=0.06, slope=0.4, lead=0.05)
     assert {title for title, finding in titles.items() if finding["level"] != "good"} == {
-        "Much worse than on our own test",
+        "Much worse than on its own test",
         "Many images are unlike the training images",
-        "Probabilities are miscalibrated elsewhere",
+        "Probabilities are miscalibrated on the images of “north”",
         "Not shown to be better than a shortcut",
     }
 
@@ -83,10 +84,10 @@ def test_groups_that_are_called_like_the_models_own_speak_against_a_test_elsewhe
 @pytest.mark.parametrize(
     ("there", "title", "level"),
     [
-        ((0.70, 0.65, 0.75), "Much worse than on our own test", "bad"),
-        ((0.95, 0.92, 0.97), "Worse than on our own test", "caution"),
+        ((0.70, 0.65, 0.75), "Much worse than on its own test", "bad"),
+        ((0.95, 0.92, 0.97), "Worse than on its own test", "caution"),
         ((0.97, 0.90, 0.995), "A loss of more than 0.05 is not excluded", "caution"),
-        ((0.985, 0.97, 0.99), "At most 0.05 below our own test", "good"),
+        ((0.985, 0.97, 0.99), "At most 0.05 below its own test", "good"),
     ],
 )
 def test_the_fall_is_judged_by_its_interval(there, title, level):

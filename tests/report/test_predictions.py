@@ -26,6 +26,7 @@ CONTEXT = {
     "commit": None,
     "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
 }
+NONE_OWN = {"checked": True, "by_split": {}}
 LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"]}
 
 
@@ -79,10 +80,28 @@ def test_every_file_is_in_one_count():
 @pytest.mark.parametrize(("n_outside", "is_doubted"), [(5, False), (6, True)])
 def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted):
     counts = count_outcomes(predictions(100 - n_outside, n_outside), ["NORMAL", "PNEUMONIA"])
-    limits = list_prediction_limits(counts, DECISION, "PNEUMONIA")
+    limits = list_prediction_limits(counts, DECISION, "PNEUMONIA", NONE_OWN)
 
     assert limits[0].startswith("Research software, not a medical device")
     assert any("may not suit this source" in limit for limit in limits) is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (
+            {"checked": True, "by_split": {"train": 1200, "test": 1}},
+            "knows 1,201 of these images, which are its own, byte for byte (1,200 of train, ",
+        ),
+        ({"checked": True, "by_split": {}}, None),
+        ({"checked": False, "by_split": {}}, "it was not checked whether it knows these images"),
+    ],
+)
+def test_images_that_the_model_knows_are_counted(own, said):
+    counts = count_outcomes(predictions(3), ["NORMAL", "PNEUMONIA"])
+    told = " ".join(list_prediction_limits(counts, DECISION, "PNEUMONIA", own))
+    assert ("know" in told) is (said is not None)
+    assert said is None or said in told
 
 
 @pytest.mark.parametrize(
@@ -102,7 +121,7 @@ def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
     decision = {**DECISION, "rule": rule, "calibration": {"method": method}}
     table = predictions(1)
     record = {**table.iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
-    page = write_prediction_report(table, [record], LINEAGE, decision, CONTEXT)
+    page = write_prediction_report(table, [record], LINEAGE, decision, CONTEXT, NONE_OWN)
 
     assert said in page
     assert ("calibrated on validation" in page) is (method != "none")
@@ -115,7 +134,7 @@ def test_the_page_of_5000_images_is_small_and_has_each_once():
         {**record, "image": picture, "overlay": picture if record["in_range"] == "yes" else ""}
         for record in choose_shown(table, 200).to_dict("records")
     ]
-    page = write_prediction_report(table, maps, LINEAGE, DECISION, CONTEXT)
+    page = write_prediction_report(table, maps, LINEAGE, DECISION, CONTEXT, NONE_OWN)
 
     assert len(page.encode()) < 20e6
     assert page.count("<details") == 20  # 4,960 usable images, 250 per fold
@@ -126,11 +145,11 @@ def test_the_page_of_5000_images_is_small_and_has_each_once():
 
 
 def test_a_page_without_any_usable_image_says_so():
-    page = write_prediction_report(predictions(0, 0, 2), [], LINEAGE, DECISION, CONTEXT)
+    page = write_prediction_report(predictions(0, 0, 2), [], LINEAGE, DECISION, CONTEXT, NONE_OWN)
     assert "No image could be used" in page
     assert "why not" in page
 
 
 def test_a_name_cannot_write_into_the_page():
     table = predictions(1).assign(path="<script>alert(1)</script>.jpeg")
-    assert "<script" not in write_prediction_report(table, [], LINEAGE, DECISION, CONTEXT)
+    assert "<script" not in write_prediction_report(table, [], LINEAGE, DECISION, CONTEXT, NONE_OWN)

@@ -27,7 +27,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import Decision, Rule, decide, on_one_scale, threshold_candidates
-from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups, name_place
+from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.summary import split_metrics
@@ -115,29 +115,27 @@ def measure_external(
     decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,
-    known_images: pd.DataFrame,
+    external_origin: dict[str, Any],
 ) -> dict[str, Any]:
     """Measure every metric of the evaluation with its interval, on all images and on those in range.
 
     Returns:
-        "external": the record of a split as in `metrics`; "in_range": the same without images out of range (None
-        where a class is missing); "model_version"; "out_of_range" (share), also with an interval as
-        "out_of_range_estimate"; "shared" (images and groups whose group is called like one of the model's own);
-        "recalibrated" (None unless asked for).
+        "place" and "shared" of `known_images.describe_origin`; "external": the record of a split as in `metrics`;
+        "in_range": the same without images out of range (None where a class is missing); "model_version";
+        "out_of_range" (share), also with an interval as "out_of_range_estimate"; "recalibrated" (None unless asked
+        for).
     """
     inside = external_predictions[external_predictions["in_range"] == YES]
-    groups, own = external_predictions["group"], known_images["group"][known_images["group"] != known_images["path"]]
-    is_shared = groups.isin(own) & (groups != external_predictions["path"])  # a path alone names no patient
     outside = estimate_rate(
         (external_predictions["in_range"] == NO).to_numpy(), external_predictions["group"].to_numpy()
     )
     return {
+        **external_origin,
         EXTERNAL: _measured(external_predictions, decision, evaluation),
         "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
         "model_version": str(external_predictions["model_version"].iloc[0]),
         "out_of_range": outside["value"],
         "out_of_range_estimate": outside,
-        "shared": {"images": int(is_shared.sum()), "groups": external_predictions["group"][is_shared].nunique()},
         "recalibrated": recalibrate(external_predictions, decision, evaluation) if external.recalibrate else None,
     }
 
@@ -178,7 +176,7 @@ def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: Evalu
 
 def fit_external_point(
     external_predictions: pd.DataFrame,
-    external_images: ImageSource,
+    external_origin: dict[str, Any],
     decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,
@@ -189,10 +187,9 @@ def fit_external_point(
     """
     if not external.recalibrate:
         return {}, {}
-    place = name_place(external.place, external_images.address)
     own, fold = external_predictions["own_probability"], halve_groups(external_predictions, evaluation.seed)
     scores = external_predictions.assign(probability=own, fold=fold)
-    point = fit_operating_point(scores, place, decision["weights_sha256"], evaluation)
+    point = fit_operating_point(scores, external_origin["place"], decision["weights_sha256"], evaluation)
     return point, {file_name(point): point}
 
 

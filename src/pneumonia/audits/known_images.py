@@ -8,13 +8,14 @@ from PIL import Image
 from pneumonia.audits.external import list_items
 from pneumonia.base.annotations import Pixels
 from pneumonia.base.errors import UserError
-from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.parameters import ExternalParameters, IngestParameters
 from pneumonia.images.near_duplicates import correlate_details
 from pneumonia.images.near_hashes import near_pairs
 from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
-from pneumonia.model.lineage import Lineage, adapted_to, check_lineage
+from pneumonia.metrics.operating_points import name_place
+from pneumonia.model.lineage import Lineage, adapted_to, check_lineage, manifest_digest
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.one_image import ReadingSettings
@@ -138,6 +139,45 @@ def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
             "--load-versions=pneumonia_model:VERSION."
         )
     return marked
+
+
+def describe_origin(
+    external_index: pd.DataFrame,
+    known_images: pd.DataFrame,
+    external_images: ImageSource,
+    external: ExternalParameters,
+) -> dict[str, Any]:
+    """Name the place that the images come from, and count those that may be of patients of the model's own images.
+
+    Their group is called like a group of the model's own, or has an image that was refused as the model's own. A group
+    that is called like its only image's path names no patient.
+
+    Returns:
+        `place`, and `shared`: `images` and `groups` of those that are used.
+    """
+    named = known_images["group"][known_images["group"] != known_images["path"]]
+    refused = external_index["group"][external_index["status"] == KNOWN]
+    used = external_index[(external_index["status"] == OK) & (external_index["group"] != external_index["path"])]
+    shared = used["group"][used["group"].isin(named) | used["group"].isin(refused)]
+    place = name_place(external.place, external_images.address)
+    return {"place": place, "shared": {"images": len(shared), "groups": shared.nunique()}}
+
+
+def count_own(
+    new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model_lineage: dict[str, Any]
+) -> dict[str, Any]:
+    """Count new images that are, byte for byte, the model's own.
+
+    Returns:
+        `checked`: false if the manifest is another model's; `by_split`: their number in each split that has any.
+    """
+    if model_lineage["manifest_sha256"] != manifest_digest(split_manifest):
+        return {"checked": False, "by_split": {}}
+    own = pd.concat([split_manifest, adapted_to(model_lineage).assign(split="train")])
+    split_of = own.drop_duplicates("sha256").set_index("sha256")["split"]
+    counts = new_predictions["sha256"].map(split_of).value_counts()
+    found = {split: int(counts[split]) for split in ("train", "val", "test") if split in counts}
+    return {"checked": True, "by_split": found}
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.uint8]:

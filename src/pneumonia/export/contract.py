@@ -70,7 +70,7 @@ def complete(
         files: The export.
         export_parity: The record of `parity.measure_parity`.
         predictor: The model with its decision and its range.
-        results: "test": the metrics of test; "external": those from elsewhere, or None.
+        results: "test": the metrics of test; "external": those of another place, with its name as `place`, or None.
         run_record: Says who the patients are, and what the model was made from.
 
     Raises:
@@ -140,7 +140,10 @@ def find_external(external_records: Mapping[str, Any], model_version: str) -> Ma
         model_version: The version of the model.
     """
     versions = [name for name, record in external_records.items() if record.get("model_version") == model_version]
-    return external_records[max(versions)]["external"] if versions else None
+    if not versions:
+        return None
+    newest = external_records[max(versions)]
+    return {**newest["external"], "place": newest.get("place")}
 
 
 def _describe_tensors(files: Files, size: int) -> dict[str, Any]:
@@ -184,4 +187,5 @@ def _describe_place(decision: Decision) -> dict[str, Any] | None:
 def _result(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    return {**{name: record[name] for name in RESULTS}, "n": record["n"], "groups": record["n_groups"]}
+    told = {**{name: record[name] for name in RESULTS}, "n": record["n"], "groups": record["n_groups"]}
+    return told | {name: record[name] for name in ("place",) if name in record}

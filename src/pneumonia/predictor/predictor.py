@@ -1,6 +1,7 @@
 """A trained model with its decision and range: takes images, returns a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -11,6 +12,7 @@ import pandas as pd
 from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.errors import UserError, explain
 from pneumonia.base.files import find_versions, read_record
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
 from pneumonia.images.examine import Limits
@@ -133,6 +135,7 @@ class Predictor:
         batch_size: int = 64,
         limits: Limits = LIMITS,
         max_file_bytes: int = MAX_FILE_BYTES,
+        note: Callable[[list[str]], None] = lambda sha256s: None,
     ) -> pd.DataFrame:
         """Score images, given in any way that `pneumonia.predictor.reading.items_of` accepts.
 
@@ -141,6 +144,7 @@ class Predictor:
             batch_size: Images per forward pass.
             limits: Limits for an image; others are listed with the reason.
             max_file_bytes: Larger files are listed, not read.
+            note: Is told the hashes of images before they are scored: in a run, the ledger of scored images.
 
         Returns:
             One row per image in the order given: path, sha256, probability, decision (the name of a class; empty if the
@@ -152,6 +156,7 @@ class Predictor:
         parts = [self._judge([], batch_size)]  # has the columns, whatever follows
         with follow(len(items), "Predicting") as advance:
             for chunk in read_in_chunks(items, how):
+                note([read.sha256 for read in chunk if read.pixels is not None])
                 parts.append(self._judge(chunk, batch_size))
                 advance(len(chunk))
         return pd.concat(parts, ignore_index=True)
@@ -233,7 +238,11 @@ def answers(class_names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def predict_images(
-    new_images: ImageSource, ingest: IngestParameters, prediction: PredictionParameters, **trained: Unpack[TrainedModel]
+    new_images: ImageSource,
+    ingest: IngestParameters,
+    prediction: PredictionParameters,
+    scoring_ledger: ScoringLedger,
+    **trained: Unpack[TrainedModel],
 ) -> pd.DataFrame:
     """Score every image at an address; list unusable ones with the reason.
 
@@ -241,6 +250,7 @@ def predict_images(
         new_images: The images.
         ingest: What an image may be.
         prediction: The size of a batch.
+        scoring_ledger: Notes the images, as they are read, before they are scored.
         trained: The model and what belongs to it.
 
     Returns:
@@ -254,6 +264,7 @@ def predict_images(
         batch_size=prediction.batch_size,
         limits=limits_of(ingest),
         max_file_bytes=ingest.max_file_bytes,
+        note=partial(scoring_ledger.note, trained["run_context"]["run_id"]),
     )
 
 

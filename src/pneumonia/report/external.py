@@ -1,4 +1,4 @@
-"""The external report: verdict, points against the result, and metrics compared with our own test."""
+"""The external report: verdict, points against the result, and metrics compared with the model's own test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,21 +42,27 @@ def list_external_findings(material: Mapping[str, Any], positive: str) -> list[F
         Records of `level` (a `Level`), `title` and `text`.
     """
     there, test = material["external_metrics"]["external"], material["metrics"]["test"]
-    findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"])]
+    where = f"on the images of {name_place(material['external_metrics'])}"
+    findings: list[Finding | None] = [judge_auc(there["auc"], positive), _judge_fall(there["auc"], test["auc"], where)]
     findings.append(_judge_shared(material["external_metrics"]["shared"]))
     findings.append(_judge_outside(material["external_metrics"]["out_of_range_estimate"]))
-    findings.append(judge_calibration(there, "elsewhere"))
-    findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, "elsewhere"))
-    findings.append(judge_patients(material["external_subgroups"], material["external_differences"], "elsewhere"))
+    findings.append(judge_calibration(there, where))
+    findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, where))
+    findings.append(judge_patients(material["external_subgroups"], material["external_differences"], where))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
+
+
+def name_place(external_metrics: Mapping[str, Any]) -> str:
+    """Name the place that the images come from, in quotes; records of earlier releases do not tell."""
+    return f"“{external_metrics['place']}”" if "place" in external_metrics else "another place"
 
 
 def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
     if not shared["images"]:
         return None
     text = f"{shared['images']:,} images are of {shared['groups']:,} groups that are called like groups of the model's "
-    text += "own images. If they are the same patients, this is no test elsewhere."
+    text += "own images, or contain one of these. If they are the same patients, this is no test on others."
     return finding(Level.CAUTION, "Patients of the model's own images may be among them", text)
 
 
@@ -95,19 +101,19 @@ def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
     return finding(Level.GOOD, "Better than chance", f"{interval}.")
 
 
-def _judge_fall(there: Mapping[str, Any], ours: Mapping[str, Any]) -> Finding:
-    fall = difference(ours, there)
-    text = f"AUC {say_number(ours['value'])} on our own test, {say_number(there['value'])} elsewhere; difference "
+def _judge_fall(there: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Finding:
+    fall = difference(own, there)
+    text = f"AUC {say_number(own['value'])} on the model's own test, {say_number(there['value'])} {where}; difference "
     text += f"{say_number(fall['value'])} (95% interval {say_interval(fall)})."
     if fall["low"] is not None and fall["low"] > LARGE_FALL:
         return finding(
-            Level.BAD, "Much worse than on our own test", f"{text} The results of our own test do not generalise."
+            Level.BAD, "Much worse than on its own test", f"{text} The results of that test do not hold here."
         )
     if say_difference(fall) == "better":
-        return finding(Level.CAUTION, "Worse than on our own test", text)
+        return finding(Level.CAUTION, "Worse than on its own test", text)
     if fall["high"] is None or fall["high"] > LARGE_FALL:
         return finding(Level.CAUTION, f"A loss of more than {LARGE_FALL} is not excluded", text)
-    return finding(Level.GOOD, f"At most {LARGE_FALL} below our own test", text)
+    return finding(Level.GOOD, f"At most {LARGE_FALL} below its own test", text)
 
 
 def write_external_report(**material: Any) -> str:
@@ -123,6 +129,7 @@ def write_external_report(**material: Any) -> str:
         "external.html",
         **material,
         there=there,
+        place=name_place(material["external_metrics"]),
         test=test,
         positive=positive,
         negative=negative,

@@ -14,6 +14,10 @@ DEMO_NOTE = (
     "The images of this run are synthetic: drawn by this project's generator, not taken of patients. Its figures show "
     "that the software works; they say nothing about radiographs."
 )
+NOT_COUNTED = (
+    "Not counted: scoring outside of runs (from Python, by an exported model), on other machines, and of copies of the "
+    "images with other bytes."
+)
 FEW_POSITIVE = 0.2  # up to this share of positives, lower shares are not mentioned
 
 
@@ -29,7 +33,7 @@ def list_limits(material: Mapping[str, Any]) -> list[str]:
         *_of_source(run_record),
         *_of_groups(run_record, data_flow),
         _of_start(run_record),
-        say_scorings(run_record),
+        f"{say_scorings(run_record)} {NOT_COUNTED}",
         say_optimism(run_record),
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; a "

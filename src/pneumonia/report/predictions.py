@@ -81,13 +81,23 @@ def count_outcomes(predictions: pd.DataFrame, class_names: list[str]) -> dict[st
     return {"all": len(predictions), **counts, **rest}
 
 
-def list_prediction_limits(counts: Mapping[str, int], decision: Decision, positive: str) -> list[str]:
+def list_prediction_limits(
+    counts: Mapping[str, int], decision: Decision, positive: str, own: Mapping[str, Any]
+) -> list[str]:
     """List what the page does not show, the gravest first."""
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
         "No labels were read: nothing here says how often the model is right on these images. "
         "First test it on labelled images from the same place (kedro run --pipelines=external).",
     ]
+    if not own["checked"]:
+        limits.append("The newest split is not the model's, so it was not checked whether it knows these images.")
+    elif by_split := own["by_split"]:
+        listed = ", ".join(f"{count:,} of {split}" for split, count in by_split.items())
+        limits.append(
+            f"The model knows {sum(by_split.values()):,} of these images, which are its own, byte for byte ({listed}): "
+            "what it says of them does not tell what it will say of others."
+        )
     usable = counts["all"] - counts["not usable"]
     if usable and counts["out of range"] > MANY_OUTSIDE * usable:
         limits.append(
@@ -106,7 +116,7 @@ def list_prediction_limits(counts: Mapping[str, int], decision: Decision, positi
 def _say_fitted(decision: Decision) -> str:
     """Say which parts of a decision were fitted, and on which images."""
     if "place" in decision:
-        return say_place(decision)
+        return say_point(decision)
     calibrated, is_set = decision["calibration"]["method"] != "none", decision["rule"] == "fixed"
     images = (
         f"fitted on {decision['fitted_on']['n']:,} validation images of the training source, with its share of "
@@ -120,7 +130,7 @@ def _say_fitted(decision: Decision) -> str:
     return f"{threshold}; the probability is not calibrated"
 
 
-def say_place(point: Mapping[str, Any]) -> str:
+def say_point(point: Mapping[str, Any]) -> str:
     """Say where an operating point was fitted, and what it was worth there."""
     on, sensitivity, specificity = (point[name] for name in ("fitted_on", "sensitivity", "specificity"))
     return (
@@ -136,6 +146,7 @@ def write_prediction_report(
     lineage: Lineage,
     decision: Decision,
     run_context: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> str:
     """Write the page: one self-contained HTML file.
 
@@ -145,6 +156,7 @@ def write_prediction_report(
         lineage: Names the classes.
         decision: Calibration and threshold.
         run_context: Command and versions.
+        own: Images that are the model's own, as `audits.known_images.count_own` counts them.
     """
     class_names = lineage["class_names"]
     counts = count_outcomes(predictions, class_names)
@@ -155,7 +167,7 @@ def write_prediction_report(
         counts=counts,
         positive=class_names[1],
         is_calibrated=decision["calibration"]["method"] != "none",
-        limits=list_prediction_limits(counts, decision, class_names[1]),
+        limits=list_prediction_limits(counts, decision, class_names[1], own),
         inside=[record for record in maps if record["in_range"] == YES],
         outside=[record for record in maps if record["in_range"] == NO],
         folds=[usable.iloc[start : start + ROWS_A_FOLD] for start in range(0, len(usable), ROWS_A_FOLD)],

@@ -18,15 +18,14 @@ SCORING_NODES = {
     ),
     "adaptation.adapt": "adaptation_plan",
     "external.predict_external": "external_index",
-    "prediction.predict_images": "new_predictions",  # whose images are known only once they are read
-}
+}  # `predict_images`, which lists no images before it reads them, notes them itself
 
 
 def scored_images(node: str, tables: Mapping[str, Any]) -> list[str]:
     """Return the hashes of the images that a node lets a model score, where one of the tables lists them.
 
     Of a manifest these are the test images, of an adaptation's plan those of the new place that judge it, of an index
-    those that are used, of predictions those that could be read.
+    those that are used.
     """
     table = tables.get(SCORING_NODES.get(node, ""))
     if table is None:
@@ -35,4 +34,4 @@ def scored_images(node: str, tables: Mapping[str, Any]) -> list[str]:
         table = table[table["status"] == OK]
     elif "split" in table:
         table = table[table["split"].isin(JUDGING_SPLITS)]
-    return [sha256 for sha256 in table["sha256"] if sha256]
+    return list(table["sha256"])

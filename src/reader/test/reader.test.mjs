@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { chooseBits, isMask } from "../depth.js";
 import { kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "../files.js";
-import { judge, results } from "../judge.js";
+import { judge, results, threshold } from "../judge.js";
 import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
 
@@ -86,6 +86,13 @@ test("in range decision and probability are those of the graph", () => {
 
 test("a result without bounds is told without an interval", () => {
   assert.equal(results({ n: 12, auc: { value: 0.9, low: null, high: null } }, "Elsewhere"), "Elsewhere, 12 images: area under the ROC curve 0.900 (no interval).");
+});
+
+test("the page says where its threshold was fitted, and what it is worth there", () => {
+  assert.equal(threshold(MODEL), "Threshold 0.50: the model's own. None was fitted for the place of your images.");
+  const rate = { value: 0.9, low: 0.8, high: 0.95 };
+  const place = { place: "north", fitted_on: { n: 1200, n_groups: 700 }, sensitivity: rate, specificity: rate };
+  assert.match(threshold({ ...MODEL, place }), /on 1,200 labelled images of 700 groups of “north”, where it has a sensitivity of 90.0% \(95% interval 80.0% to 95.0%\)/);
 });
 
 test("results are told with their intervals", () => {

@@ -13,7 +13,7 @@ from pneumonia.audits.external import (
     plan_external,
     predict_external,
 )
-from pneumonia.audits.known_images import list_known, refuse_known
+from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.images.cache import IndexCache
@@ -93,22 +93,24 @@ def test_each_shortcut_is_set_beside_the_network(audit):
     assert rows.loc["brightness", "auc"] == 1  # these images of PNEUMONIA are brighter
 
 
-def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit, parameters, trained_model, known):
+def test_figures_and_page_set_both_places_side_by_side(
+    predictions, source, index, audit, parameters, trained_model, known
+):
     ours = predictions.assign(split="test")
-    measured = measure_external(
-        predictions, trained_model["decision"], parameters.evaluation, parameters.external, known
-    )
+    external = parameters.external.model_copy(update={"place": "north"})
+    origin = describe_origin(index, known, source, external)
+    measured = measure_external(predictions, trained_model["decision"], parameters.evaluation, external, origin)
     metrics = {"test": measured["external"]}
 
     roc = draw_external_roc(predictions, ours, measured, metrics)
     value = measured["external"]["auc"]["value"]
     labels = [text.get_text() for text in roc.axes[0].get_legend().get_texts()]
-    assert labels == [f"our test, AUC {value:.3f}", f"elsewhere, AUC {value:.3f}"]
-    above, below = draw_external_scores(predictions, ours).axes
+    assert labels == [f"own test, AUC {value:.3f}", f"north, AUC {value:.3f}"]
+    above, below = draw_external_scores(predictions, ours, origin).axes
     assert [sum(bar.get_height() for bar in bars) for bars in below.containers] == pytest.approx([1, 1])
-    assert (above.get_title(loc="left"), below.get_title(loc="left")) == ("our test", "elsewhere")
-    (axes,) = draw_external_calibration(predictions, ours).axes
-    assert [line.get_label() for line in axes.get_lines()[1:]] == ["our test", "elsewhere"]
+    assert (above.get_title(loc="left"), below.get_title(loc="left")) == ("own test", "north")
+    (axes,) = draw_external_calibration(predictions, ours, origin).axes
+    assert [line.get_label() for line in axes.get_lines()[1:]] == ["own test", "north"]
 
     strata, differences = measure_attributes(predictions)
     page = write_external_report(
@@ -125,5 +127,5 @@ def test_figures_and_page_set_both_places_side_by_side(predictions, index, audit
         predictions=ours,
         **{name: trained_model[name] for name in ("decision", "model_lineage", "run_context")},
     )
-    assert "The frozen model on 12 images from elsewhere" in page
+    assert "The frozen model on 12 images of “north”" in page
     assert "12 used, 1 refused: the model&#39;s own images" in page

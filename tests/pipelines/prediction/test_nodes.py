@@ -1,5 +1,6 @@
 import pytest
 
+from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.predictor.predictor import COLUMNS, predict_images
@@ -22,9 +23,14 @@ def source(tmp_path_factory, tiny_images):
 
 
 @pytest.fixture(scope="module")
-def predictions(source, default_parameters, prediction, trained_model):
+def ledger(tmp_path_factory):
+    return ScoringLedger(tmp_path_factory.mktemp("ledger") / "scorings.sqlite")
+
+
+@pytest.fixture(scope="module")
+def predictions(source, ledger, default_parameters, prediction, trained_model):
     ingest = IngestParameters(**default_parameters["ingest"])
-    return predict_images(source, ingest, prediction, **trained_model)
+    return predict_images(source, ingest, prediction, ledger, **trained_model)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,20 @@ def test_every_file_has_a_row_and_what_is_no_image_its_reason(predictions):
     assert set(predictions["model_version"]) == {"V"}
 
 
+def test_images_are_noted_before_they_are_scored(source, ledger, predictions, default_parameters, trained_model):
+    assert ledger.count(predictions["sha256"]).tolist() == [1] * 8 + [0]
+
+    class Stopped(ScoringLedger):
+        def note(self, run, sha256s):
+            super().note("stopped", sha256s)
+            raise RuntimeError("stopped")
+
+    ingest, prediction = IngestParameters(**default_parameters["ingest"]), default_parameters["prediction"]
+    with pytest.raises(RuntimeError, match="stopped"):
+        predict_images(source, ingest, PredictionParameters(**prediction), Stopped(ledger.path), **trained_model)
+    assert ledger.count(predictions["sha256"][:1]).tolist() == [2]
+
+
 def test_the_most_suspicious_images_are_drawn_with_their_maps(predictions, maps):
     most = predictions.sort_values("probability", ascending=False)["path"].head(3)
 
@@ -50,9 +70,9 @@ def test_the_most_suspicious_images_are_drawn_with_their_maps(predictions, maps)
 
 
 def test_the_page_has_every_file_in_its_table(predictions, maps, trained_model):
-    decision = {**trained_model["decision"], "rule": "fixed"}
+    decision, own = {**trained_model["decision"], "rule": "fixed"}, {"checked": True, "by_split": {"train": 1}}
     page = write_prediction_report(
-        predictions, maps, trained_model["model_lineage"], decision, trained_model["run_context"]
+        predictions, maps, trained_model["model_lineage"], decision, trained_model["run_context"], own
     )
 
     assert all(page.count(path) for path in predictions["path"])

@@ -91,6 +91,8 @@ def main() -> None:
     how = ReadingSettings(MODEL["image_size"], MODEL["resize"])
     if fingerprint(*how[:2]) != MODEL["lineage"].get("pixels"):
         sys.stderr.write("Pillow is not the one of the model's training: pixels of JPEG files may differ a little.\n")
+    if place := MODEL.get("place"):
+        sys.stderr.write(f"Threshold and calibration are those of {place['place']}.\n")
     # Names may hold bytes that are no text.
     out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
     table = csv.writer(out)

@@ -1,4 +1,4 @@
-"""Figures of the external images, each compared with our own test."""
+"""Figures of the external images, each compared with the model's own test."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, roc_at
 
 BINS = np.linspace(0, 1, 21)
-SAMPLES = ("our test", "elsewhere")
+OWN = "own test"
 
 
-def _samples(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return dict(zip(SAMPLES, (predictions[predictions["split"] == "test"], external_predictions), strict=True))
+def _samples(external_predictions: pd.DataFrame, predictions: pd.DataFrame, place: str) -> dict[str, pd.DataFrame]:
+    return {OWN: predictions[predictions["split"] == "test"], place: external_predictions}
 
 
 def draw_external_roc(
@@ -23,14 +23,15 @@ def draw_external_roc(
     external_metrics: dict[str, Any],
     metrics: dict[str, Any],
 ) -> Figure:
-    """Draw the ROC curves of the external images and our test, with the frozen threshold."""
+    """Draw the ROC curves of the external images and the model's own test, with the frozen threshold."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
 
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-    records = dict(zip(SAMPLES, (metrics["test"], external_metrics["external"]), strict=True))
+    place = external_metrics["place"]
+    records = {OWN: metrics["test"], place: external_metrics["external"]}
     for (name, rows), colour in zip(
-        _samples(external_predictions, predictions).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
+        _samples(external_predictions, predictions, place).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
     ):
         target, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
         curve = roc_at(target, probability, np.ones((1, len(rows))))[0]
@@ -42,12 +43,16 @@ def draw_external_roc(
     return figure
 
 
-def draw_external_scores(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    """Draw the probabilities by class, on our test above and on the external images below."""
+def draw_external_scores(
+    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: dict[str, Any]
+) -> Figure:
+    """Draw the probabilities by class, on the model's own test above and on the external images below."""
     from pneumonia.report.style import CLASS_COLOURS, new_figure
 
     figure, panels = new_figure(4.6, 3.9, rows=2, sharex=True)
-    for axes, (name, rows) in zip(panels, _samples(external_predictions, predictions).items(), strict=True):
+    for axes, (name, rows) in zip(
+        panels, _samples(external_predictions, predictions, external_origin["place"]).items(), strict=True
+    ):
         for target, colour in enumerate(CLASS_COLOURS):
             part = rows[rows["target"] == target]
             weights = np.full(len(part), 1 / max(len(part), 1))
@@ -59,14 +64,18 @@ def draw_external_scores(external_predictions: pd.DataFrame, predictions: pd.Dat
     return figure
 
 
-def draw_external_calibration(external_predictions: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    """Draw the observed over the predicted share of positives, on the external images and our test."""
+def draw_external_calibration(
+    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: dict[str, Any]
+) -> Figure:
+    """Draw the observed over the predicted share of positives, on the external images and the model's own test."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
 
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     for (name, rows), colour in zip(
-        _samples(external_predictions, predictions).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
+        _samples(external_predictions, predictions, external_origin["place"]).items(),
+        (SPLIT_COLOURS["test"], POSITIVE),
+        strict=True,
     ):
         columns = (rows[name].to_numpy() for name in ("probability", "target", "group"))
         bins = reliability(*columns)

@@ -11,7 +11,7 @@ from pneumonia.audits.external import (
     plan_external,
     predict_external,
 )
-from pneumonia.audits.known_images import list_known, refuse_known
+from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.predictor.predictor import TrainedModel
 from pneumonia.report.external import write_external_report
@@ -78,8 +78,20 @@ def create_pipeline() -> Pipeline:
                 name="predict_external",
             ),
             Node(
+                func=describe_origin,
+                inputs=["external_index", "known_images", "external_images", "params:external"],
+                outputs="external_origin",
+                name="describe_origin",
+            ),
+            Node(
                 func=measure_external,
-                inputs=["external_predictions", "decision", "params:evaluation", "params:external", "known_images"],
+                inputs=[
+                    "external_predictions",
+                    "decision",
+                    "params:evaluation",
+                    "params:external",
+                    "external_origin",
+                ],
                 outputs="external_metrics",
                 name="measure_external",
             ),
@@ -87,7 +99,7 @@ def create_pipeline() -> Pipeline:
                 func=fit_external_point,
                 inputs=[
                     "external_predictions",
-                    "external_images",
+                    "external_origin",
                     "decision",
                     "params:evaluation",
                     "params:external",
@@ -127,13 +139,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=draw_external_scores,
-                inputs=["external_predictions", "predictions"],
+                inputs=["external_predictions", "predictions", "external_origin"],
                 outputs="external_score_figure",
                 name="draw_external_scores",
             ),
             Node(
                 func=draw_external_calibration,
-                inputs=["external_predictions", "predictions"],
+                inputs=["external_predictions", "predictions", "external_origin"],
                 outputs="external_calibration_figure",
                 name="draw_external_calibration",
             ),

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from pneumonia.audits.known_images import count_own
 from pneumonia.metrics.operating_points import choose_operating_point
 from pneumonia.predictor.predictor import TrainedModel, predict_images
 from pneumonia.report.predictions import draw_new_maps, write_prediction_report
@@ -23,6 +24,7 @@ def create_pipeline() -> Pipeline:
                     "new_images": "new_images",
                     "ingest": "params:ingest",
                     "prediction": "params:prediction",
+                    "scoring_ledger": "scoring_ledger",
                     **{name: name for name in TrainedModel.__annotations__},
                     "decision": "chosen_decision",
                 },
@@ -36,8 +38,21 @@ def create_pipeline() -> Pipeline:
                 name="draw_new_maps",
             ),
             Node(
+                func=count_own,
+                inputs=["new_predictions", "split_manifest", "model_lineage"],
+                outputs="own_among_new",
+                name="count_own",
+            ),
+            Node(
                 func=write_prediction_report,
-                inputs=["new_predictions", "new_maps", "model_lineage", "chosen_decision", "run_context"],
+                inputs=[
+                    "new_predictions",
+                    "new_maps",
+                    "model_lineage",
+                    "chosen_decision",
+                    "run_context",
+                    "own_among_new",
+                ],
                 outputs="prediction_report",
                 name="write_prediction_report",
             ),
