@@ -4,7 +4,8 @@
 
 Groups are of single images, of 1 to 20 images of which the log-odds correlate by a half, or of 1 to 20 images that are
 all alike. Log-odds are normal in each class and perfectly calibrated. A rate is that of images being right at 0.95 and
-0.99. Of 1,000 samples, 95% has a standard error of 0.7 points.
+0.99. Of 1,000 samples, 95% has a standard error of 0.7 points. Sets of classes are bounded on as many groups; told is
+in how many samples they hold the class of an image of a new group.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from pneumonia.metrics.abstention import bound_classes
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.logistic import expit, mean_shift, observed_over_expected, recalibration_slope
 from pneumonia.metrics.rates import estimate_rate
@@ -35,6 +37,7 @@ def main() -> None:
     for title, columns, cells in (
         ("rate", ("covered",), rate_cells(rng)),
         ("AUC", ("auc", "brier", "slope", "shift", "observed/expected"), auc_cells(rng)),
+        ("AUC", ("set, negative", "set, positive"), set_cells(rng)),
     ):
         print(f"{'groups':>6} {title:>6} {'images':8}", *(f"{column:>17}" for column in columns), flush=True)
         for n_groups, level, kind, measure in cells:
@@ -68,6 +71,20 @@ def auc_cells(rng: np.random.Generator) -> Iterator[tuple[int, float, str, Calla
                 holds(mean_shift(target, probability, group), 0),
                 holds(observed_over_expected(target, probability, group), 1),
             ]
+
+        yield n_groups, auc, kind, measure
+
+
+def set_cells(rng: np.random.Generator) -> Iterator[tuple[int, float, str, Callable[[], list[bool]]]]:
+    """Yield each cell of AUCs, with a function that bounds sets and says whether they hold two new classes."""
+    for n_groups, auc, kind in product(GROUPS, AUCS, KINDS):
+
+        def measure(n: int = n_groups, of: float = auc, how: str = kind) -> list[bool]:
+            target, probability, group = scores(rng, n + 4, of, how)
+            is_known = group >= 4  # the first four groups are two of each class
+            negative, positive = bound_classes(target[is_known], probability[is_known], group[is_known])
+            new = np.searchsorted(group, [0, 2])
+            return [probability[new[0]] <= negative, probability[new[1]] >= positive]
 
         yield n_groups, auc, kind, measure
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.pointing import boxes_in_frame, hits_of_others, point_at
+from pneumonia.audits.pointing import boxes_in_frame, hits_of_others, peak_of, point_at
 
 
 def boxes(*values):
@@ -37,6 +37,13 @@ def test_the_peaks_of_other_maps_are_what_a_map_without_an_image_would_hit():
 
 def test_an_empty_map_hits_nothing():
     assert point_at(np.zeros((4, 4)), np.array([[0.0, 0.0, 1.0, 1.0]])) == (False, 1.0)
+
+
+def test_the_peak_of_a_plateau_is_its_middle():
+    cam = np.zeros((10, 10))
+    cam[2:5, 4:9] = 1
+    assert peak_of(cam).tolist() == [0.35, 0.65]
+    assert point_at(cam, np.array([[0.4, 0.2, 0.5, 0.5]])) == (False, pytest.approx(0.03))  # has only its corner
 
 
 def test_boxes_that_overlap_count_once():

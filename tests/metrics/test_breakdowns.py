@@ -8,6 +8,7 @@ from pneumonia.metrics.breakdowns import (
     Family,
     copies_of,
     count_etiologies,
+    measure_splits,
     measure_strata,
     measure_units,
     one_row_per_group,
@@ -103,6 +104,14 @@ def test_a_part_of_one_class_has_no_auc_and_no_rate_of_the_other(strata):
     assert pd.isna(colour["auc"])
     assert pd.isna(colour["specificity"])
     assert 0 < colour["sensitivity"] < 1
+
+
+def test_a_sample_of_train_is_set_beside_validation_and_test():
+    rows = pd.DataFrame({"group": list("abcd"), "target": [0, 0, 1, 1], "probability": [0.1, 0.6, 0.4, 0.9]})
+    rows = rows.assign(decision=[0, 1, 0, 1])
+    table = measure_splits(pd.concat([rows.assign(split="test"), rows[1:].assign(split="val")]), rows[::3])
+    assert table[["split", "n"]].to_numpy().tolist() == [["train, a sample", 2], ["val", 3], ["test", 4]]
+    assert table["sensitivity"].tolist() == [1, 0.5, 0.5]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pneumonia.report.adaptation import (
     write_adaptation_report,
 )
 
-LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"], "adaptation": {"rehearsed": 400}}
+LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"], "adaptation": {"rehearsed": 400, "place": "north"}}
 
 
 def estimate(value, half_width=0.02):
@@ -89,7 +89,7 @@ def test_a_shortcut_that_is_as_good_is_a_grave_point():
 
 
 def test_no_rehearsal_is_a_grave_point():
-    lineage = {**LINEAGE, "adaptation": {"rehearsed": 0}}
+    lineage = {**LINEAGE, "adaptation": {"rehearsed": 0, "place": "north"}}
     assert levels(record(0.45, 0.86), None, lineage)["No own image was rehearsed"] == "bad"
 
 

@@ -122,5 +122,6 @@ def test_the_table_of_shortcuts_has_the_best_first_and_the_lead_of_the_network()
 def test_every_fate_of_a_file_is_put_in_words():
     status = pd.Series(["ok"] * 1200 + ["left out"] * 4 + ["known"] * 3 + ["duplicate"] * 2 + ["rejected"])
     assert say_fates(status) == (
-        "1,200 used, 4 left out by the table of labels, 3 refused: the model's own images, 2 surplus copies, 1 unusable"
+        "1,200 used, 4 left out by the table of labels, 3 refused: the model's own images, 2 left out: copies of "
+        "others, 1 unusable"
     )

@@ -1,5 +1,7 @@
 """Images that a model knows: those of its own train, validation and test, found again elsewhere."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -163,9 +165,7 @@ def describe_origin(
     return {"place": place, "shared": {"images": len(shared), "groups": shared.nunique()}}
 
 
-def count_own(
-    new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model_lineage: dict[str, Any]
-) -> dict[str, Any]:
+def count_own(new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model_lineage: Lineage) -> dict[str, Any]:
     """Count new images that are, byte for byte, the model's own.
 
     Returns:

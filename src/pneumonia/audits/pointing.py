@@ -89,7 +89,7 @@ def measure_pointing(
         for cam, row in zip(maps, rows.itertuples(), strict=True):
             frame = boxes_in_frame(boxes[row.path], row.width, row.height, model_lineage["resize"])
             results.append(point_at(cam, frame))
-            peaks.append((np.array(np.unravel_index(cam.argmax(), cam.shape)) + 0.5) / len(cam))
+            peaks.append(peak_of(cam))
             frames.append(frame)
     hits, shares = np.array(results, dtype=float).reshape(-1, 2).T
     groups = listed["group"].to_numpy()
@@ -140,6 +140,12 @@ def boxes_in_frame(lesions: pd.DataFrame, width: int, height: int, resize: Resiz
     return np.clip(0.5 + (boxes - 0.5) * scale, 0, 1)
 
 
+def peak_of(cam: Floats) -> Floats:
+    """Return row and column of a map's peak, as shares of the square; of a plateau, its middle."""
+    places: Floats = np.argwhere(cam == cam.max()).mean(axis=0)
+    return (places + 0.5) / len(cam)
+
+
 def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
     """Tell whether the peak of a map lies in one of the boxes.
 
@@ -156,5 +162,6 @@ def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
     across = (centres >= boxes[:, :1]) & (centres < boxes[:, 2:3])
     down = (centres >= boxes[:, 1:2]) & (centres < boxes[:, 3:])
     inside: npt.NDArray[np.bool_] = np.any(down[:, :, None] & across[:, None, :], axis=0)
-    peak = np.unravel_index(cam.argmax(), cam.shape)
-    return bool(cam.max() > 0 and inside[peak]), float(inside.mean())
+    row, column = peak_of(cam)
+    is_within = (column >= boxes[:, 0]) & (column < boxes[:, 2]) & (row >= boxes[:, 1]) & (row < boxes[:, 3])
+    return bool(cam.max() > 0 and is_within.any()), float(inside.mean())

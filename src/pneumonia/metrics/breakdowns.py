@@ -158,6 +158,26 @@ def measure_stratum(rows: pd.DataFrame) -> dict[str, Any]:
     return {**sizes, **flat}
 
 
+def measure_splits(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Measure a sample of the training images beside validation and test.
+
+    Args:
+        predictions: One row per image of validation and test.
+        train_predictions: One row per image of the sample.
+
+    Returns:
+        split, and what `measure_stratum` gives.
+    """
+    parts = {"train, a sample": train_predictions, **dict(list(predictions.groupby("split", sort=False)))}
+    return pd.DataFrame(
+        [
+            {"split": name, **measure_stratum(parts[name])}
+            for name in ("train, a sample", "val", "test")
+            if name in parts
+        ]
+    )
+
+
 def measure_units(
     predictions: pd.DataFrame,
     split_manifest: pd.DataFrame,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pneumonia.base.annotations import Floats
 
 ALIKE_GROUPS = 2
+ROUNDING = 1e-9
 CHUNK = 250  # resamples held in memory at once: 250 x 6,000 images are 12 MB
 
 
@@ -113,3 +114,21 @@ def bootstrap(
     """
     parts = [statistic(weights) for weights in resample_groups(groups, n_resamples, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def conformal_quantile(values: npt.NDArray, groups: npt.NDArray, missed: float) -> float | None:
+    """Return the value that one of a new group exceeds in at most a share of cases; None if there are too few groups.
+
+    Each group weighs `1 / (G + 1)`, shared among its values, and the new one as much: it is the least value up to which
+    the groups weigh `1 - missed` (Dunn, Wasserman and Ramdas, J. Am. Stat. Assoc. 118, 2023).
+
+    Args:
+        values: `[n]`.
+        groups: Group of each, `[n]`.
+        missed: The share.
+    """
+    codes = np.unique(groups, return_inverse=True)[1]
+    sizes, order = np.bincount(codes), np.argsort(values)
+    weight = np.cumsum((1 / sizes[codes] / (len(sizes) + 1))[order])
+    reached = np.flatnonzero(weight >= 1 - missed - ROUNDING)
+    return float(values[order][reached[0]]) if len(reached) else None

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 
 from pneumonia.base.annotations import Pixels
 from pneumonia.base.contract import RecordContract
+from pneumonia.metrics.groups import conformal_quantile
 
 Description = npt.NDArray[np.float32]
 
@@ -155,10 +156,9 @@ def fit_range(
 def conformal_bound(distance: npt.NDArray, groups: npt.NDArray) -> float:
     """Return the distance that an image of a new group exceeds in at most 1 of 100 cases.
 
-    Each group weighs `1 / (G + 1)`, shared among its images, and the new one as much: the bound is the least distance
-    up to which the groups weigh 0.99 (Dunn, Wasserman and Ramdas, J. Am. Stat. Assoc. 118, 2023). Fewer than 99 groups
-    never weigh that much. Then it is no less than all distances, and no less than the 99% prediction bound of normal
-    logarithms of the groups' mean distances, which holds only as far as these are normal.
+    It is that of `conformal_quantile`. With fewer than 99 groups there is none; then it is no less than all distances,
+    and no less than the 99% prediction bound of normal logarithms of the groups' mean distances, which holds only as
+    far as these are normal.
 
     Args:
         distance: Of the validation images, above 0, `[n]`.
@@ -166,14 +166,12 @@ def conformal_bound(distance: npt.NDArray, groups: npt.NDArray) -> float:
     """
     from scipy.stats import t as student
 
+    bound = conformal_quantile(distance, groups, OUTSIDE)
+    if bound is not None:
+        return bound * (1 + ROUNDING)
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)
-    n_groups, order = len(sizes), np.argsort(distance)
-    weight = np.cumsum((1 / sizes[codes] / (n_groups + 1))[order])
-    reached = np.flatnonzero(weight >= 1 - OUTSIDE - ROUNDING)
-    if len(reached):
-        return float(distance[order][reached[0]]) * (1 + ROUNDING)
-    bound = float(distance.max())
+    bound, n_groups = float(distance.max()), len(sizes)
     if n_groups > 1:
         logs = np.log(np.maximum(np.bincount(codes, distance) / sizes, ROUNDING))
         half_width = student.ppf(1 - OUTSIDE, n_groups - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / n_groups)

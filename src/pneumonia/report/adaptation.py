@@ -34,14 +34,14 @@ def list_adaptation_findings(
         lineage: Of the adapted model.
     """
     new, own = adaptation_metrics["new"], adaptation_metrics["own"]
-    after = new["after"]
+    after, where = new["after"], f"on the images of “{lineage['adaptation']['place']}”"
     findings = [
         _judge_gain(new["difference"]["auc"]),
         judge_auc(after["auc"], lineage["class_names"][1]),
         _judge_forgetting(own),
         _judge_rehearsal(lineage["adaptation"]["rehearsed"]),
-        judge_shortcuts(shortcuts, EXTERNAL, "there"),
-        judge_calibration(after, "there"),
+        judge_shortcuts(shortcuts, EXTERNAL, where),
+        judge_calibration(after, where),
         _judge_precision(after),
     ]
     return gravest_first([one for one in findings if one is not None])

@@ -14,13 +14,23 @@ from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
-from pneumonia.report.words import CHANCE, MANY_OUTSIDE, Finding, Level, finding, say_interval, say_number, say_percent
+from pneumonia.report.words import (
+    CHANCE,
+    MANY_OUTSIDE,
+    Finding,
+    Level,
+    finding,
+    gravest_first,
+    say_interval,
+    say_number,
+    say_percent,
+)
 
 LARGE_FALL = 0.05  # of AUC, against our own test
 STATUS_LABELS = {
     OK: "used",
     KNOWN: "refused: the model's own images",
-    DUPLICATE: "surplus copies",
+    DUPLICATE: "left out: copies of others",
     LEFT_OUT: "left out by the table of labels",
     REJECTED: "unusable",
     OTHER: "other objects than a frontal chest radiograph",
@@ -32,7 +42,7 @@ FINDINGS_FROM = ("external_metrics", "metrics", "external_shortcuts", "external_
 
 
 def list_external_findings(material: Mapping[str, Any], positive: str) -> list[Finding]:
-    """List points for and against the external result, each by a stated rule.
+    """List points for and against the external result, each by a stated rule; the gravest first.
 
     Args:
         material: Those of `FINDINGS_FROM`, by name.
@@ -50,7 +60,8 @@ def list_external_findings(material: Mapping[str, Any], positive: str) -> list[F
     findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, where))
     findings.append(judge_patients(material["external_subgroups"], material["external_differences"], where))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
-    return [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
+    kept = [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]
+    return gravest_first(kept)
 
 
 def name_place(external_metrics: Mapping[str, Any]) -> str:

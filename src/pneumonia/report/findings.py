@@ -50,10 +50,11 @@ def write_verdict(
     known = " and ".join(f"{count:,} in {name}" for name, count in shared.items() if count)
     # Where every image is a group of its own, the audit counts the groups that file names tell.
     is_by_image = test["n_groups"] == test["n"]
-    groups = "images each counted on its own" if is_by_image else f"{test['n_groups']:,} groups"
-    groups += f" (also elsewhere: {'groups of file names, ' if is_by_image else ''}{known})" if known else ""
+    groups = ", each counted on its own" if is_by_image else f" from {test['n_groups']:,} groups"
+    where = "groups that file names tell and other splits share" if is_by_image else "of these also in other splits"
+    groups += f" ({where}: {known})" if known else ""
     return (
-        f"On {test_name} from {groups}, the network ranks a {positive} image above a {negative} one "
+        f"On {test_name}{groups}, the network ranks a {positive} image above a {negative} one "
         f"{say_percent(test['auc']['value'])} of the time (AUC {say_number(test['auc']['value'])}, 95% interval "
         f"{say_interval(test['auc'])}). At its threshold it misses {missed:,} of {test['n_positive']:,} {positive} "
         f"images and calls {alarms:,} of {n_negative:,} {negative} images {positive}."
@@ -97,6 +98,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         judge_middle_third(shortcuts),
         _judge_regions(material["region_audit"]),
         judge_framing(material["framing_audit"], negative, positive),
+        _judge_zoom(material["framing_audit"]),
         judge_calibration(metrics["test"], "on test"),
         judge_patients(material["patient_strata"], material["patient_differences"]),
         _judge_robustness(material["robustness"]),
@@ -147,7 +149,7 @@ def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
     text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {say_number(gap['value'])} "
     text += f"(95% interval {say_interval(gap)})."
     if say_difference(gap) == "better":
-        text += " Expect a further loss on images from elsewhere."
+        text += " Expect a further loss on images of other places."
         return finding(Level.CAUTION, "Worse on test than on validation", text)
     if gap["high"] is None or gap["high"] > LARGE_GAP:
         title = f"A loss of more than {LARGE_GAP} from validation to test is not excluded"
@@ -210,6 +212,22 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     if loss is Loss.SHOWN:
         return finding(Level.CAUTION, "Cutting lowers the AUC", text)
     return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded", text)
+
+
+def _judge_zoom(framing_audit: pd.DataFrame) -> Finding | None:
+    """Say what it costs if both classes are framed otherwise in the same way, where a loss is shown."""
+    zoomed = framing_audit[framing_audit["kind"] == Change.ALL_ZOOMED]
+    if zoomed.empty:
+        return None
+    loss, worst = _judge_losses(zoomed)
+    if loss not in (Loss.LARGE, Loss.SHOWN):
+        return None
+    text = (
+        f"With {worst['n']:,} validation images of both classes {SHOWN_LABELS[Shown(worst['negatives'])]}, the AUC is "
+    )
+    text += f"{say_number(worst['auc'])} ({say_interval(worst)}), sensitivity {say_number(worst['sensitivity'])} and "
+    text += f"specificity {say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
+    return finding(Level.CAUTION, "Sensitive to how much of the body an image shows", text)
 
 
 class Loss(Enum):

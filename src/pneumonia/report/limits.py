@@ -112,16 +112,16 @@ def say_scorings(run_record: Mapping[str, Any]) -> str:
 
 
 def _of_prevalence(test: Mapping[str, Any]) -> str:
-    share = test["n_positive"] / test["n"]
+    share, cells = test["n_positive"] / test["n"], test["confusion"]
     if share <= FEW_POSITIVE:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
+    if not cells["tp"] or not cells["tn"]:
+        return (
+            f"{say_percent(share, 0)} of the test images are positive; a table gives precision and NPV at other shares."
+        )
     # At a rate of 1 a predictive value is 1 at every share.
-    lower = (
-        "precision is lower"
-        if test["confusion"]["fp"]
-        else "precision is lower unless no negative is ever called positive"
-    )
-    higher = "NPV higher" if test["confusion"]["fn"] else "NPV no lower"
+    lower = "precision is lower" if cells["fp"] else "precision is lower unless no negative is ever called positive"
+    higher = "NPV higher" if cells["fn"] else "NPV no lower"
     return (
         f"{say_percent(share, 0)} of the test images are positive. At lower shares {lower} and {higher}: a table gives "
         "both for other shares."

@@ -101,9 +101,9 @@ def list_prediction_limits(
     usable = counts["all"] - counts["not usable"]
     if usable and counts["out of range"] > MANY_OUTSIDE * usable:
         limits.append(
-            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (compared with 1 in 100 "
-            "of the model's own validation images): the model may not suit this source at all, and may be wrong on "
-            "images in range too."
+            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (of images like "
+            "those of its own validation, 1 in 100 would be): the model may not suit this source at all, and may be "
+            "wrong on images in range too."
         )
     limits.append(
         f"An image is called {positive} at a probability of {decision['threshold']:.3f} or "

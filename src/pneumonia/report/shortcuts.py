@@ -53,7 +53,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
 
 
 def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
-    """Say what the network adds on the test images where the best shortcut discriminates least."""
+    """Say what the network adds on the test images in the middle third of the best shortcut's scores."""
     rows = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
     is_network = rows["predictor"] == Shortcut.NETWORK
     network, shortcut = rows[is_network].iloc[0], rows[~is_network].iloc[0]
@@ -63,13 +63,11 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     text += " A lead there does not come from that score alone; a better reading of the same property may give it."
     lead = lead_of(shortcut)
     if lead["low"] is None or pd.isna(lead["low"]):
-        title = "Too few images to compare the network with the best shortcut where it is least informative"
+        title = "Too few images to compare the network with the best shortcut in the middle third of its scores"
         return finding(Level.CAUTION, title, text)
     if say_difference(lead) == "better" and network["low"] > CHANCE:
-        return finding(Level.GOOD, "Ahead of the best shortcut where the shortcut is least informative", text)
-    return finding(
-        Level.CAUTION, "Not shown to be ahead of the best shortcut where the shortcut is least informative", text
-    )
+        return finding(Level.GOOD, "Ahead of the best shortcut in the middle third of its scores", text)
+    return finding(Level.CAUTION, "Not shown to be ahead of the best shortcut in the middle third of its scores", text)
 
 
 def lead_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 Finding = dict[str, str]
+MOST_DIGITS = 6  # of a bound near zero
 CHANCE = 0.5  # AUC
 MANY_OUTSIDE = 0.05  # share of images out of range above which the source itself is in doubt
 
@@ -47,6 +48,11 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
         return "no interval"
     if estimate["high"] is None or pd.isna(estimate["high"]):
         return f"at least {estimate['low']:z.{digits}f}"
+    # A bound beside zero must not read as zero, which the interval would then seem to include.
+    excludes = estimate["low"] > 0 or estimate["high"] < 0
+    nearest = min(abs(estimate["low"]), abs(estimate["high"]))
+    while excludes and digits < MOST_DIGITS and float(f"{nearest:.{digits}f}") == 0:
+        digits += 1
     return f"{estimate['low']:z.{digits}f} to {estimate['high']:z.{digits}f}"
 
 

@@ -231,3 +231,21 @@ def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationPara
     axes.set_title(f"Decision curve at {top:g}% positive")
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
     return figure
+
+
+def draw_abstention(risk_coverage: pd.DataFrame, class_sets: pd.DataFrame) -> Figure:
+    """Draw the share of errors over the share of test images that are kept, with a 95% band, and that of the sets."""
+    from pneumonia.report.style import INK, SPLIT_COLOURS, new_figure
+
+    figure, axes = new_figure()
+    kept, colour = 100 * risk_coverage["kept"], SPLIT_COLOURS["test"]
+    bounds = (100 * risk_coverage[name].astype(float) for name in ("low", "high"))
+    axes.fill_between(kept, *bounds, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(kept, 100 * risk_coverage["error"], color=colour, label="the surest")
+    sets = class_sets.iloc[-1]
+    if sets["n_decided"]:
+        axes.plot(100 * sets["one"], 100 * sets["error"], "D", color=INK, label="those with one class in their set")
+    axes.set(xlim=(0, 101), ylim=(0, None), xlabel="test images that are kept, %", ylabel="of them wrong, %")
+    axes.set_title("Errors among the images that are kept")
+    axes.legend(loc="upper left")
+    return figure

@@ -15,13 +15,21 @@ from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites
-from pneumonia.metrics.breakdowns import count_etiologies, measure_strata, measure_subgroups, measure_units
+from pneumonia.metrics.abstention import measure_sets, trace_risk
+from pneumonia.metrics.breakdowns import (
+    count_etiologies,
+    measure_splits,
+    measure_strata,
+    measure_subgroups,
+    measure_units,
+)
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.metrics.usefulness import tabulate_prevalences, tabulate_shifts, trace_decision_curve
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 from pneumonia.pipelines.evaluation.audit_figures import draw_framings, draw_robustness, draw_shortcuts, draw_sites
 from pneumonia.pipelines.evaluation.figures import (
+    draw_abstention,
     draw_calibration,
     draw_confusion,
     draw_decision_curve,
@@ -44,7 +52,7 @@ FIGURES = (
     *("class_balance_figure", "split_figure", "training_curves_figure", "metrics_figure", "roc_figure"),
     *("precision_recall_figure", "calibration_figure", "threshold_figure", "decision_curve_figure"),
     *("confusion_figure", "subgroup_figure", "score_figure", "shortcut_figure", "framing_figure"),
-    *("robustness_figure", "site_figure"),
+    *("robustness_figure", "site_figure", "abstention_figure"),
 )
 TABLES = (
     *("class_counts", "class_weights", "data_flow", "split_table", "leak_audit", "rejected_images"),
@@ -52,6 +60,7 @@ TABLES = (
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
     *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
     *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
+    *("split_strata", "risk_coverage", "class_sets"),
 )
 
 
@@ -83,6 +92,7 @@ def create_pipeline() -> Pipeline:
                 "unit_metrics",
                 name="measure_units",
             ),
+            Node(measure_splits, ["predictions", "train_predictions"], "split_strata", name="measure_splits"),
             Node(measure_strata, ["predictions", "split_manifest"], "strata", name="measure_strata"),
             Node(count_patients, "split_manifest", "patient_counts", name="count_patients"),
             Node(
@@ -116,6 +126,10 @@ def create_pipeline() -> Pipeline:
             Node(
                 draw_decision_curve, ["decision_curve", SETTINGS], "decision_curve_figure", name="draw_decision_curve"
             ),
+            # What is gained by not deciding.
+            Node(trace_risk, ["predictions", "decision"], "risk_coverage", name="trace_risk"),
+            Node(measure_sets, "predictions", "class_sets", name="measure_sets"),
+            Node(draw_abstention, ["risk_coverage", "class_sets"], "abstention_figure", name="draw_abstention"),
             # What else could explain the result.
             Node(describe_shortcuts, [*IMAGES], "shortcut_features", name="describe_shortcuts"),
             Node(score_rims, [*IMAGES, SETTINGS], "rim_scores", name="score_rims"),
