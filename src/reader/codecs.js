@@ -64,7 +64,8 @@ export async function decodeRaw(data, syntax, header, tools) {
   if (!stream) throw new Error("no codestream");
   if (stream.height !== height || stream.width !== width) throw new Refused("damaged: its pixel data have another size than its header says");
   if (stream.components !== 1) return { values: await luminance(frame, stream, tools), bits: 8, highBit: 7 };
-  if (stream.syntax === EXTENDED && stream.bits > 8) throw new Refused("lossy JPEG of 12 bits, which no installed decoder reads: export it uncompressed");
+  if (stream.syntax === EXTENDED && ![8, 12].includes(stream.bits)) throw new Refused("damaged: its pixel data claim bits that a lossy JPEG cannot have");
+  if (stream.syntax === EXTENDED && stream.bits === 12) throw new Refused("lossy JPEG of 12 bits, which browsers do not read: export it uncompressed");
   const values = await DECODERS[stream.syntax](frame, tools);
   if (values.length < width * height) throw new Error("pixels are missing");
   const offset = header.PixelRepresentation === 1 ? 2 ** (stored - 1) : 0;

@@ -26,6 +26,7 @@ const CHARACTERS = {
 };
 const REPRESENTATIONS = "AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split(" ");
 const MOST_FIRST_BYTES = 128;
+const [DEFLATED, META_BYTES, MOST_INFLATED_BYTES] = ["1.2.840.10008.1.2.1.99", 65536, 200e6];
 
 const ascii = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from, to));
 const isExplicit = (bytes, at) => REPRESENTATIONS.includes(ascii(bytes, at + 4, at + 6)) && (bytes[at + 2] === 0 || bytes[at + 3] === 0);
@@ -47,7 +48,7 @@ function beginsADataSet(bytes) {
 
 /** The image of a DICOM file: {width, height, values: of which its range follows or null, grey: a function of that range}. */
 export async function readDicom(bytes, limits, tools) {
-  const { data, header, syntax } = damagedUnless("header cannot be read", () => parse(bytes));
+  const { data, header, syntax } = await damagedUnless("header cannot be read", async () => parse(await inflated(bytes)));
   const refusal = refusalOf(header);
   if (refusal) throw new Refused(refusal);
   const meaning = (header.PhotometricInterpretation ?? "").toUpperCase().match(/^(?:MONO(?:CHROME)?[ _]*([12])?)?$/);
@@ -68,28 +69,48 @@ export async function readDicom(bytes, limits, tools) {
   }
 }
 
-function damagedUnless(problem, act) {
+async function damagedUnless(problem, act) {
   try {
-    return act();
+    return await act();
   } catch (error) {
     if (error instanceof Refused) throw error;
     throw new Refused(`damaged: its ${problem}`);
   }
 }
 
-function parse(bytes) {
+/** A file with the preamble and prefix that it should have, and not deflated; without meta information, as it is. */
+async function inflated(bytes) {
   const start = startOfMeta(bytes);
-  if (start === undefined) {
+  if (start === undefined) return bytes;
+  const whole = start === 132 ? bytes : joined([new Uint8Array(128), Uint8Array.of(0x44, 0x49, 0x43, 0x4d), bytes.subarray(start)]);
+  const named = ascii(whole, 0, Math.min(whole.length, META_BYTES)).indexOf(DEFLATED);
+  if (named < 0) return whole;
+  const end = 144 + new DataView(whole.buffer, whole.byteOffset).getUint32(140, true); // element (0002,0000) holds the length
+  if (ascii(whole, 132, 138) !== "\x02\0\0\0UL") throw new Refused("deflated, without the length of its meta information: export it uncompressed");
+  if (named >= end) return whole;
+  const meta = whole.slice(0, end);
+  meta.fill(0, named + DEFLATED.length - 3, named + DEFLATED.length);
+  const parts = [meta];
+  let size = 0;
+  for await (const part of new Blob([whole.subarray(end)]).stream().pipeThrough(new DecompressionStream("deflate-raw"))) {
+    parts.push(part);
+    if ((size += part.length) > MOST_INFLATED_BYTES) throw new Refused("deflated, and more than 200,000,000 bytes");
+  }
+  return joined(parts);
+}
+
+function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
+}
+
+function parse(bytes) {
+  if (startOfMeta(bytes) === undefined) {
     const syntax = bytes[0] === 0 ? BIG_ENDIAN : isExplicit(bytes, 0) ? EXPLICIT : IMPLICIT;
     return described(dicomParser.parseDicom(bytes, { TransferSyntaxUID: syntax }), syntax);
   }
-  const whole = start === 132 ? bytes : new Uint8Array(132 + bytes.length - start);
-  if (start !== 132) {
-    whole.set([0x44, 0x49, 0x43, 0x4d], 128);
-    whole.set(bytes.subarray(start), 132);
-  }
-  if (ascii(whole, 0, Math.min(whole.length, 1024)).includes("1.2.840.10008.1.2.1.99")) throw new Refused("deflated: export it uncompressed");
-  const data = dicomParser.parseDicom(whole);
+  const data = dicomParser.parseDicom(bytes);
   return described(data, data.string("x00020010"));
 }
 

@@ -89,6 +89,11 @@ def write_cases(folder):
     ramp = np.arange(40 * 48) * 2
     for syntax in tables["transfer syntaxes"]:
         add(syntax, transcoded(make(), syntax, folder), grey=np.rint(ramp * (255 / 4095)).astype(int).tolist())
+    add(
+        "deflated",
+        make(TransferSyntaxUID="1.2.840.10008.1.2.1.99"),
+        grey=np.rint(ramp * (255 / 4095)).astype(int).tolist(),
+    )
     for width, height in tables["squares"]:
         data = png("uint8", np.random.default_rng(0).integers(0, 256, (height, width)))
         squares = {rule: decode_image(data, SIZE, rule).ravel().tolist() for rule in RULES}

@@ -31,7 +31,7 @@ _SPLITS = ("train", "val", "test")
 _NEAR = 2
 
 # Names how images with `bits` other than 0 are rendered: raise it whenever their pixels change.
-RENDERING = "r1"
+RENDERING = "r2"
 
 
 class Values(NamedTuple):
@@ -123,7 +123,7 @@ def key_of(sha256: str, bits: int) -> str:
     """Return what names the pixels of an image.
 
     >>> key_of("ab", 0), key_of("ab", 12)
-    ('ab', 'ab-r1-12')
+    ('ab', 'ab-r2-12')
     """
     return f"{sha256}-{RENDERING}-{bits}" if bits else sha256
 

@@ -40,6 +40,7 @@ from pneumonia.images.dicom_codecs import (
 )
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
+from pneumonia.images.dicom_start import readable
 from pneumonia.images.dicom_values import TAGS, read_header, read_tables
 from pneumonia.images.refusal import OtherObjectError, RefusedError
 
@@ -48,15 +49,6 @@ SUFFIXES = (".dcm", ".dicom", ".dic")
 
 INSTALL = "install the extra dicom"
 
-# The data set itself is compressed; pydicom would unpack it without a limit.
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-# Bytes at the beginning of a file that contain the transfer syntax.
-_META_BYTES = 65_536
-_PREFIX, _PREAMBLE_BYTES = b"DICM", 128
-_WHOLE = _PREAMBLE_BYTES + len(_PREFIX)
-# The first value of a data set without meta information is a length, a character set, a type, a date or a class.
-_MOST_FIRST_BYTES = 128
-_REPRESENTATIONS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split())
 _MONOCHROME = re.compile(r"(?:MONO(?:CHROME)?[ _]*([12])?)?")
 
 # What pydicom and its decoders raise for damaged files.
@@ -216,11 +208,6 @@ class Dicom:
         return str(self.header.get(name, ""))
 
 
-def is_dicom(data: bytes) -> bool:
-    """Tell whether a file is DICOM, with or without its preamble and its meta information, by its content."""
-    return _start_of_meta(data) is not None or _begins_a_data_set(data)
-
-
 def open_dicom(data: bytes) -> Dicom:
     """Read a DICOM file's header.
 
@@ -228,39 +215,14 @@ def open_dicom(data: bytes) -> Dicom:
         RefusedError: If it cannot be read, or pydicom is not installed.
     """
     pydicom = load_pydicom()
-    if _DEFLATED in data[:_META_BYTES]:
-        raise RefusedError("deflated: export it uncompressed")
     try:
-        return Dicom(pydicom.dcmread(io.BytesIO(with_preamble(data)), specific_tags=list(TAGS), force=True))
+        return Dicom(pydicom.dcmread(io.BytesIO(readable(data)), specific_tags=list(TAGS), force=True))
+    except RefusedError:
+        raise
     except ERRORS as error:
         raise RefusedError(f"damaged: its header cannot be read ({type(error).__name__})") from error
     except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException) as error:
         raise RefusedError("damaged: its header cannot be read") from error
-
-
-def with_preamble(data: bytes) -> bytes:
-    """Return a file with the preamble and prefix that it should have; without meta information, as it is."""
-    start = _start_of_meta(data)
-    return data if start in (None, _WHOLE) else bytes(_PREAMBLE_BYTES) + _PREFIX + data[start:]
-
-
-def _start_of_meta(data: bytes) -> int | None:
-    """Return where the meta information begins, behind preamble and prefix or where these should be."""
-    if data[_PREAMBLE_BYTES:_WHOLE] == _PREFIX:
-        return _WHOLE
-    places = (0, *((len(_PREFIX),) if data.startswith(_PREFIX) else ()), _PREAMBLE_BYTES)
-    return next((at for at in places if data[at : at + 2] == b"\2\0" and _is_explicit(data, at)), None)
-
-
-def _begins_a_data_set(data: bytes) -> bool:
-    """Tell whether a file begins with a data set without meta information: with an element of group 8."""
-    if data[:2] == b"\0\x08" or (data[:2] == b"\x08\0" and _is_explicit(data, 0)):
-        return _is_explicit(data, 0)
-    return data[:2] == b"\x08\0" and data[3:4] == b"\0" and int.from_bytes(data[4:8], "little") <= _MOST_FIRST_BYTES
-
-
-def _is_explicit(data: bytes, at: int) -> bool:
-    return data[at + 4 : at + 6] in _REPRESENTATIONS and 0 in data[at + 2 : at + 4]
 
 
 @cache

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pneumonia.images.dicom_apart import Request, decode, decode_apart
 from pneumonia.images.refusal import RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
@@ -94,14 +95,18 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE):
         return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high)
     stream = read_codestream(first_frame(dataset.PixelData))
-    if stream is None:  # GDCM aborts the process on some that are damaged
+    if stream is None:
         raise RefusedError("damaged: its pixel data cannot be read")
     if (stream.height, stream.width) != shape:
         raise RefusedError("damaged: its pixel data have another size than its header says")
     if stream.components != 1:
         return Raw(_luminance(dataset, stream), 8, 7, ("three colours in the pixel data: luminance is used",))
+    if stream.syntax == _EXTENDED and stream.bits not in (8, 12):  # GDCM writes 16, and decodes them to something
+        raise RefusedError("damaged: its pixel data claim bits that a lossy JPEG cannot have")
     if stream.syntax == _EXTENDED and stream.bits > 8:
-        raise RefusedError("lossy JPEG of 12 bits, which no installed decoder reads: export it uncompressed")
+        syntax = (
+            _LOSSLESS_SV1  # GDCM looks at the stream; pydicom does not let it read 12 bits with loss under their name
+        )
     values = _as_array(dataset, syntax, shape, 8 if stream.bits <= 8 else 16, stream.bits)
     if stream.bits < stored:
         return Raw(values, stream.bits, stream.bits - 1, (f"{stream.bits}-bit image under a {stored}-bit header",))
@@ -118,25 +123,9 @@ def _exceeds(values: npt.NDArray[Any], bits: int, stored: int, header: Mapping[s
 
 
 def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int, stored: int) -> npt.NDArray[Any]:
-    """Let pydicom decode, told only what its decoders need."""
-    from pydicom import Dataset
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.pixels import get_decoder
-    from pydicom.uid import UID
-
-    bare = Dataset()
-    bare.file_meta = FileMetaDataset()
-    bare.file_meta.TransferSyntaxUID = UID(syntax)
-    bare.Rows, bare.Columns = shape
-    bare.SamplesPerPixel, bare.PhotometricInterpretation, bare.PixelRepresentation = 1, "MONOCHROME2", 0
-    bare.BitsAllocated, bare.BitsStored, bare.HighBit = allocated, stored, stored - 1
-    bare.add(dataset["PixelData"])
-    # GDCM aborts the process on some damaged JPEG; Pillow raises an error.
-    plugin = "pillow" if syntax == _BASELINE else ""
-    values: npt.NDArray[Any] = get_decoder(UID(syntax)).as_array(bare, raw=True, decoding_plugin=plugin)[0]
-    if values.shape != shape:
-        raise ValueError("the shape of the pixels differs from the header")
-    return values
+    """Let pydicom decode; what GDCM decodes, in another process."""
+    request = Request(syntax, shape, allocated, stored, dataset.PixelData, dataset["PixelData"].VR)
+    return decode(request) if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, _BASELINE) else decode_apart(request)
 
 
 def _luminance(dataset: Any, stream: Codestream) -> npt.NDArray[np.uint8]:

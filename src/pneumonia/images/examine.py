@@ -17,12 +17,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
+from pneumonia.images.dicom_start import is_dicom
+from pneumonia.images.naming import name_content, name_damage
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
 from pneumonia.images.refusal import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
-FACTS_VERSION = f"7-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"8-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # Pillow decodes no larger image.
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -39,8 +41,6 @@ _OUTLIERS = 0.001
 _MODES = frozenset(["1", "L", "RGB", "P", "LA", "PA", "RGBA", "La", "RGBa"])
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
-# How files of each format begin.
-_SIGNATURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _JPEG_START_OF_SCAN = b"\xff\xda"
 
 # How libjpeg's warnings about damaged data begin. It goes on decoding, with grey or shifted blocks.
@@ -133,7 +133,7 @@ def examine_image(
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
         return facts._replace(problem="empty file")
-    if dicom.is_dicom(data):
+    if is_dicom(data):
         return _examine_dicom(data, facts, limits, hash_patient, compare)
     try:
         with open_image(data) as image:
@@ -148,7 +148,7 @@ def examine_image(
             damage = _find_jpeg_damage(data) if image.format in ("JPEG", "MPO") else ""
             return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:
-        return facts._replace(problem=_name_content(data))
+        return facts._replace(problem=name_content(data))
     except Image.DecompressionBombError:
         return facts._replace(problem=f"more than {min(limits.max_pixels, _MOST_PIXELS):,} pixels")
     except OtherObjectError as error:
@@ -156,13 +156,13 @@ def examine_image(
     except RefusedError as error:
         return facts._replace(problem=str(error))
     except DECODER_ERRORS as error:
-        return facts._replace(problem=_name_damage(error))
+        return facts._replace(problem=name_damage(error))
 
 
 def read_values(data: bytes) -> Values:
     """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
     try:
-        if dicom.is_dicom(data):
+        if is_dicom(data):
             return dicom.open_dicom(data).values
         with open_image(data) as image:
             return values_of(image)
@@ -277,20 +277,3 @@ def _find_notes(image: Image.Image, path: str) -> list[str]:
     if image.has_transparency_data or OPAQUE in image.info:
         notes.append("opaque alpha channel")
     return notes
-
-
-def _name_content(data: bytes) -> str:
-    """Say what a file that cannot be opened as an image may be instead."""
-    if _is_text(data[:512]):
-        return "text, not an image"
-    return "damaged: its header cannot be read" if data.startswith(_SIGNATURES) else "not an image"
-
-
-def _is_text(start: bytes) -> bool:
-    return all(32 <= byte < 0xFE or byte in b"\t\r\n" for byte in start)
-
-
-def _name_damage(error: Exception) -> str:
-    """Say what is wrong with a file that its decoder gave up on."""
-    text = str(error).strip()
-    return f"truncated: {text}" if "truncated" in text.lower() else f"damaged: {text or type(error).__name__}"

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pneumonia.images import dicom
 from pneumonia.images.depth import CONTAINER, Values, scale
+from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.refusal import RefusedError
 
 # Formats that Pillow decodes, with their usual suffixes.
@@ -44,6 +45,8 @@ _TWO_CHANNELS = "LA;16B"
 MASK = "not a radiograph: two grey levels, as in a mask"
 _NEARLY, _ALMOST_ALL = 16, 0.95
 _PNG_HEADER = slice(12, 29)
+# The tag of TIFF that says what low values mean.
+_PHOTOMETRIC = 262
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def open_image(data: bytes, bits: int = 0) -> Iterator[Image.Image]:
         RefusedError: If it is a DICOM file that is not a usable radiograph, or cannot be decoded.
         OSError: If it is not an image; see `DECODER_ERRORS` for what decoding may raise later.
     """
-    if dicom.is_dicom(data):
+    if is_dicom(data):
         yield dicom.open_dicom(data).grey(bits)
         return
     with Image.open(io.BytesIO(data), formats=_OPENED) as image:
@@ -81,7 +84,8 @@ def to_grey(image: Image.Image, bits: int = 0) -> Image.Image:
         raise RefusedError("floating point values, whose range is not defined; store 8 or 16 bits")
     if image.mode.startswith("I"):
         values_of(image)
-        return Image.fromarray(scale(np.asarray(image), bits))
+        grey = scale(np.asarray(image), bits)
+        return Image.fromarray(255 - grey if _is_inverted(image) else grey)
     if image.has_transparency_data:
         return _without_alpha(image).convert("L")
     return image if image.mode == "L" else image.convert("L")  # convert copies
@@ -102,6 +106,11 @@ def values_of(image: Image.Image) -> Values:
     if "transparency" in image.info:
         _refuse_transparent(int((values == image.info["transparency"]).sum()), values.size)
     return Values(f"{image.format} {image.mode[:4]}", CONTAINER, lowest, highest)
+
+
+def _is_inverted(image: Image.Image) -> bool:
+    """Tell whether low values of a TIFF are bright, which Pillow passes over in 16 bits."""
+    return getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
 
 
 def is_mask(levels: Sequence[int]) -> bool:

@@ -76,9 +76,15 @@ def frame(position, *values):
 
 
 def tiff(tags, order="<", pixels=bytes(4096)):
-    """A grey TIFF of 64 x 64 pixels with its tags changed; a tag without value is left out."""
+    """A grey TIFF of 64 x 64 pixels with its tags changed; without value it is left out, two are shorts."""
     values = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 64, 279: len(pixels)} | tags
-    rows = [struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in values.items() if value is not None]
+    rows = [
+        struct.pack(f"{order}HHIHH", tag, 3, 2, *value)
+        if isinstance(value, tuple)
+        else struct.pack(f"{order}HHII", tag, 4, 1, value)
+        for tag, value in sorted(values.items())
+        if value is not None
+    ]
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8 + len(pixels))
     return head + pixels + struct.pack(f"{order}H", len(rows)) + b"".join(rows) + bytes(4)
 
@@ -110,19 +116,24 @@ NOT_IMAGES = {
     "table.jpeg": ("text, not an image", b"path,label\na.png,1\n"),
     "pointer of git-lfs.jpeg": ("text, not an image", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
     "in base64.jpeg": ("text, not an image", base64.b64encode(JPEG)),
-    "document.jpeg": ("not an image", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n\0"),
+    "document.jpeg": ("not read: PDF format", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n\0"),
     "zip.jpeg": ("not an image", b"PK\x05\x06" + bytes(18)),
     "in gzip.jpeg": ("not an image", gzip.compress(JPEG, mtime=0)),
     "database.jpeg": ("not an image", b"SQLite format 3\0" + bytes(100)),
     "program.jpeg": ("not an image", b"\x7fELF" + bytes(100)),
     "film.jpeg": ("not an image", b"\0\0\0\x20ftypisom" + bytes(100)),
-    "array.npy": ("not an image", b"\x93NUMPY\x01\0" + bytes(100)),
-    "NIfTI.nii": ("not an image", struct.pack("<i", 348) + bytes(344)),
+    "array.npy": ("not read: an array of NumPy format", b"\x93NUMPY\x01\0" + bytes(100)),
+    "NIfTI.nii": ("not read: NIfTI format", struct.pack("<i", 348) + bytes(344)),
     "postscript.eps": ("text, not an image", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n"),
-    "photoshop.psd": ("not an image", b"8BPS\0\x01" + bytes(100)),
+    "photoshop.psd": ("not read: Photoshop's format", b"8BPS\0\x01" + bytes(100)),
+    "photograph.heic": ("not read: HEIF format", b"\0\0\0\x18ftypheic" + bytes(100)),
+    "still.avif": ("not read: AVIF format", b"\0\0\0\x20ftypavif" + bytes(100)),
+    "still.jxl": ("not read: JPEG XL format", b"\xff\x0a" + bytes(100)),
+    "volume.mha": ("not read: MetaImage format", b"ObjectType = Image\nNDims = 2\n"),
+    "volume.nrrd": ("not read: NRRD format", b"NRRD0004\ntype: short\n"),
     "icon.ico": ("not an image", encode(IMAGE, "ICO")),
-    "JPEG 2000.jp2": ("not an image", encode(IMAGE, "JPEG2000")),
-    "portable.pgm": ("not an image", encode(IMAGE, "PPM")),
+    "JPEG 2000.jp2": ("not read: JPEG 2000 format. Store it as PNG of 8 or 16 bits", encode(IMAGE, "JPEG2000")),
+    "portable.pgm": ("not read: a portable map format. Store it as PNG", encode(IMAGE, "PPM")),
     "targa.tga": ("not an image", encode(IMAGE, "TGA")),
     "paintbrush.pcx": ("not an image", encode(IMAGE, "PCX")),
     "silicon.sgi": ("not an image", encode(IMAGE, "SGI")),
@@ -243,6 +254,13 @@ OTHERS = {
     "directory behind the end.tiff": (HEADER, put(TIFF, 4, 255, 255, 255, 127)),
     "no width.tiff": (HEADER, tiff({256: None})),
     "width of nothing.tiff": (HEADER, tiff({256: 0})),
+    "16-bit grey with alpha.tiff": (
+        "not read: TIFF of an unusual kind. Store it as PNG",
+        tiff({258: (16, 16), 277: 2, 279: 16_384, 338: 2}, pixels=bytes([7, 0, 255, 255]) * 4096),
+    ),
+    "16 bits, low values bright, big-endian.tiff": (
+        "not read: TIFF of an unusual kind", tiff({258: 16, 262: 0, 279: 8192}, ">", bytes(8192))
+    ),
     "unknown compression.tiff": (HEADER, tiff({259: 9999})),
     "unknown colours.tiff": (HEADER, tiff({262: 99})),
     "strips behind the end.tiff": ("truncated", tiff({273: 10**6})),

@@ -45,6 +45,7 @@ def two_channels(grey):
     return png(80, 64, 16, 4, b"".join(b"\0" + line.tobytes() for line in pixels))
 
 
+DEEP_PIXELS = np.asarray(DEEP.resize((64, 64)))[::-1].tobytes()
 ACCEPTED = {
     "png.jpeg": ("PNG content in a .jpeg file", encode(fresh(), "PNG")),
     "no suffix": ("JPEG content in a nameless file", encode(fresh())),
@@ -81,6 +82,7 @@ ACCEPTED = {
     ),
     "16-bit grey.png": ("", encode(DEEP, "PNG")),
     "16-bit.tiff": ("", encode(Image.fromarray(np.asarray(DEEP)[::-1].copy()), "TIFF")),
+    "16-bit, low values bright.tiff": ("", tiff({258: 16, 262: 0, 279: 8192}, pixels=DEEP_PIXELS)),
     "32-bit.tiff": ("", encode(fresh().convert("I"), "TIFF")),
     "4-bit grey.png": ("", bits(fresh(), 4)),
     "2-bit grey.png": ("", bits(fresh(), 2)),
