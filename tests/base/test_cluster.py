@@ -65,6 +65,18 @@ def test_an_error_of_a_job_comes_back_in_its_own_words(cluster):
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_frozen_before_it_was_asked_ends_the_run_in_a_sentence(cluster, monkeypatch):
+    list(run_all(pid_of, range(2), at(cluster.address)))
+    monkeypatch.setattr(dask_cluster, "ENVIRONMENT_PATIENCE", 1)
+    cluster.workers[0].send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(UserError, match="does not answer within 1 seconds: it is frozen, or unreachable"):
+            list(run_all(pid_of, range(2), at(cluster.address)))
+    finally:
+        cluster.workers[0].send_signal(signal.SIGCONT)
+
+
+@pytest.mark.slow
 def test_the_work_of_a_killed_worker_is_taken_up_by_another(tmp_path):
     with Cluster(tmp_path / "cluster") as cluster:
         results = run_all(wait_for, [tmp_path, tmp_path], at(cluster.address))

@@ -103,7 +103,7 @@ def test_a_cache_of_another_release_is_started_over_with_a_warning(cache, caplog
 
     with cache.open("here") as facts:
         assert facts.find(STATE) is None
-    assert "written by another release" in caplog.text
+    assert "cache.sqlite was written by another release: reading all images again" in caplog.text
 
 
 def test_a_cache_that_cannot_be_made_is_named(tmp_path):

@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import tarfile
+import threading
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -406,6 +407,8 @@ class Flaky(MemoryFileSystem):
         if Flaky.left > 0:
             Flaky.left -= 1
             way = Flaky.ways[Flaky.left % len(Flaky.ways)]
+            if way == "silence":
+                threading.Event().wait()
             if way != "short":
                 raise way
             return True
@@ -544,6 +547,16 @@ def test_a_connection_that_does_not_stops_the_run_in_a_sentence(flaky, examine, 
     if place not in ("tar", "parquet"):  # read whole, or held in memory, when listed
         with pytest.raises(UserError, match="may be intact, so it is not counted as bad"):
             examine(flaky[place], read_with=10**6)
+
+
+def test_a_server_that_never_answers_is_asked_again_and_then_ends_the_run(flaky, examine, monkeypatch):
+    undisturbed = examine(flaky["bare"])
+    monkeypatch.setattr(Flaky, "ways", ("silence",))
+    monkeypatch.setattr("pneumonia.images.patience.ANSWER", 0.5)
+
+    assert examine(flaky["bare"], listed_with=1, read_with=1) == undisturbed
+    with pytest.raises(UserError, match=r"cannot be reached \(no answer within 0.5 seconds\)"):
+        examine(flaky["bare"], listed_with=10**6)
 
 
 def test_a_folder_that_cannot_be_listed_is_not_left_out(flaky, examine, monkeypatch):

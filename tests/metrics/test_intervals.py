@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -274,11 +272,3 @@ def test_the_deviation_of_a_rate_over_groups_is_that_of_rao_and_scott():
     # Three groups of two, all right, all right, all wrong: sums of (x - 2/3) / 6 are 1/9, 1/9, -2/9.
     deviation = rate_deviation(np.array([1.0, 1, 1, 1, 0, 0]), np.repeat([0, 1, 2], 2))
     assert deviation == pytest.approx(np.sqrt(3 / 2 * (1 + 1 + 4) / 81))
-
-
-@pytest.mark.slow
-def test_2000_resamples_of_6000_images_take_under_ten_seconds():
-    columns = make_columns(n=6000, group_size=2)
-    started = time.process_time()
-    estimate_metrics(columns, 0.1, 2000, 0)
-    assert time.process_time() - started < 10

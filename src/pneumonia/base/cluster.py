@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 # How long to wait for a scheduler, and for its first worker, in seconds.
 PATIENCE = 30
 WORKER_PATIENCE = 30
+# And for all workers to say what is installed there.
+ENVIRONMENT_PATIENCE = 60.0
 GPU = "GPU"
 
 
@@ -92,7 +94,7 @@ def _check_workers(client: Any, address: str) -> list[dict[str, Any]]:
             f"The scheduler at {address} has no worker. Start one with: dask worker {address} --nthreads 1."
         ) from error
     ours = describe_environment()
-    for worker, theirs in client.run(describe_environment, on_error="return").items():
+    for worker, theirs in _environments(client, address).items():
         if isinstance(theirs, Exception):
             raise UserError(f"The worker {worker} cannot run this project ({theirs}). Install the same release there.")
         if other := tell_difference(theirs, ours):
@@ -100,3 +102,21 @@ def _check_workers(client: Any, address: str) -> list[dict[str, Any]]:
     workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
     logger.info("Sending work to %d workers through %s.", len(workers), address)
     return workers
+
+
+def _environments(client: Any, address: str) -> dict[str, Any]:
+    """Return the environment of each worker, or the error instead.
+
+    Raises:
+        UserError: If one does not answer.
+    """
+    try:
+        found: dict[str, Any] = client.run(
+            describe_environment, on_error="return", callback_timeout=ENVIRONMENT_PATIENCE
+        )
+    except TimeoutError as error:
+        raise UserError(
+            f"A worker of the scheduler at {address} does not answer within {ENVIRONMENT_PATIENCE:g} seconds: it is "
+            "frozen, or unreachable. Stop it, or start it again."
+        ) from error
+    return found

@@ -27,6 +27,10 @@ _FIND = f"SELECT {', '.join(Facts._fields)}, checksum FROM facts WHERE source = 
 _WRITE = f"INSERT OR REPLACE INTO facts VALUES ({', '.join('?' * (4 + len(Facts._fields)))})"
 
 
+class _OtherLayoutError(sqlite3.DatabaseError):
+    """A cache with other columns, which is sound."""
+
+
 class FileState(NamedTuple):
     """The present state of a file at a source. The stamp decides whether earlier facts still hold."""
 
@@ -63,7 +67,8 @@ class IndexCache:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
-            logger.warning("The index cache %s is damaged (%s): reading all images again.", self.path, error)
+            fault = error if isinstance(error, _OtherLayoutError) else f"is damaged ({error})"
+            logger.warning("The index cache %s %s: reading all images again.", self.path, fault)
             for name in (self.path.name, f"{self.path.name}-journal"):
                 self.path.with_name(name).unlink(missing_ok=True)
             return _checked_connection(self.path)
@@ -117,7 +122,7 @@ def _checked_connection(path: Path) -> sqlite3.Connection:
             connection.execute(_SCHEMA)
         columns = [row[1] for row in connection.execute("PRAGMA table_info(facts)")]
         if columns != ["source", "path", "stamp", *Facts._fields, "checksum"]:
-            raise sqlite3.DatabaseError("it was written by another release")
+            raise _OtherLayoutError("was written by another release")
     except sqlite3.DatabaseError:
         connection.close()
         raise

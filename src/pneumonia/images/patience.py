@@ -8,12 +8,16 @@ import io
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any, BinaryIO, TypeVar
 
 from pneumonia.base.errors import UserError, hide_credentials
 
 # How long to wait before each further attempt, in seconds.
 PAUSES = (0.1, 1.0, 5.0, 15.0)
+# How long to wait for an answer of a server, in seconds; some clients would wait for ever.
+ANSWER = 120.0
 # What the operating system says for good.
 _FINAL = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG,
@@ -73,6 +77,49 @@ def patiently(name: str, read: Callable[[], ResultT]) -> ResultT:
             if pause is None or getattr(error, "errno", None) in _FINAL:
                 raise LostError.of(name, error) from error
             time.sleep(pause)
+
+
+def answered(call: Callable[[], ResultT]) -> ResultT:
+    """Call what a server answers, and wait for it no longer than `ANSWER`.
+
+    Raises:
+        TimeoutError: If there is no answer; the call is left to itself.
+    """
+    done: Future[ResultT] = Future()
+
+    def attempt() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised below
+            done.set_exception(error)
+
+    Thread(target=attempt, daemon=True).start()
+    try:
+        return done.result(ANSWER)
+    except TimeoutError as error:
+        if done.done():  # the client's own
+            raise
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {ANSWER:g} seconds") from error
+
+
+class Answering:
+    """A file system of a client, or a file that it opened: each of its calls ends."""
+
+    def __init__(self, inner: Any) -> None:
+        """Take it."""
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute, or a method that ends."""
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            result = answered(lambda: found(*arguments, **named))
+            return Answering(result) if name == "open" else result
+
+        return call
 
 
 def read_patiently(name: str, read: Callable[[], bytes], size: int | None) -> bytes:

@@ -10,7 +10,7 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.containers import Storage, look_inside, open_archive
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile, name_problem, printable
-from pneumonia.images.patience import LostError, open_patiently, patiently, reason_of
+from pneumonia.images.patience import Answering, LostError, answered, open_patiently, patiently, reason_of
 
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
@@ -117,7 +117,8 @@ def _open_fsspec(address: str) -> Storage:
 
     shown = hide_credentials(address)
     try:
-        file_system, root = fsspec.url_to_fs(address)
+        found, root = answered(lambda: fsspec.url_to_fs(address))
+        file_system = Answering(found)
         info = patiently(shown, lambda: _describe(file_system, root))
     except ImportError as error:
         raise UserError(
