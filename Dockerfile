@@ -1,10 +1,10 @@
-# The installed package and its configuration, without the checkout. For its use see docs/running.md.
+# The installed package and its configuration, without the checkout. For its use see docs/deployment.md.
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src/pneumonia src/pneumonia
 RUN python -m venv /opt/pneumonia \
-    && /opt/pneumonia/bin/pip install --no-cache-dir --constraint constraints.txt .
+    && /opt/pneumonia/bin/pip install --no-cache-dir --constraint constraints.txt ".[dicom]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/pneumonia /opt/pneumonia

@@ -1,11 +1,17 @@
 import contextlib
 import io
+import json
 import logging
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 import traceback
+import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +95,47 @@ def kedro_process(folder, *arguments):
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
+
+
+@contextlib.contextmanager
+def serving(folder, program, *arguments, probe):
+    """Let a program of this environment serve on the loopback; give its address once it answers at `probe`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    programs = Path(sys.executable).parent
+    # The server leads a process group of its own.
+    with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
+        [programs / program, *arguments, "--host=127.0.0.1", f"--port={port}"],
+        cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+    ) as process:  # fmt: skip
+        try:
+            if not _answers(f"http://127.0.0.1:{port}{probe}", process):
+                log.seek(0)
+                raise AssertionError(log.read()[-3000:])
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def _answers(url, process):
+    """Wait for an answer as long as the process lives, ten minutes at most; tell whether there was one."""
+    for _ in range(1200):
+        if process.poll() is not None:
+            return False
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=120):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def post(url, body):
+    """Send a body as JSON and return the answer."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=600) as answer:
+        return json.load(answer)
 
 
 class Opened(NamedTuple):

@@ -35,7 +35,7 @@ IN_REPOSITORY = re.compile(r"(\.ci|\.github|benchmarks|conf|data|docs|notebooks|
 IN_PACKAGE = re.compile(r"(images|split|pixels|model|metrics|audits|report|pipelines)/\S+\.(py|html)")
 # What is said to be in a file.
 DEFINED = re.compile(r"((?:`\w+`(?:, | and )?)+) in `([\w/]+\.py)`")
-GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external|adaptation"
+GROUPS = "ingest|labels|imbalance|inputs|model|training|evaluation|prediction|report|external|adaptation|mlflow"
 EVERYTHING = "kedro run --params=images=PATH"
 TINY = {
     "training": {"epochs": 1, "batch_size": 16, "image_scale": 1.0},
@@ -127,7 +127,7 @@ def look_up_docker(words, folder):
 def look_up_kedro(words, folder):
     if words[1] == "jupyter":  # whose own help needs JupyterLab
         assert words[2] in start(["kedro", "jupyter", "--help"], folder)
-    elif words[1] in ("viz", "ipython", "package"):
+    elif words[1] in ("viz", "ipython", "package", "server"):
         help_lists_options(words if words[1:] != ["viz"] else ["kedro", "viz", "run"], folder)
     else:
         start(words, folder)
@@ -187,6 +187,7 @@ LOOK_UP = {
     "docker": look_up_docker,
     "kedro": look_up_kedro,
     "make": look_up_make,
+    "mlflow": help_lists_options,
     "pip": look_up_pip,
     "python": look_up_python,
     "pytest": look_up_pytest,

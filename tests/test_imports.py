@@ -39,7 +39,8 @@ def packages_imported(codes):
 
 def test_what_is_imported_is_declared_and_nothing_else(project):
     declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    # Extras are imported only when needed; a message names a missing one. pydicom imports gdcm, Keras tf2onnx.
+    # Extras are imported only when needed; a message names a missing one. pydicom imports gdcm, Keras tf2onnx,
+    # MLflow the database's.
     extras = declared["optional-dependencies"]
     requirements = (
         declared["dependencies"]
@@ -48,6 +49,7 @@ def test_what_is_imported_is_declared_and_nothing_else(project):
         + extras["dicom"][:1]
         + extras["export"][:3]
         + extras["cluster"]
+        + extras["mlflow"][:1]
     )
     codes = [path.read_text(encoding="utf-8") for path in (project / "src/pneumonia").rglob("*.py")]
 
@@ -57,3 +59,17 @@ def test_what_is_imported_is_declared_and_nothing_else(project):
 def test_packages_are_known_by_the_names_that_they_are_installed_by():
     code = "import os, sklearn.metrics\ndef f():\n from PIL import Image\n import not_here"
     assert packages_imported([code]) == {"scikit-learn", "pillow", "not_here"}
+
+
+def test_files_that_are_no_code_are_installed_with_the_package(project):
+    settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    source = project / "src"
+    packaged = {
+        path
+        for package, patterns in settings["package-data"].items()
+        for pattern in patterns
+        for path in (source / package.replace(".", "/")).glob(pattern)
+    }
+    others = {path for path in (source / "pneumonia").rglob("*.*") if path.suffix not in (".py", ".pyc")}
+    assert others
+    assert others <= packaged

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.conftest import kedro, kedro_process, succeed
+from tests.conftest import kedro, kedro_process, post, serving, succeed
 
 from pneumonia.demo.images import write_demo_images
 from pneumonia.demo.second_hospital import write_second_hospital
@@ -183,6 +183,22 @@ def test_a_run_starts_and_ends_where_it_is_told(resumed, selection, made, kept):
         assert len(versions(resumed, name)) == len(before[name]) + 1, name
     for name in kept:
         assert versions(resumed, name) == before[name], name
+
+
+@pytest.mark.slow
+def test_kedros_server_predicts_over_http_and_says_what_is_wrong(resumed):
+    images = next((resumed / "data/tiny/01_raw/chest_xray").glob("*/NORMAL"))
+    predict = {"pipeline_names": ["prediction"]}
+
+    with serving(resumed, "kedro", "server", "start", "--env=tiny", probe="/health") as url:
+        done = post(f"{url}/run", {**predict, "params": {"images": str(images)}})
+        failed = post(f"{url}/run", {**predict, "params": {"images": "no/such/folder"}})
+
+    path = resumed / f"data/tiny/07_model_output/new_predictions.csv/{done['run_id']}/new_predictions.csv"
+    assert done["status"] == "success"
+    assert len(pd.read_csv(path)) == len(list(images.iterdir()))
+    assert failed["status"] == "failure"
+    assert failed["error"]["message"].startswith("There are no images at no/such/folder")
 
 
 @pytest.mark.slow

@@ -1,17 +1,12 @@
 """The graph in kedro-viz: what the catalog says about it, and what a browser shows of it."""
 
-import contextlib
 import functools
 import http.server
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from itertools import product
 from pathlib import Path
@@ -19,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from playwright.sync_api import expect
+from tests.conftest import serving
 
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 STAGES = ["ingest", "imbalance", "inputs", "training", "evaluation"]
@@ -68,40 +64,10 @@ def test_no_pipeline_leads_from_a_layer_back_to_an_earlier_one(catalog_entries):
 
 
 @pytest.fixture(scope="module")
-def server(finished_checkout, tmp_path_factory):
+def server(finished_checkout):
     """The address of `kedro viz run` on the finished run."""
-    port = next(port for port in range(20000, 30000) if is_free(port))
-    kedro = Path(sys.executable).with_name("kedro")
-    command = [kedro, "viz", "run", "--env=tiny", "--no-browser", "--host=127.0.0.1", f"--port={port}"]
-    log = tmp_path_factory.mktemp("viz") / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            command, cwd=finished_checkout, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        assert answers(f"http://127.0.0.1:{port}/api/main", process), log.read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        # The server leads a process group of its own.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-def is_free(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def answers(url, process):
-    """Wait for an answer as long as the process lives; tell whether there was one."""
-    while process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=120):
-                return True
-        except OSError:
-            time.sleep(0.5)
-    return False
+    with serving(finished_checkout, "kedro", "viz", "run", "--env=tiny", "--no-browser", probe="/api/main") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pneumonia.hooks import (
 )
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
+from pneumonia.runs.tracking import TrackingHook
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
 mend_process()
@@ -28,7 +29,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Kedro's own use of OmegaConf, which a user of this project cannot change.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
+# Kedro calls the last first: MLflow hears of a run once the others have let it begin, and of its end after them.
 HOOKS = (
+    TrackingHook(),
     ParametersHook(),
     RunContextHook(),
     LayoutHook(),
@@ -38,8 +41,8 @@ HOOKS = (
     UserErrorHook(),
 )
 
-# kedro-mlflow, even if it is merely installed, breaks a run with its file store. Kedro compares names as the package's
-# metadata spell them: with - in kedro-mlflow 0.13.0, with _ in 2.0.3.
+# kedro-mlflow, even if it is merely installed, breaks a run with its file store; the project's own hook tracks runs.
+# Kedro compares names as the package's metadata spell them: with - in kedro-mlflow 0.13.0, with _ in 2.0.3.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-mlflow", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = PlainConfigLoader

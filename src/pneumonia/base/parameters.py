@@ -18,7 +18,7 @@ from pneumonia.base.data_parameters import (
     Share,
     SourceParameters,
 )
-from pneumonia.base.study_parameters import EngineParameters, StudyParameters
+from pneumonia.base.study_parameters import EngineParameters, MlflowParameters, StudyParameters
 
 
 class ImbalanceParameters(Group):
@@ -272,6 +272,7 @@ class Parameters(Group):
     adaptation: AdaptationParameters
     study: StudyParameters
     engine: EngineParameters
+    mlflow: MlflowParameters
 
     @model_validator(mode="after")
     def _sources_are_named(self) -> Self:

@@ -1,4 +1,4 @@
-"""The groups of parameters of studies, and of where work is done."""
+"""The groups of parameters of studies, and of where work is done and tracked."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -52,3 +52,16 @@ class EngineParameters(Group):
     start faster."""
     workers: Annotated[int, Field(ge=1, le=1024)]
     """Trainings at the same time on this machine. Each uses all cores that it finds. [trainings]"""
+
+
+class MlflowParameters(Group):
+    """Tracking of runs that train or judge a model in MLflow, which needs the extra mlflow."""
+
+    tracking_uri: Annotated[str, Field(min_length=1)]
+    """Where runs are tracked: a server, or a file such as sqlite:///data/mlflow.db. none: nowhere. [none, or a URI of
+    MLflow]"""
+    experiment: Annotated[str, Field(min_length=1)]
+    """Name of the experiment there; made if there is none. [text]"""
+    registered_model: Annotated[str, Field(min_length=1)]
+    """Name under which every evaluated model is registered as a new version. none: it is only logged with its run.
+    [none, or a name]"""

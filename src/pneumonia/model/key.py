@@ -41,7 +41,7 @@ def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy:
     }
     if Path(recipe.model.weights).is_file():
         given["weights file"] = sha256_of_file(Path(recipe.model.weights))
-    return {name: value for name, value in _flattened(given).items() if name not in FREE_PARAMETERS}
+    return {name: value for name, value in flattened(given).items() if name not in FREE_PARAMETERS}
 
 
 def key_of(description: dict[str, Any]) -> str:
@@ -49,9 +49,9 @@ def key_of(description: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _flattened(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested groups under dotted names."""
     flat: dict[str, Any] = {}
     for name, value in group.items():
-        flat |= _flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+        flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
