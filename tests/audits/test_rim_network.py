@@ -1,7 +1,16 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from pneumonia.audits.rim_network import SCORE_COLUMNS, score_rims, shrink, train_rim_network
+from pneumonia.audits.rim_network import (
+    CENTRE,
+    RIM,
+    SCORE_COLUMNS,
+    compare_twins,
+    score_twins,
+    shrink,
+    train_rim_network,
+)
 from pneumonia.model.predict import predict
 
 
@@ -40,34 +49,49 @@ def test_images_are_shrunk_to_means_of_areas():
 
 
 def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_pixels, evaluation_parameters):
-    table = score_rims(tiny_manifest, *tiny_pixels, evaluation_parameters)  # 12 train images per class
-    assert table.empty
-    assert list(table) == SCORE_COLUMNS
+    tables = score_twins(tiny_manifest, *tiny_pixels, evaluation_parameters)  # 12 train images per class
+    assert all(table.empty and list(table) == SCORE_COLUMNS for table in tables)
+    assert compare_twins(*tables).empty
 
 
 def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
     monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
-    table = score_rims(tiny_manifest, *tiny_pixels, evaluation_parameters)
+    tables = score_twins(tiny_manifest, *tiny_pixels, evaluation_parameters)
     judged = tiny_manifest[tiny_manifest["split"] != "train"]
-    assert table["path"].tolist() == judged["path"].tolist()
-    assert table["probability"].between(0, 1).all()
-    assert score_rims(
-        tiny_manifest, *tiny_pixels, evaluation_parameters.model_copy(update={"rim_network": False})
-    ).empty
+    for table in tables:
+        assert table["path"].tolist() == judged["path"].tolist()
+        assert table["probability"].between(0, 1).all()
+    off = evaluation_parameters.model_copy(update={"rim_network": False})
+    assert all(table.empty for table in score_twins(tiny_manifest, *tiny_pixels, off))
 
 
-def test_the_centre_has_no_say(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
-    """Stores that differ only in the hidden square get the same scores."""
+def test_neither_network_sees_what_the_other_sees(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
+    """Stores that differ only in the central square get the same scores of their rims, and others of their centres."""
     monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(tiny_manifest), 48, 48, 1), np.uint8)
     other = images.copy()
     other[:, 10:38, 10:38] = 255 - other[:, 10:38, 10:38]
-    one, same = (
-        score_rims(tiny_manifest, Stored(tiny_manifest, pixels), tiny_pixels[1], evaluation_parameters)
+    (rim, centre), (same_rim, other_centre) = (
+        score_twins(tiny_manifest, Stored(tiny_manifest, pixels), tiny_pixels[1], evaluation_parameters)
         for pixels in (images, other)
     )
-    np.testing.assert_array_equal(one["probability"], same["probability"])
+    np.testing.assert_array_equal(rim["probability"], same_rim["probability"])
+    assert (centre["probability"] != other_centre["probability"]).any()
+
+
+def test_the_twins_are_compared_on_the_same_test_images():
+    rng = np.random.default_rng(0)
+    target = np.arange(80) % 2
+    keys = {"path": [f"{number}.png" for number in range(80)], "group": np.arange(80), "target": target}
+    rim, centre = (
+        pd.DataFrame({**keys, "split": ["val", "test", "test", "test"] * 20, "probability": told})
+        for told in (rng.random(80), 0.8 * target + 0.1 * rng.random(80))
+    )
+    rows = compare_twins(rim, centre).set_index("predictor")
+    assert rows.loc[CENTRE, ["auc", "n", "behind_centre"]].tolist() == [1, 60, 0]
+    assert rows.loc[RIM, "behind_centre"] == pytest.approx(1 - rows.loc[RIM, "auc"])
+    assert rows.loc[RIM, "behind_centre_low"] > 0
 
 
 class Stored:

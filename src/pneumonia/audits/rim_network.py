@@ -1,7 +1,7 @@
-"""A small network trained only on the rim of the images: what their framing alone reveals.
+"""Small networks trained only on the rim of the images, and only on their centre: what each alone reveals.
 
-The centre, with heart and lungs, is hidden in training and test alike, so this network, unlike one that was trained on
-whole images (`regions`), has seen such images.
+The rest is hidden in training and test alike, so these networks, unlike one that was trained on whole images
+(`regions`), have seen such images (remove and retrain: Hooker et al., NeurIPS 2019).
 """
 
 import logging
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.regions import Region, hide
+from pneumonia.audits.regions import HIDING_VIEWS, hide
+from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict, stored_parts
 from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.pixels.store import PixelStores
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -28,18 +29,25 @@ EPOCHS = 6
 BATCH = 64
 LEARNING_RATE = 2e-3  # the highest, at the first step
 LEAST_IMAGES = 20  # of each class in train; from fewer, a network learns nothing
+RIM, CENTRE = "a small network on the rim alone", "a small network on the centre alone"
+TWIN_COLUMNS = [
+    *("predictor", "images", "auc", "low", "high", "n", "n_positive", "n_groups"),
+    *("behind_centre", "behind_centre_low", "behind_centre_high"),
+]
 SCORE_COLUMNS = ["path", "group", "target", "split", "probability"]
 
 logger = logging.getLogger(__name__)
 
 
-def score_rims(
+def score_twins(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
     model_lineage: Lineage,
     parameters: EvaluationParameters,
-) -> pd.DataFrame:
-    """Train on the rims of the train images; predict those of validation and test, which do not affect training.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train two networks alike, on the rims and on the centres of the train images.
+
+    They predict those of validation and test, which do not affect training.
 
     Args:
         split_manifest: One row per image.
@@ -48,25 +56,43 @@ def score_rims(
         parameters: `rim_network`, `hidden_side`, `batch_size`, `seed`.
 
     Returns:
-        path, group, target, split, probability. No rows if `rim_network` is off or a class of train has fewer than
-        `LEAST_IMAGES` images.
+        Of the rims and of the centres: path, group, target, split, probability. No rows if `rim_network` is off or a
+        class of train has fewer than `LEAST_IMAGES` images.
     """
     train = split_manifest[split_manifest["split"] == "train"]
     fewest = train["target"].value_counts().reindex([0, 1], fill_value=0).min()
     if not parameters.rim_network or fewest < LEAST_IMAGES:
-        return pd.DataFrame(columns=SCORE_COLUMNS)
-    logger.info("Training a small network on the rims of %s images, as a shortcut to compare with.", f"{len(train):,}")
-    store = open_pixels(pixel_store, model_lineage)
-    images = _read_rims(store, pixel_keys(train), parameters.hidden_side)
-    network = train_rim_network(images, train["target"].to_numpy(), parameters.seed)
+        return pd.DataFrame(columns=SCORE_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
+    logger.info("Training small networks on the rims and the centres of %s images, to compare.", f"{len(train):,}")
     judged = split_manifest[split_manifest["split"] != "train"]
-    rims = _read_rims(store, pixel_keys(judged), parameters.hidden_side)
-    return judged.assign(probability=predict(network, rims, parameters.batch_size))[SCORE_COLUMNS]
+    store = open_pixels(pixel_store, model_lineage)
+    known, new = (
+        np.concatenate([shrink(part) for part in stored_parts(store, pixel_keys(rows))]) for rows in (train, judged)
+    )
+    tables = []
+    for view in HIDING_VIEWS:
+        seen = (hide(images, parameters.hidden_side, view) for images in (known, new))
+        network = train_rim_network(next(seen), train["target"].to_numpy(), parameters.seed)
+        probability = predict(network, next(seen), parameters.batch_size)
+        tables.append(judged.assign(probability=probability)[SCORE_COLUMNS])
+    return tables[0], tables[1]
 
 
-def _read_rims(store: PixelStore, sha256s: pd.Series, side: float) -> Pixels:
-    """Return stored images at 48 pixels a side, the central square hidden, uint8 `[n, 48, 48, 1]`."""
-    return np.concatenate([hide(shrink(part), side, Region.CENTRE_HIDDEN) for part in stored_parts(store, sha256s)])
+def compare_twins(rim_scores: pd.DataFrame, centre_scores: pd.DataFrame) -> pd.DataFrame:
+    """Compare what the two networks tell on test.
+
+    Returns:
+        predictor (the part that is seen), images, auc, low, high, n, n_positive, n_groups, and `behind_centre`: by how
+        much the AUC is below that of the centre, with paired bounds. No rows where nothing was trained.
+    """
+    rim, centre = (scores[scores["split"] == "test"] for scores in (rim_scores, centre_scores))
+    if rim.empty:
+        return pd.DataFrame(columns=TWIN_COLUMNS)
+    rows = [
+        auc_row(name, "test", part, part["probability"].to_numpy()) | paired_loss("behind_centre", centre, part)
+        for name, part in ((RIM, rim), (CENTRE, centre))
+    ]
+    return pd.DataFrame(rows)[TWIN_COLUMNS]
 
 
 def shrink(images: Pixels) -> Pixels:
@@ -84,7 +110,7 @@ def train_rim_network(images: Pixels, target: Targets, seed: int) -> Model:
     same network whatever ran before.
 
     Args:
-        images: The rims, uint8 `[n, 48, 48, 1]`.
+        images: Of which a part is hidden, uint8 `[n, 48, 48, 1]`.
         target: True class, 0 or 1, `[n]`.
         seed: Of the weights and of the images' order.
     """

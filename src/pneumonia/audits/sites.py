@@ -56,7 +56,7 @@ def audit_sites(
         predictions: One row per image of validation and test.
         split_manifest: One row per image, with `site` if there are several.
         shortcut_features: The table of `describe_shortcuts`.
-        rim_scores: The table of `score_rims`, which may have no row.
+        rim_scores: The first table of `score_twins`, which may have no row.
         parameters: `seed`.
 
     Returns:

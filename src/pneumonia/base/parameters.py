@@ -198,8 +198,8 @@ class EvaluationParameters(Group):
     hidden_side: Share
     """Side of the central square that is hidden, or that alone stays visible. [share of the side]"""
     rim_network: bool
-    """Train a small network on the images with that square hidden, as one of the shortcuts that the network is compared
-    with."""
+    """Train two small networks: on the images with that square hidden, as one of the shortcuts that the network is
+    compared with, and on that square alone."""
     framing_images: Annotated[int, Field(ge=0)]
     """Largest number of validation images per class that are cut, widened and zoomed to test whether the network judges
     by framing. 0: none. [images]"""

@@ -18,7 +18,7 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
-from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts
+from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
 from pneumonia.report.words import CHANCE, Finding, Level, finding, gravest_first, say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
@@ -64,7 +64,7 @@ def write_verdict(
 # The datasets that findings rest on.
 FINDINGS_FROM = (
     *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("robustness", "pointing", "patient_strata", "patient_differences"),
+    *("twin_audit", "robustness", "pointing", "patient_strata", "patient_differences"),
 )
 
 
@@ -96,6 +96,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         _judge_threshold(metrics["val"], material["decision"]),
         judge_shortcuts(shortcuts),
         judge_middle_third(shortcuts),
+        judge_twins(material["twin_audit"]),
         _judge_regions(material["region_audit"]),
         judge_framing(material["framing_audit"], negative, positive),
         _judge_zoom(material["framing_audit"]),

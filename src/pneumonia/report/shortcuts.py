@@ -5,11 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.audits.rim_network import CENTRE, RIM
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import BLIND, PREDICTOR_LABELS, Shortcut
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
+BEHIND_CENTRE = ("behind_centre", "behind_centre_low", "behind_centre_high")
 MOST_NAMED = 3  # shortcuts in a sentence
 
 
@@ -68,6 +70,27 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     if say_difference(lead) == "better" and network["low"] > CHANCE:
         return finding(Level.GOOD, "Ahead of the best shortcut in the middle third of its scores", text)
     return finding(Level.CAUTION, "Not shown to be ahead of the best shortcut in the middle third of its scores", text)
+
+
+def judge_twins(twin_audit: pd.DataFrame) -> Finding | None:
+    """Say whether the images tell the classes by their centre or by their rim, by the networks trained on each."""
+    if twin_audit.empty:
+        return None
+    rows = twin_audit.set_index("predictor")
+    rim, centre = rows.loc[RIM], rows.loc[CENTRE]
+    ahead = {bound: rim[name] for bound, name in zip(("value", "low", "high"), BEHIND_CENTRE, strict=True)}
+    text = (
+        f"Two small networks were trained alike: the one on the centre alone reaches AUC {say_number(centre['auc'])} "
+    )
+    text += f"({say_interval(centre)}) on test, the one on the rim alone {say_number(rim['auc'])} "
+    text += f"({say_interval(rim)}); difference {say_number(ahead['value'])} ({say_interval(ahead)}, paired). This is "
+    text += "what the images reveal, not what the network uses."
+    verdict = say_difference(ahead)
+    if verdict == "better":
+        return finding(Level.GOOD, "The centre of the images reveals more than their rim", text)
+    if verdict == "worse":
+        return finding(Level.BAD, "The rim of the images reveals more than their centre", text)
+    return finding(Level.CAUTION, "The centre of the images is not shown to reveal more than their rim", text)
 
 
 def lead_of(row: Mapping[str, Any]) -> dict[str, Any]:

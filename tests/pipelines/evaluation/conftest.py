@@ -111,6 +111,12 @@ def rim_scores(scores):
 
 
 @pytest.fixture(scope="session")
+def centre_scores(rim_scores):
+    """The same, with a stronger hint."""
+    return rim_scores.assign(probability=np.minimum(1, rim_scores["probability"] + 0.3 * rim_scores["target"]))
+
+
+@pytest.fixture(scope="session")
 def robustness(scores, decision):
     """A table as `measure_robustness` makes it, from scores that grow noisier with the strength."""
     from pneumonia.audits.corruption import KINDS
@@ -252,7 +258,7 @@ def of_other_pipelines(manifest, default_parameters):
 @pytest.fixture(scope="session")
 def evaluated(
     of_other_pipelines, scores, predictions, decision, metrics, shortcut_audit, region_audit, robustness, framing_audit,
-    gallery_maps, run_record, parameters,
+    gallery_maps, run_record, parameters, rim_scores, centre_scores,
 ):  # fmt: skip
     """The datasets of the evaluation: those above and below, and whatever its nodes make of them."""
     n_kinds = len(KIND_LABELS) - 1
@@ -263,6 +269,8 @@ def evaluated(
         "train_scores": _train_scores(of_other_pipelines["split_manifest"], scores),
         "decision": decision,
         "metrics": metrics,
+        "rim_scores": rim_scores,
+        "centre_scores": centre_scores,
         "shortcut_audit": shortcut_audit,
         "region_audit": region_audit,
         "robustness": robustness,

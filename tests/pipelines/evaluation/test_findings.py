@@ -286,6 +286,20 @@ def test_a_loss_where_both_classes_are_zoomed_is_said_if_it_is_shown_and_may_be_
     assert ("specificity" in text) is is_said
 
 
+@pytest.mark.parametrize(
+    ("behind", "title", "level"),
+    [
+        ((0.2, 0.1, 0.3), "The centre of the images reveals more than their rim", "good"),
+        ((0.1, -0.1, 0.3), "The centre of the images is not shown to reveal more than their rim", "caution"),
+        ((-0.2, -0.3, -0.1), "The rim of the images reveals more than their centre", "bad"),
+    ],
+)
+def test_rim_and_centre_are_compared_by_networks_trained_on_each(material, behind, title, level):
+    table = material["twin_audit"].copy()
+    table.loc[0, ["behind_centre", "behind_centre_low", "behind_centre_high"]] = behind
+    assert levels(material, twin_audit=table)[title] == level
+
+
 def test_robustness_that_was_not_measured_speaks_against_the_result(material):
     assert levels(material, robustness=material["robustness"][:0])["Robustness not measured"] == "caution"
 

@@ -10,7 +10,7 @@ from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.pointing import measure_pointing, read_lesions
 from pneumonia.audits.range_check import check_range, measure_in_range
 from pneumonia.audits.regions import hide_regions, measure_regions
-from pneumonia.audits.rim_network import score_rims
+from pneumonia.audits.rim_network import compare_twins, score_twins
 from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
@@ -60,7 +60,7 @@ TABLES = (
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
     *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
     *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
-    *("split_strata", "risk_coverage", "class_sets"),
+    *("twin_audit", "split_strata", "risk_coverage", "class_sets"),
 )
 
 
@@ -132,7 +132,8 @@ def create_pipeline() -> Pipeline:
             Node(draw_abstention, ["risk_coverage", "class_sets"], "abstention_figure", name="draw_abstention"),
             # What else could explain the result.
             Node(describe_shortcuts, [*IMAGES], "shortcut_features", name="describe_shortcuts"),
-            Node(score_rims, [*IMAGES, SETTINGS], "rim_scores", name="score_rims"),
+            Node(score_twins, [*IMAGES, SETTINGS], ["rim_scores", "centre_scores"], name="score_twins"),
+            Node(compare_twins, ["rim_scores", "centre_scores"], "twin_audit", name="compare_twins"),
             Node(
                 audit_shortcuts,
                 ["shortcut_features", "rim_scores", "scores", SETTINGS],
