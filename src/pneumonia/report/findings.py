@@ -16,6 +16,7 @@ from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
 from pneumonia.report.calibration import judge_calibration
+from pneumonia.report.maps import judge_maps, judge_pointing
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
@@ -64,7 +65,7 @@ def write_verdict(
 # The datasets that findings rest on.
 FINDINGS_FROM = (
     *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("twin_audit", "robustness", "pointing", "patient_strata", "patient_differences"),
+    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences"),
 )
 
 
@@ -103,7 +104,8 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         judge_calibration(metrics["test"], "on test"),
         judge_patients(material["patient_strata"], material["patient_differences"]),
         _judge_robustness(material["robustness"]),
-        _judge_pointing(material["pointing"]),
+        judge_pointing(material["pointing"]),
+        judge_maps(material["map_similarity"]),
     ]
     return gravest_first([one for one in findings if one is not None])
 
@@ -272,21 +274,3 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
         return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under medium corruption", text)
     title = f"A loss of more than {LARGE_LOSS} of AUC under medium corruption is not excluded"
     return finding(Level.CAUTION, title, text)
-
-
-def _judge_pointing(pointing: Mapping[str, Any]) -> Finding | None:
-    if not pointing["n"]:
-        return None
-    hits, share, others = pointing["hits"], pointing["lesion_share"], pointing.get("others_share")
-    text = (
-        f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
-        f"test images with a known lesion (95% interval {say_percent(hits['low'], 0)} to "
-        f"{say_percent(hits['high'], 0)}); a peak anywhere at random would in {say_percent(share, 0)}"
-    )
-    text += "." if others is None else f", the peaks of the other images' maps in {say_percent(others, 0)}."
-    share = max(share, others or 0.0)
-    # Three times as often on the lesion as by chance or, of large lesions, beside it a third as often.
-    enough = min(3 * share, 1 - (1 - share) / 3)
-    if hits["low"] is None or hits["low"] <= share or hits["value"] < enough:
-        return finding(Level.CAUTION, "Maps are not shown to peak on the lesions", text)
-    return finding(Level.GOOD, "Maps peak on lesions more often than expected by chance", text)

@@ -11,8 +11,8 @@ SCORING_NODES = {
     **dict.fromkeys(
         (
             *(f"evaluation.{name}" for name in ("score_images", "hide_regions", "damage_images", "probe_sites")),
-            *(f"evaluation.{name}" for name in ("draw_gallery_maps", "measure_pointing", "check_range")),
-            *("adaptation.score_own", "adaptation.score_own_before", "export.measure_parity"),
+            *(f"evaluation.{name}" for name in ("draw_gallery_maps", "measure_pointing", "compare_maps")),
+            *("evaluation.check_range", "adaptation.score_own", "adaptation.score_own_before", "export.measure_parity"),
         ),
         "split_manifest",
     ),

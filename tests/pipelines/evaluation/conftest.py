@@ -285,6 +285,7 @@ def evaluated(
         "site_audit": pd.DataFrame(columns=RESULT_COLUMNS),
         "site_probe_audit": pd.DataFrame(columns=PROBE_COLUMNS),
         "gallery_maps": gallery_maps,
+        "map_similarity": {"n": 32, "similarity": 0.1, "lowest": -0.3, "highest": 0.5},
         "pointing": {"n": 0, "n_groups": 0, "hits": dict.fromkeys(("value", "low", "high")), "lesion_share": None},
         "run_record": run_record,
     }

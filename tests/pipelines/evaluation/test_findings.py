@@ -300,6 +300,13 @@ def test_rim_and_centre_are_compared_by_networks_trained_on_each(material, behin
     assert levels(material, twin_audit=table)[title] == level
 
 
+@pytest.mark.parametrize(("similarity", "is_said"), [(0.5, True), (0.49, False)])
+def test_maps_that_hardly_change_with_the_weights_are_a_point_against_them(material, similarity, is_said):
+    found = {**material["map_similarity"], "similarity": similarity}
+    title = "The maps hardly depend on what the network has learned"
+    assert (title in levels(material, map_similarity=found)) is is_said
+
+
 def test_robustness_that_was_not_measured_speaks_against_the_result(material):
     assert levels(material, robustness=material["robustness"][:0])["Robustness not measured"] == "caution"
 

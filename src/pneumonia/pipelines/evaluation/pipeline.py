@@ -6,6 +6,7 @@ The nodes are the functions that do the work. Those that look at images get them
 from kedro.pipeline import Node, Pipeline
 
 from pneumonia.audits.framing import measure_framings, reframe_images
+from pneumonia.audits.map_check import compare_maps
 from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.pointing import measure_pointing, read_lesions
 from pneumonia.audits.range_check import check_range, measure_in_range
@@ -60,7 +61,7 @@ TABLES = (
     *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
     *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
     *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
-    *("twin_audit", "split_strata", "risk_coverage", "class_sets"),
+    *("map_similarity", "twin_audit", "split_strata", "risk_coverage", "class_sets"),
 )
 
 
@@ -179,6 +180,7 @@ def create_pipeline() -> Pipeline:
                 "pointing",
                 name="measure_pointing",
             ),
+            Node(compare_maps, ["pneumonia_model", *IMAGES, SETTINGS], "map_similarity", name="compare_maps"),
             # Which images the model may judge.
             Node(fit_image_range, ["pneumonia_model", *IMAGES, SETTINGS], "image_range", name="fit_image_range"),
             Node(
