@@ -19,7 +19,7 @@ from pneumonia.model.lineage import check_weights
 from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
-from pneumonia.report.provenance import ImageOrigin, say_population, source_of
+from pneumonia.report.provenance import ImageOrigin, say_adaptation, say_population, source_of
 
 CONTRACT, SCRIPT = "model.json", "predict.py"
 PACKAGE = Path(__file__).parents[1]
@@ -125,11 +125,9 @@ def say_training_images(run_record: Mapping[str, Any]) -> str:
     """Say where the model's images come from, as far as stated, and how many there were."""
     data = run_record["data"]
     counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
-    adaptation = run_record["model"].get("adaptation")
-    adapted = adaptation and (
-        f"Then adapted to {adaptation['n']:,} images of {adaptation['n_groups']:,} groups of {adaptation['place']}."
+    return " ".join(
+        filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted, say_adaptation(run_record)))
     )
-    return " ".join(filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted, adapted)))
 
 
 def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:

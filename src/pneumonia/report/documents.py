@@ -15,6 +15,7 @@ from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Shortcut
 from pneumonia.audits.sites import LEAST_SITES, SEEN_LABELS
 from pneumonia.images.layout import UNSPLIT
 from pneumonia.metrics.breakdowns import FAMILY_LABELS
+from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
 from pneumonia.report.limits import list_limits, say_fairness, say_optimism
@@ -26,6 +27,7 @@ from pneumonia.report.provenance import (
     ingest_of,
     is_etiology_known,
     name_test,
+    say_adaptation,
     say_grouping,
     say_leaks,
     say_population,
@@ -88,6 +90,8 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "ingest": ingest_of(record),
         "is_etiology_known": is_etiology_known(record),
         "test_name": test_name,
+        "adapted": say_adaptation(record),
+        "MODEL_SUFFIX": MODEL_SUFFIX,
         "members": record["model"]["training"].get("members", 1),
         "optimism": say_optimism(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),

@@ -91,12 +91,15 @@ def list_prediction_limits(
         "First test it on labelled images from the same place (kedro run --pipelines=external).",
     ]
     if not own["checked"]:
-        limits.append("The newest split is not the model's, so it was not checked whether it knows these images.")
+        limits.append(
+            "The newest split is not the model's, so it was not checked whether some of these images are the model's "
+            "own."
+        )
     elif by_split := own["by_split"]:
         listed = ", ".join(f"{count:,} of {split}" for split, count in by_split.items())
         limits.append(
-            f"The model knows {sum(by_split.values()):,} of these images, which are its own, byte for byte ({listed}): "
-            "what it says of them does not tell what it will say of others."
+            f"{sum(by_split.values()):,} of these images are, byte for byte, the model's own ({listed}). Expect it to "
+            "do better on those of train and val, from which it was made, than on others."
         )
     usable = counts["all"] - counts["not usable"]
     if usable and counts["out of range"] > MANY_OUTSIDE * usable:

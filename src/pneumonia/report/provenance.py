@@ -63,6 +63,15 @@ def say_population(run_record: Mapping[str, Any]) -> str:
     return f"Patients, as stated in report.population: {population}."
 
 
+def say_adaptation(run_record: Mapping[str, Any]) -> str:
+    """Say to how many images of which place the model was adapted after its training; nothing if it was not."""
+    adaptation = run_record["model"].get("adaptation")
+    if not adaptation:
+        return ""
+    images = f"{adaptation['n']:,} images of {adaptation['n_groups']:,} groups of {adaptation['place']}"
+    return f"Then adapted to {images}."
+
+
 def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     """Say what was kept in one split, and where the groups were read from."""
     group_by = ingest_of(run_record)["group_by"]

@@ -69,6 +69,7 @@ def test_each_finding_follows_from_its_rule(material):
         "Probabilities are miscalibrated on test": "bad",
         "Shortcuts also distinguish the classes": "caution",  # the width hints at the class
         "Ahead of the best shortcut in the middle third of its scores": "good",
+        "The centre of the images reveals more than their rim": "good",
         "The network judges by how the image is framed": "bad",  # the table was made so
         "The rim alone is informative": "caution",
         "Sensitive to image quality": "caution",

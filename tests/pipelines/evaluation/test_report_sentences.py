@@ -189,3 +189,14 @@ def test_shortcuts_that_see_the_whole_image_are_not_said_to_see_no_lungs(documen
     for text in documents_of():
         assert "see no lungs" not in text
         assert "Without looking at the lungs" not in text
+
+
+def test_both_documents_say_that_a_model_was_adapted_and_the_card_where_its_weights_come_from(documents_of, run_record):
+    adaptation = {"n": 1484, "n_groups": 330, "place": "north"}
+    changed = {"adaptation": adaptation, "model": {**run_record["model"]["model"], "weights": "earlier/model.keras"}}
+    page, card = documents_of(run_record={**run_record, "model": {**run_record["model"], **changed}})
+    for text in (page, card):
+        assert "Then adapted to 1,484 images of 330 groups of north." in text
+    assert "initialised with the weights of another model, `earlier/model.keras`" in card
+    assert "the last layer at random" not in card
+    assert "Then adapted" not in documents_of()[0]
