@@ -154,7 +154,7 @@ class TrainingParameters(Group):
     """Precision of the computations. auto: mixed on GPUs and CPUs that compute faster in 16 bits, otherwise float32.
     The model is saved in float32."""
     deterministic: bool
-    """The same images, seed and machine give the same weights, bit for bit."""
+    """The same images, seed, machine and number of cores give the same weights, bit for bit."""
     tensorboard: bool
     """Log every epoch for TensorBoard, which needs the extra tensorboard: tensorboard --logdir
     data/06_models/tensorboard"""

@@ -1,6 +1,5 @@
 """How a run was made, apart from parameters and data."""
 
-import os
 import platform
 import re
 import subprocess
@@ -10,6 +9,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 from kedro.utils import is_kedro_project
+
+from pneumonia.base.engine import thread_count
 
 
 class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -76,11 +77,11 @@ def _package_versions() -> dict[str, str]:
 
 
 def _hardware() -> dict[str, Any]:
-    """Return processor, logical cores and operating system. Accelerators are in the model's lineage."""
+    """Return processor, usable cores and operating system. Accelerators are in the model's lineage."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         lines = info.read_text(encoding="utf-8").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
         cpu = names[0] if names else cpu
-    return {"cpu": cpu, "cores": os.cpu_count(), "platform": platform.platform()}
+    return {"cpu": cpu, "cores": thread_count(), "platform": platform.platform()}
