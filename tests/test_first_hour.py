@@ -188,7 +188,7 @@ def test_a_version_that_cannot_be_loaded_is_refused(ingested, images, pipeline, 
 def test_a_pipeline_whose_input_was_never_made_names_the_command(tmp_path, copy_project):
     message = message_of(copy_project(tmp_path / "empty"), "inputs")
 
-    assert message == "There is no split_manifest yet; make it with: kedro run --pipelines=training."
+    assert message == "There is no split_manifest yet; make it with: kedro run --pipelines=ingest --params=images=PATH."
 
 
 def test_a_comparison_before_any_evaluation_names_the_command(tmp_path, copy_project):

@@ -2,6 +2,7 @@ import errno
 import os
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pandas as pd
@@ -19,8 +20,8 @@ from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDa
 from pneumonia.hooks import (
     ParametersHook,
     RunContextHook,
-    RunMessagesHook,
     ScoringLedgerHook,
+    TensorFlowHook,
     TrainingStateHook,
     UserErrorHook,
 )
@@ -155,9 +156,13 @@ def test_tensorflow_is_started_before_the_threads_that_need_it_on_the_device_tha
     monkeypatch.setattr("pneumonia.model.hardware.prepare_devices", done.append)
     training = {**default_parameters["training"], "device": "cpu"}
     catalog = DataCatalog({"parameters": MemoryDataset({**default_parameters, "training": training})})
-    pipeline = Pipeline([Node(lambda: 1, None, dataset, name="make")])
-    RunMessagesHook().before_pipeline_run(pipeline, catalog)
+    hook, nodes = TensorFlowHook(), [Node(lambda: 1, None, name, name=f"make_{name}") for name in ("table", dataset)]
+    hook.before_pipeline_run(Pipeline(nodes), catalog)
+    hook.before_dataset_loaded(nodes[0])
+    assert done == []  # what needs no TensorFlow does not wait for it
 
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: hook.before_dataset_loaded(nodes[1]), range(4)))
     assert done == ["started", "cpu"] * started
 
 

@@ -124,4 +124,6 @@ def test_what_is_missing_is_asked_for_by_the_command_that_is_there(run):
     _, ended = run("--env=notes", "--pipelines=evaluation")
 
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].endswith("make it with: python -m pneumonia --pipelines=training --env=notes.")
+    assert ended.stderr.splitlines()[-1].endswith(
+        "make them with: python -m pneumonia --pipelines=training --params=images=PATH --env=notes."
+    )

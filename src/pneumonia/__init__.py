@@ -3,7 +3,9 @@
 import os
 
 # TensorFlow leaves oneDNN's kernels off on processors without AVX-512, but on AVX2 a training step takes a quarter less
-# time with them. The variable is read when TensorFlow is first imported.
+# time with them. The variables are read when TensorFlow is first imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Hides TensorFlow's notes about what its binary supports and lacks; its errors still appear.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"

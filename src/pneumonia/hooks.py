@@ -1,21 +1,23 @@
 """What happens around every run: parameters are checked, the run is recorded, errors are stated plainly."""
 
 import logging
+import os
 import shlex
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
+from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
 from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
 from pneumonia.runs.parameter_check import check_parameters
 from pneumonia.runs.pinning import (
@@ -28,7 +30,9 @@ from pneumonia.runs.pinning import (
     refuse_mixture,
     warn_of_the_clock,
 )
+from pneumonia.runs.reminder import remind_of, stop_reminding
 from pneumonia.runs.scorings import scored_images
+from pneumonia.runs.stages import Stages, nodes_to_run
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ logger = logging.getLogger(__name__)
 _TRACED_VERSIONS = ("split_manifest", "class_weights", "pneumonia_model", "parent_model")
 
 # Datasets whose nodes compute with TensorFlow.
-_NEED_TENSORFLOW = {"pneumonia_model", "batch_figure"}
+_NEED_TENSORFLOW = {"pneumonia_model", "parent_model", "batch_figure"}
 
 # Address space without which a run does not end in time, or ends in a traceback. [bytes]
 _LEAST, _LEAST_WITH_TENSORFLOW = 2e9, 4e9
@@ -78,9 +82,7 @@ class RunContextHook:
             pin_companions(given, pipeline, catalog)
         pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
-        for name in sorted(sources):
-            if not catalog.exists(name):
-                raise UserError(f"There is no {name} yet{_how_to_make(name, run_params)}.")
+        refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & set(MODEL))
         if "checked_lineage" in catalog:
             refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
         if not run_params.get("only_missing_outputs"):
@@ -149,42 +151,100 @@ class TrainingStateHook:
             catalog.load("training_state").remove(catalog.load("model_lineage")["training_key"])
 
 
-class RunMessagesHook:
-    """Keeps TensorFlow's start quiet, and ends a run with its result and the path of its report."""
+class TensorFlowHook:
+    """Starts TensorFlow quietly when a node first needs it."""
+
+    def __init__(self) -> None:
+        """Begin without TensorFlow."""
+        self._lock, self._is_started, self._device = threading.Lock(), False, "auto"
 
     @hook_impl
     @plainly
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Start TensorFlow, if a node needs it, on the requested devices.
+        """Check that the run may use enough memory.
 
         Raises:
-            UserError: If this process may not use enough memory.
-
-        Two threads of ThreadRunner must not import it at the same time, and devices cannot be chosen once it computes.
+            UserError: If not.
         """
         needs_tensorflow = not _NEED_TENSORFLOW.isdisjoint(pipeline.datasets())
         if problem := tell_memory_problem(_LEAST_WITH_TENSORFLOW if needs_tensorflow else _LEAST):
             raise UserError(problem)
         if needs_tensorflow:
-            from pneumonia.model.hardware import prepare_devices
-
-            start_tensorflow()
-            prepare_devices(Parameters.model_validate(catalog.load("parameters")).training.device)
+            self._device = Parameters.model_validate(catalog.load("parameters")).training.device
+        self._is_started = False
 
     @hook_impl
     @plainly
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Say what the run found, what speaks against it, and where its report is."""
-        from pneumonia.report.messages import PAGES, closing_lines, say_page
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Start it on the requested devices, before a node that computes with it reads anything.
 
-        made = pipeline.all_outputs()
-        for line in closing_lines(made, catalog.load):
-            logger.info(line)
+        Two threads of ThreadRunner must not import it at the same time, and devices cannot be chosen once it computes.
+        """
+        if self._is_started or _NEED_TENSORFLOW.isdisjoint([*node.inputs, *node.outputs]):
+            return
+        with self._lock:
+            if not self._is_started:
+                if "tensorflow" not in sys.modules:
+                    logger.info("Starting TensorFlow.")
+                from pneumonia.model.hardware import prepare_devices
+
+                start_tensorflow()
+                prepare_devices(self._device)
+                self._is_started = True
+
+
+class StagesHook:
+    """Says what a run does, how far it is, what it found, where its report is, and what comes next."""
+
+    _process = 0
+
+    @hook_impl(trylast=True)  # a run that is refused has not begun
+    @plainly
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
+        """Announce the first stage."""
+        from pneumonia.report.messages import closing_lines
+
+        self._process = os.getpid()
+        self._stages = Stages(
+            nodes_to_run(run_params, pipeline, catalog), lambda made: closing_lines(made, catalog.load)
+        )
+        self._stages.begin()
+        remind_of(self._stages)
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Note which node is run."""
+        if self._process == os.getpid():  # ParallelRunner runs nodes in others, which say nothing
+            self._stages.enter(node)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Note how many images there are."""
+        if self._process == os.getpid() and dataset_name == "split_manifest":
+            self._stages.images = len(data)
+
+    @hook_impl
+    @plainly
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Note what is made."""
+        if self._process == os.getpid():
+            self._stages.save(dataset_name)
+
+    @hook_impl
+    @plainly
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> None:
+        """Say where the report is, and what comes next."""
+        from pneumonia.report.messages import PAGES, say_page
+
+        stop_reminding()
+        self._stages.end()
         for name, title in PAGES.items():
-            if name in made:
+            if name in pipeline.all_outputs():
                 dataset = catalog.get(name)
                 files = {Path(file).parent.name: Path(file) for file in dataset.list_versions()}
                 logger.info(say_page(files[dataset.resolve_load_version()], title))
+        if options := next_options(pipeline):
+            logger.info("Next: %s", with_env(f"{command_to_run()} {options}", run_params))
 
 
 class UserErrorHook:
@@ -209,22 +269,9 @@ def _is_of_no_user_error(_: logging.LogRecord) -> bool:
     return not any(isinstance(cause, UserError) for cause in causes(sys.exc_info()[1]))
 
 
-def _how_to_make(name: str, run_params: dict[str, Any]) -> str:
-    """Name the command that makes a dataset, if a registered pipeline does."""
-    for pipeline_name in ("training", "evaluation"):
-        if name in pipelines[pipeline_name].outputs() | pipelines[pipeline_name].datasets():
-            env = f" --env={run_params['env']}" if run_params.get("env") not in (None, "local") else ""
-            return f"; make it with: kedro run --pipelines={pipeline_name}{env}"
-    return ""
-
-
 def _describe_start(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -> dict[str, Any]:
     """Return how a run was started, which only a hook is told."""
-    made_here = pipeline.all_outputs()
-    if run_params.get("only_missing_outputs"):
-        # Kedro drops the nodes that have all their outputs after the hooks were called.
-        nodes = [node for node in pipeline.nodes if not all(catalog.exists(name) for name in node.outputs)]
-        made_here = {name for node in nodes for name in node.outputs}
+    made_here = {name for node in nodes_to_run(run_params, pipeline, catalog) for name in node.outputs}
     versions = {
         name: run_params["run_id"] if name in made_here else catalog.get(name).resolve_load_version()
         for name in _TRACED_VERSIONS

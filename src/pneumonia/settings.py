@@ -1,6 +1,5 @@
 """Project settings. See the documentation of Kedro for what each one does."""
 
-import os
 import sys
 import warnings
 
@@ -9,8 +8,9 @@ from pneumonia.hooks import (
     LayoutHook,
     ParametersHook,
     RunContextHook,
-    RunMessagesHook,
     ScoringLedgerHook,
+    StagesHook,
+    TensorFlowHook,
     TrainingStateHook,
     UserErrorHook,
 )
@@ -23,9 +23,6 @@ mend_process()
 if problem := tell_encoding_problem() or tell_argument_problem(sys.argv) or tell_backend_problem():
     sys.exit(f"Error: {problem}")
 
-# Hides TensorFlow's notes about what its binary supports and lacks; its errors still appear.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 # Kedro's own use of OmegaConf, which a user of this project cannot change.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
@@ -35,7 +32,8 @@ HOOKS = (
     ParametersHook(),
     RunContextHook(),
     LayoutHook(),
-    RunMessagesHook(),
+    TensorFlowHook(),
+    StagesHook(),  # Kedro calls the last one first
     ScoringLedgerHook(),
     TrainingStateHook(),
     UserErrorHook(),

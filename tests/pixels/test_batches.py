@@ -341,7 +341,7 @@ def test_pixels_are_the_same_from_the_store_by_streaming_and_alone(tiny_store, t
 
 
 def test_the_log_says_where_the_pixels_are(store, manifest, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, "pneumonia.pixels.batches"):
         make(store, manifest, memory_limit_mb=1)
         make(store, manifest, memory_limit_mb=0)
 

@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -301,3 +303,18 @@ def test_a_place_without_images_is_refused(predictor, tmp_path):
         predictor.predict(tmp_path)
     with pytest.raises(UserError, match="There are no images at"):
         predictor.predict(tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_a_predictor_says_nothing_and_loads_no_more_than_it_needs(saved):
+    code = f"""
+import sys
+from pneumonia.predictor.predictor import Predictor
+before = set(sys.modules)
+import numpy as np
+Predictor.from_folder({str(saved)!r}).predict(np.zeros((2, 32, 32), np.uint8))
+print(*{{"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "kedro"}} & before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")

@@ -45,7 +45,7 @@ def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.D
     try:
         _ = chest_xrays.listing
     except UserError as error:
-        logger.warning("Maps are not compared with known lesions: %s", error.message)
+        logger.debug("Maps are not compared with known lesions: %s", error.message)
         return pd.DataFrame(columns=LESION_COLUMNS)
     listed = chest_xrays.read_side_file(LESIONS_FILE)
     if listed is None:

@@ -4,7 +4,6 @@ The rest is hidden in training and test alike, so these networks, unlike one tha
 (`regions`), have seen such images (remove and retrain: Hooker et al., NeurIPS 2019).
 """
 
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from pneumonia.audits.regions import HIDING_VIEWS, hide
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.progress import follow
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict, stored_parts
@@ -35,8 +35,6 @@ TWIN_COLUMNS = [
     *("behind_centre", "behind_centre_low", "behind_centre_high"),
 ]
 SCORE_COLUMNS = ["path", "group", "target", "split", "probability"]
-
-logger = logging.getLogger(__name__)
 
 
 def score_twins(
@@ -63,7 +61,6 @@ def score_twins(
     fewest = train["target"].value_counts().reindex([0, 1], fill_value=0).min()
     if not parameters.rim_network or fewest < LEAST_IMAGES:
         return pd.DataFrame(columns=SCORE_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
-    logger.info("Training small networks on the rims and the centres of %s images, to compare.", f"{len(train):,}")
     judged = split_manifest[split_manifest["split"] != "train"]
     store = open_pixels(pixel_store, model_lineage)
     known, new = (
@@ -122,11 +119,13 @@ def train_rim_network(images: Pixels, target: Targets, seed: int) -> Model:
         network = _make_network(seed)
         decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * (len(images) // batch))
         network.compile(keras.optimizers.AdamW(decay, weight_decay=0.02), "binary_crossentropy", jit_compile=False)
-        for _ in range(EPOCHS):
-            order = rng.permutation(len(images))
-            for start in range(0, len(order) - batch + 1, batch):
-                chosen = order[start : start + batch]
-                network.train_on_batch(images[chosen], target[chosen].astype(np.float32)[:, None])
+        with follow(EPOCHS, "Training a small network to compare with", "epochs") as advance:
+            for _ in range(EPOCHS):
+                order = rng.permutation(len(images))
+                for start in range(0, len(order) - batch + 1, batch):
+                    chosen = order[start : start + batch]
+                    network.train_on_batch(images[chosen], target[chosen].astype(np.float32)[:, None])
+                advance(1)
     return network
 
 

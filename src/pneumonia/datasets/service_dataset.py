@@ -1,11 +1,13 @@
 """Things that nodes use but that no node makes, as catalog entries."""
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset
 from kedro.utils import load_obj
 
 from pneumonia.base.errors import UserError
+from pneumonia.images.storage import KAGGLE
 from pneumonia.runs.errors import plainly
 
 # Functions of `services` that return what earlier runs saved.
@@ -40,6 +42,14 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
     def is_of_earlier_runs(self) -> bool:
         """Whether it returns what earlier runs saved."""
         return self._service.rpartition(".")[2] in OF_EARLIER_RUNS
+
+    @property
+    def finds_its_images(self) -> bool:
+        """Whether the images of `open_images` are where they are looked for, as far as can be told without a look."""
+        path = self._arguments.get("path")
+        is_local = self._service.endswith(".open_images") and self._arguments.get("address") != KAGGLE
+        places = [str(place) for place in (path.values() if isinstance(path, dict) else [path])]
+        return not is_local or all("://" in place or Path(place).expanduser().exists() for place in places)
 
     @plainly
     def load(self) -> Any:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART
+from pneumonia.base.progress import follow
 from pneumonia.demo.anatomy import draw_patient, draw_pose
 from pneumonia.demo.canvas import Floats
 from pneumonia.demo.radiograph import attenuation, draw_lesion, expose
@@ -166,9 +167,13 @@ def _write_all(folder: Path, images: list[DemoImage], seed: int) -> None:
     def write(image: DemoImage) -> Box | None:
         picture, box = make_image(image, seed)
         picture.save(folder / image.path, "JPEG", quality=JPEG_QUALITY)
+        advance(1)
         return box
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+    with (
+        ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads,
+        follow(len(images), "Drawing radiographs") as advance,
+    ):
         boxes = dict(zip((image.path for image in images), threads.map(write, images), strict=True))
     with (folder / LESIONS).open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")

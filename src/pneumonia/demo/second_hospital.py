@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART
+from pneumonia.base.progress import follow
 from pneumonia.demo.images import BACTERIA_SHARE, JPEG_QUALITY, DemoImage, make_image
 
 GENERATOR_VERSION = 1  # raise it with every change that alters a byte of the images
@@ -50,8 +51,10 @@ def write_second_hospital(folder: Path, n_images: int, seed: int) -> None:
         made = Path(scratch) / "made"
         for label in PORTABLE_SHARES:
             (made / label).mkdir(parents=True)
-        for taken in plan_second_hospital(n_images, seed):
-            draw(taken, seed).save(made / taken.image.path, "JPEG", quality=JPEG_QUALITY)
+        with follow(n_images, "Drawing radiographs") as advance:
+            for taken in plan_second_hospital(n_images, seed):
+                draw(taken, seed).save(made / taken.image.path, "JPEG", quality=JPEG_QUALITY)
+                advance(1)
         (made / MARKER).write_text(marker, encoding="utf-8")
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")

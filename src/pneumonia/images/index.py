@@ -7,11 +7,11 @@ from contextlib import closing
 from typing import NamedTuple
 
 import pandas as pd
-from tqdm import tqdm
 
 from pneumonia.base.engine import LOCAL, map_all
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.progress import follow
 from pneumonia.base.study_parameters import NONE, EngineParameters
 from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
@@ -209,13 +209,12 @@ def _examine(
     with (
         # Pillow's warnings about odd files would hide the run's own messages; what counts is in the index.
         warnings.catch_warnings(action="ignore"),
-        # disable=None: no bar without a terminal.
-        tqdm(total=len(states), unit="images", desc="Reading", disable=None) as progress,
+        follow(len(states), "Reading") as advance,
         closing(map_all(examine_chunk, chunks, engine)) as examined,
     ):
         for part, facts in zip(parts, examined, strict=True):
             yield from zip(part, facts, strict=True)
-            progress.update(len(part))
+            advance(len(part))
 
 
 def _examine_file(source: ImageSource, path: str, limits: Limits, patient_key: PatientKey) -> Facts:

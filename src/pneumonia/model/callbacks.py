@@ -4,6 +4,7 @@ import logging
 import math
 import shutil
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.progress import say_time
 from pneumonia.model.checkpoint import TrainingState
 from pneumonia.model.compiling import plain_names
 from pneumonia.model.progress import Progress
@@ -108,6 +110,24 @@ def log_for_tensorboard(folder: Path, progress: Progress) -> keras.callbacks.Cal
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
+class CountBatches(keras.callbacks.Callback):
+    """Tells how many batches are done."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        """Take whom to tell."""
+        super().__init__()
+        self.advance, self._done = advance, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Begin to count."""
+        self._done = 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Count the batches since the last call: several are done in one go."""
+        self.advance(batch + 1 - self._done)
+        self._done = batch + 1
+
+
 class ReportProgress(keras.callbacks.Callback):
     """Reports after each epoch its results and how long the rest will take at most."""
 
@@ -117,14 +137,15 @@ class ReportProgress(keras.callbacks.Callback):
         self.progress = progress
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Report on one line. The first epoch also builds the graph; the time left is estimated from the faster one."""
+        """Report on one line. The first epoch also builds the graph, so it does not tell how long the others take."""
         progress = self.progress
         row = progress.history[-1]
         epochs = progress.training.epochs
-        left = (epochs - epoch - 1) * min(row["seconds"] for row in progress.history[-2:])
+        seconds = (epochs - epoch - 1) * min(row["seconds"] for row in progress.history[-2:])
+        left = f", at most {say_time(seconds)} left" if epoch and seconds else ""
         logger.info(
-            "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s, at most %d min %02d s left",
+            "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s%s",
             f"{progress.member.capitalize()}, epoch " if progress.member else "Epoch ",
             epoch + 1, epochs, row["loss"], row["val_auc"], row["val_log_loss"],
-            " (kept)" if progress.best_epoch == epoch else "", row["seconds"], *divmod(round(left), 60),
+            " (kept)" if progress.best_epoch == epoch else "", row["seconds"], left,
         )  # fmt: skip

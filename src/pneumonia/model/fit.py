@@ -16,8 +16,16 @@ import pandas as pd
 import tensorflow as tf
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.progress import follow
 from pneumonia.model.batch_normalization import fuse_normalisation
-from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged, log_for_tensorboard
+from pneumonia.model.callbacks import (
+    CountBatches,
+    JudgeEpoch,
+    ReportProgress,
+    SaveState,
+    StopWhenDiverged,
+    log_for_tensorboard,
+)
 from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
 from pneumonia.model.compiling import compile_network, describe_compilation
 from pneumonia.model.ensembles import average_networks, plan_members
@@ -217,16 +225,18 @@ def run_epochs(
             the last complete epoch is kept.
     """
     progress = next(callback.progress for callback in callbacks if isinstance(callback, JudgeEpoch))
+    epochs = progress.training.epochs
     try:
-        network.fit(
-            train_input,
-            initial_epoch=progress.next_epoch,
-            epochs=progress.training.epochs,
-            steps_per_epoch=steps,
-            callbacks=callbacks,
-            shuffle=False,  # the input shuffles
-            verbose=0,
-        )
+        with follow(steps * (epochs - progress.next_epoch), "Fitting", "batches", alone=False) as advance:
+            network.fit(
+                train_input,
+                initial_epoch=progress.next_epoch,
+                epochs=epochs,
+                steps_per_epoch=steps,
+                callbacks=[*callbacks, CountBatches(advance)],
+                shuffle=False,  # the input shuffles
+                verbose=0,
+            )
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted after {progress}. {progress.resumed_by.capitalize()} resumes from there; "

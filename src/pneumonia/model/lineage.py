@@ -116,10 +116,11 @@ def check_weights(record: Mapping[str, Any], model: Model, name: str) -> None:
     digest = weights_digest(model)
     made_for = str(record.get("weights_sha256", "unknown"))
     if made_for != digest:
+        what, makes = ("Train", "training") if name == "model_lineage" else ("Evaluate that model", "evaluation")
         raise UserError(
             f"{name} was made for the model with the weights {made_for[:12]}, but pneumonia_model has "
-            f"{digest[:12]} (the first digits of their SHA-256). Evaluate that model first: kedro run "
-            "--pipelines=evaluation. Or name a model that was evaluated, by --load-versions=pneumonia_model:VERSION."
+            f"{digest[:12]} (the first digits of their SHA-256). {what} first: kedro run --pipelines={makes}. Or name "
+            "a model that was evaluated, by --load-versions=pneumonia_model:VERSION."
         )
 
 

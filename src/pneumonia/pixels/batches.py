@@ -198,10 +198,10 @@ def _make_reader(store: PixelStore, manifest: pd.DataFrame, memory_limit_mb: int
     megabytes = len(manifest) * store.record_bytes / 1e6
     what = f"{len(manifest):,} images of {store.image_size} px ({megabytes:,.0f} MB)"
     if megabytes <= memory_limit_mb:
-        logger.info("Input: %s, held in memory.", what)
+        logger.debug("Input: %s, held in memory.", what)
         pixels = _load(store, stored_rows)
         return lambda rows: tf.gather(pixels, rows)
-    logger.info("Input: %s, streamed: more than inputs.memory_limit_mb=%d.", what, memory_limit_mb)
+    logger.debug("Input: %s, streamed: more than inputs.memory_limit_mb=%d.", what, memory_limit_mb)
 
     def fetch(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         with _reads:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from pneumonia.base.engine import LOCAL, map_all
 from pneumonia.base.errors import UserError
@@ -113,13 +112,15 @@ def decode_chunk(chunk: ImageChunk) -> Decoded:
     return Decoded(pixels, failed)
 
 
-def decode_all(request: PixelRequest, images: Sequence[Image], progress: tqdm) -> Iterator[npt.NDArray[np.uint8]]:
+def decode_all(
+    request: PixelRequest, images: Sequence[Image], advance: Callable[[int], None]
+) -> Iterator[npt.NDArray[np.uint8]]:
     """Decode images on all cores, or on a cluster, in order.
 
     Args:
         request: How, and where.
         images: Which.
-        progress: Is told how many are done.
+        advance: Is told how many are done.
 
     Yields:
         Pixels, uint8 `[k, size, size]`, of the next k images.
@@ -133,7 +134,7 @@ def decode_all(request: PixelRequest, images: Sequence[Image], progress: tqdm) -
     with closing(map_all(decode_chunk, chunks, request.engine)) as decoded:
         for pixels, faults in decoded:
             failed += faults
-            progress.update(len(pixels))
+            advance(len(pixels))
             yield pixels
     if failed:
         raise UserError(

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import (
@@ -28,6 +27,7 @@ from pneumonia.base.files import (
     whole_file,
     write_whole,
 )
+from pneumonia.base.progress import follow
 from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.request import PixelRequest, decode_all
 
@@ -204,13 +204,11 @@ class PixelStores:
             stored = _keep_whole_parts(folder, request.image_size**2, self._checked)
             images = request.images
             missing = [key for key in images if key not in stored]
-            there = len(images) - len(missing)
-            logger.info("Pixel store %s: %d images are stored, %d to decode.", folder, there, len(missing))
-            # disable=None: no bar without a terminal.
-            with tqdm(total=len(missing), unit="images", desc="Decoding", disable=None) as progress:
+            logger.debug("Pixel store %s: %d images are stored.", folder, len(images) - len(missing))
+            with follow(len(missing), "Decoding") as advance:
                 for start in range(0, len(missing), PART_IMAGES):
                     chosen = missing[start : start + PART_IMAGES]
-                    _write_part(folder, chosen, decode_all(request, [images[key] for key in chosen], progress))
+                    _write_part(folder, chosen, decode_all(request, [images[key] for key in chosen], advance))
 
 
 def part_name(sha256s: Sequence[str]) -> str:

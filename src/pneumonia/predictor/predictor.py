@@ -1,5 +1,6 @@
 """A trained model with its decision and range: takes images, returns a table."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from pneumonia.base.files import find_versions, read_record
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
+from pneumonia.base.startup import start_tensorflow
 from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
@@ -121,6 +123,8 @@ class Predictor:
         """
         try:
             path = _find_model(Path(folder), version)
+            if "tensorflow" not in sys.modules:
+                start_tensorflow()
             model = load_model(path)
             digest = weights_digest(model)
             lineage, decision, image_range = (_find_record(Path(folder), name, digest, path) for name in RECORDS)

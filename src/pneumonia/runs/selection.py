@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.runs.errors import plainly
+from pneumonia.runs.reminder import stop_reminding
 
 _SHOWN = 12
 
@@ -26,7 +27,10 @@ class PlainSession(KedroSession):
             UserError: If the selection names something that does not exist, or leaves nothing to run.
         """
         refuse_unknown(signature(KedroSession.run).bind(self, *args, **kwargs).arguments)
-        return super().run(*args, **kwargs)
+        try:
+            return super().run(*args, **kwargs)
+        finally:
+            stop_reminding()
 
 
 def refuse_unknown(selection: Mapping[str, Any]) -> None:

@@ -1,0 +1,155 @@
+"""What to run to make what is missing: the smallest registered pipelines that do."""
+
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset
+from kedro.pipeline import Pipeline
+
+from pneumonia.base.errors import UserError
+from pneumonia.runs.pinning import PARENTS, outputs_by_stage
+
+# By what a run made, the first of these that it did: what usually comes next.
+NEXT = {
+    "adaptation_report": "--pipelines=comparison",
+    "report": "--pipelines=prediction --params=images=PATH",
+    "pneumonia_model": "--pipelines=evaluation",
+    "study_report": "",
+    "split_manifest": "--pipelines=training",
+    "pixel_store": "--pipelines=training",
+    "class_weights": "--pipelines=training",
+}
+IMAGES = "chest_xrays"
+MODEL = ("pneumonia_model", "model_lineage", "training_history")  # a training makes them together
+
+
+def refuse_missing(names: Collection[str], catalog: Any, run_params: Mapping[str, Any], *, newest_model: bool) -> None:
+    """Refuse a run that reads what was never made, or what was made for an older model than the newest.
+
+    Args:
+        names: Of what the run reads.
+        catalog: The catalog.
+        run_params: How the run was started.
+        newest_model: Whether the run reads the newest model.
+
+    Raises:
+        UserError: Naming what is missing and the command that makes it.
+    """
+    missing = {name for name in names if not catalog.exists(name)}
+    newest = _newest_model(catalog) if newest_model else ""
+    of_model = outputs_by_stage()["training"].intersection(names) - missing if newest else set()
+    older = {name for name in of_model if (catalog.get(name).resolve_load_version() or newest) < newest}
+    if not missing | older:
+        return
+    first, *rest = sorted(missing or older, key=lambda name: (name != MODEL[0], name))
+    said = f"There is no {first} {'yet' if missing else f'of the newest model ({newest})'}"
+    others = f", nor {', '.join(rest[:2])}{f' and {len(rest) - 2} more' if len(rest) > 2 else ''}" if rest else ""
+    options = options_to_make(missing | older, lambda name: name not in older and catalog.exists(name))
+    if options is None:
+        raise UserError(f"{said}{others}.")
+    command = with_env(
+        " ".join(["kedro run", *options, *_images_option(options, names, catalog, run_params)]), run_params
+    )
+    choice = ", or name an older model by --load-versions=pneumonia_model:VERSION" if older & set(MODEL) else ""
+    raise UserError(f"{said}{others}; make {'them' if rest else 'it'} with: {command}{choice}.")
+
+
+def options_to_make(missing: Collection[str], exists: Callable[[str], bool]) -> list[str] | None:
+    """Return the options of `kedro run` that make what is missing.
+
+    These name the smallest parts of the default run that make it, and those that make what these read in turn. Where
+    the smallest part would train a network, but what is missing is only drawn from one, they name the nodes.
+
+    Args:
+        missing: Names of datasets.
+        exists: Tells whether there is a dataset.
+
+    Returns:
+        The options; none of the default run makes it all; None if nothing makes it.
+    """
+    whole = pipelines["__default__"]
+    makers = {output: node for node in whole.nodes for output in node.outputs}
+    wanted = {PARENTS.get(name, name) for name in missing} & makers.keys()
+    if not wanted:
+        return None
+
+    def is_gone(name: str) -> bool:
+        return name in makers and (name in wanted or not exists(name))
+
+    by_nodes = {
+        name
+        for name in wanted
+        if _contains_others(_smallest(name))
+        and "pneumonia_model" not in makers[name].outputs
+        and not any(map(is_gone, makers[name].inputs))
+    }
+    chosen = {_smallest(name) for name in wanted - by_nodes}
+    while more := {_smallest(name) for part in chosen for name in pipelines[part].inputs() if is_gone(name)} - chosen:
+        chosen |= more
+    if not chosen:
+        return [f"--nodes={','.join(sorted(makers[name].name for name in by_nodes))}"]
+    if set(sum((pipelines[name] for name in chosen), Pipeline([])).nodes) == set(whole.nodes):
+        return []
+    parts = [name for name in _parts() if name in chosen and not any(_is_part(name, of) for of in chosen)]
+    return [f"--pipelines={','.join(parts)}"]
+
+
+def with_env(command: str, run_params: Mapping[str, Any]) -> str:
+    """Return a command for the environment of a run."""
+    env = run_params.get("env")
+    return command if env in (None, "local") else f"{command} --env={env}"
+
+
+def _images_option(
+    options: list[str], names: Collection[str], catalog: Any, run_params: Mapping[str, Any]
+) -> list[str]:
+    """Name the images where the advised run reads some that are not where it would look for them."""
+    given = (run_params.get("runtime_params") or {}).get("images")
+    if IMAGES not in pipeline_of(options).inputs() or IMAGES not in catalog:
+        return []
+    if given and IMAGES in names:
+        return [f"--params=images={shlex.quote(str(given))}"]
+    source = catalog.get(IMAGES)
+    return [] if given or source.finds_its_images else ["--params=images=PATH"]
+
+
+def pipeline_of(options: Collection[str]) -> Pipeline:
+    """Return what `kedro run` runs with the options that `options_to_make` returns."""
+    named = dict(option.removeprefix("--").split("=") for option in options)
+    if "nodes" in named:
+        return pipelines["__default__"].filter(node_names=named["nodes"].split(","))
+    return sum((pipelines[name] for name in named.get("pipelines", "__default__").split(",")), Pipeline([]))
+
+
+def next_options(pipeline: Pipeline) -> str:
+    """Return the options of the run that usually comes after one; empty if none does."""
+    made = pipeline.all_outputs()
+    return next((options for name, options in NEXT.items() if name in made), "")
+
+
+def _parts() -> list[str]:
+    """Name the registered pipelines of which the default run consists, in their order, and the default run itself."""
+    return [name for name in pipelines if name == "__default__" or _is_part(name, "__default__")]
+
+
+def _smallest(dataset: str) -> str:
+    """Name the smallest part of the default run that makes a dataset."""
+    makers = [name for name in _parts() if dataset in pipelines[name].all_outputs()]
+    return min(makers, key=lambda name: len(pipelines[name].nodes))
+
+
+def _is_part(name: str, of: str) -> bool:
+    return set(pipelines[name].nodes) < set(pipelines[of].nodes)
+
+
+def _contains_others(name: str) -> bool:
+    return any(_is_part(other, name) for other in pipelines)
+
+
+def _newest_model(catalog: Any) -> str:
+    """Return the newest version of which there is a model, or what a training saves with it; empty without any."""
+    datasets = [catalog.get(name) for name in MODEL]
+    versioned = [dataset for dataset in datasets if isinstance(dataset, AbstractVersionedDataset)]
+    return max((version for one in versioned for version in one.list_versions(full_path=False)), default="")
