@@ -243,7 +243,7 @@ class StagesHook:
                 dataset = catalog.get(name)
                 files = {Path(file).parent.name: Path(file) for file in dataset.list_versions()}
                 logger.info(say_page(files[dataset.resolve_load_version()], title))
-        if options := next_options(pipeline):
+        if options := next_options(pipeline, has_model=catalog.exists("pneumonia_model")):
             logger.info("Next: %s", with_env(f"{command_to_run()} {options}", run_params))
 
 

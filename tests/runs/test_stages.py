@@ -77,9 +77,10 @@ def test_what_other_processes_ran_is_told_at_the_end(clock, log):
 
 
 def test_a_run_of_one_stage_counts_no_stages(clock, log):
+    Stages([NODES[0], node("ingest.split", "index", "split")], lambda made: [], clock).begin()
     Stages(NODES[:1], lambda made: [], clock).begin()
 
-    assert log.messages == [f"Ingest: {STAGES['ingest']}."]
+    assert log.messages == [f"Ingest: {STAGES['ingest']}.", "Ingest: index images."]
 
 
 def test_no_node_passes_in_silence_however_long_it_takes(clock, log):
@@ -205,4 +206,9 @@ def test_a_run_that_ended_says_nothing_more():
     ],
 )
 def test_a_run_names_the_one_that_usually_comes_next(pipeline, options):
-    assert next_options(pipelines[pipeline]) == options
+    assert next_options(pipelines[pipeline], has_model=False) == options
+
+
+def test_what_is_made_again_for_a_model_leads_to_no_other_training():
+    assert next_options(pipelines["imbalance"], has_model=True) == ""
+    assert next_options(pipelines["training"], has_model=True) == "--pipelines=evaluation"

@@ -123,10 +123,19 @@ def pipeline_of(options: Collection[str]) -> Pipeline:
     return sum((pipelines[name] for name in named.get("pipelines", "__default__").split(",")), Pipeline([]))
 
 
-def next_options(pipeline: Pipeline) -> str:
-    """Return the options of the run that usually comes after one; empty if none does."""
+def next_options(pipeline: Pipeline, *, has_model: bool) -> str:
+    """Return the options of the run that usually comes after one.
+
+    Args:
+        pipeline: Of the run.
+        has_model: Whether there is a model, for which a part of what a training reads may have been made again.
+
+    Returns:
+        The options; empty if none usually comes next.
+    """
     made = pipeline.all_outputs()
-    return next((options for name, options in NEXT.items() if name in made), "")
+    options = next((options for name, options in NEXT.items() if name in made), "")
+    return "" if has_model and options == "--pipelines=training" else options
 
 
 def _parts() -> list[str]:

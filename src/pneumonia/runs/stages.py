@@ -94,7 +94,7 @@ class Stage:
             now: In the seconds of `begin`.
             images: How many there are, as far as is known.
         """
-        doing = str(RUNNING[-1]) if RUNNING else node.name.rpartition(".")[2].replace("_", " ")
+        doing = str(RUNNING[-1]) if RUNNING else name_of(node)
         step = min(len(self._done_nodes()) + 1, len(self.nodes))
         expected = seconds_of(node, images)
         part = expected * (RUNNING.share() if RUNNING else min(0.9, seconds_in_node / expected))
@@ -146,7 +146,8 @@ class Stages:
         stage = self._stages[self._at]
         stage.begin(self._clock(), self.images)
         place = f" ({self._at + 1} of {len(self._stages)})" if len(self._stages) > 1 else ""
-        logger.info("%s%s: %s.", stage.name.capitalize(), place, STAGES.get(stage.name, "running"))
+        what = STAGES.get(stage.name, "running") if len(stage.nodes) > 1 else name_of(stage.nodes[0])
+        logger.info("%s%s: %s.", stage.name.capitalize(), place, what)
 
     def enter(self, node: Node) -> None:
         """Note which node is being run."""
@@ -183,6 +184,11 @@ class Stages:
         for line in self._summarise(self._stages[self._at].made):
             logger.info(line)
         self._at += 1
+
+
+def name_of(node: Node) -> str:
+    """Return the name of a node in words."""
+    return node.name.rpartition(".")[2].replace("_", " ")
 
 
 def seconds_of(node: Node, images: int) -> float:
