@@ -1,6 +1,5 @@
 """A trained model with its decision and range: takes images, returns a table."""
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -123,8 +122,7 @@ class Predictor:
         """
         try:
             path = _find_model(Path(folder), version)
-            if "tensorflow" not in sys.modules:
-                start_tensorflow()
+            start_tensorflow()
             model = load_model(path)
             digest = weights_digest(model)
             lineage, decision, image_range = (_find_record(Path(folder), name, digest, path) for name in RECORDS)
