@@ -117,10 +117,10 @@ NEW_PROCESS = """
     from pathlib import Path
     import pandas as pd
     from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
-    from pneumonia.pixels.store import Part, PixelStore
+    from pneumonia.pixels.store import PixelFile, PixelStore
     path = Path(sys.argv[1])
     sha256s = [f"{row:064x}" for row in range(50)]
-    store = PixelStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
+    store = PixelStore(path.parent, 4, [PixelFile(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
     data = make_train_input(
         store, manifest, Batching(8, seed=3, first_epoch=2), memory_limit_mb=1,
@@ -208,13 +208,13 @@ TWO_REPLICAS = """
     import pandas as pd
     import tensorflow as tf
     from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
-    from pneumonia.pixels.store import Part, PixelStore
+    from pneumonia.pixels.store import PixelFile, PixelStore
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     path = Path(sys.argv[1])
     sha256s = [f"{row:064x}" for row in range(50)]
-    store = PixelStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
+    store = PixelStore(path.parent, 4, [PixelFile(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
     data = make_train_input(store, manifest, Batching(8, seed=3), memory_limit_mb=1)
     batches = iter(strategy.experimental_distribute_dataset(data))
@@ -238,14 +238,14 @@ SLOW_READS = """
     from pathlib import Path
     import pandas as pd
     from pneumonia.pixels.batches import Augmentation, Batching, make_train_input
-    from pneumonia.pixels.store import Part, PixelStore
+    from pneumonia.pixels.store import PixelFile, PixelStore
     class SlowStore(PixelStore):
         def read(self, rows):
             time.sleep(0.3)
             return super().read(rows)
     path = Path(sys.argv[1])
     sha256s = [f"{row:064x}" for row in range(50)]
-    store = SlowStore(path.parent, 4, [Part(path, tuple(sha256s[::-1]), "")])
+    store = SlowStore(path.parent, 4, [PixelFile(path, tuple(sha256s[::-1]), "")])
     manifest = pd.DataFrame({"sha256": sha256s, "label": "NORMAL", "target": 0})
     batches = iter(make_train_input(store, manifest, Batching(8, seed=3), memory_limit_mb=0))
     next(batches)
