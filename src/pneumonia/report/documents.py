@@ -34,7 +34,9 @@ from pneumonia.report.provenance import (
     source_of,
 )
 from pneumonia.report.render import render
+from pneumonia.report.stretches import say_stretch
 from pneumonia.split.leak_audit import SPLIT_LABELS, Unit
+from pneumonia.split.sequence import LEAST_GROUPS
 from pneumonia.split.summary import ALL, FLOW_LABELS, FlowStep
 
 NO_SPLIT = "no folder named train, val or test"
@@ -99,6 +101,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "limits": list_limits(material),
         "fairness": say_fairness(material["patient_strata"]),
         "say_multiplicity": say_multiplicity,
+        "say_stretch": say_stretch,
         "attribution": ATTRIBUTION,
         "is_by_image": is_by_image,
         "intervals": INTERVALS.format(
@@ -136,6 +139,7 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "LEAST_SITES": LEAST_SITES,
         "LEAST_COMPARED": LEAST_COMPARED,
         "LEAST_IMAGES": LEAST_IMAGES,
+        "LEAST_GROUPS": LEAST_GROUPS,
         "FOLDS": FOLDS,
         "SPLIT_LABELS": SPLIT_LABELS,
         "RANGE_LABELS": RANGE_LABELS,

@@ -20,6 +20,7 @@ from pneumonia.report.maps import judge_maps, judge_pointing
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
+from pneumonia.report.stretches import judge_stretches
 from pneumonia.report.words import CHANCE, Finding, Level, finding, gravest_first, say_interval, say_number, say_percent
 from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
@@ -65,7 +66,7 @@ def write_verdict(
 # The datasets that findings rest on.
 FINDINGS_FROM = (
     *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences"),
+    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences", "stretch_audit"),
 )
 
 
@@ -103,6 +104,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         _judge_zoom(material["framing_audit"]),
         judge_calibration(metrics["test"], "on test"),
         judge_patients(material["patient_strata"], material["patient_differences"]),
+        judge_stretches(material["stretch_audit"]),
         _judge_robustness(material["robustness"]),
         judge_pointing(material["pointing"]),
         judge_maps(material["map_similarity"]),

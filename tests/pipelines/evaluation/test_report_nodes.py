@@ -146,6 +146,17 @@ def test_the_corrupted_images_of_the_report_are_those_of_test_and_each_auc_has_i
         assert re.split(r"</td><td[^>]*>", row)[3:5] == [say_cell(low), say_cell(high)]
 
 
+def test_the_report_names_the_stretch_that_stands_out_or_says_that_names_give_no_order(report, material, pictures):
+    row = material["stretch_audit"].query("measure == 'errors'").sort_values("p").iloc[0]
+    without = {name: material[name][:0] for name in ("ordered_predictions", "stretch_audit")}
+    page = write_report(**{**material, **without}, **pictures)
+
+    assert f"the one from {row['first']} to {row['last']} ({row['label']}, {row['images']} images" in report
+    assert "The names of the images give no order" not in report
+    assert "The names of the images give no order: fewer than 20 groups" in page
+    assert "stands out most:" not in page
+
+
 def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):
     assert "No network was trained on the rim alone" not in report
     assert "Nothing was cross-validated" not in report

@@ -10,8 +10,10 @@ from pneumonia.audits.regions import VIEW_LABELS, Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Shortcut
 from pneumonia.audits.sites import NEW_SITE
+from pneumonia.audits.stretches import Measure
 from pneumonia.base.annotations import Figure, Floats
 
+RUNNING = 20  # groups in a running mean
 RATES = ("auc", "sensitivity", "specificity")
 
 
@@ -66,6 +68,39 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
         axes.set_title({"auc": "AUC"}.get(measure, measure))
         left = min(axes.get_xlim()[0], 0.9)
         axes.set_xlim(left, 1 + 0.04 * (1 - left))  # so that a marker at 1 is whole
+    return figure
+
+
+def draw_order(ordered_predictions: pd.DataFrame, stretch_audit: pd.DataFrame) -> Figure:
+    """Draw the probability of each group in the order of its class, and the stretch whose errors stand out most."""
+    from pneumonia.report.style import INK, MUTED, SPLIT_COLOURS, new_figure
+
+    if ordered_predictions.empty:
+        return _not_measured("the names of the images have no order")
+    labels = sorted(set(ordered_predictions["label"]))
+    figure, panels = new_figure(7.6, 0.6 + 1.9 * len(labels), rows=len(labels), squeeze=False)
+    for axes, label in zip(panels[:, 0], labels, strict=True):
+        of_class = ordered_predictions[ordered_predictions["label"] == label].sort_values("place")
+        for split, alpha in (("val", 0.35), ("test", 0.7)):
+            part = of_class[of_class["split"] == split]
+            wrong = part[part["errors"] > 0]
+            colour = SPLIT_COLOURS[split]
+            axes.scatter(part["place"], part["score"], s=7, color=colour, alpha=alpha, linewidths=0)
+            axes.scatter(wrong["place"], wrong["score"], s=34, color=colour, marker="x", linewidths=1.3)
+            for _, form in part.groupby("form"):
+                mean = form["score"].rolling(RUNNING, center=True).mean()
+                axes.plot(form["place"], mean, color=colour, linewidth=1.6, alpha=alpha)
+            axes.plot([], [], "o-", color=colour, markersize=3, label=split)
+        axes.scatter([], [], s=34, color=INK, marker="x", label="has an error")
+        for place in of_class.groupby("form")["place"].min().iloc[1:]:
+            axes.axvline(place - 0.5, color=MUTED, linewidth=0.8, linestyle=":")
+        is_shown = (stretch_audit["label"] == label) & (stretch_audit["measure"] == Measure.ERRORS)
+        for row in stretch_audit[is_shown].to_dict("records"):
+            ends = of_class.set_index("group")["place"][[row["first"], row["last"]]]
+            axes.axvspan(ends.iloc[0] - 0.5, ends.iloc[1] + 0.5, color=MUTED, alpha=0.18, linewidth=0)
+        axes.set(ylim=(-0.03, 1.03), xlim=(0, len(of_class) + 1), ylabel="probability", title=label)
+    axes.set_xlabel("groups in the order of the numbers in their names")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=3)
     return figure
 
 

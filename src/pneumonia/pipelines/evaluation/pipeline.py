@@ -16,6 +16,7 @@ from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites
+from pneumonia.audits.stretches import find_stretches, order_predictions
 from pneumonia.metrics.abstention import measure_sets, trace_risk
 from pneumonia.metrics.breakdowns import (
     count_etiologies,
@@ -28,7 +29,13 @@ from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
 from pneumonia.metrics.usefulness import tabulate_prevalences, tabulate_shifts, trace_decision_curve
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
-from pneumonia.pipelines.evaluation.audit_figures import draw_framings, draw_robustness, draw_shortcuts, draw_sites
+from pneumonia.pipelines.evaluation.audit_figures import (
+    draw_framings,
+    draw_order,
+    draw_robustness,
+    draw_shortcuts,
+    draw_sites,
+)
 from pneumonia.pipelines.evaluation.figures import (
     draw_abstention,
     draw_calibration,
@@ -53,7 +60,7 @@ FIGURES = (
     *("class_balance_figure", "split_figure", "training_curves_figure", "metrics_figure", "roc_figure"),
     *("precision_recall_figure", "calibration_figure", "threshold_figure", "decision_curve_figure"),
     *("confusion_figure", "subgroup_figure", "score_figure", "shortcut_figure", "framing_figure"),
-    *("robustness_figure", "site_figure", "abstention_figure"),
+    *("robustness_figure", "site_figure", "abstention_figure", "order_figure"),
 )
 TABLES = (
     *("class_counts", "class_weights", "data_flow", "split_table", "leak_audit", "rejected_images"),
@@ -62,6 +69,7 @@ TABLES = (
     *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
     *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
     *("map_similarity", "twin_audit", "split_strata", "risk_coverage", "class_sets"),
+    *("ordered_predictions", "stretch_audit"),
 )
 
 
@@ -155,6 +163,9 @@ def create_pipeline() -> Pipeline:
             Node(draw_shortcuts, ["shortcut_audit", "region_audit"], "shortcut_figure", name="draw_shortcuts"),
             Node(draw_framings, "framing_audit", "framing_figure", name="draw_framings"),
             Node(draw_robustness, "robustness", "robustness_figure", name="draw_robustness"),
+            Node(order_predictions, "predictions", "ordered_predictions", name="order_predictions"),
+            Node(find_stretches, ["ordered_predictions", SETTINGS], "stretch_audit", name="find_stretches"),
+            Node(draw_order, ["ordered_predictions", "stretch_audit"], "order_figure", name="draw_order"),
             # Where images come from several sites.
             Node(
                 audit_sites,

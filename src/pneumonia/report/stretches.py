@@ -1,0 +1,40 @@
+"""What the report says about the order of the images: only what holds for all stretches together."""
+
+from typing import Any
+
+import pandas as pd
+
+from pneumonia.audits.stretches import MEASURE_LABELS, Measure
+from pneumonia.report.words import Finding, Level, finding, say_number
+
+UNUSUAL = 0.05  # p, for all stretches together
+
+
+def judge_stretches(stretch_audit: pd.DataFrame) -> Finding | None:
+    """Judge whether errors lie together in the order of the numbers in file names.
+
+    Args:
+        stretch_audit: The table of `audits.stretches.find_stretches`.
+
+    Returns:
+        None if the names have no order, or nothing is wrong.
+    """
+    errors = stretch_audit[stretch_audit["measure"] == Measure.ERRORS].sort_values("p", kind="stable")
+    if errors.empty:
+        return None
+    text = say_stretch(errors.iloc[0].to_dict())
+    if errors["p"].iloc[0] < UNUSUAL:
+        text += " Images with near numbers were often acquired together: the acquisition may have changed there."
+        return finding(Level.CAUTION, "Errors lie together in a stretch of consecutive numbers", text)
+    return finding(Level.GOOD, "No stretch of consecutive numbers has errors beyond chance", text)
+
+
+def say_stretch(row: dict[str, Any]) -> str:
+    """Put a row of the audit in a sentence."""
+    measure = MEASURE_LABELS[Measure(row["measure"])]
+    return (
+        f"Of {row['stretches']:,} stretches of test groups, the one from {row['first']} to {row['last']} "
+        f"({row['label']}, {row['images']:,} images of {row['groups']:,} groups) stands out most: {measure} "
+        f"{say_number(row['value'])}, of all {row['label']} {say_number(row['overall'])}; p = {say_number(row['p'])} "
+        "for all stretches together, by exchanging groups within their class."
+    )
