@@ -1,10 +1,13 @@
 """How a trained model does on validation images whose framing, sharpness or tone says something other than their class.
 
     python benchmarks/judges.py [--env ENV] [--versions V ...] [--models FILE.keras ...] [--external FOLDER] [--fast]
+        [--blocks]
 
 Reads the manifest and the pixel store of a finished run from the catalog, and judges the models of the given versions
-or files, or else the newest. Networks and recipes are chosen by these judges, not by plain validation: docs/network.md.
-Several recipes are compared by `kedro run --pipelines=study` (docs/studies.md).
+or files, or else the newest. With --blocks, it also prints the rates on five stretches of validation images, in the
+order of the numbers in their names: the worst shows what a change of acquisition may cost. Networks and recipes are
+chosen by these judges, not by plain validation: docs/network.md. Several recipes are compared by `kedro run
+--pipelines=study` (docs/studies.md).
 """
 
 import argparse
@@ -21,9 +24,11 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from pneumonia.audits.framing import rates_at
 from pneumonia.base.parameters import EvaluationParameters, InputsParameters
 from pneumonia.model.predict import load_model, predict
 from pneumonia.pixels.decoding import decode_image
+from pneumonia.split.folds import cut_blocks
 from pneumonia.study.judges import Judged, judge
 
 PROJECT = Path(__file__).parents[1]
@@ -38,6 +43,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", type=Path, default=[], help="files of Keras models")
     parser.add_argument("--external", type=Path, help="folder of another hospital's images, one folder per class")
     parser.add_argument("--fast", action="store_true", help="no corrupted images")
+    parser.add_argument("--blocks", action="store_true", help="rates by stretch of numbers")
     parser.add_argument("--project", type=Path, default=PROJECT)
     parser.add_argument("--csv", type=Path, default=Path("build/benchmarks/judges.csv"))
     arguments = parser.parse_args()
@@ -57,6 +63,9 @@ def main() -> None:
         evaluation = evaluation.model_copy(update={"robustness": False})
     images = Judged(store.read(store.rows(val["sha256"])), val["target"].to_numpy())
     external = read_folder(arguments.external, inputs, manifest) if arguments.external else None
+    if arguments.blocks:
+        for name, model in models:
+            print_blocks(name, load(model), images, cut_blocks(val))
     tables = [print_judged(name, load(model), images, external, evaluation) for name, model in models]
     arguments.csv.parent.mkdir(parents=True, exist_ok=True)
     pd.concat(tables).to_csv(arguments.csv, index=False)
@@ -76,6 +85,16 @@ def print_judged(name: str, model: Any, images: Judged, external: Judged | None,
     print(table.round(4).to_string(index=False))
     table.insert(0, "model", name)
     return table
+
+
+def print_blocks(name: str, model: Any, images: Judged, blocks: pd.Series) -> None:
+    """Print the rates of one model at 0.5 on each stretch of validation."""
+    probability = predict(model, images.images, batch_size=BATCH)
+    rows = []
+    for block, places in blocks.reset_index(drop=True).groupby(blocks.to_numpy()).indices.items():
+        rates = rates_at(images.target[places], probability[places])
+        rows.append({"model": name, "stretch": block, **rates, "n": len(places)})
+    print(pd.DataFrame(rows).round(4).to_string(index=False))
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:

@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.split.folds import HELD_OUT, fold_of_manifest, leave_out
+from pneumonia.split.folds import BLOCKS, HELD_OUT, cut_blocks, fold_of_manifest, leave_out
 
 
 @pytest.fixture
@@ -36,6 +38,47 @@ def test_one_fold_is_the_split_of_the_manifest(manifest):
 def test_more_folds_than_groups_of_a_class_are_refused(manifest):
     with pytest.raises(UserError, match=r"study\.folds is 12, .* N .* 10 groups"):
         fold_of_manifest(manifest, 12, 1, seed=0)
+
+
+@pytest.fixture
+def numbered():
+    """60 groups of N and 100 of P in train, val and test; of every eight, one has no number in its name."""
+    rows = [
+        {"path": f"train/{label}/{f'IM-{group}-{image}' if group % 8 else chr(97 + group // 8) * 9}.png"}
+        | {"group": f"{label}{group}", "label": label, "target": int(label == "P"), "split": split}
+        for label, groups in (("N", 60), ("P", 100))
+        for group in range(groups)
+        for split in [("train", "val", "test")[group * 7 % 3]]
+        for image in range(1 + group % 3 if group % 8 else 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_blocks_are_whole_stretches_of_numbers_of_about_as_many_images_of_each_class(numbered):
+    folds = [fold_of_manifest(numbered, BLOCKS, number, seed=0) for number in range(1, 6)]
+
+    seen = numbered[(numbered["split"] != "test") & numbered["path"].str.contains("IM-")]
+    number = seen["group"].str[1:].astype(int)
+    for label in "NP":
+        of_class = number[seen["label"] == label]
+        inside = [of_class[fold.loc[of_class.index, "split"] == "val"] for fold in folds]
+        assert all(one.max() < other.min() for one, other in pairwise(inside))
+        assert max(map(len, inside)) - min(map(len, inside)) <= 4
+        assert sum(map(len, inside)) == len(of_class)
+    times = sum((fold["split"] == "val").astype(int) for fold in folds)
+    assert times.equals((numbered["split"] != "test").astype(int))
+    assert all(fold.groupby("group")["split"].nunique().max() == 1 for fold in folds)
+
+
+def test_blocks_do_not_depend_on_the_order_of_the_files(numbered):
+    shuffled = numbered.sample(frac=1, random_state=0)
+
+    assert cut_blocks(shuffled).sort_index().equals(cut_blocks(numbered))
+
+
+def test_blocks_of_images_whose_names_have_no_order_are_refused(manifest):
+    with pytest.raises(UserError, match=r"study\.folds is blocks, but .* class N have no numbers"):
+        fold_of_manifest(manifest.assign(path="name"), BLOCKS, 1, seed=0)
 
 
 def test_a_site_that_is_left_out_is_neither_trained_on_nor_validated_on_nor_tested(manifest):

@@ -66,13 +66,13 @@ def image_folder(tmp_path_factory, tiny_images):
 def make_jobs(tmp_path, image_folder, tiny_manifest):
     """Plan the jobs of a study of the tiny images, with pixels and records below a folder of their own."""
 
-    def make(parameters, folder=tmp_path, external=NO_IMAGES):
+    def make(parameters, folder=tmp_path, external=NO_IMAGES, manifest=tiny_manifest):
         given = Parameters.model_validate(parameters)
         places = {
             "chest_xrays": ImageSource(str(image_folder)),
             "pixel_store": PixelStores(folder / "pixels"),
             "study_records": StudyRecords(folder / "records"),
         }
-        return plan_jobs(plan_of(parameters), tiny_manifest, external, given.ingest, **places)
+        return plan_jobs(plan_of(parameters), manifest, external, given.ingest, **places)
 
     return make

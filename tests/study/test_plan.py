@@ -73,6 +73,14 @@ def test_a_study_that_names_something_twice_or_nothing_is_refused(parameters, st
         plan_of(changed(parameters, {"study": study}))
 
 
+def test_where_the_folds_are_blocks_there_are_five_with_every_recipe_and_seed(parameters):
+    tasks = plan_of(changed(parameters, {"study": {"folds": "blocks"}}))
+
+    assert len(tasks) == 5 * 2 * 2
+    assert [task.fold for task in tasks if str(task).startswith("base, seed 0")] == [1, 2, 3, 4, 5]
+    assert str(tasks[-1]) == "hot, seed 1, stretch 5 of 5"
+
+
 def test_where_the_folds_are_sites_every_site_is_left_out_once(parameters):
     tasks = plan_of(changed(parameters, {"study": {"folds": "site", "seeds": [0]}}))
 

@@ -30,6 +30,18 @@ def test_a_training_gives_a_row_that_is_kept_and_leaves_no_state(parameters, mak
     assert list((tmp_path / "records/states").glob("*.npz")) == []
 
 
+def test_a_training_on_blocks_is_judged_on_the_stretch_that_it_did_not_see(parameters, make_jobs, tiny_manifest):
+    manifest = tiny_manifest.assign(split="train")
+    jobs = make_jobs(changed(parameters, ONE | {"study": ONE["study"] | {"folds": "blocks"}}), manifest=manifest)
+
+    row = task.run_task(jobs[1])
+
+    # Of 20 groups of each class, person0 to person39, the second fifth.
+    stretch = manifest[manifest["group"].isin({f"person{number}.png" for number in range(8, 16)})]
+    assert set(row["held_out"]) == set(stretch["sha256"])
+    assert (row["fold"], row["val_images"]) == (2, 8)
+
+
 def test_a_training_that_is_done_is_not_done_again(parameters, make_jobs, monkeypatch):
     (job,) = make_jobs(changed(parameters, ONE))
     job.records.save(job.key, {"recipe": "kept"})

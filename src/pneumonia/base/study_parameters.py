@@ -24,9 +24,10 @@ class StudyParameters(Group):
     dotted name. The others are compared with the first. [list]"""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...], Field(strict=False, min_length=1)]
     """Values of training.seed. [integers]"""
-    folds: Annotated[int, Field(ge=1, le=20)] | Literal["site"]
+    folds: Annotated[int, Field(ge=1, le=20)] | Literal["site", "blocks"]
     """1: the split of the manifest. More: train and val are divided by group into this many folds, each of which is val
-    once. site: every site is val once, for a network that saw no image of it. [folds, or site]"""
+    once. site: every site is val once, for a network that saw no image of it. blocks: five folds, each a whole stretch
+    of the groups of each class in the order of the numbers in their names. [folds, site or blocks]"""
     external: Annotated[str, Field(min_length=1)]
     """Labelled images from elsewhere on which the models are also evaluated. If recipes are chosen by them, they can no
     longer serve as a test. [none, folder, zip or address]"""

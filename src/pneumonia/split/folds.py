@@ -3,6 +3,7 @@
 import pandas as pd
 
 from pneumonia.base.errors import UserError
+from pneumonia.split.sequence import order_groups
 
 Splits = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -40,6 +41,41 @@ def grouped_folds(rows: pd.DataFrame, folds: int, seed: int, parameter: str) -> 
     return cut
 
 
+BLOCKS = "blocks"  # folds that are whole stretches of groups in the order of the numbers in their names
+N_BLOCKS = 5
+
+
+def cut_blocks(rows: pd.DataFrame) -> pd.Series:
+    """Cut the groups of each class, in the order of the numbers in their names, into stretches of about as many images.
+
+    Names of each form are cut alike; names without an order count as one more form, in the order of the names.
+
+    Args:
+        rows: path, label and group of images.
+
+    Returns:
+        The stretch of each row, from 1, with the index of the rows; a group is in one.
+
+    Raises:
+        UserError: If less than half of the groups of a class have an order.
+    """
+    order = order_groups(rows)
+    groups = rows.groupby(["label", "group"]).size().rename("images").reset_index()
+    ordered = order.merge(groups, on=["label", "group"])
+    for label, group_count in groups["label"].value_counts().items():
+        if 2 * (ordered["label"] == label).sum() < group_count:
+            raise UserError(
+                f"study.folds is {BLOCKS}, but the names of the images of class {label} have no numbers that put most "
+                f"of their groups in an order. Give study.folds a number."
+            )
+    rest = groups.merge(order, on=["label", "group"], how="left")
+    every = pd.concat([ordered, rest[rest["form"].isna()].assign(form="")], ignore_index=True)
+    images = every.groupby(["label", "form"], sort=False)["images"]
+    middle = (images.cumsum() - every["images"] / 2) / images.transform("sum")
+    block = pd.Series((middle * N_BLOCKS).astype(int).to_numpy() + 1, every["group"])
+    return rows["group"].map(block[~block.index.duplicated()])
+
+
 HELD_OUT = "held out"  # the split of a site's images on which a network is judged that saw none of them
 
 
@@ -61,18 +97,21 @@ def leave_out(split_manifest: pd.DataFrame, site: str) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def fold_of_manifest(split_manifest: pd.DataFrame, folds: int, fold: int, seed: int) -> pd.DataFrame:
+def fold_of_manifest(split_manifest: pd.DataFrame, folds: int | str, fold: int, seed: int) -> pd.DataFrame:
     """Return the manifest with one fold of train and val as val and the other folds as train; test stays as it is.
 
     Args:
         split_manifest: One row per image.
-        folds: How many; 1: the manifest as it is.
+        folds: How many; 1: the manifest as it is; blocks: five stretches of consecutive numbers.
         fold: Which, from 1.
         seed: Of the folds.
     """
     if folds == 1:
         return split_manifest
     seen = split_manifest[split_manifest["split"] != "test"]
-    _, val = grouped_folds(seen, folds, seed, "study.folds")[fold - 1]
+    if folds == BLOCKS:
+        val = seen[cut_blocks(seen) == fold]
+    else:
+        _, val = grouped_folds(seen, int(folds), seed, "study.folds")[fold - 1]
     split = split_manifest["split"].where(split_manifest["split"] == "test", "train")
     return split_manifest.assign(split=split.mask(split_manifest.index.isin(val.index), "val"))

@@ -16,6 +16,7 @@ from pneumonia.base.parameters import (
     TrainingParameters,
 )
 from pneumonia.base.study_parameters import RecipeChanges, StudyParameters
+from pneumonia.split.folds import BLOCKS, N_BLOCKS
 
 
 class Changeable(Group):
@@ -34,7 +35,7 @@ class Task(Group):
         recipe: Its name.
         seed: Of the training.
         fold: Which part of train and val is val, from 1; 1 where the split is that of the manifest.
-        folds: How many there are; or site: one for each site.
+        folds: How many there are; or site: one for each site; or blocks: five stretches of consecutive numbers.
         site: The site that is left out and judged on, where the folds are sites.
         external: Where images of another place are, on which the network is judged as well; or none.
         parameters: With what the recipe changes, and the seed.
@@ -44,7 +45,7 @@ class Task(Group):
     recipe: str
     seed: int
     fold: int
-    folds: int | Literal["site"]
+    folds: int | Literal["site", "blocks"]
     external: str
     site: str = ""
     parameters: Changeable
@@ -60,6 +61,8 @@ class Task(Group):
         """Name it for messages."""
         if self.site:
             return f"{self.recipe}, seed {self.seed}, without {self.site}"
+        if self.folds == BLOCKS:
+            return f"{self.recipe}, seed {self.seed}, stretch {self.fold} of {N_BLOCKS}"
         fold = f", fold {self.fold} of {self.folds}" if self.folds not in (1, "site") else ""
         return f"{self.recipe}, seed {self.seed}{fold}"
 
@@ -130,6 +133,7 @@ def plan_study(
     """
     given = Changeable(imbalance=imbalance, inputs=inputs, model=model, training=training)
     changed = {recipe.name: change_parameters(given, recipe) for recipe in study.recipes}
+    folds = {"site": 1, BLOCKS: N_BLOCKS}.get(str(study.folds)) or int(study.folds)
     _refuse_twins(changed)
     return [
         Task(
@@ -141,9 +145,7 @@ def plan_study(
             parameters=_with_seed(changed[name], seed),
             evaluation=evaluation,
         )
-        for seed, fold, name in product(
-            study.seeds, range(1, study.folds + 1 if isinstance(study.folds, int) else 2), changed
-        )
+        for seed, fold, name in product(study.seeds, range(1, folds + 1), changed)
     ]
 
 

@@ -119,7 +119,7 @@ def plan_jobs(
 
     @cache
     def fold(number: int, folds: int | str, site: str) -> pd.DataFrame:
-        if isinstance(folds, str):
+        if folds == "site":
             return leave_out(split_manifest, site)
         return fold_of_manifest(split_manifest, folds, number, ingest.seed)
 
