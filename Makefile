@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test slow check parameters viz site reader reader-test constraints clean
+.PHONY: help install demo test slow check gpu-check parameters viz site reader reader-test constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: install ## Check style, format, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gpu-check: install ## Train a minute on the GPU and compare its loss with the processor's
+	$(BIN)/python benchmarks/gpu.py
 
 parameters: install ## Write the table of parameters and their comments from their models
 	$(BIN)/python docs/parameters.py

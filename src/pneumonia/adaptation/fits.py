@@ -104,11 +104,13 @@ def adapt(
         UserError: If interrupted, out of memory or diverged. The same command resumes.
     """
     from pneumonia.adaptation.bench import Bench
+    from pneumonia.model.xla import drop_failing_xla
     from pneumonia.pixels.batches import steps_per_epoch
 
     given = Parameters.model_validate(parameters)
     recipe, batch_size = make_recipe(parent_lineage, given), given.evaluation.batch_size
-    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    chosen = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    hardware = drop_failing_xla(chosen, parent_model)
     store = open_pixels(adaptation_pixels, parent_lineage)
     draws = list(list_draws(adaptation_plan, given.adaptation)) if given.adaptation.learning_curve else []
     description = {

@@ -36,6 +36,7 @@ from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
 from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe
 from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
+from pneumonia.model.xla import drop_failing_xla
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import (
     Augmentation,
@@ -100,7 +101,7 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
     """
-    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    hardware = settle_hardware(recipe)
     if recipe.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     description = describe_training(recipe, manifest_digest(split_manifest), store.fingerprint, hardware.policy)
@@ -118,6 +119,16 @@ def train(split_manifest: pd.DataFrame, store: PixelStore, recipe: Recipe, state
         "mirror_averaged": mirror,
     }
     return Trained(model, pd.concat(histories, ignore_index=True), facts)
+
+
+def settle_hardware(recipe: Recipe) -> Hardware:
+    """Choose device and precision of a recipe, and XLA only if it can compile the network there."""
+    hardware = choose_hardware(recipe.training.device, recipe.training.precision, recipe.training.deterministic)
+    if not hardware.jit_compile:
+        return hardware
+    with building_on(hardware, make_strategy(hardware)):
+        network = make_network(recipe.model.name, recipe.training_size, etiologies=len(recipe.etiologies))
+        return drop_failing_xla(hardware, fuse_normalisation(network))
 
 
 def list_members(
