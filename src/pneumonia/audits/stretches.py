@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.registry import Floats
 from pneumonia.split.sequence import order_groups
 
 PERMUTATIONS = 999
