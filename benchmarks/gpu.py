@@ -82,12 +82,7 @@ def measure(device: str, seconds: float) -> dict[str, Any]:
         network = fuse_normalisation(make_network(parameters.model.name, size, etiologies=KINDS, seed=0))
         hardware = drop_failing_xla(chosen, network)
         compile_network(network, parameters.training, BATCHES, hardware)
-    kinds = tf.range(batch * BATCHES) % (KINDS + 1)
-    noise = tf.random.stateless_uniform((batch * BATCHES, size, size, 1), (0, 0), 0, 160, tf.int32)
-    is_bright = (tf.range(size) < size // 4)[None, :, None, None] & (kinds > 0)[:, None, None, None]
-    images = tf.cast(noise + 90 * tf.cast(is_bright, tf.int32), tf.uint8)
-    target = tf.one_hot(kinds, KINDS + 1)
-    data = tf.data.Dataset.from_tensor_slices((images, (1 - target[:, :1], target))).batch(batch).repeat()
+    data = make_batches(batch, size, KINDS)
     history = network.fit(data, steps_per_epoch=BATCHES, epochs=COMPARED // BATCHES, shuffle=False, verbose=0)
     steps, start = 0, time.perf_counter()
     while (passed := time.perf_counter() - start) < seconds:
@@ -102,6 +97,18 @@ def measure(device: str, seconds: float) -> dict[str, Any]:
         "process_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
         "record": hardware.record(),
     }
+
+
+def make_batches(batch: int, size: int, n_kinds: int) -> Any:
+    """Return the batches, again and again: noise, with a bright band on top where the class is positive."""
+    import tensorflow as tf
+
+    kinds = tf.range(batch * BATCHES) % (n_kinds + 1)
+    noise = tf.random.stateless_uniform((batch * BATCHES, size, size, 1), (0, 0), 0, 160, tf.int32)
+    is_bright = (tf.range(size) < size // 4)[None, :, None, None] & (kinds > 0)[:, None, None, None]
+    images = tf.cast(noise + 90 * tf.cast(is_bright, tf.int32), tf.uint8)
+    target = tf.one_hot(kinds, n_kinds + 1)
+    return tf.data.Dataset.from_tensor_slices((images, (1 - target[:, :1], target))).batch(batch).repeat()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def write_verdict(
 # The datasets that findings rest on.
 FINDINGS_FROM = (
     *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences", "stretch_audit"),
+    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences"),
+    "stretch_audit",
 )
 
 
