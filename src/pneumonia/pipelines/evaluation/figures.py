@@ -247,5 +247,5 @@ def draw_abstention(risk_coverage: pd.DataFrame, class_sets: pd.DataFrame) -> Fi
         axes.plot(100 * sets["one"], 100 * sets["error"], "D", color=INK, label="those with one class in their set")
     axes.set(xlim=(0, 101), ylim=(0, None), xlabel="test images that are kept, %", ylabel="of them wrong, %")
     axes.set_title("Errors among the images that are kept")
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
     return figure
