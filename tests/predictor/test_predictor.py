@@ -317,4 +317,5 @@ print(*{{"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "kedro"}} & be
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+    said = [line for line in done.stderr.splitlines() if "has no checksum" not in line]  # which these records lack
+    assert (done.returncode, done.stdout.strip(), said) == (0, "", [])
