@@ -29,6 +29,7 @@ def main() -> None:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "project"
             shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns(".*", "data", "node_modules", "build"))
+            shutil.copy(PROJECT / ".telemetry", folder)  # without it, Kedro reports the run to its makers
         command = [str(Path(sys.executable).with_name("kedro")), "run", *(options or ["--env=demo"])]
         begin = time.monotonic()
         said = [(0.0, "the start")]
