@@ -2,11 +2,11 @@ import pytest
 
 from pneumonia.images.junk import junk_kind
 from pneumonia.images.layout import arrange, find_root
-from pneumonia.images.storage import Member
+from pneumonia.images.members import ListedFile
 
 
 def members(*names, **attributes):
-    return [Member(name, name, size=1, **attributes) for name in names]
+    return [ListedFile(name, name, size=1, **attributes) for name in names]
 
 
 def paths(listing):
@@ -86,8 +86,8 @@ def test_an_image_that_only_the_second_tree_has_is_not_passed_over():
 
 
 def test_a_file_of_the_second_tree_with_other_bytes_is_not_a_copy():
-    first = Member("train/NORMAL/a.jpeg", 1, size=9, stamp="crc32:00000001")
-    same, other = (Member("x/train/NORMAL/a.jpeg", 2, size=9, stamp=f"crc32:0000000{n}") for n in (1, 2))
+    first = ListedFile("train/NORMAL/a.jpeg", 1, size=9, stamp="crc32:00000001")
+    same, other = (ListedFile("x/train/NORMAL/a.jpeg", 2, size=9, stamp=f"crc32:0000000{n}") for n in (1, 2))
 
     assert arrange([first, same]).junk == {"copy in a second tree": 1}
     assert problems(arrange([first, other]))["x/train/NORMAL/a.jpeg"] == "not in a class folder"
@@ -164,7 +164,7 @@ def test_every_file_is_counted_once_as_an_image_junk_a_side_file_or_another():
 
 
 def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
-    listing = arrange([Member("train/NORMAL/a.jpeg", key, size=1) for key in (1, 2, 3)])
+    listing = arrange([ListedFile("train/NORMAL/a.jpeg", key, size=1) for key in (1, 2, 3)])
 
     assert problems(listing) == {
         "train/NORMAL/a.jpeg": "",

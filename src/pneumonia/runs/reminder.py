@@ -52,7 +52,8 @@ _reminding: list[tuple[Reminder, threading.Event, threading.Thread]] = []
 
 
 def remind_of(stages: Stages) -> None:
-    """Let a run say how far it is, in a thread of its own, until `stop_reminding`."""
+    """Let a run say how far it is, in a thread of its own, until `stop_reminding`; an earlier run says no more."""
+    stop_reminding()
     reminder, ended = Reminder(stages, on_terminal=sys.stderr.isatty()), threading.Event()
 
     def look_often() -> None:
