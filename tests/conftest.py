@@ -100,9 +100,7 @@ def kedro_process(folder, *arguments):
 @contextlib.contextmanager
 def serving(folder, program, *arguments, probe):
     """Let a program of this environment serve on the loopback; give its address once it answers at `probe`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = next(port for port in range(20000, 30000) if _is_free(port))  # Kedro-Viz takes none above 49151
     programs = Path(sys.executable).parent
     # The server leads a process group of its own.
     with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
@@ -118,6 +116,11 @@ def serving(folder, program, *arguments, probe):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _answers(url, process):

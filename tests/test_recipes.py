@@ -55,7 +55,7 @@ RECIPES = {
     "A node with a dataset and a section of the report": (
         [
             ("src/pneumonia/metrics/breakdowns.py", r"(?=^def is_grey)", "§0\n\n\n"),
-            (EVALUATION, r"(?<=breakdowns import )", "count_confident_errors, "),
+            (EVALUATION, r"(?<=breakdowns import \()", "\n    count_confident_errors,"),
             (EVALUATION, r"(?=^ +Node\(count_etiologies)", "            §1,\n"),
             (EVALUATION, r"(?<=\*\(\"class_counts\", )", '"confident_errors", '),
             ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n\n"),

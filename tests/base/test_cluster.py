@@ -38,8 +38,10 @@ def wait_for(path):
 
 
 def at_work(folder, number):
-    """Wait until `number` workers are at work, and return their process IDs."""
+    """Wait until `number` workers are at work, ten minutes at most, and return their process IDs."""
+    end = time.monotonic() + 600
     while len(found := list(folder.glob("at-work-*"))) < number:
+        assert time.monotonic() < end
         time.sleep(0.02)
     return [int(path.name.rpartition("-")[2]) for path in found]
 
@@ -122,13 +124,13 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path):
 @pytest.mark.slow
 def test_a_scheduler_that_is_stopped_and_workers_that_are_gone_are_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr("pneumonia.base.engine.BEAT", 1)
-    monkeypatch.setattr(dask_cluster, "PATIENCE", 5)
-    monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
     with Cluster(tmp_path / "cluster") as cluster:
         results = run_all(wait_for, [tmp_path], at(cluster.address))
         with ThreadPoolExecutor(1) as pool:
             taken = pool.submit(list, results)
             at_work(tmp_path, 1)
+            monkeypatch.setattr(dask_cluster, "PATIENCE", 5)  # only now: workers may take long to start
+            monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
             cluster.scheduler.send_signal(signal.SIGSTOP)
             try:
                 with pytest.raises(UserError, match="no longer answers. Finished work is kept"):

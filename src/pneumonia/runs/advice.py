@@ -22,6 +22,7 @@ NEXT = {
     "class_weights": "--pipelines=training",
 }
 IMAGES = "chest_xrays"
+RECIPE = "training_recipe"  # several models may be trained by one
 MODEL = ("pneumonia_model", "model_lineage", "training_history")  # a training makes them together
 
 
@@ -39,7 +40,7 @@ def refuse_missing(names: Collection[str], catalog: Any, run_params: Mapping[str
     """
     missing = {name for name in names if not catalog.exists(name)}
     newest = _newest_model(catalog) if newest_model else ""
-    of_model = outputs_by_stage()["training"].intersection(names) - missing if newest else set()
+    of_model = outputs_by_stage()["training"].intersection(names) - missing - {RECIPE} if newest else set()
     older = {name for name in of_model if (catalog.get(name).resolve_load_version() or newest) < newest}
     if not missing | older:
         return

@@ -42,7 +42,7 @@ def test_nothing_sticks_out_of_the_window(page):
 
 def test_every_link_leads_to_a_section(page):
     targets = page.evaluate("[...document.querySelectorAll('nav a')].map(a => !!document.querySelector(a.hash))")
-    assert len(targets) == 12
+    assert len(targets) == 14
     assert all(targets)
 
 
