@@ -9,7 +9,7 @@ from pneumonia.audits.rim_network import (
     compare_twins,
     score_twins,
     shrink,
-    train_rim_network,
+    train_small_network,
 )
 from pneumonia.model.predict import predict
 
@@ -26,7 +26,7 @@ def framed():
 
 def test_what_the_rim_tells_is_learned(framed):
     images, target = framed
-    probability = predict(train_rim_network(images[:128], target[:128], seed=0), images[128:], 32)
+    probability = predict(train_small_network(images[:128], target[:128], seed=0), images[128:], 32)
     assert probability[target[128:] == 1].min() > probability[target[128:] == 0].max()
 
 
@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_network_whatever_was_drawn_before(framed):
 
     networks = []
     for seed in (0, 0, 1):
-        networks.append(train_rim_network(*framed, seed=seed))
+        networks.append(train_small_network(*framed, seed=seed))
         keras.utils.set_random_seed(len(networks))
     one, same, other = ([weight.tobytes() for weight in network.get_weights()] for network in networks)
     assert one == same != other

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.audits.shortcut_audit import THIRDS, Sample, audit_shortcuts, best_shortcut, thirds_of
-from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut
+from pneumonia.audits.shortcuts import FEATURE_SETS, Basis
 from pneumonia.metrics.auc import auc_difference, estimate_auc
 
 WHO = ["path", "group", "target", "split"]
@@ -15,7 +15,7 @@ def features():
     rng = np.random.default_rng(0)
     n = 300
     target = np.arange(n) // 2 % 2
-    table = pd.DataFrame(0.0, index=range(n), columns=FEATURE_SETS[Shortcut.ALL])
+    table = pd.DataFrame(0.0, index=range(n), columns=FEATURE_SETS[Basis.ALL])
     split = np.repeat(["train", "val", "test"], [140, 60, 100])
     who = {"path": [f"{row}.png" for row in range(n)], "group": np.arange(n) // 2, "target": target, "split": split}
     return table.assign(log_width=rng.normal(size=n) + target, **who)
@@ -37,17 +37,17 @@ def rims(features):
 
 def test_each_shortcut_stands_beside_the_network(features, rims, scores, evaluation_parameters):
     audit = audit_shortcuts(features, rims, scores, evaluation_parameters)
-    assert audit["predictor"].drop_duplicates().tolist() == [name for name in Shortcut if name != Shortcut.RIM]
+    assert audit["predictor"].drop_duplicates().tolist() == [name for name in Basis if name != Basis.RIM]
     by = audit.set_index(["predictor", "images"])
-    assert by.loc[(Shortcut.SHAPE, Sample.TEST), "low"] > 0.6  # the width hints at the class
-    assert by.loc[(Shortcut.MODE, Sample.TEST), "auc"] == 0.5  # always the same
+    assert by.loc[(Basis.SHAPE, Sample.TEST), "low"] > 0.6  # the width hints at the class
+    assert by.loc[(Basis.MODE, Sample.TEST), "auc"] == 0.5  # always the same
     assert (audit.loc[audit["images"] == Sample.CROSS_VALIDATED, "n"] == 200).all()
-    assert by.loc[(Shortcut.RIM_NETWORK, Sample.VAL), ["n", "n_positive"]].tolist() == [60, 30]
+    assert by.loc[(Basis.RIM_NETWORK, Sample.VAL), ["n", "n_positive"]].tolist() == [60, 30]
 
 
 def test_the_lead_of_the_network_is_paired(features, rims, scores, evaluation_parameters):
     audit = audit_shortcuts(features, rims.sample(frac=1, random_state=0), scores, evaluation_parameters)
-    row = audit.set_index(["predictor", "images"]).loc[(Shortcut.RIM_NETWORK, Sample.TEST)]
+    row = audit.set_index(["predictor", "images"]).loc[(Basis.RIM_NETWORK, Sample.TEST)]
     is_test = (scores["split"] == "test").to_numpy()
     columns = (scores["target"], scores["probability"], rims["probability"], scores["group"])
     expected = auc_difference(*(column.to_numpy()[is_test] for column in columns))
@@ -57,12 +57,12 @@ def test_the_lead_of_the_network_is_paired(features, rims, scores, evaluation_pa
 
 def test_the_network_is_measured_within_thirds_of_the_best_shortcut(features, rims, scores, evaluation_parameters):
     audit = audit_shortcuts(features, rims, scores, evaluation_parameters)
-    assert best_shortcut(audit) == Shortcut.RIM_NETWORK
+    assert best_shortcut(audit) == Basis.RIM_NETWORK
     test, rim = (table[table["split"] == "test"] for table in (scores, rims))
     third = thirds_of(rim["probability"].to_numpy(), rim["target"].to_numpy())
     for number, images in enumerate(THIRDS):
         part = test[third == number]
-        row = audit[(audit["images"] == images) & (audit["predictor"] == Shortcut.NETWORK)].iloc[0]
+        row = audit[(audit["images"] == images) & (audit["predictor"] == Basis.NETWORK)].iloc[0]
         auc = estimate_auc(*(part[name].to_numpy() for name in ("target", "probability", "group")))
         assert (row["n"], row["auc"]) == (len(part), pytest.approx(auc["value"]))
 
@@ -75,7 +75,7 @@ def test_the_labels_of_test_do_not_change_what_the_properties_score(features, ri
     )
     crossed = one["images"] == Sample.CROSS_VALIDATED
     np.testing.assert_array_equal(one.loc[crossed, "auc"], other.loc[crossed, "auc"])
-    on_test = (one["images"] == Sample.TEST) & (one["predictor"] != Shortcut.NETWORK)
+    on_test = (one["images"] == Sample.TEST) & (one["predictor"] != Basis.NETWORK)
     np.testing.assert_allclose(one.loc[on_test, "auc"], 1 - other.loc[on_test, "auc"])
 
 
@@ -85,7 +85,7 @@ def _flip_test(table):
 
 def test_without_a_rim_network_the_others_are_audited(features, rims, scores, evaluation_parameters):
     audit = audit_shortcuts(features, rims[:0], scores, evaluation_parameters)
-    assert Shortcut.RIM_NETWORK not in set(audit["predictor"])
+    assert Basis.RIM_NETWORK not in set(audit["predictor"])
     assert best_shortcut(audit) in FEATURE_SETS
 
 

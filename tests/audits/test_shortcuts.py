@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from pneumonia.audits.shortcuts import (
     FEATURE_SETS,
-    Shortcut,
+    Basis,
     can_be_crossed,
     cross_validated_scores,
     file_features,
@@ -37,7 +37,7 @@ def test_pixels_are_described_by_their_mean_and_borders():
 def test_every_feature_set_is_made_of_the_columns_that_are_computed():
     files = pd.DataFrame({"width": [9], "height": [9], "bytes": [9], "mode": ["L"]})
     columns = {*file_features(files), *pixel_features(np.zeros((1, 9, 9, 1), np.uint8))}
-    assert columns == set(FEATURE_SETS[Shortcut.ALL])
+    assert columns == set(FEATURE_SETS[Basis.ALL])
 
 
 def test_sharpness_is_the_variance_of_the_laplacian_and_none_of_one_grey():
@@ -58,11 +58,11 @@ def labelled():
     """A width that hints at the class, and groups of three."""
     rng = np.random.default_rng(0)
     target = np.arange(300) % 2
-    table = pd.DataFrame(0.0, index=range(300), columns=FEATURE_SETS[Shortcut.ALL])
+    table = pd.DataFrame(0.0, index=range(300), columns=FEATURE_SETS[Basis.ALL])
     return table.assign(log_width=rng.normal(size=300) + 1.5 * target, target=target, group=np.arange(300) // 3)
 
 
-@pytest.mark.parametrize("name", [Shortcut.SHAPE, Shortcut.ALL_BOOSTED])
+@pytest.mark.parametrize("name", [Basis.SHAPE, Basis.ALL_BOOSTED])
 def test_a_telling_feature_is_found_out(labelled, name):
     scores = cross_validated_scores(name, labelled, seed=0)
     assert roc_auc_score(labelled["target"], scores) == pytest.approx(0.83, abs=0.07)
@@ -74,13 +74,13 @@ def test_trees_see_what_no_sum_of_properties_tells(labelled):
     crossed = labelled.assign(log_width=width, log_height=height, target=(width * height > 0).astype(int))
     linear, boosted = (
         roc_auc_score(crossed["target"], cross_validated_scores(name, crossed, seed=0))
-        for name in (Shortcut.ALL, Shortcut.ALL_BOOSTED)
+        for name in (Basis.ALL, Basis.ALL_BOOSTED)
     )
     assert linear < 0.6
     assert boosted > 0.9
 
 
-@pytest.mark.parametrize("name", [Shortcut.SHAPE, Shortcut.ALL_BOOSTED])
+@pytest.mark.parametrize("name", [Basis.SHAPE, Basis.ALL_BOOSTED])
 def test_a_row_is_scored_by_a_fit_that_saw_none_of_its_group(labelled, name):
     # Each group has a width of its own, which would tell the class if it were learned by heart.
     rng = np.random.default_rng(1)
@@ -91,7 +91,7 @@ def test_a_row_is_scored_by_a_fit_that_saw_none_of_its_group(labelled, name):
 
 def test_unseen_rows_are_scored_by_a_fit_on_the_others(labelled):
     unseen = labelled[:2].assign(log_width=[-5.0, 5.0])
-    scores = held_out_scores(Shortcut.SHAPE, labelled, unseen, seed=0)
+    scores = held_out_scores(Basis.SHAPE, labelled, unseen, seed=0)
     assert scores[0] < 0.01
     assert scores[1] > 0.99
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut
+from pneumonia.audits.shortcuts import FEATURE_SETS, Basis
 from pneumonia.audits.sites import ALL_SITES, NEW_SITE, ProbedFrom, audit_sites, probe_sites
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.pipelines.evaluation.audit_figures import draw_sites
@@ -30,7 +30,7 @@ def material():
     ]
     manifest = pd.DataFrame(rows, columns=["path", "group", "label", "target", "split", "site"])
     width = manifest["site"].map({site: 100.0 * (1 + place) for place, site in enumerate(SITES)})
-    features = pd.DataFrame(0.0, index=manifest.index, columns=FEATURE_SETS[Shortcut.ALL])
+    features = pd.DataFrame(0.0, index=manifest.index, columns=FEATURE_SETS[Basis.ALL])
     features["log_width"] = np.log(width + rng.normal(size=len(width)))
     features = pd.concat([manifest[["path", "group", "target", "split"]], features], axis=1)
     judged = manifest[manifest["split"] != "train"]
@@ -46,7 +46,7 @@ def test_the_network_is_measured_at_each_site(material, evaluation_parameters):
     manifest, features, predictions = material
 
     audit = audit_sites(predictions, manifest, features, NO_RIMS, evaluation_parameters)
-    network = audit[(audit["predictor"] == Shortcut.NETWORK) & (audit["measure"] == "auc")].set_index("site")
+    network = audit[(audit["predictor"] == Basis.NETWORK) & (audit["measure"] == "auc")].set_index("site")
     assert network.index.tolist() == [*SITES, NEW_SITE]
     part = predictions[(predictions["split"] == "test") & (predictions["site"] == "b")]
     expected = estimate_auc(*(part[name].to_numpy() for name in ("target", "probability", "group")))
@@ -72,7 +72,7 @@ def test_the_interval_for_a_new_site_is_wider_than_that_of_any_known_one(materia
     predictions.loc[poor, "probability"] = np.random.default_rng(1).uniform(size=poor.sum())
 
     audit = audit_sites(predictions, manifest, features, NO_RIMS, evaluation_parameters)
-    network = audit[(audit["predictor"] == Shortcut.NETWORK) & (audit["measure"] == "auc")].set_index("site")
+    network = audit[(audit["predictor"] == Basis.NETWORK) & (audit["measure"] == "auc")].set_index("site")
     width = (network["high"] - network["low"]).astype(float)
     assert width[NEW_SITE] > width[list(SITES)].max()
 

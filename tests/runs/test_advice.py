@@ -74,7 +74,7 @@ def test_no_more_is_made_than_is_missing(missing, options):
 @pytest.fixture
 def catalog(tmp_path):
     """Two models with what a training saves with them, and their evaluation's decision."""
-    names = {"pneumonia_model", "model_lineage", "training_history", "model_summary", "decision"}
+    names = {"pneumonia_model", "model_lineage", "training_history", "model_summary", "decision", "training_recipe"}
     for name in names:
         for version in (OLD, NEW):
             file = tmp_path / name / version / name
@@ -108,6 +108,12 @@ def test_what_the_newest_model_lost_is_not_taken_from_an_older_one(catalog, tmp_
         f"There is no {deleted} of the newest model ({NEW}); make it with: kedro run {command}."
     )
     lack(catalog, newest_model=False)  # an older one was named
+
+
+def test_a_network_is_trained_again_by_the_recipe_of_an_older_model(catalog, tmp_path):
+    (tmp_path / "training_recipe" / NEW / "training_recipe").unlink()
+
+    refuse_missing({"training_recipe"}, catalog, {}, newest_model=True)
 
 
 def test_several_that_are_missing_are_named_the_model_first_with_the_environment(catalog, tmp_path):

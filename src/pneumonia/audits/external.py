@@ -218,7 +218,7 @@ def audit_external(
         has fewer groups than folds.
     """
     said = external_predictions
-    rows = [auc_row(shortcuts.Shortcut.NETWORK, EXTERNAL, said, said["probability"].to_numpy())]
+    rows = [auc_row(shortcuts.Basis.NETWORK, EXTERNAL, said, said["probability"].to_numpy())]
     if not shortcuts.can_be_crossed(said):
         return pd.DataFrame(rows)
     items, paths, how = list_items(external_images, external_index), said["path"], reading_of(model_lineage)

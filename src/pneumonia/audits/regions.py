@@ -23,12 +23,12 @@ class Region(StrEnum):
     BORDER_HIDDEN = "border_hidden"
 
 
-VIEW_LABELS = {
+REGION_LABELS = {
     Region.WHOLE: "whole image",
     Region.CENTRE_HIDDEN: "centre hidden",
     Region.BORDER_HIDDEN: "border hidden",
 }
-HIDING_VIEWS = (Region.CENTRE_HIDDEN, Region.BORDER_HIDDEN)
+HIDDEN_REGIONS = (Region.CENTRE_HIDDEN, Region.BORDER_HIDDEN)
 SCORE_COLUMNS = ["path", "group", "target", "view", "probability"]
 
 
@@ -54,7 +54,7 @@ def hide_regions(
     store = open_pixels(pixel_store, model_lineage)
     test = split_manifest[split_manifest["split"] == "test"]
     parts = []
-    for view in HIDING_VIEWS:
+    for view in HIDDEN_REGIONS:
 
         def change(images: Pixels, _: int, view: Region = view) -> Pixels:
             return hide(images, parameters.hidden_side, view)
@@ -76,7 +76,7 @@ def measure_regions(hidden_scores: pd.DataFrame, scores: pd.DataFrame) -> pd.Dat
         AUC is below that with all but the centre hidden, with paired bounds.
     """
     whole = scores[scores["split"] == "test"]
-    parts = {Region.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDING_VIEWS}
+    parts = {Region.WHOLE: whole} | {view: hidden_scores[hidden_scores["view"] == view] for view in HIDDEN_REGIONS}
     centre = parts[Region.BORDER_HIDDEN]
     return pd.DataFrame(
         [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.regions import HIDING_VIEWS, hide
+from pneumonia.audits.regions import HIDDEN_REGIONS, hide
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
@@ -67,9 +67,9 @@ def score_twins(
         np.concatenate([shrink(part) for part in stored_parts(store, pixel_keys(rows))]) for rows in (train, judged)
     )
     tables = []
-    for view in HIDING_VIEWS:
+    for view in HIDDEN_REGIONS:
         seen = (hide(images, parameters.hidden_side, view) for images in (known, new))
-        network = train_rim_network(next(seen), train["target"].to_numpy(), parameters.seed)
+        network = train_small_network(next(seen), train["target"].to_numpy(), parameters.seed)
         probability = predict(network, next(seen), parameters.batch_size)
         tables.append(judged.assign(probability=probability)[SCORE_COLUMNS])
     return tables[0], tables[1]
@@ -100,7 +100,7 @@ def shrink(images: Pixels) -> Pixels:
     return np.stack([np.asarray(image) for image in small])[..., None]
 
 
-def train_rim_network(images: Pixels, target: Targets, seed: int) -> Model:
+def train_small_network(images: Pixels, target: Targets, seed: int) -> Model:
     """Train a network of three convolutions for six epochs.
 
     It trains on the CPU, from arrays in memory and with its own random draws, so that the same images and seed give the

@@ -10,7 +10,7 @@ import pandas as pd
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.audits.shortcuts import (
     FEATURE_SETS,
-    Shortcut,
+    Basis,
     can_be_crossed,
     cross_validated_scores,
     held_out_scores,
@@ -59,7 +59,7 @@ def audit_shortcuts(
         parameters: `seed`.
 
     Returns:
-        predictor (a `Shortcut`), images (a `Sample`), auc, low, high, n, n_positive, n_groups; of shortcuts on test
+        predictor (a `Basis`), images (a `Sample`), auc, low, high, n, n_positive, n_groups; of shortcuts on test
         also `behind_network`: by how much the AUC is below the network's, with paired bounds. Last the network and the
         best shortcut within thirds of the latter's score (`thirds_of`); a gap where a third lacks a class.
     """
@@ -75,23 +75,23 @@ def audit_shortcuts(
         rows.append(shortcut_row(name, Sample.TEST, on_test[name], network))
     if len(rim_scores):
         val = rim_scores[rim_scores["split"] == "val"]
-        rows.append(auc_row(Shortcut.RIM_NETWORK, Sample.VAL, val, val["probability"].to_numpy()))
-        on_test[Shortcut.RIM_NETWORK] = rim_scores[rim_scores["split"] == "test"]
-        rows.append(shortcut_row(Shortcut.RIM_NETWORK, Sample.TEST, on_test[Shortcut.RIM_NETWORK], network))
+        rows.append(auc_row(Basis.RIM_NETWORK, Sample.VAL, val, val["probability"].to_numpy()))
+        on_test[Basis.RIM_NETWORK] = rim_scores[rim_scores["split"] == "test"]
+        rows.append(shortcut_row(Basis.RIM_NETWORK, Sample.TEST, on_test[Basis.RIM_NETWORK], network))
     for split, part in scores.groupby("split", sort=False):
-        rows.append(auc_row(Shortcut.NETWORK, Sample(split), part, part["probability"].to_numpy()))
+        rows.append(auc_row(Basis.NETWORK, Sample(split), part, part["probability"].to_numpy()))
     best = best_shortcut(pd.DataFrame(rows))
     return pd.DataFrame(rows + _within_thirds(best, on_test[best], network))
 
 
-def best_shortcut(shortcut_audit: pd.DataFrame) -> Shortcut:
+def best_shortcut(shortcut_audit: pd.DataFrame) -> Basis:
     """Return the shortcut with the highest AUC on test."""
-    is_shortcut = shortcut_audit["predictor"] != Shortcut.NETWORK
+    is_shortcut = shortcut_audit["predictor"] != Basis.NETWORK
     on_test = shortcut_audit[is_shortcut & (shortcut_audit["images"] == Sample.TEST)]
-    return Shortcut(on_test.sort_values("auc", kind="stable")["predictor"].iloc[-1])
+    return Basis(on_test.sort_values("auc", kind="stable")["predictor"].iloc[-1])
 
 
-def shortcut_row(name: Shortcut, images: str, shortcut: pd.DataFrame, network: pd.DataFrame) -> dict[str, Any]:
+def shortcut_row(name: Basis, images: str, shortcut: pd.DataFrame, network: pd.DataFrame) -> dict[str, Any]:
     """Return the row of a shortcut on some images, with how far it lies behind the network on the same."""
     row = auc_row(name, images, shortcut, shortcut["probability"].to_numpy())
     return row | paired_loss(BEHIND, network[network["path"].isin(shortcut["path"])], shortcut)
@@ -113,13 +113,13 @@ def thirds_of(score: Floats, target: Targets) -> npt.NDArray[np.int64]:
     return np.minimum((3 * middle / weight.sum())[values].astype(int), 2)
 
 
-def _within_thirds(best: Shortcut, shortcut: pd.DataFrame, network: pd.DataFrame) -> list[dict[str, Any]]:
+def _within_thirds(best: Basis, shortcut: pd.DataFrame, network: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of the network and the best shortcut on the thirds of its score."""
     third = thirds_of(shortcut["probability"].to_numpy(), shortcut["target"].to_numpy())
     rows = []
     for number, images in enumerate(THIRDS):
         part = shortcut[third == number]
         of_network = network[network["path"].isin(part["path"])]
-        rows.append(auc_row(Shortcut.NETWORK, images, of_network, of_network["probability"].to_numpy()))
+        rows.append(auc_row(Basis.NETWORK, images, of_network, of_network["probability"].to_numpy()))
         rows.append(shortcut_row(best, images, part, network))
     return rows

@@ -21,7 +21,7 @@ PERCENTS = (1, 5, 25, 50, 75, 95, 99)
 FOLDS = 5
 
 
-class Shortcut(StrEnum):
+class Basis(StrEnum):
     """What the class is predicted from: properties that are not findings, the rim, or the network's probability."""
 
     SHAPE = "shape"
@@ -40,41 +40,41 @@ class Shortcut(StrEnum):
 
 
 PREDICTOR_LABELS = {
-    Shortcut.SHAPE: "Width and height",
-    Shortcut.ASPECT: "Aspect ratio",
-    Shortcut.FILE_SIZE: "File size",
-    Shortcut.MODE: "Stored mode",
-    Shortcut.BRIGHTNESS: "Mean brightness",
-    Shortcut.BORDER: "Border pixels",
-    Shortcut.SHARPNESS: "Sharpness",
-    Shortcut.PERCENTILES: "Percentiles of grey",
-    Shortcut.RIM: "The rim of a thumbnail",
-    Shortcut.ALL: "All properties, linear",
-    Shortcut.ALL_BOOSTED: "All properties, boosted trees",
-    Shortcut.RIM_NETWORK: "A network on the rim alone",
-    Shortcut.NETWORK: "The network",
+    Basis.SHAPE: "Width and height",
+    Basis.ASPECT: "Aspect ratio",
+    Basis.FILE_SIZE: "File size",
+    Basis.MODE: "Stored mode",
+    Basis.BRIGHTNESS: "Mean brightness",
+    Basis.BORDER: "Border pixels",
+    Basis.SHARPNESS: "Sharpness",
+    Basis.PERCENTILES: "Percentiles of grey",
+    Basis.RIM: "The rim of a thumbnail",
+    Basis.ALL: "All properties, linear",
+    Basis.ALL_BOOSTED: "All properties, boosted trees",
+    Basis.RIM_NETWORK: "A network on the rim alone",
+    Basis.NETWORK: "The network",
 }
 # What cannot see the lungs. The others describe the whole image: consolidation is a rise of grey levels.
-BLIND = {Shortcut.SHAPE, Shortcut.ASPECT, Shortcut.MODE, Shortcut.BORDER, Shortcut.RIM, Shortcut.RIM_NETWORK}
+BLIND = {Basis.SHAPE, Basis.ASPECT, Basis.MODE, Basis.BORDER, Basis.RIM, Basis.RIM_NETWORK}
 FEATURE_SETS = {
-    Shortcut.SHAPE: ["log_width", "log_height"],
-    Shortcut.ASPECT: ["log_aspect"],
-    Shortcut.FILE_SIZE: ["log_bytes"],
-    Shortcut.MODE: ["stored_colour"],
-    Shortcut.BRIGHTNESS: ["brightness"],
-    Shortcut.BORDER: [
+    Basis.SHAPE: ["log_width", "log_height"],
+    Basis.ASPECT: ["log_aspect"],
+    Basis.FILE_SIZE: ["log_bytes"],
+    Basis.MODE: ["stored_colour"],
+    Basis.BRIGHTNESS: ["brightness"],
+    Basis.BORDER: [
         *("top", "bottom", "left", "right"),
         *("top_spread", "bottom_spread", "left_spread", "right_spread"),
     ],
-    Shortcut.SHARPNESS: ["log_sharpness"],
-    Shortcut.PERCENTILES: [f"percentile_{percent}" for percent in PERCENTS],
+    Basis.SHARPNESS: ["log_sharpness"],
+    Basis.PERCENTILES: [f"percentile_{percent}" for percent in PERCENTS],
 }
-FEATURE_SETS[Shortcut.ALL] = [name for names in FEATURE_SETS.values() for name in names]
-FEATURE_SETS[Shortcut.ALL_BOOSTED] = FEATURE_SETS[Shortcut.ALL]
+FEATURE_SETS[Basis.ALL] = [name for names in FEATURE_SETS.values() for name in names]
+FEATURE_SETS[Basis.ALL_BOOSTED] = FEATURE_SETS[Basis.ALL]
 THUMBNAIL = 14  # grey values per side
 RIM_FEATURES = [f"rim_{number}" for number in range(4 * (THUMBNAIL - 1))]
 # Another place's images are also told by their rim: where views and devices differ, it shows how an image was taken.
-ELSEWHERE = FEATURE_SETS | {Shortcut.RIM: RIM_FEATURES}
+ELSEWHERE = FEATURE_SETS | {Basis.RIM: RIM_FEATURES}
 
 
 def file_features(split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -164,7 +164,7 @@ def can_be_crossed(rows: pd.DataFrame) -> bool:
     return bool(groups.reindex([0, 1], fill_value=0).min() >= FOLDS)
 
 
-def cross_validated_scores(name: Shortcut, features: pd.DataFrame, seed: int) -> Floats:
+def cross_validated_scores(name: Basis, features: pd.DataFrame, seed: int) -> Floats:
     """Score each row by a fit without its group: five folds, stratified by class, groups kept together.
 
     Args:
@@ -187,7 +187,7 @@ def cross_validated_scores(name: Shortcut, features: pd.DataFrame, seed: int) ->
     return found[:, 1]
 
 
-def held_out_scores(name: Shortcut, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:
+def held_out_scores(name: Basis, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:
     """Score unseen rows by a fit on the known ones; probability of the positive class, `[n]`."""
     target: Targets = known["target"].to_numpy()
     with _one_thread():
@@ -195,7 +195,7 @@ def held_out_scores(name: Shortcut, known: pd.DataFrame, unseen: pd.DataFrame, s
         return fitted.predict_proba(_values_of(name, unseen))[:, 1]
 
 
-def _values_of(name: Shortcut, features: pd.DataFrame) -> Floats:
+def _values_of(name: Basis, features: pd.DataFrame) -> Floats:
     return features[ELSEWHERE[name]].to_numpy(dtype=float)
 
 
@@ -206,13 +206,13 @@ def _one_thread() -> Any:
     return threadpool_limits(1, user_api="openmp")
 
 
-def _make_fit(name: Shortcut, seed: int) -> Any:
+def _make_fit(name: Basis, seed: int) -> Any:
     """Return boosted trees (Ke et al., NeurIPS 2017), which also see how properties go together, or a linear model."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if name is Shortcut.ALL_BOOSTED:
+    if name is Basis.ALL_BOOSTED:
         return HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))

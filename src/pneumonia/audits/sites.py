@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.audits.rows import auc_row
-from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Shortcut, held_out_scores
+from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, held_out_scores
 from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
@@ -21,7 +21,7 @@ from pneumonia.pixels.store import PixelStores
 
 ALL_SITES, NEW_SITE = "all sites", "a new site"
 LEAST_SITES = 3  # from two, how much sites differ cannot be told
-PROPERTIES = (*FEATURE_SETS[Shortcut.SHAPE], *FEATURE_SETS[Shortcut.FILE_SIZE], *FEATURE_SETS[Shortcut.MODE])
+PROPERTIES = (*FEATURE_SETS[Basis.SHAPE], *FEATURE_SETS[Basis.FILE_SIZE], *FEATURE_SETS[Basis.MODE])
 RESULT_COLUMNS = ["site", "predictor", "measure", "value", "low", "high", "n", "n_positive", "n_groups"]
 PROBE_COLUMNS = ["site", "label", "seen", "auc", "low", "high", "n", "n_positive", "n_groups"]
 
@@ -69,11 +69,11 @@ def audit_sites(
     test = test.assign(site=test["path"].map(sites))
     known = shortcut_features[shortcut_features["split"] != "test"]
     unseen = shortcut_features[shortcut_features["path"].isin(test["path"])].drop(columns="split")
-    scored = {Shortcut.NETWORK: test.set_index("path")["probability"]}
+    scored = {Basis.NETWORK: test.set_index("path")["probability"]}
     for name in FEATURE_SETS:
         scored[name] = pd.Series(held_out_scores(name, known, unseen, parameters.seed), index=unseen["path"])
     if len(rim_scores):
-        scored[Shortcut.RIM_NETWORK] = rim_scores.set_index("path")["probability"]
+        scored[Basis.RIM_NETWORK] = rim_scores.set_index("path")["probability"]
     rows = []
     for site, part in test.groupby("site", sort=True):
         rows += _rates(str(site), part)
@@ -82,7 +82,7 @@ def audit_sites(
     share = train.groupby(SITE)["target"].mean()
     rows.append(_auc(ALL_SITES, "site", test, test["site"].map(share)))
     found = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    network = found[(found["predictor"] == Shortcut.NETWORK) & (found["measure"] == "auc")].dropna()
+    network = found[(found["predictor"] == Basis.NETWORK) & (found["measure"] == "auc")].dropna()
     if len(network) >= LEAST_SITES:
         found.loc[len(found)] = {**_predict_new(network), **dict.fromkeys(("n", "n_positive", "n_groups"), 0)}
     return found
@@ -103,7 +103,7 @@ def _rates(site: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
         part = rows[rows["target"] == target]
         rate = estimate_rate((part["decision"] == target).to_numpy(), part["group"].to_numpy())
         sizes = {"n": len(part), "n_positive": len(part) * target, "n_groups": int(part["group"].nunique())}
-        found.append({"site": site, "predictor": str(Shortcut.NETWORK), "measure": measure, **rate, **sizes})
+        found.append({"site": site, "predictor": str(Basis.NETWORK), "measure": measure, **rate, **sizes})
     return found
 
 
@@ -122,7 +122,7 @@ def _predict_new(network: pd.DataFrame) -> dict[str, Any]:
     mean = float(np.average(value, weights=weight))
     half = float(t.ppf(1 - TAIL, len(value) - 2) * np.sqrt(between + 1 / weight.sum()))
     bounds = {"value": float(expit(mean)), "low": float(expit(mean - half)), "high": float(expit(mean + half))}
-    return {"site": NEW_SITE, "predictor": str(Shortcut.NETWORK), "measure": "auc", **bounds}
+    return {"site": NEW_SITE, "predictor": str(Basis.NETWORK), "measure": "auc", **bounds}
 
 
 def probe_sites(

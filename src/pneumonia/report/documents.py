@@ -8,10 +8,10 @@ import pandas as pd
 from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
 from pneumonia.audits.patients import LEAST_COMPARED
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
-from pneumonia.audits.regions import VIEW_LABELS
+from pneumonia.audits.regions import REGION_LABELS
 from pneumonia.audits.rim_network import LEAST_IMAGES
 from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
-from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Shortcut
+from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Basis
 from pneumonia.audits.sites import LEAST_SITES, SEEN_LABELS
 from pneumonia.images.layout import UNSPLIT
 from pneumonia.metrics.breakdowns import FAMILY_LABELS
@@ -127,9 +127,9 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), {"step": FLOW_LABELS}),
         "shortcut_table": _labelled(shortcuts, shortcut_labels),
         "best_shortcut": PREDICTOR_LABELS[best_shortcut(shortcuts)],
-        "has_rim_network": (shortcuts["predictor"] == Shortcut.RIM_NETWORK).any(),
+        "has_rim_network": (shortcuts["predictor"] == Basis.RIM_NETWORK).any(),
         "is_cross_validated": (shortcuts["images"] == Sample.CROSS_VALIDATED).any(),
-        "region_table": _labelled(material["region_audit"], {"predictor": VIEW_LABELS}),
+        "region_table": _labelled(material["region_audit"], {"predictor": REGION_LABELS}),
         "framing_table": _labelled(material["framing_audit"], framing_labels),
         "site_table": _labelled(material["site_audit"], {"predictor": {**PREDICTOR_LABELS, "site": "The site alone"}}),
         "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}).rename(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.known_images import KNOWN
-from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Shortcut
+from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Basis
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.calibration import judge_calibration
@@ -163,7 +163,7 @@ def say_fates(status: pd.Series) -> str:
 def tabulate_shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
     """Put the table of `audits.external.audit_external` as the page shows it: the best first, intervals in words."""
     rows = shortcuts.sort_values("auc", ascending=False).to_dict("records")
-    leads = [None if row["predictor"] == Shortcut.NETWORK else lead_of(row) for row in rows]
+    leads = [None if row["predictor"] == Basis.NETWORK else lead_of(row) for row in rows]
     return pd.DataFrame(
         {
             "predictor": [PREDICTOR_LABELS[row["predictor"]] for row in rows],

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.audits.rim_network import CENTRE, RIM
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import BLIND, PREDICTOR_LABELS, Shortcut
+from pneumonia.audits.shortcuts import BLIND, PREDICTOR_LABELS, Basis
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
@@ -27,8 +27,8 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
         None if no shortcut was tried.
     """
     rows = shortcut_audit[shortcut_audit["images"] == images]
-    network = rows[rows["predictor"] == Shortcut.NETWORK].iloc[0]
-    tried = rows[rows["predictor"] != Shortcut.NETWORK].sort_values("auc", kind="stable")
+    network = rows[rows["predictor"] == Basis.NETWORK].iloc[0]
+    tried = rows[rows["predictor"] != Basis.NETWORK].sort_values("auc", kind="stable")
     if tried.empty:
         return None
     best = tried.iloc[-1]
@@ -57,7 +57,7 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
 def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     """Say what the network adds on the test images in the middle third of the best shortcut's scores."""
     rows = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
-    is_network = rows["predictor"] == Shortcut.NETWORK
+    is_network = rows["predictor"] == Basis.NETWORK
     network, shortcut = rows[is_network].iloc[0], rows[~is_network].iloc[0]
     text = f"In the middle third of the score of “{_label(shortcut)}” ({network['n']:,} test images) the network has "
     text += f"AUC {say_number(network['auc'])} ({say_interval(network)}), that shortcut {say_number(shortcut['auc'])} "
@@ -112,4 +112,4 @@ def _say_names(shortcuts: pd.DataFrame) -> str:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return PREDICTOR_LABELS[Shortcut(row["predictor"])].lower()
+    return PREDICTOR_LABELS[Basis(row["predictor"])].lower()

@@ -26,7 +26,7 @@ def judge_stretches(stretch_audit: pd.DataFrame) -> Finding | None:
     if errors["p"].iloc[0] < UNUSUAL:
         text += " Images with near numbers were often acquired together: the acquisition may have changed there."
         return finding(Level.CAUTION, "Errors lie together in a stretch of consecutive numbers", text)
-    return finding(Level.GOOD, "No stretch of consecutive numbers has errors beyond chance", text)
+    return finding(Level.GOOD, "No stretch of consecutive numbers is shown to have more errors", text)
 
 
 def say_stretch(row: dict[str, Any]) -> str:

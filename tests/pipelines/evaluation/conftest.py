@@ -12,7 +12,7 @@ from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import Region
 from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
-from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut
+from pneumonia.audits.shortcuts import FEATURE_SETS, Basis
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters
@@ -97,7 +97,7 @@ def shortcut_features(manifest):
 
     rng = np.random.default_rng(7)
     files = file_features(manifest)
-    pixels = [name for name in FEATURE_SETS[Shortcut.ALL] if name not in files]
+    pixels = [name for name in FEATURE_SETS[Basis.ALL] if name not in files]
     noise = pd.DataFrame(rng.normal(size=(len(manifest), len(pixels))), columns=pixels)
     return pd.concat([manifest[["path", "group", "target", "split"]], files, noise], axis=1)
 
@@ -197,7 +197,7 @@ def run_record(manifest, default_parameters, tmp_path_factory):
 @pytest.fixture(scope="session")
 def region_audit(shortcut_audit):
     """The network's row, with less where the centre is hidden."""
-    is_network = (shortcut_audit["predictor"] == Shortcut.NETWORK) & (shortcut_audit["images"] == Sample.TEST)
+    is_network = (shortcut_audit["predictor"] == Basis.NETWORK) & (shortcut_audit["images"] == Sample.TEST)
     network = shortcut_audit[is_network]
     views = {Region.WHOLE: 0.0, Region.CENTRE_HIDDEN: 0.21, Region.BORDER_HIDDEN: 0.02}
     regions = [

@@ -4,7 +4,7 @@ from sklearn.metrics import roc_auc_score
 from pneumonia.audits.corruption import KINDS
 from pneumonia.audits.regions import Region, hide, hide_regions, measure_regions
 from pneumonia.audits.robustness import damage_images, measure_robustness
-from pneumonia.audits.shortcuts import FEATURE_SETS, Shortcut, describe_shortcuts
+from pneumonia.audits.shortcuts import FEATURE_SETS, Basis, describe_shortcuts
 from pneumonia.metrics.decisions import make_decision
 from pneumonia.model.scoring import score_images
 
@@ -17,7 +17,7 @@ def tiny_scores(tiny_network, tiny_manifest, tiny_pixels, parameters):
 def test_every_image_of_the_manifest_is_described(tiny_manifest, tiny_store, tiny_pixels):
     features = describe_shortcuts(tiny_manifest, *tiny_pixels)
     assert features["path"].tolist() == tiny_manifest["path"].tolist()
-    assert set(FEATURE_SETS[Shortcut.ALL]) <= set(features)
+    assert set(FEATURE_SETS[Basis.ALL]) <= set(features)
     first = tiny_store.read(tiny_store.rows(tiny_manifest["sha256"][:1]))
     assert features["brightness"].iloc[0] == pytest.approx(first.mean() / 255, abs=1e-6)
     assert not features.isna().any(axis=None)

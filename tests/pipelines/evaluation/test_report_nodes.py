@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia import hooks
 from pneumonia.audits.shortcut_audit import Sample
-from pneumonia.audits.shortcuts import Shortcut
+from pneumonia.audits.shortcuts import Basis
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
@@ -161,7 +161,7 @@ def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictur
     assert "No network was trained on the rim" not in report
     assert "Nothing was cross-validated" not in report
     audit = material["shortcut_audit"]
-    left = audit[(audit["predictor"] != Shortcut.RIM_NETWORK) & (audit["images"] != Sample.CROSS_VALIDATED)]
+    left = audit[(audit["predictor"] != Basis.RIM_NETWORK) & (audit["images"] != Sample.CROSS_VALIDATED)]
     page = write_report(**{**material, "shortcut_audit": left}, **pictures)
     assert "<code>evaluation.rim_network</code> is off, or train has fewer than 20 images of one class" in page
     assert "Nothing was cross-validated: one class of train and validation has fewer than 5 groups" in page

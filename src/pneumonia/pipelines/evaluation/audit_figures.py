@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Change
-from pneumonia.audits.regions import VIEW_LABELS, Region
+from pneumonia.audits.regions import REGION_LABELS, Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Shortcut
+from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Basis
 from pneumonia.audits.sites import NEW_SITE
 from pneumonia.audits.stretches import Measure
 from pneumonia.base.annotations import Figure, Floats
@@ -26,7 +26,7 @@ def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
     ahead.axvline(0, color=MUTED, linewidth=1, linestyle=":")
     for position, row in enumerate(rows.to_dict("records")):
-        colour = SERIES[2] if row["predictor"] in (Shortcut.NETWORK, *Region) else SERIES[5]
+        colour = SERIES[2] if row["predictor"] in (Basis.NETWORK, *Region) else SERIES[5]
         draw_interval(axes, position, row["auc"], row["low"], row["high"], colour)
         draw_interval(ahead, position, row[BEHIND], row[f"{BEHIND}_low"], row[f"{BEHIND}_high"], colour)
     row_axes(axes, rows["name"])
@@ -42,10 +42,10 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     on_test = shortcut_audit[shortcut_audit["images"] == Sample.TEST]
     hidden = region_audit[region_audit["predictor"] != Region.WHOLE]
     third = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
-    network = PREDICTOR_LABELS[Shortcut.NETWORK]
-    names = [PREDICTOR_LABELS[Shortcut(name)] for name in on_test["predictor"]]
-    names += [f"{network}, {VIEW_LABELS[Region(view)]}" for view in hidden["predictor"]]
-    names += [f"{PREDICTOR_LABELS[Shortcut(name)]}, middle third" for name in third["predictor"]]
+    network = PREDICTOR_LABELS[Basis.NETWORK]
+    names = [PREDICTOR_LABELS[Basis(name)] for name in on_test["predictor"]]
+    names += [f"{network}, {REGION_LABELS[Region(view)]}" for view in hidden["predictor"]]
+    names += [f"{PREDICTOR_LABELS[Basis(name)]}, middle third" for name in third["predictor"]]
     return pd.concat([on_test, hidden, third], ignore_index=True).assign(name=names)
 
 
@@ -53,7 +53,7 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
     """Draw the network's AUC, sensitivity and specificity on the test images of each site: a forest plot."""
     from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
 
-    network = site_audit[site_audit["predictor"] == Shortcut.NETWORK].dropna(subset=["value"])
+    network = site_audit[site_audit["predictor"] == Basis.NETWORK].dropna(subset=["value"])
     if network.empty:
         return _not_measured("the images are of one site")
     sites = list(dict.fromkeys(network["site"]))
