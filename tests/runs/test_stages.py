@@ -145,6 +145,20 @@ def test_the_time_left_is_that_of_the_stage(clock):
     assert stages.status().words.startswith("Inputs: step 2 of 2, draw batch; about ")
 
 
+def test_no_time_is_told_before_anything_is_done_nor_of_a_stage_that_has_not_begun(clock):
+    stages = Stages(NODES, lambda made: [], clock)
+    stages.begin()
+    stages.enter(NODES[0])
+    with follow(100, "Reading") as advance:
+        clock.now = 30.0
+        assert stages.status().words == "Ingest: step 1 of 1, reading: 0 of 100 images"
+        advance(50)
+        assert stages.status().words.startswith("Ingest: step 1 of 1, reading: 50 of 100 images; about ")
+    stages.enter(NODES[1])
+    clock.now = 31.0
+    assert stages.status().words == "Evaluation: step 1 of 2, read lesions"
+
+
 def test_time_passes_even_in_a_step_that_counts_nothing(clock):
     stages = Stages(NODES[2:3], lambda made: [], clock)
     stages.begin()

@@ -56,6 +56,8 @@ LONG = {
 }
 REST = 0.25
 TRUST = 0.1
+# Share of a stage before which nothing tells how long it takes.
+TELLING = 0.05
 
 
 class Status(NamedTuple):
@@ -79,17 +81,18 @@ class Stage:
         self.name, self.nodes = name, nodes
         self.made = {output for node in nodes for output in node.outputs}
         self.left = set(self.made)
-        self._begun, self._before = 0.0, 0.0
+        self._begun: float | None = None
+        self._before = 0.0
 
     def begin(self, now: float, images: int) -> None:
         """Note when the stage begins, and what was done of it before."""
         self._begun, self._before = now, self._done(images)
 
     def describe(self, node: Node, seconds_in_node: float, now: float, images: int) -> Status:
-        """Say how far the stage is.
+        """Say how far the stage is, and once that can be told, how long it will still take.
 
         Args:
-            node: That is being run.
+            node: Of the stage, that is being run.
             seconds_in_node: For how long.
             now: In the seconds of `begin`.
             images: How many there are, as far as is known.
@@ -99,11 +102,12 @@ class Stage:
         expected = seconds_of(node, images)
         part = expected * (RUNNING.share() if RUNNING else min(0.9, seconds_in_node / expected))
         whole = sum(seconds_of(one, images) for one in self.nodes) - self._before
-        done = min(self._done(images) - self._before + (part if node in self.nodes else 0.0), whole)
-        left = (whole - done) * (now - self._begun + TRUST * whole) / (done + TRUST * whole) if whole else 0.0
-        when = f"about {say_time(left)} left" if left >= 1 else "almost done"
-        words = f"{self.name.capitalize()}: step {step} of {len(self.nodes)}, {doing[0].lower()}{doing[1:]}; {when}"
-        return Status(done / whole if whole else 1.0, words)
+        done = min(self._done(images) - self._before + part, whole)
+        words = f"{self.name.capitalize()}: step {step} of {len(self.nodes)}, {doing[0].lower()}{doing[1:]}"
+        if self._begun is not None and done >= TELLING * whole:
+            left = (whole - done) * (now - self._begun + TRUST * whole) / (done + TRUST * whole)
+            words += f"; about {say_time(left)} left" if left >= 1 else "; almost done"
+        return Status(done / whole, words)
 
     def _done_nodes(self) -> list[Node]:
         return [node for node in self.nodes if self.left.isdisjoint(node.outputs)]
@@ -171,12 +175,14 @@ class Stages:
                 self._end_stage()
 
     def status(self) -> Status:
-        """Say how far the stage is."""
+        """Say how far the stage is whose node is being run: Kedro also runs nodes of stages that have not begun."""
         with self._lock:
             if self._node is None:
                 return Status(0.0, "The run goes on in other processes")
+            stage = next((one for one in self._stages if self._node in one.nodes), None)
+            if stage is None:  # Kedro runs more than is missing where a part of it is not saved
+                return Status(0.0, name_of(self._node).capitalize())
             now = self._clock()
-            stage = self._stages[min(self._at, len(self._stages) - 1)]
             images = self.images or (RUNNING[0].total if RUNNING else 0)
             return stage.describe(self._node, now - self._entered, now, images)
 
