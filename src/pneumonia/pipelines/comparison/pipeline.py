@@ -13,20 +13,15 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 compare_runs,
-                inputs=["all_metrics", "all_run_records", "all_predictions"],
-                outputs="run_comparison",
+                ["all_metrics", "all_run_records", "all_predictions"],
+                "run_comparison",
                 name="compare_runs",
             ),
-            Node(
-                draw_comparison,
-                inputs="run_comparison",
-                outputs="run_comparison_figure",
-                name="draw_comparison",
-            ),
+            Node(draw_comparison, "run_comparison", "run_comparison_figure", name="draw_comparison"),
             Node(
                 write_comparison_report,
-                inputs=["run_comparison", "run_comparison_figure", "run_context"],
-                outputs="run_comparison_report",
+                ["run_comparison", "run_comparison_figure", "run_context"],
+                "run_comparison_report",
                 name="write_comparison_report",
             ),
         ],

@@ -154,12 +154,7 @@ def create_pipeline() -> Pipeline:
             Node(reframe_images, ["pneumonia_model", *IMAGES, SETTINGS], "framing_scores", name="reframe_images"),
             Node(measure_framings, ["framing_scores", "decision"], "framing_audit", name="measure_framings"),
             Node(damage_images, ["pneumonia_model", *IMAGES, SETTINGS], "damaged_scores", name="damage_images"),
-            Node(
-                measure_robustness,
-                ["damaged_scores", "scores", "decision"],
-                "robustness",
-                name="measure_robustness",
-            ),
+            Node(measure_robustness, ["damaged_scores", "scores", "decision"], "robustness", name="measure_robustness"),
             Node(draw_shortcuts, ["shortcut_audit", "region_audit"], "shortcut_figure", name="draw_shortcuts"),
             Node(draw_framings, "framing_audit", "framing_figure", name="draw_framings"),
             Node(draw_robustness, "robustness", "robustness_figure", name="draw_robustness"),
@@ -209,11 +204,7 @@ def create_pipeline() -> Pipeline:
                 name="record_run",
             ),
             Node(
-                write_report,
-                {name: name for name in (*TABLES, *FIGURES)},
-                "report",
-                name="write_report",
-                tags="report",
+                write_report, {name: name for name in (*TABLES, *FIGURES)}, "report", name="write_report", tags="report"
             ),
             Node(
                 write_model_card,

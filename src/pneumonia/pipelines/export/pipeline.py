@@ -15,27 +15,22 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=choose_operating_point,
-                inputs=["decision", "operating_points", "params:prediction.place"],
-                outputs="chosen_decision",
+                choose_operating_point,
+                ["decision", "operating_points", "params:prediction.place"],
+                "chosen_decision",
                 name="choose_operating_point",
             ),
+            Node(convert_model, TRAINED, "export_candidate", name="convert_model"),
             Node(
-                func=convert_model,
-                inputs=TRAINED,
-                outputs="export_candidate",
-                name="convert_model",
-            ),
-            Node(
-                func=measure_parity,
-                inputs={name: name for name in ("export_candidate", "split_manifest", "pixel_store")} | TRAINED,
-                outputs="export_parity",
+                measure_parity,
+                {name: name for name in ("export_candidate", "split_manifest", "pixel_store")} | TRAINED,
+                "export_parity",
                 name="measure_parity",
             ),
             Node(
-                func=complete_export,
-                inputs={name: name for name in COMPLETED_BY} | TRAINED,
-                outputs="exported_model",
+                complete_export,
+                {name: name for name in COMPLETED_BY} | TRAINED,
+                "exported_model",
                 name="complete_export",
             ),
         ],

@@ -10,18 +10,10 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
-            Node(count_classes, inputs="split_manifest", outputs="class_counts", name="count_classes"),
+            Node(count_classes, "split_manifest", "class_counts", name="count_classes"),
+            Node(weigh_classes, ["class_counts", "params:imbalance"], "class_weights", name="weigh_classes"),
             Node(
-                weigh_classes,
-                inputs=["class_counts", "params:imbalance"],
-                outputs="class_weights",
-                name="weigh_classes",
-            ),
-            Node(
-                draw_class_balance,
-                inputs=["class_counts", "class_weights"],
-                outputs="class_balance_figure",
-                name="draw_class_balance",
+                draw_class_balance, ["class_counts", "class_weights"], "class_balance_figure", name="draw_class_balance"
             ),
         ],
         namespace="imbalance",

@@ -10,16 +10,17 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
+            # Saving the request decodes what is not stored yet.
             Node(
-                request_pixels,  # saving the request decodes what is not stored yet
-                inputs=["chest_xrays", "split_manifest", "params:inputs", "params:engine"],
-                outputs="pixel_store",
+                request_pixels,
+                ["chest_xrays", "split_manifest", "params:inputs", "params:engine"],
+                "pixel_store",
                 name="store_pixels",
             ),
             Node(
                 draw_batch,
-                inputs=["split_manifest", "pixel_store", "params:inputs", "params:training.seed"],
-                outputs="batch_figure",
+                ["split_manifest", "pixel_store", "params:inputs", "params:training.seed"],
+                "batch_figure",
                 name="draw_batch",
             ),
         ],

@@ -13,14 +13,14 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=choose_operating_point,
-                inputs=["decision", "operating_points", "params:prediction.place"],
-                outputs="chosen_decision",
+                choose_operating_point,
+                ["decision", "operating_points", "params:prediction.place"],
+                "chosen_decision",
                 name="choose_operating_point",
             ),
             Node(
-                func=predict_images,
-                inputs={
+                predict_images,
+                {
                     "new_images": "new_images",
                     "ingest": "params:ingest",
                     "prediction": "params:prediction",
@@ -28,32 +28,20 @@ def create_pipeline() -> Pipeline:
                     **{name: name for name in TrainedModel.__annotations__},
                     "decision": "chosen_decision",
                 },
-                outputs="new_predictions",
+                "new_predictions",
                 name="predict_images",
             ),
             Node(
-                func=draw_new_maps,
-                inputs=["new_images", "pneumonia_model", "model_lineage", "new_predictions", "params:prediction"],
-                outputs="new_maps",
+                draw_new_maps,
+                ["new_images", "pneumonia_model", "model_lineage", "new_predictions", "params:prediction"],
+                "new_maps",
                 name="draw_new_maps",
             ),
+            Node(count_own, ["new_predictions", "split_manifest", "model_lineage"], "own_among_new", name="count_own"),
             Node(
-                func=count_own,
-                inputs=["new_predictions", "split_manifest", "model_lineage"],
-                outputs="own_among_new",
-                name="count_own",
-            ),
-            Node(
-                func=write_prediction_report,
-                inputs=[
-                    "new_predictions",
-                    "new_maps",
-                    "model_lineage",
-                    "chosen_decision",
-                    "run_context",
-                    "own_among_new",
-                ],
-                outputs="prediction_report",
+                write_prediction_report,
+                ["new_predictions", "new_maps", "model_lineage", "chosen_decision", "run_context", "own_among_new"],
+                "prediction_report",
                 name="write_prediction_report",
             ),
         ],

@@ -16,52 +16,40 @@ def create_pipeline() -> Pipeline:
     """Return the pipeline."""
     return Pipeline(
         [
+            Node(plan_study, [f"params:{name}" for name in PLANNED_BY], "study_plan", name="plan_study"),
             Node(
-                func=plan_study,
-                inputs=[f"params:{name}" for name in PLANNED_BY],
-                outputs="study_plan",
-                name="plan_study",
-            ),
-            Node(
-                func=find_external,
-                inputs=[
-                    "split_manifest",
-                    "index_cache",
-                    "params:study",
-                    "params:ingest",
-                    "params:labels",
-                    "params:external",
-                ],
-                outputs="study_external",
+                find_external,
+                ["split_manifest", "index_cache", "params:study", "params:ingest", "params:labels", "params:external"],
+                "study_external",
                 name="find_external",
             ),
             Node(
-                func=run_study,
-                inputs={
+                run_study,
+                {
                     **{name: name for name in ("study_plan", "split_manifest", "study_external")},
                     **{name: f"params:{name}" for name in ("ingest", "engine")},
                     **{name: name for name in Places.__annotations__},
                 },
-                outputs=["study_results", "study_scores"],
+                ["study_results", "study_scores"],
                 name="run_study",
             ),
-            Node(func=summarise_study, inputs="study_results", outputs="study_summary", name="summarise_study"),
+            Node(summarise_study, "study_results", "study_summary", name="summarise_study"),
             Node(
-                func=suspect_labels,
-                inputs=["study_scores", "split_manifest"],
-                outputs=["suspected_labels", "label_errors"],
+                suspect_labels,
+                ["study_scores", "split_manifest"],
+                ["suspected_labels", "label_errors"],
                 name="suspect_labels",
             ),
             Node(
-                func=draw_suspects,
-                inputs=["suspected_labels", "split_manifest", "pixel_store", "params:inputs"],
-                outputs="suspect_gallery",
+                draw_suspects,
+                ["suspected_labels", "split_manifest", "pixel_store", "params:inputs"],
+                "suspect_gallery",
                 name="draw_suspects",
             ),
-            Node(func=draw_study, inputs="study_results", outputs="study_figure", name="draw_study"),
+            Node(draw_study, "study_results", "study_figure", name="draw_study"),
             Node(
-                func=write_study_report,
-                inputs={
+                write_study_report,
+                {
                     "parameters": "params:study",
                     **{
                         name: name
@@ -71,7 +59,7 @@ def create_pipeline() -> Pipeline:
                         )
                     },
                 },
-                outputs="study_report",
+                "study_report",
                 name="write_study_report",
             ),
         ],

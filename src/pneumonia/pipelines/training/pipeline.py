@@ -11,18 +11,8 @@ def describe_model() -> Pipeline:
     """Return the nodes that describe a trained model and its training."""
     return Pipeline(
         [
-            Node(
-                describe_network,
-                inputs=["pneumonia_model", "model_lineage"],
-                outputs="model_summary",
-                name="describe_network",
-            ),
-            Node(
-                draw_training_curves,
-                inputs="training_history",
-                outputs="training_curves_figure",
-                name="draw_training_curves",
-            ),
+            Node(describe_network, ["pneumonia_model", "model_lineage"], "model_summary", name="describe_network"),
+            Node(draw_training_curves, "training_history", "training_curves_figure", name="draw_training_curves"),
         ]
     )
 
@@ -33,21 +23,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 make_recipe,
-                inputs=["split_manifest", "class_weights", "params:inputs", "params:model", "params:training"],
-                outputs="training_recipe",
+                ["split_manifest", "class_weights", "params:inputs", "params:model", "params:training"],
+                "training_recipe",
                 name="make_recipe",
             ),
             Node(
                 train_network,
-                inputs=[
-                    "split_manifest",
-                    "pixel_store",
-                    "training_recipe",
-                    "training_state",
-                    "params:ingest",
-                    "run_context",
-                ],
-                outputs=["pneumonia_model", "model_lineage", "training_history"],
+                ["split_manifest", "pixel_store", "training_recipe", "training_state", "params:ingest", "run_context"],
+                ["pneumonia_model", "model_lineage", "training_history"],
                 name="train_network",
             ),
             describe_model(),
