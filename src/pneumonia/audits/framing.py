@@ -6,7 +6,6 @@ positives, or both (`reframing`), and lets the network rank them against the oth
 """
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import pandas as pd
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
 from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Floats, Model, Pixels
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.metrics.decisions import Decision
@@ -29,23 +29,23 @@ from pneumonia.pixels.store import PixelStores
 Predict = Callable[[Pixels], Floats]
 
 
-class Shown(StrEnum):
+class Shown(Labelled):
     """How images are shown: as they are, cut, the cuts undone, magnified, or made small."""
 
-    WHOLE = "whole"
-    CUT_15 = "cut_top_15"
-    CUT_25 = "cut_top_25"
-    CUT_ROUND = "cut_top_15_sides_5_bottom_15"
-    CUT_25_SIDES = "cut_top_25_sides_10"
-    WIDE_15 = "wide_top_15"
-    WIDE_25 = "wide_top_25"
-    WIDE_ROUND = "wide_top_15_sides_5_bottom_15"
-    WIDE_25_SIDES = "wide_top_25_sides_10"
-    INNER_80 = "inner_80"
-    INNER_60 = "inner_60"
-    SMALL_REFLECTED = "small_75_reflected"
-    SMALL_BLACK = "small_75_black"
-    FIELD_125 = "small_80_black"
+    WHOLE = "whole", "as they are"
+    CUT_15 = "cut_top_15", "top 15% cut off"
+    CUT_25 = "cut_top_25", "top 25% cut off"
+    CUT_ROUND = "cut_top_15_sides_5_bottom_15", "top 15%, sides 5%, bottom 15% cut off"
+    CUT_25_SIDES = "cut_top_25_sides_10", "top 25%, sides 10% cut off"
+    WIDE_15 = "wide_top_15", "top 15% added"
+    WIDE_25 = "wide_top_25", "top 25% added"
+    WIDE_ROUND = "wide_top_15_sides_5_bottom_15", "top 15%, sides 5%, bottom 15% added"
+    WIDE_25_SIDES = "wide_top_25_sides_10", "top 25%, sides 10% added"
+    INNER_80 = "inner_80", "inner 80%, enlarged"
+    INNER_60 = "inner_60", "inner 60%, enlarged"
+    SMALL_REFLECTED = "small_75_reflected", "at 75%, on its mirror image"
+    SMALL_BLACK = "small_75_black", "at 75%, on black"
+    FIELD_125 = "small_80_black", "at 80%, on black"
 
 
 CUTS = {
@@ -69,41 +69,16 @@ ZOOMS = {
     Shown.FIELD_125: zoom(0.8, "black"),
 }
 FRAMINGS: dict[Shown, Framing] = {Shown.WHOLE: UNTOUCHED, **CUTS, **WIDE, **ZOOMS}
-SHOWN_LABELS = {
-    Shown.WHOLE: "as they are",
-    Shown.CUT_15: "top 15% cut off",
-    Shown.CUT_25: "top 25% cut off",
-    Shown.CUT_ROUND: "top 15%, sides 5%, bottom 15% cut off",
-    Shown.CUT_25_SIDES: "top 25%, sides 10% cut off",
-    Shown.WIDE_15: "top 15% added",
-    Shown.WIDE_25: "top 25% added",
-    Shown.WIDE_ROUND: "top 15%, sides 5%, bottom 15% added",
-    Shown.WIDE_25_SIDES: "top 25%, sides 10% added",
-    Shown.INNER_80: "inner 80%, enlarged",
-    Shown.INNER_60: "inner 60%, enlarged",
-    Shown.SMALL_REFLECTED: "at 75%, on its mirror image",
-    Shown.SMALL_BLACK: "at 75%, on black",
-    Shown.FIELD_125: "at 80%, on black",
-}
 
 
-class Change(StrEnum):
+class Change(Labelled):
     """What a judge does to which class."""
 
-    UNTOUCHED = "untouched"
-    NEGATIVES_CUT = "negatives_cut"
-    POSITIVES_WIDENED = "positives_widened"
-    BOTH = "both"
-    ALL_ZOOMED = "all_zoomed"
-
-
-KIND_LABELS = {
-    Change.UNTOUCHED: "All as they are",
-    Change.NEGATIVES_CUT: "Negatives cut",
-    Change.POSITIVES_WIDENED: "Positives widened",
-    Change.BOTH: "Negatives cut, positives widened",
-    Change.ALL_ZOOMED: "All zoomed",
-}
+    UNTOUCHED = "untouched", "All as they are"
+    NEGATIVES_CUT = "negatives_cut", "Negatives cut"
+    POSITIVES_WIDENED = "positives_widened", "Positives widened"
+    BOTH = "both", "Negatives cut, positives widened"
+    ALL_ZOOMED = "all_zoomed", "All zoomed"
 
 
 class FramingJudge(NamedTuple):

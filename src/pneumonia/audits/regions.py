@@ -1,13 +1,12 @@
 """Whether the network needs the part of the image that shows heart and lungs."""
 
-from enum import StrEnum
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict_stored
@@ -15,19 +14,14 @@ from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 
-class Region(StrEnum):
+class Region(Labelled):
     """Which part of an image the network sees."""
 
-    WHOLE = "whole"
-    CENTRE_HIDDEN = "centre_hidden"
-    BORDER_HIDDEN = "border_hidden"
+    WHOLE = "whole", "whole image"
+    CENTRE_HIDDEN = "centre_hidden", "centre hidden"
+    BORDER_HIDDEN = "border_hidden", "border hidden"
 
 
-REGION_LABELS = {
-    Region.WHOLE: "whole image",
-    Region.CENTRE_HIDDEN: "centre hidden",
-    Region.BORDER_HIDDEN: "border hidden",
-}
 HIDDEN_REGIONS = (Region.CENTRE_HIDDEN, Region.BORDER_HIDDEN)
 SCORE_COLUMNS = ["path", "group", "target", "view", "probability"]
 

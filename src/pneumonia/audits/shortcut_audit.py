@@ -1,6 +1,5 @@
 """The shortcut audit of a run: each shortcut compared with the network, also where the best shortcut tells least."""
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -16,32 +15,25 @@ from pneumonia.audits.shortcuts import (
     held_out_scores,
 )
 from pneumonia.base.annotations import Floats
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.registry import Targets
 
 BEHIND = "behind_network"
 
 
-class Sample(StrEnum):
+class Sample(Labelled):
     """The images on which a predictor was evaluated."""
 
-    CROSS_VALIDATED = "cross_validated"
-    TEST = "test"
-    VAL = "val"
-    LOW_THIRD = "test_low_third"
-    MIDDLE_THIRD = "test_middle_third"
-    HIGH_THIRD = "test_high_third"
+    CROSS_VALIDATED = "cross_validated", "train + val, cross-validated"
+    TEST = "test", "test"
+    VAL = "val", "validation"
+    LOW_THIRD = "test_low_third", "test, low third of the best shortcut's score"
+    MIDDLE_THIRD = "test_middle_third", "test, middle third"
+    HIGH_THIRD = "test_high_third", "test, high third"
 
 
 THIRDS = (Sample.LOW_THIRD, Sample.MIDDLE_THIRD, Sample.HIGH_THIRD)
-SAMPLE_LABELS = {
-    Sample.CROSS_VALIDATED: "train + val, cross-validated",
-    Sample.TEST: "test",
-    Sample.VAL: "validation",
-    Sample.LOW_THIRD: "test, low third of the best shortcut's score",
-    Sample.MIDDLE_THIRD: "test, middle third",
-    Sample.HIGH_THIRD: "test, high third",
-}
 
 
 def audit_shortcuts(

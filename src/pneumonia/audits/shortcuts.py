@@ -1,6 +1,5 @@
 """What distinguishes the classes without looking for a finding: properties of the file, grey levels and borders."""
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from pneumonia.base.annotations import Floats
+from pneumonia.base.labels import Labelled
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
@@ -21,39 +21,25 @@ PERCENTS = (1, 5, 25, 50, 75, 95, 99)
 FOLDS = 5
 
 
-class Basis(StrEnum):
-    """What the class is predicted from: properties that are not findings, the rim, or the network's probability."""
+class Basis(Labelled):
+    """What the class is predicted from: what is no finding, the rim, the site, or the network's probability."""
 
-    SHAPE = "shape"
-    ASPECT = "aspect"
-    FILE_SIZE = "file_size"
-    MODE = "mode"
-    BRIGHTNESS = "brightness"
-    BORDER = "border"
-    SHARPNESS = "sharpness"
-    PERCENTILES = "percentiles"
-    RIM = "rim"
-    ALL = "all"
-    ALL_BOOSTED = "all_boosted"
-    RIM_NETWORK = "rim_network"
-    NETWORK = "network"
+    SHAPE = "shape", "Width and height"
+    ASPECT = "aspect", "Aspect ratio"
+    FILE_SIZE = "file_size", "File size"
+    MODE = "mode", "Stored mode"
+    BRIGHTNESS = "brightness", "Mean brightness"
+    BORDER = "border", "Border pixels"
+    SHARPNESS = "sharpness", "Sharpness"
+    PERCENTILES = "percentiles", "Percentiles of grey"
+    RIM = "rim", "The rim of a thumbnail"
+    ALL = "all", "All properties, linear"
+    ALL_BOOSTED = "all_boosted", "All properties, boosted trees"
+    SITE = "site", "The site alone"
+    RIM_NETWORK = "rim_network", "A network on the rim alone"
+    NETWORK = "network", "The network"
 
 
-PREDICTOR_LABELS = {
-    Basis.SHAPE: "Width and height",
-    Basis.ASPECT: "Aspect ratio",
-    Basis.FILE_SIZE: "File size",
-    Basis.MODE: "Stored mode",
-    Basis.BRIGHTNESS: "Mean brightness",
-    Basis.BORDER: "Border pixels",
-    Basis.SHARPNESS: "Sharpness",
-    Basis.PERCENTILES: "Percentiles of grey",
-    Basis.RIM: "The rim of a thumbnail",
-    Basis.ALL: "All properties, linear",
-    Basis.ALL_BOOSTED: "All properties, boosted trees",
-    Basis.RIM_NETWORK: "A network on the rim alone",
-    Basis.NETWORK: "The network",
-}
 # What cannot see the lungs. The others describe the whole image: consolidation is a rise of grey levels.
 BLIND = {Basis.SHAPE, Basis.ASPECT, Basis.MODE, Basis.BORDER, Basis.RIM, Basis.RIM_NETWORK}
 FEATURE_SETS = {

@@ -1,6 +1,5 @@
 """The result at each of several sites, how well the site itself can be told, and what knowing it would give away."""
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 from pneumonia.audits.rows import auc_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, held_out_scores
 from pneumonia.base.annotations import Floats, Model
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
 from pneumonia.metrics.auc import estimate_auc
@@ -26,17 +26,11 @@ RESULT_COLUMNS = ["site", "predictor", "measure", "value", "low", "high", "n", "
 PROBE_COLUMNS = ["site", "label", "seen", "auc", "low", "high", "n", "n_positive", "n_groups"]
 
 
-class ProbedFrom(StrEnum):
+class ProbedFrom(Labelled):
     """What the site is told from."""
 
-    FEATURES = "features"
-    PROPERTIES = "properties"
-
-
-SEEN_LABELS = {
-    ProbedFrom.FEATURES: "the network's pooled features",
-    ProbedFrom.PROPERTIES: "size, file size and stored mode",
-}
+    FEATURES = "features", "the network's pooled features"
+    PROPERTIES = "properties", "size, file size and stored mode"
 
 
 def audit_sites(
@@ -80,7 +74,7 @@ def audit_sites(
         rows += [_auc(str(site), name, part, part["path"].map(scores)) for name, scores in scored.items()]
     train = split_manifest[split_manifest["split"] == "train"]
     share = train.groupby(SITE)["target"].mean()
-    rows.append(_auc(ALL_SITES, "site", test, test["site"].map(share)))
+    rows.append(_auc(ALL_SITES, Basis.SITE, test, test["site"].map(share)))
     found = pd.DataFrame(rows, columns=RESULT_COLUMNS)
     network = found[(found["predictor"] == Basis.NETWORK) & (found["measure"] == "auc")].dropna()
     if len(network) >= LEAST_SITES:

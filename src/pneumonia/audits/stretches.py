@@ -1,7 +1,6 @@
 """Whether errors and scores change along the numbers in the names of the images, as where the acquisition changed."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.split.sequence import order_groups
 
@@ -19,14 +19,11 @@ ORDER_COLUMNS = ["split", "label", "form", "group", "place", "images", "errors",
 STRETCH_COLUMNS = ["measure", "label", "first", "last", "groups", "images", "value", "overall", "stretches", "p"]
 
 
-class Measure(StrEnum):
+class Measure(Labelled):
     """What may differ between a stretch and the other images of its class."""
 
-    ERRORS = "errors"
-    SCORES = "scores"
-
-
-MEASURE_LABELS = {Measure.ERRORS: "share of errors", Measure.SCORES: "mean probability"}
+    ERRORS = "errors", "share of errors"
+    SCORES = "scores", "mean probability"
 
 
 class Series(NamedTuple):

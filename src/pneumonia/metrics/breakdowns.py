@@ -1,11 +1,11 @@
 """The result in parts and in other units: by class and etiology, by properties of the file, per group, with copies."""
 
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED
@@ -21,21 +21,13 @@ ETIOLOGY_COLUMNS = [
 LEVELS = ("low", "middle", "high")
 
 
-class Family(StrEnum):
+class Family(Labelled):
     """The property by which the images are divided."""
 
-    ETIOLOGY = "etiology"
-    FILE_SIZE = "file_size"
-    ASPECT = "aspect"
-    MODE = "mode"
-
-
-FAMILY_LABELS = {
-    Family.ETIOLOGY: "Etiology, against all negatives",
-    Family.FILE_SIZE: "File size, thirds",
-    Family.ASPECT: "Width over height, thirds",
-    Family.MODE: "Stored mode",
-}
+    ETIOLOGY = "etiology", "Etiology, against all negatives"
+    FILE_SIZE = "file_size", "File size, thirds"
+    ASPECT = "aspect", "Width over height, thirds"
+    MODE = "mode", "Stored mode"
 
 
 def measure_subgroups(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS
+from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.patients import LEAST_COMPARED
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
-from pneumonia.audits.regions import REGION_LABELS
+from pneumonia.audits.regions import Region
 from pneumonia.audits.rim_network import LEAST_IMAGES
-from pneumonia.audits.shortcut_audit import SAMPLE_LABELS, Sample, best_shortcut
-from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Basis
-from pneumonia.audits.sites import LEAST_SITES, SEEN_LABELS
+from pneumonia.audits.shortcut_audit import Sample, best_shortcut
+from pneumonia.audits.shortcuts import FOLDS, Basis
+from pneumonia.audits.sites import LEAST_SITES, ProbedFrom
+from pneumonia.base.labels import Labelled
 from pneumonia.images.layout import UNSPLIT
-from pneumonia.metrics.breakdowns import FAMILY_LABELS
+from pneumonia.metrics.breakdowns import Family
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
@@ -22,7 +23,6 @@ from pneumonia.report.limits import list_limits, say_fairness, say_optimism
 from pneumonia.report.patients import say_multiplicity, tabulate_differences
 from pneumonia.report.provenance import (
     ATTRIBUTION,
-    UNIT_LABELS,
     count_of,
     ingest_of,
     is_etiology_known,
@@ -35,9 +35,9 @@ from pneumonia.report.provenance import (
 )
 from pneumonia.report.render import render
 from pneumonia.report.stretches import say_stretch
-from pneumonia.split.leak_audit import SPLIT_LABELS, Unit
+from pneumonia.split.leak_audit import SplitBy, Unit
 from pneumonia.split.sequence import LEAST_GROUPS
-from pneumonia.split.summary import ALL, FLOW_LABELS, FlowStep
+from pneumonia.split.summary import ALL, FlowStep
 
 NO_SPLIT = "no folder named train, val or test"
 COUNTED = "count groups, not images"
@@ -113,26 +113,20 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
 
 def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
     """Return tables with labels in place of keys, and the labels of what templates lay out themselves."""
-    shortcut_labels: dict[str, Mapping[Any, str]] = {"predictor": PREDICTOR_LABELS, "images": SAMPLE_LABELS}
-    framing_labels: dict[str, Mapping[Any, str]] = {
-        "kind": KIND_LABELS,
-        "negatives": SHOWN_LABELS,
-        "positives": SHOWN_LABELS,
-    }
     shortcuts = material["shortcut_audit"]
     whole = material["split_table"][lambda table: (table["label"] == ALL) & (table["etiology"] == ALL)]
     return {
         "split_groups": dict(zip(whole["split"], whole["groups"], strict=True)),
         "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
-        "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), {"step": FLOW_LABELS}),
-        "shortcut_table": _labelled(shortcuts, shortcut_labels),
-        "best_shortcut": PREDICTOR_LABELS[best_shortcut(shortcuts)],
+        "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), step=FlowStep),
+        "shortcut_table": _labelled(shortcuts, predictor=Basis, images=Sample),
+        "best_shortcut": best_shortcut(shortcuts).label,
         "has_rim_network": (shortcuts["predictor"] == Basis.RIM_NETWORK).any(),
         "is_cross_validated": (shortcuts["images"] == Sample.CROSS_VALIDATED).any(),
-        "region_table": _labelled(material["region_audit"], {"predictor": REGION_LABELS}),
-        "framing_table": _labelled(material["framing_audit"], framing_labels),
-        "site_table": _labelled(material["site_audit"], {"predictor": {**PREDICTOR_LABELS, "site": "The site alone"}}),
-        "site_probe_table": _labelled(material["site_probe_audit"], {"seen": SEEN_LABELS}).rename(
+        "region_table": _labelled(material["region_audit"], predictor=Region),
+        "framing_table": _labelled(material["framing_audit"], kind=Change, negatives=Shown, positives=Shown),
+        "site_table": _labelled(material["site_audit"], predictor=Basis),
+        "site_probe_table": _labelled(material["site_probe_audit"], seen=ProbedFrom).rename(
             columns={"seen": "told from", "n_positive": "of the site"}
         ),
         "difference_table": tabulate_differences(material["patient_differences"]),
@@ -141,15 +135,14 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
         "LEAST_IMAGES": LEAST_IMAGES,
         "LEAST_GROUPS": LEAST_GROUPS,
         "FOLDS": FOLDS,
-        "SPLIT_LABELS": SPLIT_LABELS,
+        "SplitBy": SplitBy,
         "RANGE_LABELS": RANGE_LABELS,
-        "UNIT_LABELS": UNIT_LABELS,
-        "NUMBER": Unit.NUMBER,
-        "FAMILY_LABELS": FAMILY_LABELS,
+        "Unit": Unit,
+        "Family": Family,
         "OUTCOME_TITLES": OUTCOME_TITLES,
     }
 
 
-def _labelled(table: pd.DataFrame, labels: Mapping[str, Mapping[Any, str]]) -> pd.DataFrame:
-    """Put the labels of columns in place of their keys."""
-    return table.assign(**{column: table[column].map(names) for column, names in labels.items()})
+def _labelled(table: pd.DataFrame, **keys: type[Labelled]) -> pd.DataFrame:
+    """Put labels in place of the keys in some columns, of the kind that is named for each."""
+    return table.assign(**{column: [kind(key).label for key in table[column]] for column, kind in keys.items()})

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.known_images import KNOWN
-from pneumonia.audits.shortcuts import FOLDS, PREDICTOR_LABELS, Basis
+from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report.calibration import judge_calibration
@@ -166,7 +166,7 @@ def tabulate_shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
     leads = [None if row["predictor"] == Basis.NETWORK else lead_of(row) for row in rows]
     return pd.DataFrame(
         {
-            "predictor": [PREDICTOR_LABELS[row["predictor"]] for row in rows],
+            "predictor": [Basis(row["predictor"]).label for row in rows],
             "AUC": [row["auc"] for row in rows],
             "95% interval": [say_interval(row) for row in rows],
             "network ahead by": [say_number(lead["value"]) if lead else "" for lead in leads],

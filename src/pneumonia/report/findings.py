@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.framing import SHOWN_LABELS, Change, Shown
+from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.maps import judge_maps, judge_pointing
 from pneumonia.report.patients import judge_patients
-from pneumonia.report.provenance import UNIT_LABELS, count_of, shared_by_unit
+from pneumonia.report.provenance import count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
 from pneumonia.report.stretches import judge_stretches
 from pneumonia.report.words import CHANCE, Finding, Level, finding, gravest_first, say_interval, say_number, say_percent
-from pneumonia.split.leak_audit import SPLIT_LABELS, SplitBy, Unit, sides_of
+from pneumonia.split.leak_audit import SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
@@ -115,11 +115,11 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
 
 def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
     ours = shared_by_unit(audit)
-    text = f"In more than one split: {', '.join(f'{n:,} {UNIT_LABELS.get(unit, unit)}' for unit, n in ours.items())}."
+    text = f"In more than one split: {', '.join(f'{n:,} {Unit(unit).label}' for unit, n in ours.items())}."
     groups = audit[(audit["unit"] == Unit.GROUP) & (audit["split_by"] != SplitBy.MANIFEST)]
     others = groups.groupby("split_by", sort=False)["on_both_sides"].sum()
     if len(others):
-        listed = "; ".join(f"{count:,} ({SPLIT_LABELS[way]})" for way, count in others.items())
+        listed = "; ".join(f"{count:,} ({SplitBy(way).label})" for way, count in others.items())
         text += f" Groups that other ways of splitting would share: {listed}."
     if ours.get(Unit.GROUP, 0) + ours.get(Unit.HASH, 0):
         return finding(Level.BAD, "The splits share groups or files", text)
@@ -206,7 +206,7 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     clean = framing_audit[framing_audit["kind"] == Change.UNTOUCHED].iloc[0]
     loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT])
     text = (
-        f"With {negative} validation images reframed ({SHOWN_LABELS[Shown(worst['negatives'])]}) and {positive} images "
+        f"With {negative} validation images reframed ({Shown(worst['negatives']).label}) and {positive} images "
         f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against the same images "
         f"unchanged {_say_loss(worst)}. The specificity is {say_number(worst['specificity'])} instead of "
         f"{say_number(clean['specificity'])}."
@@ -228,9 +228,7 @@ def _judge_zoom(framing_audit: pd.DataFrame) -> Finding | None:
     loss, worst = _judge_losses(zoomed)
     if loss not in (Loss.LARGE, Loss.SHOWN):
         return None
-    text = (
-        f"With {worst['n']:,} validation images of both classes {SHOWN_LABELS[Shown(worst['negatives'])]}, the AUC is "
-    )
+    text = f"With {worst['n']:,} validation images of both classes {Shown(worst['negatives']).label}, the AUC is "
     text += f"{say_number(worst['auc'])} ({say_interval(worst)}), sensitivity {say_number(worst['sensitivity'])} and "
     text += f"specificity {say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
     return finding(Level.CAUTION, "Sensitive to how much of the body an image shows", text)

@@ -11,12 +11,6 @@ from pneumonia.split.leak_audit import SplitBy, Unit
 from pneumonia.split.summary import FlowStep
 
 UNKNOWN = "unknown"
-UNIT_LABELS: dict[str, str] = {  # of the leak audit
-    Unit.GROUP: "groups",
-    Unit.HASH: "identical files",
-    Unit.NEAR: "pairs of near-duplicates",
-    Unit.NUMBER: "numbers in file names, whatever the etiology",
-}
 ATTRIBUTION = (
     "Images: Kermany D, Zhang K, Goldbaum M (2018), Labeled Optical Coherence Tomography (OCT) and Chest X-Ray "
     "Images for Classification, Mendeley Data V2, doi:10.17632/rscbjbr9sj.2, licence CC BY 4.0; described in "
@@ -113,7 +107,7 @@ def say_leaks(leak_audit: pd.DataFrame) -> str:
     """Say whether images of one group or the same bytes are in two splits of this run, as the audit counted."""
     shared = shared_by_unit(leak_audit)
     if sum(shared.values()):
-        listed = " and ".join(f"{count:,} {UNIT_LABELS.get(unit, unit)}" for unit, count in shared.items() if count)
+        listed = " and ".join(f"{count:,} {Unit(unit).label}" for unit, count in shared.items() if count)
         return f"{listed} are in more than one split"
     return "no known group and no identical file is in two splits"
 

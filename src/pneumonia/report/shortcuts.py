@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.audits.rim_network import CENTRE, RIM
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import BLIND, PREDICTOR_LABELS, Basis
+from pneumonia.audits.shortcuts import BLIND, Basis
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
@@ -112,4 +112,4 @@ def _say_names(shortcuts: pd.DataFrame) -> str:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return PREDICTOR_LABELS[Basis(row["predictor"])].lower()
+    return Basis(row["predictor"]).label.lower()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits.stretches import MEASURE_LABELS, Measure
+from pneumonia.audits.stretches import Measure
 from pneumonia.report.words import Finding, Level, finding, say_number
 
 UNUSUAL = 0.05  # p, for all stretches together
@@ -31,7 +31,7 @@ def judge_stretches(stretch_audit: pd.DataFrame) -> Finding | None:
 
 def say_stretch(row: dict[str, Any]) -> str:
     """Put a row of the audit in a sentence."""
-    measure = MEASURE_LABELS[Measure(row["measure"])]
+    measure = Measure(row["measure"]).label
     return (
         f"Of {row['stretches']:,} stretches of test groups, the one from {row['first']} to {row['last']} "
         f"({row['label']}, {row['images']:,} images of {row['groups']:,} groups) stands out most: {measure} "

@@ -1,12 +1,12 @@
 """How many groups and images stand on both sides of a split."""
 
-from enum import StrEnum
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.grouping import split_key
 from pneumonia.images.layout import SPLITS
@@ -16,28 +16,21 @@ from pneumonia.split.choose import draw_order
 COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")
 
 
-class SplitBy(StrEnum):
+class SplitBy(Labelled):
     """Which split of the images was counted."""
 
-    IMAGE = "image"
-    MANIFEST = "manifest"
-    FOLDERS = "folders"
+    IMAGE = "image", "images, at random"
+    MANIFEST = "manifest", "this run"
+    FOLDERS = "folders", "the source's folders"
 
 
-class Unit(StrEnum):
+class Unit(Labelled):
     """What was counted on both sides. `NUMBER` joins strangers: it is a bound, not a leak that is known."""
 
-    GROUP = "group"
-    HASH = "hash"
-    NEAR = "near"
-    NUMBER = "number"
-
-
-SPLIT_LABELS = {
-    SplitBy.IMAGE: "images, at random",
-    SplitBy.MANIFEST: "this run",
-    SplitBy.FOLDERS: "the source's folders",
-}
+    GROUP = "group", "groups"
+    HASH = "hash", "identical files"
+    NEAR = "near", "pairs of near-duplicates"
+    NUMBER = "number", "numbers in file names, whatever the etiology"
 
 
 def audit_leaks(

@@ -1,13 +1,13 @@
 """What a person sees of a split: its shares, its figure, and where every file went."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.account import count_notes, count_reasons
 from pneumonia.images.examine import BLANK
@@ -36,53 +36,29 @@ TABLE_COLUMNS = (
 )
 
 
-class FlowStep(StrEnum):
+class FlowStep(Labelled):
     """A step of the account of all files."""
 
-    FOUND = "found"
-    FOUND_IN = "found_in"
-    USABLE = "usable"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    OTHER_OBJECT = "other_object"
-    OF_THESE = "of_these"
-    UNLABELLED = "unlabelled"
-    SUM = "sum"
-    TEST_GROUP = "test_group"
-    BLANK = "blank"
-    NOTED = "noted"
-    UNGROUPED = "ungrouped"
-    PATIENT = "patient"
-    NEAR_DUPLICATES = "near_duplicates"
-    PART = "part"
-    USED = "used"
-    JUNK = "junk"
-    SIDE_FILES = "side_files"
-    OTHERS = "others"
-
-
-FLOW_LABELS = {
-    FlowStep.FOUND: "image files found",
-    FlowStep.FOUND_IN: "found in",
-    FlowStep.USABLE: "usable",
-    FlowStep.DUPLICATE: "duplicate",
-    FlowStep.REJECTED: "rejected",
-    FlowStep.OTHER_OBJECT: "other objects",
-    FlowStep.OF_THESE: "of these",
-    FlowStep.UNLABELLED: "left out by the table of labels",
-    FlowStep.SUM: "usable + duplicate + rejected + other + left out",
-    FlowStep.TEST_GROUP: "left out: group is in test",
-    FlowStep.BLANK: "blank",
-    FlowStep.NOTED: "used, and noted",
-    FlowStep.UNGROUPED: "without a group",
-    FlowStep.PATIENT: "patient named by a table or a DICOM header",
-    FlowStep.NEAR_DUPLICATES: "near-duplicate pairs",
-    FlowStep.PART: "in the manifest",
-    FlowStep.USED: "in the manifest, together",
-    FlowStep.JUNK: "archive junk",
-    FlowStep.SIDE_FILES: "side files",
-    FlowStep.OTHERS: "other files",
-}
+    FOUND = "found", "image files found"
+    FOUND_IN = "found_in", "found in"
+    USABLE = "usable", "usable"
+    DUPLICATE = "duplicate", "duplicate"
+    REJECTED = "rejected", "rejected"
+    OTHER_OBJECT = "other_object", "other objects"
+    OF_THESE = "of_these", "of these"
+    UNLABELLED = "unlabelled", "left out by the table of labels"
+    SUM = "sum", "usable + duplicate + rejected + other + left out"
+    TEST_GROUP = "test_group", "left out: group is in test"
+    BLANK = "blank", "blank"
+    NOTED = "noted", "used, and noted"
+    UNGROUPED = "ungrouped", "without a group"
+    PATIENT = "patient", "patient named by a table or a DICOM header"
+    NEAR_DUPLICATES = "near_duplicates", "near-duplicate pairs"
+    PART = "part", "in the manifest"
+    USED = "used", "in the manifest, together"
+    JUNK = "junk", "archive junk"
+    SIDE_FILES = "side_files", "side files"
+    OTHERS = "others", "other files"
 
 
 def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:

@@ -11,7 +11,6 @@ import pandas as pd
 from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
 from pneumonia.audits.framing import (
     JUDGES,
-    KIND_LABELS,
     Change,
     Predict,
     Shown,
@@ -33,7 +32,7 @@ MEASURED: dict[str, tuple[str, ...]] = {
     CORRUPTED: ("auc", "specificity", "sensitivity"),
     EXTERNAL: ("auc", "specificity", "sensitivity"),
 }
-MEASURED_LABELS = {str(kind): label for kind, label in KIND_LABELS.items()} | {
+MEASURED_LABELS = {kind.value: kind.label for kind in Change} | {
     CORRUPTED: "Corrupted in 27 ways",
     EXTERNAL: "Another place",
 }

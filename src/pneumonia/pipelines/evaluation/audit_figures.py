@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.framing import KIND_LABELS, SHOWN_LABELS, Change
-from pneumonia.audits.regions import REGION_LABELS, Region
+from pneumonia.audits.framing import Change, Shown
+from pneumonia.audits.regions import Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import PREDICTOR_LABELS, Basis
+from pneumonia.audits.shortcuts import Basis
 from pneumonia.audits.sites import NEW_SITE
 from pneumonia.audits.stretches import Measure
 from pneumonia.base.annotations import Figure, Floats
@@ -42,10 +42,9 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
     on_test = shortcut_audit[shortcut_audit["images"] == Sample.TEST]
     hidden = region_audit[region_audit["predictor"] != Region.WHOLE]
     third = shortcut_audit[shortcut_audit["images"] == Sample.MIDDLE_THIRD]
-    network = PREDICTOR_LABELS[Basis.NETWORK]
-    names = [PREDICTOR_LABELS[Basis(name)] for name in on_test["predictor"]]
-    names += [f"{network}, {REGION_LABELS[Region(view)]}" for view in hidden["predictor"]]
-    names += [f"{PREDICTOR_LABELS[Basis(name)]}, middle third" for name in third["predictor"]]
+    names = [Basis(name).label for name in on_test["predictor"]]
+    names += [f"{Basis.NETWORK.label}, {Region(view).label}" for view in hidden["predictor"]]
+    names += [f"{Basis(name).label}, middle third" for name in third["predictor"]]
     return pd.concat([on_test, hidden, third], ignore_index=True).assign(name=names)
 
 
@@ -168,9 +167,9 @@ def _framing_rows(framing_audit: pd.DataFrame) -> tuple[list[str], Floats]:
     names, values = [], []
     for kind, judges in framing_audit.groupby("kind", sort=False):
         if kind != Change.UNTOUCHED:
-            names.append(KIND_LABELS[Change(kind)])
+            names.append(Change(kind).label)
             values.append([np.nan] * len(RATES))
         shown = judges["positives"] if kind == Change.POSITIVES_WIDENED else judges["negatives"]
-        names += [KIND_LABELS[Change.UNTOUCHED] if kind == Change.UNTOUCHED else SHOWN_LABELS[name] for name in shown]
+        names += [Change.UNTOUCHED.label if kind == Change.UNTOUCHED else Shown(name).label for name in shown]
         values += judges[list(RATES)].to_numpy().tolist()
     return names, np.array(values)
