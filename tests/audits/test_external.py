@@ -117,6 +117,23 @@ def test_a_new_calibration_is_fitted_on_half_of_the_groups_and_measured_on_the_o
     assert again["after"]["specificity"]["value"] > again["before"]["specificity"]["value"]
 
 
+def test_of_equally_good_new_thresholds_the_nearest_to_a_half_is_taken(predictions, parameters):
+    """Every group has the same four scores, of alternating classes: a threshold loses half of one class at least."""
+    rows = predictions[:300].assign(
+        group=np.repeat([f"{group:02d}" for group in range(50)], 6),
+        own_probability=np.tile([0.01, 0.01, 0.3, 0.45, 0.45, 0.6], 50),
+        target=np.tile([0, 0, 1, 0, 0, 1], 50),
+    )
+    after = recalibrate(rows, DECISION, parameters)["after"]
+    assert (after["sensitivity"]["value"], after["specificity"]["value"]) == (0.5, 1.0)
+
+
+def test_a_network_that_ranks_no_better_than_chance_is_recalibrated_to_one_probability(predictions, parameters):
+    again = recalibrate(predictions.assign(target=1 - predictions["target"]), DECISION, parameters)
+    assert again["slope"] == 0
+    assert again["after"]["auc"]["value"] == 0.5
+
+
 def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_path, tiny_images, default_parameters):
     contents = list(tiny_images.values())
     for number, name in enumerate(("NORMAL/00001281_000", "NORMAL/00001281_001", "PNEUMONIA/00001299_000")):

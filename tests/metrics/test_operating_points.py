@@ -4,6 +4,8 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.images.sites import Sites
+from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.operating_points import (
     choose_operating_point,
@@ -35,16 +37,17 @@ def scores():
 
 
 @pytest.mark.parametrize(
-    ("place", "address", "name"),
+    ("place", "source", "name"),
     [
-        ("auto", "/images/Bethesda", "Bethesda"),
-        ("auto", "/images/Bethesda/", "Bethesda"),
-        ("auto", "Bethesda.zip", "Bethesda"),
-        ("ward 3", "/images/Bethesda", "ward 3"),
+        ("auto", ImageSource("/images/Bethesda"), "Bethesda"),
+        ("auto", ImageSource("/images/Bethesda/"), "Bethesda"),
+        ("auto", ImageSource("Bethesda.zip"), "Bethesda"),
+        ("auto", Sites({"north": ImageSource("/images/1.zip"), "south": ImageSource("/images/2")}), "north+south"),
+        ("ward 3", ImageSource("/images/Bethesda"), "ward 3"),
     ],
 )
-def test_a_place_is_named_by_the_user_or_after_its_folder(place, address, name):
-    assert name_place(place, address) == name
+def test_a_place_is_named_by_the_user_or_after_its_images(place, source, name):
+    assert name_place(place, source.name) == name
 
 
 def test_a_places_threshold_is_fitted_on_its_images_although_the_models_own_is_set(scores, parameters):

@@ -78,7 +78,7 @@ def plan_adaptation(
             f"{len(known) - len(stored):,}", f"{len(known):,}", COST,
         )  # fmt: skip
     new = _with_folds(external_index, parent_lineage["positive_class"], given.adaptation)
-    new = new.assign(place=name_place(given.external.place, external_images.address))
+    new = new.assign(place=name_place(given.external.place, external_images.name))
     return pd.concat([stored.assign(fold=HELD_OUT), new], ignore_index=True)[list(COLUMNS)]
 
 

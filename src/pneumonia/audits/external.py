@@ -26,7 +26,7 @@ from pneumonia.images.labels import describe_other_classes, with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.decisions import Decision, Rule, decide, on_one_scale, threshold_candidates
+from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide, on_one_scale
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.rates import estimate_rate
@@ -148,10 +148,11 @@ def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: Evalu
     """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
 
     The calibration is a slope and an intercept on the log-odds; the threshold on the calibrated probability is
-    Youden's.
+    Youden's. Where the network ranks the images of the half no better than chance, the slope is 0.
 
     Returns:
-        `fitted_on`, `measured_on` (images), `threshold`, and the records `before` and `after` of the other half.
+        `fitted_on`, `measured_on` (images), `threshold`, `slope`, and the records `before` and `after` of the other
+        half.
     """
     groups = np.sort(predictions["group"].unique())
     first = np.random.default_rng(parameters.seed).permutation(groups)[: len(groups) // 2]
@@ -161,14 +162,15 @@ def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: Evalu
         raise UserError("external.recalibrate needs both classes in each half of the groups: there are too few images.")
     probability, target = half["own_probability"].to_numpy(), half["target"].to_numpy()
     calibration = fit_calibration(probability, target, "logistic")
-    table = threshold_candidates(apply_calibration(probability, calibration), target)
-    threshold = float(table["threshold"][np.argmax(table["sensitivity"] + table["specificity"])])
+    youden = parameters.model_copy(update={"threshold_rule": "youden"})
+    threshold = choose_threshold(apply_calibration(probability, calibration), target, youden)["threshold"]
     fitted: Rule = {"calibration": calibration, "threshold": threshold}
     after = decide(rest.assign(probability=rest["own_probability"]), fitted)
     return {
         "fitted_on": len(half),
         "measured_on": len(rest),
         "threshold": threshold,
+        "slope": calibration["slope"],
         "before": _measured(rest, decision, parameters),
         "after": _measured(after, fitted, parameters),
     }

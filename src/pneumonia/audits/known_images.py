@@ -161,7 +161,7 @@ def describe_origin(
     refused = external_index["group"][external_index["status"] == KNOWN]
     used = external_index[(external_index["status"] == OK) & (external_index["group"] != external_index["path"])]
     shared = used["group"][used["group"].isin(named) | used["group"].isin(refused)]
-    place = name_place(external.place, external_images.address)
+    place = name_place(external.place, external_images.name)
     return {"place": place, "shared": {"images": len(shared), "groups": shared.nunique()}}
 
 

@@ -245,8 +245,8 @@ class ExternalParameters(Group):
     """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
     all groups are kept under the name of the place."""
     place: Annotated[str, Field(min_length=1, max_length=60)]
-    """Name of the place, on the pages and for what is fitted there. auto: the last part of the address. [auto, or a
-    name]"""
+    """Name of the place, on the pages and for what is fitted there. auto: the last part of the address; of
+    several sources their names, such as a+b. [auto, or a name]"""
 
 
 class Parameters(Group):

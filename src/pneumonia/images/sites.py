@@ -45,6 +45,11 @@ class Sites(ImageSource):
         return ", ".join(f"{name}: {source.identity}" for name, source in self.sources.items())
 
     @property
+    def name(self) -> str:
+        """The names of the places, joined by a plus sign."""
+        return "+".join(self.sources)
+
+    @property
     def remark(self) -> str:
         """What must be known of the images of any place."""
         return " ".join(source.remark for source in self.sources.values() if source.remark)

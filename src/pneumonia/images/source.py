@@ -49,6 +49,11 @@ class ImageSource:
         return self._storage.identity
 
     @property
+    def name(self) -> str:
+        """What to call the place, where nobody has named it: the last part of the address, without `.zip`."""
+        return self.address.rstrip("/").rsplit("/", 1)[-1].removesuffix(".zip")
+
+    @property
     def remark(self) -> str:
         """What anyone who evaluates a model on these images must know; empty if nothing."""
         return self._storage.remark

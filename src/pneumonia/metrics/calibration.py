@@ -57,6 +57,13 @@ def fit_calibration(probability: Floats, target: Targets, method: Method) -> Cal
     return record
 
 
+def is_constant(calibration: Calibration) -> bool:
+    """Tell whether a fitted calibration gives every image the same probability, as for scores no better than chance."""
+    if calibration["method"] == "isotonic":
+        return len(set(calibration["y"])) == 1
+    return calibration["method"] == "logistic" and calibration["slope"] == 0
+
+
 def apply_calibration(probability: Floats, calibration: Calibration) -> Floats:
     """Calibrate the network's probabilities with a record of `fit_calibration`.
 

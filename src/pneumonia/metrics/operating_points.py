@@ -13,9 +13,9 @@ from pneumonia.metrics.intervals import estimate_both_rates
 AUTO, NONE = "auto", "none"
 
 
-def name_place(place: str, address: str) -> str:
-    """Return the name of a place: as it was given, or the last part of the images' address."""
-    return place if place != AUTO else address.rstrip("/").rsplit("/", 1)[-1].removesuffix(".zip")
+def name_place(place: str, source: str) -> str:
+    """Return the name of a place: as it was given, or that of the source of its images."""
+    return source if place == AUTO else place
 
 
 def fit_operating_point(

@@ -12,6 +12,7 @@ from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.parameters import AdaptationParameters
 from pneumonia.metrics.bounds import say_difference
+from pneumonia.metrics.calibration import is_constant
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
@@ -176,4 +177,5 @@ def write_adaptation_report(parameters: AdaptationParameters, **material: Any) -
         n_rehearsed=int((plan["split"] == TRAIN).sum()),
         has_test=bool((plan["split"] == TEST).any()),
         n_new=int((plan["split"] == NEW).sum()),
+        is_flat=is_constant(material["adaptation_point"]["calibration"]),
     )

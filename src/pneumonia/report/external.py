@@ -10,6 +10,7 @@ from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
+from pneumonia.metrics.calibration import is_constant
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
@@ -135,7 +136,7 @@ def write_external_report(**material: Any) -> str:
     """
     there, test = material["external_metrics"]["external"], material["metrics"]["test"]
     negative, positive = material["model_lineage"]["class_names"]
-    shortcuts = material["external_shortcuts"]
+    shortcuts, point = material["external_shortcuts"], material["external_point"]
     return render(
         "external.html",
         **material,
@@ -149,6 +150,7 @@ def write_external_report(**material: Any) -> str:
         say_multiplicity=say_multiplicity,
         FOLDS=FOLDS,
         is_cross_validated=len(shortcuts) > 1,
+        is_flat=bool(point) and is_constant(point["calibration"]),
         fates=say_fates(material["external_index"]["status"]),
         unused=material["external_index"].query("status != 'ok'"),
         shortcut_table=tabulate_shortcuts(shortcuts),
