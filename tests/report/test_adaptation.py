@@ -152,36 +152,81 @@ def test_the_change_is_drawn_for_each_place_that_was_measured(own):
     assert figure.axes[0].lines[1].get_xdata()[0] == 0.45
 
 
+@pytest.fixture
+def write_page(curve, default_parameters):
+    """Write the page of an adaptation; some of what it is made from can be changed."""
+
+    def write(own=None, curve=curve, slope=1.2, half_width=0.02, **adaptation):
+        target = np.arange(20) % 2
+        metrics = {"new": record(0.45, 0.86, half_width=half_width), "own": own}
+        for each in filter(None, metrics.values()):
+            each["after"]["n_positive"] = 200
+        return write_adaptation_report(
+            AdaptationParameters(**default_parameters["adaptation"]),
+            external_index=pd.DataFrame({"status": ["ok"] * 3 + ["duplicate"]}),
+            adaptation_plan=pd.DataFrame({"split": ["train"] * 5 + ["new"] * 3}),
+            adaptation_metrics=metrics,
+            adaptation_curve=curve,
+            adaptation_shortcuts=shortcuts(0.86, 0.75, 0.05),
+            adaptation_planning=plan_images(target, target, target.astype(str)),
+            adaptation_point={
+                "threshold": 0.4,
+                "rule": "youden",
+                "calibration": {"method": "logistic", "slope": slope},
+                "fitted_on": {"n": 400, "n_groups": 300, "n_positive": 200},
+                "sensitivity": estimate(0.8),
+                "specificity": estimate(0.7),
+            },
+            adaptation_curve_figure=b"png",
+            adaptation_change_figure=b"png",
+            model_lineage={**LINEAGE, "adaptation": {"rehearsed": 5, "place": "ward3", "parent": "v1", **adaptation}},
+            run_context={"run_id": "v2", "environment": "local", "command": "kedro run", "commit": "c", "versions": {}},
+        )
+
+    return write
+
+
 @pytest.mark.parametrize("own", [None, record(0.99, 0.98)])
 @pytest.mark.parametrize("with_curve", [True, False])
-def test_the_page_says_what_changed_and_how_to_use_the_places_point(own, with_curve, curve, default_parameters):
-    target = np.arange(20) % 2
-    metrics = {"new": record(0.45, 0.86), "own": own}
-    for each in filter(None, metrics.values()):
-        each["after"]["n_positive"] = 200
-    context = {"run_id": "v2", "environment": "local", "command": "kedro run", "commit": "c", "versions": {}}
-    html = write_adaptation_report(
-        AdaptationParameters(**default_parameters["adaptation"]),
-        external_index=pd.DataFrame({"status": ["ok"] * 3 + ["duplicate"]}),
-        adaptation_plan=pd.DataFrame({"split": ["train"] * 5 + ["new"] * 3}),
-        adaptation_metrics=metrics,
-        adaptation_curve=curve if with_curve else curve.iloc[:0],
-        adaptation_shortcuts=shortcuts(0.86, 0.75, 0.05),
-        adaptation_planning=plan_images(target, target, target.astype(str)),
-        adaptation_point={
-            "threshold": 0.4,
-            "rule": "youden",
-            "calibration": {"method": "logistic"},
-            "fitted_on": {"n": 400, "n_groups": 300, "n_positive": 200},
-            "sensitivity": estimate(0.8),
-            "specificity": estimate(0.7),
-        },
-        adaptation_curve_figure=b"png",
-        adaptation_change_figure=b"png",
-        model_lineage={**LINEAGE, "adaptation": {"rehearsed": 5, "place": "ward 3", "parent": "v1"}},
-        run_context=context,
-    )
-    assert "prediction.place=ward 3" in html
+def test_the_page_says_what_changed_and_how_to_use_the_places_point(own, with_curve, curve, write_page):
+    html = write_page(own=own, curve=curve if with_curve else curve.iloc[:0])
+    assert "kedro run --pipelines=prediction --params=images=PATH,prediction.place=ward3</pre>" in html
     assert "The rim of a thumbnail" in html
     assert ("Not drawn" in html) is not with_curve
     assert ("is not known" in html) is (own is None)
+
+
+def test_the_name_of_a_place_is_quoted_for_the_shell(write_page):
+    assert "prediction &#39;--params=images=PATH,prediction.place=ward 3&#39;</pre>" in write_page(place="ward 3")
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "said"),
+    [
+        (0, "No own training image was rehearsed."),
+        (1, "1 own training image was rehearsed."),
+        (5, "5 own training images were rehearsed."),
+    ],
+)
+def test_own_images_are_said_to_be_rehearsed_only_if_they_were(write_page, rehearsed, said):
+    page = write_page(rehearsed=rehearsed)
+    assert said in page
+    assert ("No own image was rehearsed" in page) is (rehearsed == 0)
+
+
+@pytest.mark.parametrize(
+    ("half_width", "said"),
+    [
+        (0.02, "These images suffice for a 95% interval of the AUC that is 0.05 wide."),
+        (0.02503, "about 1 more labelled image like these"),
+        (0.05, " more labelled images like these"),
+    ],
+)
+def test_more_images_are_asked_for_only_where_there_are_too_few(write_page, half_width, said):
+    assert said in write_page(half_width=half_width)
+
+
+def test_a_point_at_which_all_images_have_the_same_probability_is_not_to_be_used(write_page):
+    page = write_page(slope=0.0)
+    assert "Do not use it: the network ranks these images no better than chance" in page
+    assert "prediction.place" not in page

@@ -93,6 +93,7 @@ def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted
             {"checked": True, "by_split": {"train": 1200, "test": 1}},
             "1,201 of these images are, byte for byte, the model's own (1,200 of train, ",
         ),
+        ({"checked": True, "by_split": {"test": 1}}, "1 of these images is, byte for byte, the model's own (1 of t"),
         ({"checked": True, "by_split": {}}, None),
         ({"checked": False, "by_split": {}}, "it was not checked whether some of these images are the model's own"),
     ],
@@ -125,6 +126,16 @@ def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
 
     assert said in page
     assert ("calibrated on validation" in page) is (method != "none")
+
+
+def test_a_probability_that_was_calibrated_at_a_place_is_not_said_to_be_calibrated_on_validation():
+    rate = {"value": 0.8, "low": 0.7, "high": 0.9}
+    on = {"n": 400, "n_groups": 300}
+    decision = {**DECISION, "place": "north", "fitted_on": on, "sensitivity": rate, "specificity": rate}
+    record = {**predictions(1).iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
+    page = write_prediction_report(predictions(1), [record], LINEAGE, decision, CONTEXT, NONE_OWN)
+    assert "calibrated on validation" not in page
+    assert "calibrated on labelled images of north. 1 of the images is shown" in page
 
 
 def test_the_page_of_5000_images_is_small_and_has_each_once():

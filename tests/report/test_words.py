@@ -1,6 +1,6 @@
 import pytest
 
-from pneumonia.report.words import say_interval, say_number, say_percent
+from pneumonia.report.words import say_interval, say_number, say_percent, say_rate
 
 
 @pytest.mark.parametrize(
@@ -10,9 +10,23 @@ from pneumonia.report.words import say_interval, say_number, say_percent
         (say_number(-0.0006), "-0.001"),
         (say_number(None), "–"),
         (say_number(float("nan")), "–"),
+        (say_number(12.745), "12.74"),
+        (say_number(1953.404), "1,953"),
+        (say_number(950.3, 1), "950.3"),
         (say_percent(-0.0001), "0.0%"),
+        (say_percent(0.0), "0.0%"),
+        (say_percent(1.0, 0), "100%"),
+        (say_percent(0.9996), "99.96%"),  # not all
+        (say_percent(0.004, 0), "0.4%"),  # not none
+        (say_rate(0.9996), "0.9996"),
+        (say_rate(1.0), "1.000"),
+        (say_rate(0.0), "0.000"),
+        (say_rate(None), "–"),
         (say_interval({"low": -0.004, "high": 0.25}, 2), "0.00 to 0.25"),
-        (say_interval({"low": -0.25, "high": -0.001}, 2), "-0.250 to -0.001"),  # it does not include zero
+        (say_interval({"low": -0.25, "high": -0.001}, 2), "-0.25 to -0.001"),  # it does not include zero
+        (say_interval({"low": 0.0004, "high": 0.71312}), "0.0004 to 0.713"),
+        (say_interval({"low": 1e-9, "high": 1.0}), "0.000 to 1.000"),
+        (say_interval({"low": 3.517, "high": 1953.4}, 2), "3.52 to 1,953"),
         (say_interval({"low": 0.0, "high": 0.004}, 2), "0.00 to 0.00"),
         (say_interval({"low": -0.001, "high": None}, 2), "at least 0.00"),
         (say_interval({"low": None, "high": None}), "no interval"),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.adaptation.measure import COMPARED
-from pneumonia.adaptation.mixture import NEW, TEST, TRAIN
+from pneumonia.adaptation.mixture import NEW, TEST
 from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.parameters import AdaptationParameters
@@ -174,7 +174,6 @@ def write_adaptation_report(parameters: AdaptationParameters, **material: Any) -
         shortcut_table=tabulate_shortcuts(material["adaptation_shortcuts"]),
         further=count_further(metrics["new"]["after"], parameters.interval_width),
         fates=say_fates(material["external_index"]["status"]),
-        n_rehearsed=int((plan["split"] == TRAIN).sum()),
         has_test=bool((plan["split"] == TEST).any()),
         n_new=int((plan["split"] == NEW).sum()),
         is_flat=is_constant(material["adaptation_point"]["calibration"]),

@@ -15,7 +15,7 @@ from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.render import render
-from pneumonia.report.words import MANY_OUTSIDE, say_interval, say_number
+from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_interval, say_number, say_threshold
 
 ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
 OUTSIDE_SHOWN = 0.2  # largest share of the pictures that show images out of range
@@ -97,20 +97,21 @@ def list_prediction_limits(
         )
     elif by_split := own["by_split"]:
         listed = ", ".join(f"{count:,} of {split}" for split, count in by_split.items())
+        n = sum(by_split.values())
         limits.append(
-            f"{sum(by_split.values()):,} of these images are, byte for byte, the model's own ({listed}). Expect it to "
-            "do better on those of train and val, from which it was made, than on others."
+            f"{n:,} of these images {is_or_are(n)}, byte for byte, the model's own ({listed}). Expect it "
+            "to do better on those of train and val, from which it was made, than on others."
         )
-    usable = counts["all"] - counts["not usable"]
-    if usable and counts["out of range"] > MANY_OUTSIDE * usable:
+    usable, outside = counts["all"] - counts["not usable"], counts["out of range"]
+    if usable and outside > MANY_OUTSIDE * usable:
         limits.append(
-            f"{counts['out of range']:,} of {usable:,} images are unlike the training images (of images like "
-            "those of its own validation, 1 in 100 would be): the model may not suit this source at all, and may be "
-            "wrong on images in range too."
+            f"{outside:,} of {usable:,} images {is_or_are(outside)} unlike the training images (of images like those "
+            "of its own validation, 1 in 100 would be): the model may not suit this source at all, and may be wrong on "
+            "images in range too."
         )
     limits.append(
-        f"An image is called {positive} at a probability of {decision['threshold']:.3f} or "
-        f"more; {_say_fitted(decision)}."
+        f"An image is called {positive} at a probability of {say_threshold(decision['threshold'])} or more; "
+        f"{_say_fitted(decision)}."
     )
     limits.append("A map shows what raised the network's probability, not where a finding is.")
     return limits
@@ -131,6 +132,14 @@ def _say_fitted(decision: Decision) -> str:
         return f"calibration and threshold were {images}"
     threshold = "the threshold was set beforehand" if is_set else f"the threshold was {images}"
     return f"{threshold}; the probability is not calibrated"
+
+
+def _say_calibrated(decision: Decision) -> str:
+    """Say on which images the probability was calibrated; nothing if it was not."""
+    if decision["calibration"]["method"] == "none":
+        return ""
+    where = f"labelled images of {decision['place']}" if "place" in decision else "validation"
+    return f", calibrated on {where}"
 
 
 def say_point(point: Mapping[str, Any]) -> str:
@@ -169,7 +178,7 @@ def write_prediction_report(
         "predictions.html",
         counts=counts,
         positive=class_names[1],
-        is_calibrated=decision["calibration"]["method"] != "none",
+        calibrated_on=_say_calibrated(decision),
         limits=list_prediction_limits(counts, decision, class_names[1], own),
         inside=[record for record in maps if record["in_range"] == YES],
         outside=[record for record in maps if record["in_range"] == NO],

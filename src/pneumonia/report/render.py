@@ -1,6 +1,7 @@
 """Fills the templates of the report and of the model card."""
 
 import re
+import shlex
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.metrics.metrics import METRIC_NAMES
-from pneumonia.report.words import png_uri, say_interval, say_number, say_percent
+from pneumonia.report.words import (
+    png_uri,
+    say_interval,
+    say_number,
+    say_percent,
+    say_rate,
+    say_set_share,
+    say_threshold,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,6 +56,10 @@ def make_environment(template: str) -> "Environment":
         "interval": say_interval,
         "number": say_number,
         "percent": say_percent,
+        "rate": say_rate,
+        "set_share": say_set_share,
+        "shell": shlex.quote,
+        "threshold": say_threshold,
         "png": png_uri,
         "words": lambda name: str(name).replace("_", " "),
     }

@@ -1,6 +1,7 @@
 """How documents say things: findings and their levels, numbers, intervals, pictures."""
 
 import base64
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 
 Finding = dict[str, str]
 MOST_DIGITS = 6  # of a bound near zero
+MOST_TELLING = 4  # digits of a number that is 10 or more, such as a likelihood ratio
 CHANCE = 0.5  # AUC
 MANY_OUTSIDE = 0.05  # share of images out of range above which the source itself is in doubt
 
@@ -32,28 +34,68 @@ def gravest_first(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: order.index(Level(one["level"])))
 
 
+def is_or_are(count: int) -> str:
+    """Return the verb of so many things."""
+    return "is" if count == 1 else "are"
+
+
 def say_percent(share: float | None, digits: int = 1) -> str:
-    """Format a share as a percentage; a dash if undefined."""
-    return "–" if share is None or pd.isna(share) else f"{100 * share:z.{digits}f}%"
+    """Format a share as a percentage; a dash if undefined.
+
+    What is neither none nor all does not read as 0% or 100%.
+    """
+    if share is None or pd.isna(share):
+        return "–"
+    while 0 < share < 1 and digits < MOST_DIGITS and float(f"{100 * share:.{digits}f}") in (0, 100):
+        digits += 1
+    return f"{100 * share:z.{digits}f}%"
 
 
 def say_number(value: Any, digits: int = 3) -> str:
-    """Format a number with a fixed number of digits; a dash if undefined."""
-    return "–" if value is None or pd.isna(value) else f"{value:z.{digits}f}"
+    """Format a number with a fixed number of decimals, fewer from 10 on; a dash if undefined."""
+    if value is None or pd.isna(value):
+        return "–"
+    if math.isfinite(value) and abs(value) >= 10:
+        digits = min(digits, max(0, MOST_TELLING - len(str(int(abs(value))))))
+    return f"{value:z,.{digits}f}"
+
+
+def say_rate(value: Any, digits: int = 3) -> str:
+    """Format a rate as a number; what is not always right does not read as 1."""
+    while value is not None and 0 < value < 1 and digits < MOST_DIGITS and float(f"{value:.{digits}f}") == 1:
+        digits += 1
+    return say_number(value, digits)
+
+
+def say_threshold(threshold: float) -> str:
+    """Format a threshold that some images reach and some do not; 0, or what none can reach, as what it is."""
+    if not 0 < threshold <= 1:
+        return "0" if threshold == 0 else "more than 1"
+    digits = next((more for more in range(3, MOST_DIGITS) if 0 < float(f"{threshold:.{more}f}") < 1), MOST_DIGITS)
+    return say_number(threshold, digits)
+
+
+def say_set_share(share: float) -> str:
+    """Format a share that somebody set, as exactly as it was set."""
+    return f"{100 * share:.6g}%"
 
 
 def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
     """Format the bounds of an estimate; words if there are none."""
-    if estimate["low"] is None or pd.isna(estimate["low"]):
+    low, high = estimate["low"], estimate["high"]
+    if low is None or pd.isna(low):
         return "no interval"
-    if estimate["high"] is None or pd.isna(estimate["high"]):
-        return f"at least {estimate['low']:z.{digits}f}"
+    if high is None or pd.isna(high):
+        return f"at least {say_number(low, digits)}"
     # A bound beside zero must not read as zero, which the interval would then seem to include.
-    excludes = estimate["low"] > 0 or estimate["high"] < 0
-    nearest = min(abs(estimate["low"]), abs(estimate["high"]))
-    while excludes and digits < MOST_DIGITS and float(f"{nearest:.{digits}f}") == 0:
-        digits += 1
-    return f"{estimate['low']:z.{digits}f} to {estimate['high']:z.{digits}f}"
+    excludes = low > 0 or high < 0
+    low_digits, high_digits = (_digits_beside_zero(bound, digits) if excludes else digits for bound in (low, high))
+    return f"{say_number(low, low_digits)} to {say_number(high, high_digits)}"
+
+
+def _digits_beside_zero(bound: float, digits: int) -> int:
+    """Return how many digits a bound takes not to read as zero; the given ones, if too many."""
+    return next((more for more in range(digits, MOST_DIGITS + 1) if float(f"{bound:.{more}f}")), digits)
 
 
 def png_uri(picture: bytes) -> str:

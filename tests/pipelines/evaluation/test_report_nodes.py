@@ -15,6 +15,7 @@ from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
 from pneumonia.report.render import escape_markdown, render, say_cell
+from pneumonia.report.words import say_percent
 
 NO_LEDGER = ScoringLedger(Path("no such file"))
 
@@ -301,4 +302,4 @@ def test_a_threshold_that_was_set_beforehand_is_not_said_to_be_fitted(report, ma
 
 def test_the_gallery_shows_the_probability_that_decided(report, material):
     for record in material["gallery_maps"]:
-        assert f"<strong>{100 * record['probability']:.1f}%</strong> PNEUMONIA" in report
+        assert f"<strong>{say_percent(record['probability'])}</strong> PNEUMONIA" in report

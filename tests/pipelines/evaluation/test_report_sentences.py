@@ -1,5 +1,6 @@
 """Sentences of the report and the card that are true of only some runs, and appear only for those."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -161,13 +162,44 @@ def test_a_call_that_was_never_wrong_multiplies_the_odds_by_no_number(documents_
     )
     for positive, negative, sentences in (
         (none, at_least, (f"A positive call {said} PNEUMONIA.", f"{said} NORMAL (95% interval at least 4.000).")),
-        (at_least, none, (f"{said} PNEUMONIA (95% interval at least 4.0).", f"A negative call {said} NORMAL.")),
+        (at_least, none, (f"{said} PNEUMONIA (95% interval at least 4.00).", f"A negative call {said} NORMAL.")),
     ):
         test = {**material["metrics"]["test"], "likelihood_ratio_positive": positive}
         test["likelihood_ratio_negative"] = negative
         page, _ = documents_of(metrics={**material["metrics"], "test": test})
         for sentence in sentences:
             assert sentence in page
+
+
+def test_a_large_likelihood_ratio_has_no_more_digits_than_it_tells(documents_of, material):
+    ratio = {"value": 59.0, "low": 11.429, "high": 1953.404}
+    test = {**material["metrics"]["test"], "likelihood_ratio_positive": ratio}
+    page, card = documents_of(metrics={**material["metrics"], "test": test})
+    assert "A positive call multiplies the odds of PNEUMONIA by 59.00 (95% interval 11.43 to 1,953)." in page
+    assert "| Likelihood ratio of a positive call | 59.00 (11.43 to 1,953) |" in card
+
+
+def test_scores_of_the_probabilities_stand_with_their_intervals(documents_of, material):
+    brier = {"value": 0.048, "low": 0.017, "high": 0.105}
+    test = {**material["metrics"]["test"], "brier": brier}
+    for text in documents_of(metrics={**material["metrics"], "test": test}):
+        assert "Brier score 0.048 (0.017 to 0.105), binned mean gap (ECE) " in text
+
+
+def test_what_somebody_set_is_not_rounded(documents_of, material):
+    test = {**material["metrics"]["test"], "prevalence": 0.025}
+    decision = {**material["decision"], "threshold": 0.0004}
+    page, card = documents_of(metrics={**material["metrics"], "test": test}, decision=decision)
+    for text in (page, card):
+        assert "The assumed prevalence is 2.5%" in text
+    assert "if its probability is at least <strong>0.0004</strong>" in page
+    assert "Threshold 0.0004 on the reported probability" in card
+
+
+def test_a_threshold_that_no_image_can_reach_is_called_that(documents_of, material):
+    page, card = documents_of(decision={**material["decision"], "threshold": np.nextafter(1, 2)})
+    assert "No image is called PNEUMONIA (rule:" in page
+    assert "Threshold more than 1 on the reported probability" in card
 
 
 def test_no_document_says_that_the_data_have_no_sex_and_age(documents_of):
