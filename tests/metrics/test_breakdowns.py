@@ -94,8 +94,8 @@ def test_file_sizes_are_cut_into_thirds(strata):
     assert strata.loc[Family.FILE_SIZE]["n"].to_dict() == {"low": 30, "middle": 30, "high": 30}
 
 
-def test_equal_values_stay_in_one_third(strata):
-    assert strata.loc[Family.ASPECT]["n"].to_dict() == {"middle": 90}
+def test_values_that_are_all_equal_are_not_called_a_third(strata):
+    assert strata.loc[Family.ASPECT]["n"].to_dict() == {"all alike": 90}
 
 
 def test_a_part_of_one_class_has_no_auc_and_no_rate_of_the_other(strata):

@@ -24,7 +24,7 @@ def differences(*rows):
         ([(0.3, 0.1, 0.15), (0.0, 0.1, 0.1)], "bad", "The result differs between parts of the patients"),
         ([(0.15, 0.05, 0.1)], "caution", "The result differs between parts of the patients"),
         ([(0.15, 0.1, 0.2)], "caution", "Differences between parts of the patients are neither shown nor excluded"),
-        ([(0.02, 0.03, 0.05), (-0.03, 0.04, 0.06)], "good", "Parts of the patients differ by at most 0.05 of AUC"),
+        ([(0.02, 0.03, 0.05), (-0.03, 0.04, 0.06)], "good", "Parts of the patients differ by at most 0.1 of sens"),
         ([], "caution", "Parts of the patients cannot be compared"),
     ],
 )
@@ -36,7 +36,7 @@ def test_only_what_holds_for_all_comparisons_together_is_claimed(rows, level, ti
 
 def test_an_interval_that_excludes_zero_alone_is_set_against_those_that_chance_gives():
     text = judge_patients(STRATA, differences((0.15, 0.1, 0.2), *[(0.0, 0.1, 0.2)] * 19))["text"]
-    assert "of 20 comparisons, the 95% interval of 1 excludes zero (1.0 would by chance if there were no diff" in text
+    assert "of 20 comparisons, the 95% interval of 1 excludes zero (1 would by chance if there were no diff" in text
     assert "the joint one (Bonferroni) of none." in text
 
 
@@ -45,13 +45,29 @@ def test_of_patients_of_whom_nothing_is_known_nothing_is_said():
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "compared", "said"),
     [
-        ([], "Sex and age were not examined, so nothing is known about fairness."),
-        (["view", "device"], "Sex and age were not examined, so nothing is known about fairness."),
-        (["sex"], "Age was not examined. Of what may make a result unfair, only sex was looked at."),
-        (["age", "sex"], "Of what may make a result unfair, only sex and age were looked at."),
+        ([], [], "Sex and age were not examined, so nothing is known about fairness."),
+        (["view", "device"], ["view"], "Sex and age were not examined, so nothing is known about fairness."),
+        (["sex"], ["sex"], "Age was not examined. Of what may make a result unfair, only sex was looked at."),
+        (["age", "sex"], ["age", "sex"], "Of what may make a result unfair, only sex and age were looked at."),
+        (
+            ["age", "sex"],
+            ["age"],
+            "Sex is known, but with parts too small to compare. Of what may make a result unfair, only age was looked "
+            "at.",
+        ),
+        (["age", "sex"], ["view"], "Sex and age are known, but with parts too small to compare."),
     ],
 )
-def test_fairness_is_called_unknown_only_where_no_trait_is_known(known, said):
-    assert say_fairness(pd.DataFrame({"attribute": known})) == said
+def test_a_trait_is_said_to_be_looked_at_only_where_it_was_compared(known, compared, said):
+    assert say_fairness(pd.DataFrame({"attribute": known}), pd.DataFrame({"attribute": compared})) == said
+
+
+def test_what_was_not_compared_is_not_said_to_be_alike():
+    said = judge_patients(STRATA, differences((0.02, 0.03, 0.05)))
+    assert said["title"] == "Parts of the patients differ by at most 0.1 of sensitivity"
+    assert said["text"] == (
+        "By sex, on test: of 1 comparison, the 95% interval of none excludes zero (0.05 would by chance if there were "
+        "no difference), the joint one (Bonferroni) of none. Known, but with parts too small to compare: age."
+    )

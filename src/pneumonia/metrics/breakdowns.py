@@ -19,6 +19,7 @@ ETIOLOGY_COLUMNS = [
     *("auc", "auc_low", "auc_high"),
 ]
 LEVELS = ("low", "middle", "high")
+ALIKE = "all alike"
 
 
 class Family(Labelled):
@@ -120,13 +121,15 @@ def measure_strata(predictions: pd.DataFrame, split_manifest: pd.DataFrame) -> p
     size, aspect = _thirds(test["bytes"]), _thirds(test["width"] / test["height"])
     mode = np.where(is_grey(test["mode"]), "grey", "colour")
     for family, strata in ((Family.FILE_SIZE, size), (Family.ASPECT, aspect), (Family.MODE, mode)):
-        names = dict.fromkeys((*LEVELS, "grey", "colour"))
+        names = dict.fromkeys((*LEVELS, ALIKE, "grey", "colour"))
         parts += [(family, name, test[strata == name]) for name in names if (strata == name).any()]
     return pd.DataFrame([{"family": family, "stratum": name, **measure_stratum(rows)} for family, name, rows in parts])
 
 
 def _thirds(values: pd.Series) -> Any:
-    """Return which third of all each value lies in; equal values in one."""
+    """Return which third of all each value lies in; equal values in one, without a name if there are no others."""
+    if (values == values.iloc[0]).all():
+        return np.repeat(ALIKE, len(values))
     share = values.rank(method="average", pct=True).to_numpy()
     return np.array(LEVELS)[np.minimum((share * 3 - 1e-9).astype(int), 2)]
 

@@ -24,7 +24,7 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
     level = "95% intervals together" if "calibration_joint" in measured else "95% interval each"
     fitted = f"{say_number(slope['value'], 2)} ({say_interval(slope, 2)}; ideal 1)"
     if slope["value"] is None:
-        fitted = "cannot be fitted, because all probabilities are alike"
+        fitted = "cannot be fitted, because the probabilities are nearly alike"
     text = (
         f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
         f"({say_interval(shift, 2)}; ideal 0); {level}."

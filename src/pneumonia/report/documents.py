@@ -99,7 +99,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
         "findings": list_findings(material, negative, positive),
         "limits": list_limits(material),
-        "fairness": say_fairness(material["patient_strata"]),
+        "fairness": say_fairness(material["patient_strata"], material["patient_differences"]),
         "say_multiplicity": say_multiplicity,
         "say_stretch": say_stretch,
         "attribution": ATTRIBUTION,

@@ -208,8 +208,8 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     text = (
         f"With {negative} validation images reframed ({Shown(worst['negatives']).label}) and {positive} images "
         f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against the same images "
-        f"unchanged {_say_loss(worst)}. The specificity is {say_number(worst['specificity'])} instead of "
-        f"{say_number(clean['specificity'])}."
+        f"unchanged {_say_loss(worst)}. The specificity is {say_number(worst['specificity'])}; that of all {negative} "
+        f"validation images as they are is {say_number(clean['specificity'])}."
     )
     if loss is Loss.SMALL and clean["low"] > CHANCE:
         return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
@@ -228,9 +228,10 @@ def _judge_zoom(framing_audit: pd.DataFrame) -> Finding | None:
     loss, worst = _judge_losses(zoomed)
     if loss not in (Loss.LARGE, Loss.SHOWN):
         return None
-    text = f"With {worst['n']:,} validation images of both classes {Shown(worst['negatives']).label}, the AUC is "
-    text += f"{say_number(worst['auc'])} ({say_interval(worst)}), sensitivity {say_number(worst['sensitivity'])} and "
-    text += f"specificity {say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
+    text = f"With {worst['n']:,} validation images of both classes reframed "
+    text += f"({Shown(worst['negatives']).label}), the AUC is {say_number(worst['auc'])} "
+    text += f"({say_interval(worst)}), sensitivity {say_number(worst['sensitivity'])} and specificity "
+    text += f"{say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
     return finding(Level.CAUTION, "Sensitive to how much of the body an image shows", text)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
-from pneumonia.report.words import say_percent
+from pneumonia.report.words import is_or_are, say_percent
 from pneumonia.split.summary import FlowStep
 
 DEMO_NOTE = (
@@ -18,6 +18,7 @@ NOT_COUNTED = (
     "Not counted: scoring outside of runs (from Python, by an exported model), on other machines, and of copies of the "
     "images with other bytes."
 )
+TRAITS = ("sex", "age")  # by which a result is called fair or unfair, as far as they are known
 FEW_POSITIVE = 0.2  # up to this share of positives, lower shares are not mentioned
 
 
@@ -25,7 +26,8 @@ def list_limits(material: Mapping[str, Any]) -> list[str]:
     """List what these figures do not show, the gravest first.
 
     Args:
-        material: The tables and records of the report: of them, `run_record`, `metrics`, `data_flow`, `patient_strata`.
+        material: The tables and records of the report: of them, `run_record`, `metrics`, `data_flow`, `patient_strata`,
+            `patient_differences`.
     """
     run_record, metrics, data_flow = (material[name] for name in ("run_record", "metrics", "data_flow"))
     limits = [
@@ -38,19 +40,26 @@ def list_limits(material: Mapping[str, Any]) -> list[str]:
         _of_prevalence(metrics["test"]),
         "The source's labels are the reference standard, taken as they are. How many are wrong was not measured; a "
         "second reading should begin with the confident errors in the report's gallery.",
-        say_fairness(material["patient_strata"]),
+        say_fairness(material["patient_strata"], material["patient_differences"]),
     ]
     return [limit for limit in limits if limit]
 
 
-def say_fairness(patient_strata: pd.DataFrame) -> str:
+def say_fairness(patient_strata: pd.DataFrame, patient_differences: pd.DataFrame) -> str:
     """Say by which traits of patients the result was compared: only those that the source tells."""
-    unknown = [trait for trait in ("sex", "age") if trait not in set(patient_strata["attribute"])]
-    if len(unknown) == 2:
+    known, compared = (set(table["attribute"]) & set(TRAITS) for table in (patient_strata, patient_differences))
+    if not known:
         return "Sex and age were not examined, so nothing is known about fairness."
-    missing = f"{unknown[0].capitalize()} was not examined. " if unknown else ""
-    known = "age was" if unknown == ["sex"] else "sex was" if unknown else "sex and age were"
-    return f"{missing}Of what may make a result unfair, only {known} looked at."
+    words = []
+    if unknown := [trait for trait in TRAITS if trait not in known]:
+        words.append(f"{unknown[0].capitalize()} was not examined.")
+    if small := [trait for trait in TRAITS if trait in known - compared]:
+        named = " and ".join(small)
+        words.append(f"{named.capitalize()} {is_or_are(len(small))} known, but with parts too small to compare.")
+    if told := [trait for trait in TRAITS if trait in compared]:
+        were = "were" if len(told) > 1 else "was"
+        words.append(f"Of what may make a result unfair, only {' and '.join(told)} {were} looked at.")
+    return " ".join(words)
 
 
 def _of_source(run_record: Mapping[str, Any]) -> list[str]:
@@ -76,14 +85,14 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
         return []
     if ingest_of(run_record)["group_by"] == "image":
         return [
-            "Images were split individually: if patients have several images, every figure here is too optimistic, and "
-            "its interval too narrow."
+            "Images were split individually. If patients have several images, every interval here is too narrow, and "
+            "where some of a patient's images are in train, the figures on the others are too optimistic."
         ]
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         return [
             f"No group could be read for {alone:,} images: each counts as a separate patient. If patients have "
-            "several images, some are in two splits and every figure here is too optimistic."
+            "several images, some may be in two splits, and the figures on these are too optimistic."
         ]
     return ["Groups stand for patients, but nobody has proven that they are."]
 
@@ -120,11 +129,11 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
             f"{say_percent(share, 0)} of the test images are positive; a table gives precision and NPV at other shares."
         )
     # At a rate of 1 a predictive value is 1 at every share.
-    lower = "precision is lower" if cells["fp"] else "precision is lower unless no negative is ever called positive"
-    higher = "NPV higher" if cells["fn"] else "NPV no lower"
+    lower = "precision is lower" if cells["fp"] else "precision is lower, unless no negative is ever called positive"
+    higher = "NPV is higher" if cells["fn"] else "NPV is no lower"
     return (
-        f"{say_percent(share, 0)} of the test images are positive. At lower shares {lower} and {higher}: a table gives "
-        "both for other shares."
+        f"{say_percent(share, 0)} of the test images are positive. At lower shares, {higher} and {lower}: a table "
+        "gives both for other shares."
     )
 
 

@@ -22,14 +22,17 @@ def judge_patients(strata: pd.DataFrame, differences: pd.DataFrame, where: str =
     """
     if strata.empty:
         return None
-    known = ", ".join(dict.fromkeys(strata["attribute"]))
+    known = list(dict.fromkeys(strata["attribute"]))
     told = differences.dropna(subset=["joint_low", "joint_high"])
     if told.empty:
-        text = f"Known {where}: {known}; but no two parts have ten images of each class in several groups."
+        text = f"Known {where}: {', '.join(known)}; but no two parts have ten images of each class in several groups."
         return finding(Level.CAUTION, "Parts of the patients cannot be compared", text)
     shown = told[(told["joint_low"] > 0) | (told["joint_high"] < 0)]
     margin = told["measure"].map(NEGLIGIBLE)
-    text = f"By {known}, {where}: {say_multiplicity(told)}"
+    compared = [name for name in known if name in set(told["attribute"])]
+    small = [name for name in known if name not in compared]
+    text = f"By {', '.join(compared)}, {where}: {say_multiplicity(told)}"
+    text += f" Known, but with parts too small to compare: {', '.join(small)}." if small else ""
     if len(shown):
         large = shown[shown[["joint_low", "joint_high"]].abs().min(axis=1) > margin.loc[shown.index]]
         named = "; ".join(_say_row(row) for row in shown.head(MOST_NAMED).to_dict("records"))
@@ -37,8 +40,9 @@ def judge_patients(strata: pd.DataFrame, differences: pd.DataFrame, where: str =
         level = Level.BAD if len(large) else Level.CAUTION
         return finding(level, "The result differs between parts of the patients", f"{text} {named}{more}.")
     if ((told["joint_low"] >= -margin) & (told["joint_high"] <= margin)).all():
-        title = "Parts of the patients differ by at most 0.05 of AUC and 0.1 of sensitivity and specificity"
-        return finding(Level.GOOD, title, text)
+        measures = [name for name in NEGLIGIBLE if name in set(told["measure"])]
+        most = " and ".join(f"{NEGLIGIBLE[name]} of {MEASURE_LABELS[name]}" for name in measures)
+        return finding(Level.GOOD, f"Parts of the patients differ by at most {most}", text)
     title = "Differences between parts of the patients are neither shown nor excluded"
     return finding(Level.CAUTION, title, text)
 
@@ -50,7 +54,7 @@ def say_multiplicity(differences: pd.DataFrame) -> str:
     together = int(((differences["joint_low"] > 0) | (differences["joint_high"] < 0)).sum())
     return (
         f"of {n:,} comparison{'s' if n > 1 else ''}, the 95% interval of {alone or 'none'} excludes zero "
-        f"({say_number(0.05 * n, 1)} would by chance if there were no difference), the joint one (Bonferroni) of "
+        f"({0.05 * n:.4g} would by chance if there were no difference), the joint one (Bonferroni) of "
         f"{together or 'none'}."
     )
 

@@ -52,6 +52,8 @@ def say_population(run_record: Mapping[str, Any]) -> str:
     population = run_record["parameters"]["report"]["population"]
     if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return "No patients: the images are synthetic."
+    if population == UNKNOWN and source_of(run_record) is ImageOrigin.KERMANY:
+        return "Patients, by the authors of the images: children aged 1 to 5 of one hospital."
     if population == UNKNOWN:
         return "The patients are not described: report.population was not set."
     return f"Patients, as stated in report.population: {population}."
@@ -75,7 +77,8 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     listed = any(GROUPS_FILE in str(note).split(", ") for note in side_files)
     if listed:
         return f"by the groups in {GROUPS_FILE}"
-    unit = {"etiology_number": "etiology and number", "number": "number"}[group_by]
+    has_etiology = group_by == "etiology_number" and is_etiology_known(run_record)
+    unit = "etiology and number" if has_etiology else "number"
     names = f"the {unit} in the file names"
     if not count_of(data_flow, FlowStep.PATIENT):
         return f"by {names}"

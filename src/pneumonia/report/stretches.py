@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.stretches import Measure
-from pneumonia.report.words import Finding, Level, finding, say_number
+from pneumonia.report.words import MOST_DIGITS, Finding, Level, finding, say_number
 
 UNUSUAL = 0.05  # p, for all stretches together
 
@@ -31,10 +31,12 @@ def judge_stretches(stretch_audit: pd.DataFrame) -> Finding | None:
 
 def say_stretch(row: dict[str, Any]) -> str:
     """Put a row of the audit in a sentence."""
-    measure = Measure(row["measure"]).label
+    measure, digits = Measure(row["measure"]).label, 3
+    while digits < MOST_DIGITS and f"{row['value']:.{digits}f}" == f"{row['overall']:.{digits}f}":
+        digits += 1
     return (
         f"Of {row['stretches']:,} stretches of test groups, the one from {row['first']} to {row['last']} "
         f"({row['label']}, {row['images']:,} images of {row['groups']:,} groups) stands out most: {measure} "
-        f"{say_number(row['value'])}, of all {row['label']} {say_number(row['overall'])}; p = {say_number(row['p'])} "
-        "for all stretches together, by exchanging groups within their class."
+        f"{say_number(row['value'], digits)}, of all {row['label']} {say_number(row['overall'], digits)}; "
+        f"p = {say_number(row['p'])} for all stretches together, by exchanging groups within their class."
     )

@@ -395,4 +395,4 @@ def test_a_slope_that_cannot_be_fitted_is_said_to_be_so(material):
     none = with_test(material, calibration_joint=joint)
     findings = {finding["title"]: finding for finding in found(material, metrics=none)}
     text = findings["Calibration cannot be judged"]["text"]
-    assert text.startswith("Calibration slope on test: cannot be fitted, because all probabilities are alike;")
+    assert text.startswith("Calibration slope on test: cannot be fitted, because the probabilities are nearly alike;")

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.report.provenance import name_test, say_grouping, say_leaks, source_of
+from pneumonia.report.provenance import name_test, say_grouping, say_leaks, say_population, source_of
 from pneumonia.split.leak_audit import SplitBy
 from pneumonia.split.summary import FlowStep
 
@@ -14,6 +14,11 @@ def record(source="kermany", etiologies=("bacteria", "none", "virus"), test_from
     }
 
 
+def split_by(group_by, etiologies=("bacteria", "none", "virus")):
+    """Return the record of a run whose manifest was split so."""
+    return {**record(etiologies=etiologies), "model": {}, "parameters": {"ingest": {"group_by": group_by}}}
+
+
 def counts(normal, pneumonia):
     return pd.DataFrame({"split": "test", "target": [0, 1], "images": [normal, pneumonia]})
 
@@ -21,6 +26,14 @@ def counts(normal, pneumonia):
 @pytest.mark.parametrize("environment", ["local", "demo"])
 def test_neither_file_names_nor_the_environment_say_whose_images_these_are(environment):
     assert source_of(record("unknown", ("bacteria", "none", "virus"), environment=environment)) == "unknown"
+
+
+def test_the_published_images_are_not_said_to_be_of_patients_that_nobody_described():
+    assert (
+        say_population(record("kermany"))
+        == "Patients, by the authors of the images: children aged 1 to 5 of one hospital."
+    )
+    assert say_population(record("unknown")).startswith("The patients are not described")
 
 
 def test_neither_their_number_nor_their_folder_makes_images_the_published_test_set():
@@ -45,7 +58,12 @@ def test_neither_their_number_nor_their_folder_makes_images_the_published_test_s
 def test_patients_from_a_table_or_a_header_are_not_said_to_come_from_file_names(usable, words):
     steps = [FlowStep.SIDE_FILES, FlowStep.USABLE, FlowStep.PATIENT]
     flow = pd.DataFrame({"step": steps, "note": "", "images": [0, usable, 10]})
-    assert say_grouping({"model": {}, "parameters": {"ingest": {"group_by": "etiology_number"}}}, flow) == words
+    assert say_grouping(split_by("etiology_number"), flow) == words
+
+
+def test_file_names_without_etiologies_are_not_said_to_have_them():
+    flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [""], "images": [0]})
+    assert say_grouping(split_by("etiology_number", ("none", "unknown")), flow) == "by the number in the file names"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +77,7 @@ def test_patients_from_a_table_or_a_header_are_not_said_to_come_from_file_names(
 )
 def test_the_split_is_called_by_what_was_kept_together(group_by, side_files, words):
     flow = pd.DataFrame({"step": [FlowStep.SIDE_FILES], "note": [side_files], "images": [0]})
-    assert say_grouping({"model": {}, "parameters": {"ingest": {"group_by": group_by}}}, flow) == words
+    assert say_grouping(split_by(group_by), flow) == words
 
 
 def test_the_parameters_of_the_models_own_ingest_go_first():

@@ -116,7 +116,7 @@ def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(
     assert f"- Images used: {run_record['data']['n_images']:,}, each counted on its own." in card
     for text in (page, card):
         assert "95% intervals count each image as a group of its own" in text
-        assert "and its interval too narrow." in text
+        assert "If patients have several images, every interval here is too narrow" in text
     for text in documents_of():
         assert "95% intervals count groups, not images" in text
 
