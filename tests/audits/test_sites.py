@@ -66,6 +66,16 @@ def test_a_rule_that_knows_the_site_scores_what_the_shares_of_positives_give(mat
     assert alone["value"] == pytest.approx((20 * (0 + 0.5) + 40 * (1 + 0.5) + 60 * (2 + 0.5)) / (120 * 3))
 
 
+def test_the_rule_knows_nothing_of_a_site_without_training_images(material, evaluation_parameters):
+    manifest, features, predictions = material
+    kept = (manifest["site"] != "c") | (manifest["split"] != "train")
+
+    audit = audit_sites(predictions, manifest[kept], features[kept], NO_RIMS, evaluation_parameters)
+    alone = audit[audit["predictor"] == "site"].iloc[0]
+    # The shares are 1/2 and 2/3 at two sites and 3/5 at the third.
+    assert alone["value"] == pytest.approx((20 * (0 + 0.5) + 60 * (1 + 0.5) + 40 * (2 + 0.5)) / (120 * 3))
+
+
 def test_the_interval_for_a_new_site_is_wider_than_that_of_any_known_one(material, evaluation_parameters):
     manifest, features, predictions = material
     poor = predictions["site"] == "c"

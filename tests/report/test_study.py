@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,6 +48,24 @@ def test_a_recipe_that_cannot_be_told_apart_is_called_that():
     assert (found["level"], found["title"]) == ("caution", "<b>other</b> cannot be distinguished from the base")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.iloc[[0, 1, 3, 4]], "Too few pairs for an interval."),
+        (lambda table: table.assign(negatives_cut_auc=0.9), "Every pair of trainings has the same results."),
+        (
+            lambda table: table.assign(negatives_cut_auc=np.where(table["recipe"] == "base", 0.9, 0.8)),
+            "All pairs of trainings differ by the same, so there is no interval.",
+        ),
+        (lambda table: table, "No interval excludes zero."),
+    ],
+)
+def test_where_no_interval_was_made_none_is_spoken_of(change, said):
+    table = summarise_study(change(results(0.0)))
+    (found,) = list_study_findings(table[table["verdict"] != "base"])
+    assert found["text"] == said
+
+
 def test_the_tables_of_the_page():
     means = tabulate_means(summarise_study(results(0.05)))
     assert list(means.columns) == ["measure", "base", "<b>other</b>"]
@@ -61,12 +80,10 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-@pytest.fixture(scope="module")
-def page():
-    table = results(0.05)
+def write_page(table, external="none"):
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
-    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external="none")
+    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external=external)
     suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
     errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9}]
     labels = {
@@ -75,6 +92,24 @@ def page():
         "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
     }
     return write_study_report(table, summarise_study(table), b"png", context, given, **labels)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return write_page(results(0.05))
+
+
+def test_images_from_elsewhere_are_named_where_models_were_evaluated_on_them(page):
+    assert "evaluated only on validation images." in page
+    elsewhere = write_page(results(0.05), external="/images/north")
+    assert "evaluated only on validation images and on labelled images from elsewhere." in elsewhere
+
+
+def test_how_many_intervals_chance_gives_is_said_as_a_count_only_from_one_on(page):
+    text = "If the recipes did not differ, 1 of 20 intervals would exclude zero by chance"
+    assert f"1 difference was tested. {text}." in page
+    many = {f"untouched_{rate}": [0.9, 0.91, 0.92, 0.9, 0.92, 0.91] for rate in ("specificity", "sensitivity")}
+    assert f"3 differences were tested. {text}." in write_page(results(0.05).assign(**many))
 
 
 def test_the_page_calls_its_figures_on_validation_optimistic(page):

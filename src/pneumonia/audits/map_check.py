@@ -17,6 +17,7 @@ from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 MOST = 32  # positive test images
+NOTHING: dict[str, Any] = {"n": 0, "similarity": None, "lowest": None, "highest": None}
 
 
 def compare_maps(
@@ -37,21 +38,27 @@ def compare_maps(
 
     Returns:
         `n` images; `similarity`, the mean of Spearman's rank correlation of the two maps of each, with `lowest` and
-        `highest` (None without images). A map that is the same everywhere resembles none.
+        `highest` (None without images). Images with a map that is the same everywhere have no correlation: they are
+        left out, and counted as `blank`.
     """
     test = split_manifest[(split_manifest["split"] == "test") & (split_manifest["target"] == 1)]
     chosen = test.sample(min(MOST, len(test)), random_state=parameters.seed).sort_index()
     if chosen.empty:
-        return {"n": 0, "similarity": None, "lowest": None, "highest": None}
+        return {**NOTHING, "blank": 0}
     store = open_pixels(pixel_store, model_lineage)
     images = store.read(store.rows(pixel_keys(chosen)))
     maps = (grad_cam(model, images) for model in (pneumonia_model, shuffle_weights(pneumonia_model, parameters.seed)))
-    found = np.array([correlate_ranks(one, other) for one, other in zip(*maps, strict=True)])
+    all_found = np.array([correlate_ranks(one, other) for one, other in zip(*maps, strict=True)])
+    found = all_found[~np.isnan(all_found)]
+    blank = len(all_found) - len(found)
+    if not len(found):
+        return {**NOTHING, "blank": blank}
     return {
         "n": len(found),
         "similarity": float(found.mean()),
         "lowest": float(found.min()),
         "highest": float(found.max()),
+        "blank": blank,
     }
 
 
@@ -65,9 +72,9 @@ def shuffle_weights(model: Model, seed: int) -> Model:
 
 
 def correlate_ranks(one: Floats, other: Floats) -> float:
-    """Return Spearman's rank correlation of two maps; 0 where one of them is the same everywhere."""
+    """Return Spearman's rank correlation of two maps; NaN where one of them is the same everywhere."""
     from scipy.stats import spearmanr
 
     if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
+        return float("nan")
     return float(spearmanr(one.ravel(), other.ravel()).statistic)

@@ -42,7 +42,8 @@ def audit_sites(
 ) -> pd.DataFrame:
     """Measure the network and the shortcuts on the test images of each site, and a rule that knows only the site.
 
-    The rule gives every test image the share of positives among the training images of its site. From three sites, the
+    The rule gives every test image the share of positives among the training images of its site, or among all if the
+    site has none. From three sites, the
     network's AUC at a new one is predicted: of the logits of the AUCs, the mean and Student's 95% prediction interval
     with the variance between sites of DerSimonian and Laird (Higgins et al., J. R. Stat. Soc. A 172, 2009).
 
@@ -74,7 +75,7 @@ def audit_sites(
         rows += [_auc(str(site), name, part, part["path"].map(scores)) for name, scores in scored.items()]
     train = split_manifest[split_manifest["split"] == "train"]
     share = train.groupby(SITE)["target"].mean()
-    rows.append(_auc(ALL_SITES, Basis.SITE, test, test["site"].map(share)))
+    rows.append(_auc(ALL_SITES, Basis.SITE, test, test["site"].map(share).fillna(train["target"].mean())))
     found = pd.DataFrame(rows, columns=RESULT_COLUMNS)
     network = found[(found["predictor"] == Basis.NETWORK) & (found["measure"] == "auc")].dropna()
     if len(network) >= LEAST_SITES:

@@ -52,7 +52,7 @@ def write_study_report(
         spread=_named(study_summary[["recipe", "measure", "n", "mean", "sd_seeds", "sd_folds"]]),
         findings=list_study_findings(compared),
         n_tested=n_tested,
-        n_chance=round(0.05 * n_tested, 1),
+        n_chance=0.05 * n_tested,
     )
 
 
@@ -72,10 +72,20 @@ def list_study_findings(compared: pd.DataFrame) -> list[Finding]:
                 text = "; ".join(_say_row(row) for row in part.to_dict("records"))
                 findings.append(finding(LEVELS[verdict], title, f"{text}."))
         if told.empty:
-            why = "no interval excludes zero" if (rows["verdict"] == ALIKE).any() else f"{TOO_FEW} for an interval"
             title = f"{recipe} cannot be distinguished from the base"
-            findings.append(finding(Level.CAUTION, title, f"{why.capitalize()}."))
+            findings.append(finding(Level.CAUTION, title, _say_why(rows)))
     return findings
+
+
+def _say_why(rows: pd.DataFrame) -> str:
+    """Say why no measure tells two recipes apart."""
+    if rows["low"].notna().any():
+        return "No interval excludes zero."
+    if (rows["verdict"] == TOO_FEW).all():
+        return f"{TOO_FEW.capitalize()} for an interval."
+    if (rows.loc[rows["verdict"] == ALIKE, "difference"] == 0).all():
+        return "Every pair of trainings has the same results."
+    return "All pairs of trainings differ by the same, so there is no interval."
 
 
 def _say_row(row: dict[str, Any]) -> str:
