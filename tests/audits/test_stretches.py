@@ -4,7 +4,7 @@ import pytest
 
 from pneumonia.audits.stretches import Measure, find_stretches, order_predictions
 from pneumonia.pipelines.evaluation.audit_figures import draw_order
-from pneumonia.report.stretches import judge_stretches
+from pneumonia.report.stretches import judge_stretches, say_stretch
 from pneumonia.report.words import Level
 
 
@@ -51,6 +51,13 @@ def test_as_many_errors_spread_over_the_class_are_not_beyond_chance(evaluation_p
     assert judge_stretches(spread)["level"] == Level.GOOD
     assert judge_stretches(together)["level"] == Level.CAUTION
     assert "from N50 to N59 (N, 20 images of 10 groups)" in judge_stretches(together)["text"]
+
+
+def test_two_means_that_differ_do_not_read_alike():
+    row = {"measure": "scores", "label": "N", "first": "N1", "last": "N10", "groups": 10, "images": 10}
+    row |= {"value": 0.51512, "overall": 0.51498, "stretches": 40, "p": 0.006}
+    assert "mean probability 0.5151, of all N 0.5150; p = 0.006" in say_stretch(row)
+    assert "mean probability 0.500000, of all N 0.500000" in say_stretch(row | {"value": 0.5, "overall": 0.5})
 
 
 def test_without_an_effect_one_order_in_twenty_has_a_p_below_a_twentieth(evaluation_parameters):

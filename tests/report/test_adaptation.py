@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.adaptation_parameters import AdaptationParameters
+from pneumonia.base.parameters import ReportParameters
 from pneumonia.metrics.planning import plan_images
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.report.adaptation import (
@@ -156,13 +157,14 @@ def test_the_change_is_drawn_for_each_place_that_was_measured(own):
 def write_page(curve, default_parameters):
     """Write the page of an adaptation; some of what it is made from can be changed."""
 
-    def write(own=None, curve=curve, slope=1.2, half_width=0.02, **adaptation):
+    def write(own=None, curve=curve, slope=1.2, half_width=0.02, source="unknown", **adaptation):
         target = np.arange(20) % 2
         metrics = {"new": record(0.45, 0.86, half_width=half_width), "own": own}
         for each in filter(None, metrics.values()):
             each["after"]["n_positive"] = 200
         return write_adaptation_report(
             AdaptationParameters(**default_parameters["adaptation"]),
+            ReportParameters(population="unknown", source=source),
             external_index=pd.DataFrame({"status": ["ok"] * 3 + ["duplicate"]}),
             adaptation_plan=pd.DataFrame({"split": ["train"] * 5 + ["new"] * 3}),
             adaptation_metrics=metrics,
@@ -230,3 +232,8 @@ def test_a_point_at_which_all_images_have_the_same_probability_is_not_to_be_used
     page = write_page(slope=0.0)
     assert "Do not use it: the network ranks these images no better than chance" in page
     assert "prediction.place" not in page
+
+
+@pytest.mark.parametrize("source", ["unknown", "synthetic"])
+def test_a_model_that_was_trained_on_drawn_images_is_called_that(write_page, source):
+    assert ("The training images are synthetic" in write_page(source=source)) is (source == "synthetic")

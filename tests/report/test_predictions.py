@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pneumonia.base.parameters import ReportParameters
 from pneumonia.report.predictions import (
     choose_shown,
     count_outcomes,
@@ -27,7 +28,12 @@ CONTEXT = {
     "hardware": {"cpu": "A processor", "cores": 2, "platform": "Linux"},
 }
 NONE_OWN = {"checked": True, "by_split": {}}
+REPORT = ReportParameters(population="unknown", source="unknown")
 LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"]}
+
+
+def write_page(table, maps=(), decision=DECISION, report=REPORT):
+    return write_prediction_report(table, LINEAGE, decision, NONE_OWN, report, maps=list(maps), run_context=CONTEXT)
 
 
 def predictions(n_inside, n_outside=0, n_rejected=0):
@@ -122,7 +128,7 @@ def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
     decision = {**DECISION, "rule": rule, "calibration": {"method": method}}
     table = predictions(1)
     record = {**table.iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
-    page = write_prediction_report(table, [record], LINEAGE, decision, CONTEXT, NONE_OWN)
+    page = write_page(table, [record], decision)
 
     assert said in page
     assert ("calibrated on validation" in page) is (method != "none")
@@ -133,7 +139,7 @@ def test_a_probability_that_was_calibrated_at_a_place_is_not_said_to_be_calibrat
     on = {"n": 400, "n_groups": 300}
     decision = {**DECISION, "place": "north", "fitted_on": on, "sensitivity": rate, "specificity": rate}
     record = {**predictions(1).iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
-    page = write_prediction_report(predictions(1), [record], LINEAGE, decision, CONTEXT, NONE_OWN)
+    page = write_page(predictions(1), [record], decision)
     assert "calibrated on validation" not in page
     assert "calibrated on labelled images of north. 1 of the images is shown" in page
 
@@ -145,7 +151,7 @@ def test_the_page_of_5000_images_is_small_and_has_each_once():
         {**record, "image": picture, "overlay": picture if record["in_range"] == "yes" else ""}
         for record in choose_shown(table, 200).to_dict("records")
     ]
-    page = write_prediction_report(table, maps, LINEAGE, DECISION, CONTEXT, NONE_OWN)
+    page = write_page(table, maps)
 
     assert len(page.encode()) < 20e6
     assert page.count("<details") == 20  # 4,960 usable images, 250 per fold
@@ -156,11 +162,18 @@ def test_the_page_of_5000_images_is_small_and_has_each_once():
 
 
 def test_a_page_without_any_usable_image_says_so():
-    page = write_prediction_report(predictions(0, 0, 2), [], LINEAGE, DECISION, CONTEXT, NONE_OWN)
+    page = write_page(predictions(0, 0, 2))
     assert "No image could be used" in page
     assert "why not" in page
 
 
 def test_a_name_cannot_write_into_the_page():
     table = predictions(1).assign(path="<script>alert(1)</script>.jpeg")
-    assert "<script" not in write_prediction_report(table, [], LINEAGE, DECISION, CONTEXT, NONE_OWN)
+    assert "<script" not in write_page(table)
+
+
+@pytest.mark.parametrize("source", ["unknown", "kermany", "synthetic"])
+def test_a_model_that_was_trained_on_drawn_images_is_called_that(source):
+    report = ReportParameters(population="unknown", source=source)
+    page = write_page(predictions(1), report=report)
+    assert ("The training images are synthetic" in page) is (source == "synthetic")

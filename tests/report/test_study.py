@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.base.parameters import InputsParameters
+from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
 from pneumonia.report.study import (
     draw_suspects,
@@ -80,7 +80,8 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-def write_page(table, external="none"):
+def write_page(table, external="none", source="unknown"):
+    report = ReportParameters(population="unknown", source=source)
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
     given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external=external)
@@ -91,7 +92,7 @@ def write_page(table, external="none"):
         "label_errors": pd.DataFrame(errors),
         "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
     }
-    return write_study_report(table, summarise_study(table), b"png", context, given, **labels)
+    return write_study_report(table, summarise_study(table), b"png", context, given, report, **labels)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,11 @@ def test_images_from_elsewhere_are_named_where_models_were_evaluated_on_them(pag
     assert "evaluated only on validation images." in page
     elsewhere = write_page(results(0.05), external="/images/north")
     assert "evaluated only on validation images and on labelled images from elsewhere." in elsewhere
+
+
+def test_a_study_of_drawn_images_says_nothing_about_radiographs(page):
+    assert "The training images are synthetic" not in page
+    assert "The training images are synthetic" in write_page(results(0.05), source="synthetic")
 
 
 def test_how_many_intervals_chance_gives_is_said_as_a_count_only_from_one_on(page):

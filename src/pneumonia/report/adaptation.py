@@ -10,13 +10,14 @@ from pneumonia.adaptation.measure import COMPARED
 from pneumonia.adaptation.mixture import NEW, TEST
 from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
-from pneumonia.base.parameters import AdaptationParameters
+from pneumonia.base.parameters import AdaptationParameters, ReportParameters
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.metrics.calibration import is_constant
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
 from pneumonia.report.findings import WIDE_INTERVAL
+from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
 from pneumonia.report.words import Finding, Level, finding, gravest_first, say_interval, say_number
@@ -152,11 +153,12 @@ def _joined_ends(curve: pd.DataFrame) -> pd.Series:
     return curve["groups"].mask(ends, round(curve.loc[ends, "groups"].mean())) if len(curve) else curve["groups"]
 
 
-def write_adaptation_report(parameters: AdaptationParameters, **material: Any) -> str:
+def write_adaptation_report(parameters: AdaptationParameters, report: ReportParameters, **material: Any) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:
         parameters: How the model was adapted.
+        report: Where the model's own images come from.
         **material: The tables, records and figures, named as in the catalog.
     """
     lineage, plan, metrics = (material[name] for name in ("model_lineage", "adaptation_plan", "adaptation_metrics"))
@@ -164,6 +166,7 @@ def write_adaptation_report(parameters: AdaptationParameters, **material: Any) -
         "adaptation.html",
         **material,
         parameters=parameters,
+        training_images=say_training_images(report),
         adaptation=lineage["adaptation"],
         new=metrics["new"],
         own=metrics["own"],

@@ -8,10 +8,12 @@ import pandas as pd
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, Basis
+from pneumonia.base.parameters import ReportParameters
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.calibration import is_constant
 from pneumonia.report.calibration import judge_calibration
+from pneumonia.report.limits import say_training_images
 from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
@@ -128,10 +130,11 @@ def _judge_fall(there: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
     return finding(Level.GOOD, f"At most {LARGE_FALL} below its own test", text)
 
 
-def write_external_report(**material: Any) -> str:
+def write_external_report(report: ReportParameters, **material: Any) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:
+        report: Where the model's own images come from.
         **material: The tables, records and figures, named as in the catalog.
     """
     there, test = material["external_metrics"]["external"], material["metrics"]["test"]
@@ -140,6 +143,7 @@ def write_external_report(**material: Any) -> str:
     return render(
         "external.html",
         **material,
+        training_images=say_training_images(report),
         there=there,
         place=name_place(material["external_metrics"]),
         test=test,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.parameters import ReportParameters
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
 from pneumonia.report.words import is_or_are, say_percent
@@ -13,6 +14,10 @@ from pneumonia.split.summary import FlowStep
 DEMO_NOTE = (
     "The images of this run are synthetic: drawn by this project's generator, not taken of patients. Its figures show "
     "that the software works; they say nothing about radiographs."
+)
+SYNTHETIC_TRAINING = (
+    "The training images are synthetic: drawn by this project's generator, not taken of patients. What is shown here "
+    "says nothing about radiographs."
 )
 NOT_COUNTED = (
     "Not counted: scoring outside of runs (from Python, by an exported model), on other machines, and of copies of the "
@@ -43,6 +48,11 @@ def list_limits(material: Mapping[str, Any]) -> list[str]:
         say_fairness(material["patient_strata"], material["patient_differences"]),
     ]
     return [limit for limit in limits if limit]
+
+
+def say_training_images(report: ReportParameters) -> str:
+    """Say of a page on other images that the model was trained on images that were drawn; nothing if it was not."""
+    return SYNTHETIC_TRAINING if report.source == ImageOrigin.SYNTHETIC else ""
 
 
 def say_fairness(patient_strata: pd.DataFrame, patient_differences: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.annotations import Model
-from pneumonia.base.parameters import PredictionParameters
+from pneumonia.base.parameters import PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.grad_cam import grad_cam
@@ -14,6 +14,7 @@ from pneumonia.model.lineage import Lineage
 from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri
+from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_interval, say_number, say_threshold
 
@@ -154,24 +155,26 @@ def say_point(point: Mapping[str, Any]) -> str:
 
 def write_prediction_report(
     predictions: pd.DataFrame,
-    maps: list[dict[str, Any]],
     lineage: Lineage,
     decision: Decision,
-    run_context: Mapping[str, Any],
     own: Mapping[str, Any],
+    report: ReportParameters,
+    **shown: Any,
 ) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:
         predictions: One row per image file.
-        maps: The pictures of `draw_new_maps`.
         lineage: Names the classes.
         decision: Calibration and threshold.
-        run_context: Command and versions.
         own: Images that are the model's own, as `audits.known_images.count_own` counts them.
+        report: Where the model's own images come from.
+        **shown: `maps`, the pictures of `draw_new_maps`, and `run_context`, command and versions.
     """
+    maps: list[dict[str, Any]] = shown["maps"]
     class_names = lineage["class_names"]
     counts = count_outcomes(predictions, class_names)
+    first, *others = list_prediction_limits(counts, decision, class_names[1], own)
     ordered = sort_by_suspicion(predictions)
     usable = ordered[ordered["in_range"] != ""]
     return render(
@@ -179,10 +182,10 @@ def write_prediction_report(
         counts=counts,
         positive=class_names[1],
         calibrated_on=_say_calibrated(decision),
-        limits=list_prediction_limits(counts, decision, class_names[1], own),
+        limits=[*filter(None, [first, say_training_images(report)]), *others],
         inside=[record for record in maps if record["in_range"] == YES],
         outside=[record for record in maps if record["in_range"] == NO],
         folds=[usable.iloc[start : start + ROWS_A_FOLD] for start in range(0, len(usable), ROWS_A_FOLD)],
         rejected=ordered[ordered["in_range"] == ""],
-        run_context=run_context,
+        run_context=shown["run_context"],
     )

@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.base.parameters import InputsParameters
+from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 from pneumonia.report.gallery import webp_uri
+from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 from pneumonia.study.judges import name_measure
@@ -24,6 +25,7 @@ def write_study_report(
     study_figure: bytes,
     run_context: dict[str, Any],
     parameters: StudyParameters,
+    report: ReportParameters,
     **labels: Any,
 ) -> str:
     """Write the page: one self-contained HTML file.
@@ -34,6 +36,7 @@ def write_study_report(
         study_figure: PNG.
         run_context: How the run was started.
         parameters: Of the study.
+        report: Where the images come from.
         **labels: `suspected_labels`, `label_errors`, `suspect_gallery`.
     """
     compared = study_summary[study_summary["verdict"] != BASE]
@@ -44,6 +47,7 @@ def write_study_report(
         study_figure=study_figure,
         run_context=run_context,
         parameters=parameters,
+        training_images=say_training_images(report),
         **labels,
         base=study_summary["recipe"].iloc[0],
         means=tabulate_means(study_summary),

@@ -158,6 +158,20 @@ def test_the_report_names_the_stretch_that_stands_out_or_says_that_names_give_no
     assert "stands out most:" not in page
 
 
+def test_a_stretch_that_was_not_found_is_not_said_to_be_drawn(report, material, pictures):
+    audit = material["stretch_audit"]
+    cases = (
+        (audit[:0], "No stretches were compared: of no class has test 20 groups with names of one form"),
+        (audit[audit["measure"] == "scores"], "No stretch has more errors than another: where test has 20 groups"),
+    )
+    assert "Grey: the stretch" in report
+    for rows, said in cases:
+        page = write_report(**{**material, "stretch_audit": rows}, **pictures)
+        assert said in page
+        assert "Grey: the stretch" not in page
+    assert not any(said in report for _, said in cases)
+
+
 def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictures):
     assert "No network was trained on the rim" not in report
     assert "Nothing was cross-validated" not in report

@@ -114,6 +114,7 @@ def test_figures_and_page_set_both_places_side_by_side(
 
     strata, differences = measure_attributes(predictions)
     page = write_external_report(
+        parameters.report,
         external_index=index,
         external_predictions=predictions,
         external_metrics=measured,

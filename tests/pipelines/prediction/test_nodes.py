@@ -1,7 +1,7 @@
 import pytest
 
 from pneumonia.base.ledger import ScoringLedger
-from pneumonia.base.parameters import IngestParameters, PredictionParameters
+from pneumonia.base.parameters import IngestParameters, PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.predictor.predictor import COLUMNS, predict_images
 from pneumonia.report.predictions import draw_new_maps, write_prediction_report
@@ -71,8 +71,15 @@ def test_the_most_suspicious_images_are_drawn_with_their_maps(predictions, maps)
 
 def test_the_page_has_every_file_in_its_table(predictions, maps, trained_model):
     decision, own = {**trained_model["decision"], "rule": "fixed"}, {"checked": True, "by_split": {"train": 1}}
+    report = ReportParameters(population="unknown", source="synthetic")
     page = write_prediction_report(
-        predictions, maps, trained_model["model_lineage"], decision, trained_model["run_context"], own
+        predictions,
+        trained_model["model_lineage"],
+        decision,
+        own,
+        report,
+        maps=maps,
+        run_context=trained_model["run_context"],
     )
 
     assert all(page.count(path) for path in predictions["path"])

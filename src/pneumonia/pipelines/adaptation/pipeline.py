@@ -154,6 +154,7 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
                 write_adaptation_report,
                 {
                     "parameters": "params:adaptation",
+                    "report": "params:report",
                     "external_index": "adaptation_index",
                     **{name: name for name in REPORTED},
                 },

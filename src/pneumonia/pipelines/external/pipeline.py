@@ -116,7 +116,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_external_report,
-                {name: name for name in REPORTED},
+                {"report": "params:report", **{name: name for name in REPORTED}},
                 "external_report",
                 name="write_external_report",
             ),

@@ -40,7 +40,15 @@ def create_pipeline() -> Pipeline:
             Node(count_own, ["new_predictions", "split_manifest", "model_lineage"], "own_among_new", name="count_own"),
             Node(
                 write_prediction_report,
-                ["new_predictions", "new_maps", "model_lineage", "chosen_decision", "run_context", "own_among_new"],
+                {
+                    "predictions": "new_predictions",
+                    "maps": "new_maps",
+                    "lineage": "model_lineage",
+                    "decision": "chosen_decision",
+                    "own": "own_among_new",
+                    "report": "params:report",
+                    "run_context": "run_context",
+                },
                 "prediction_report",
                 name="write_prediction_report",
             ),

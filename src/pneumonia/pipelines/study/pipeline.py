@@ -51,6 +51,7 @@ def create_pipeline() -> Pipeline:
                 write_study_report,
                 {
                     "parameters": "params:study",
+                    "report": "params:report",
                     **{
                         name: name
                         for name in (
