@@ -92,7 +92,8 @@ def write_page(table, external="none", source="unknown"):
         "label_errors": pd.DataFrame(errors),
         "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
     }
-    return write_study_report(table, summarise_study(table), b"png", context, given, report, **labels)
+    shown = {**labels, "study_figure": b"png", "run_context": context}
+    return write_study_report(table, summarise_study(table), given, report, **shown)
 
 
 @pytest.fixture(scope="module")

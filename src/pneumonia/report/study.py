@@ -22,33 +22,27 @@ LEVELS = {BETTER: Level.GOOD, WORSE: Level.BAD}
 def write_study_report(
     study_results: pd.DataFrame,
     study_summary: pd.DataFrame,
-    study_figure: bytes,
-    run_context: dict[str, Any],
     parameters: StudyParameters,
     report: ReportParameters,
-    **labels: Any,
+    **shown: Any,
 ) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:
         study_results: One row per training.
         study_summary: One row per recipe and measure.
-        study_figure: PNG.
-        run_context: How the run was started.
         parameters: Of the study.
         report: Where the images come from.
-        **labels: `suspected_labels`, `label_errors`, `suspect_gallery`.
+        **shown: `study_figure`, `run_context`, `suspected_labels`, `label_errors`, `suspect_gallery`.
     """
     compared = study_summary[study_summary["verdict"] != BASE]
     n_tested = int(compared["low"].notna().sum())
     return render(
         "study.html",
         study_results=study_results.drop(columns="device"),
-        study_figure=study_figure,
-        run_context=run_context,
         parameters=parameters,
         training_images=say_training_images(report),
-        **labels,
+        **shown,
         base=study_summary["recipe"].iloc[0],
         means=tabulate_means(study_summary),
         differences=tabulate_differences(compared),
