@@ -1,6 +1,6 @@
 import pytest
 
-from pneumonia.report.words import say_interval, say_number, say_percent, say_rate
+from pneumonia.report.words import say_bounds, say_interval, say_number, say_percent, say_rate
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,9 @@ from pneumonia.report.words import say_interval, say_number, say_percent, say_ra
         (say_interval({"low": 0.0, "high": 0.004}, 2), "0.00 to 0.00"),
         (say_interval({"low": -0.001, "high": None}, 2), "at least 0.00"),
         (say_interval({"low": None, "high": None}), "no interval"),
+        (say_bounds({"low": None, "high": None}), "no interval"),
+        (say_bounds({"low": 0.5, "high": 0.6}, 2), "95% interval 0.50 to 0.60"),
+        (say_bounds({"low": 0.5, "high": None}, 2), "95% interval at least 0.50"),
     ],
 )
 def test_numbers_are_rounded_and_no_zero_has_a_sign(said, text):

@@ -20,7 +20,7 @@ from pneumonia.report.findings import WIDE_INTERVAL
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
-from pneumonia.report.words import Finding, Level, finding, gravest_first, say_interval, say_number
+from pneumonia.report.words import Finding, Level, finding, gravest_first, say_bounds, say_interval, say_number
 
 LARGE_LOSS = 0.01  # of AUC, on the model's own test images
 
@@ -50,7 +50,7 @@ def list_adaptation_findings(
 
 
 def _judge_gain(gain: Mapping[str, Any]) -> Finding:
-    text = f"The AUC on the new place rose by {say_number(gain['value'])} (95% interval {say_interval(gain)}, paired)."
+    text = f"The AUC on the new place rose by {say_number(gain['value'])} ({say_bounds(gain)}, paired)."
     verdict = say_difference(gain)
     if verdict == "better":
         return finding(Level.GOOD, "Better on the new place than before", text)
@@ -70,7 +70,7 @@ def _judge_forgetting(own: Mapping[str, Any] | None) -> Finding:
     change = own["difference"]["auc"]
     text = f"AUC on the model's own test images: {say_number(own['before']['auc']['value'])} before, "
     text += f"{say_number(own['after']['auc']['value'])} after; change {say_number(change['value'])} "
-    text += f"(95% interval {say_interval(change)}, paired)."
+    text += f"({say_bounds(change)}, paired)."
     if say_difference(change) == "worse":
         level = Level.BAD if change["value"] < -LARGE_LOSS else Level.CAUTION
         return finding(level, "Worse on its own images than before", text)

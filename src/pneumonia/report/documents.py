@@ -15,6 +15,7 @@ from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.audits.sites import LEAST_SITES, ProbedFrom
 from pneumonia.base.labels import Labelled
 from pneumonia.images.layout import UNSPLIT
+from pneumonia.images.sites import cells_of
 from pneumonia.metrics.breakdowns import Family
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.findings import list_findings, write_verdict
@@ -116,6 +117,7 @@ def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
     shortcuts = material["shortcut_audit"]
     whole = material["split_table"][lambda table: (table["label"] == ALL) & (table["etiology"] == ALL)]
     return {
+        "cell_counts": material["class_counts"].assign(label=cells_of(material["class_counts"])),
         "split_groups": dict(zip(whole["split"], whole["groups"], strict=True)),
         "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
         "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), step=FlowStep),

@@ -24,6 +24,7 @@ from pneumonia.report.words import (
     Level,
     finding,
     gravest_first,
+    say_bounds,
     say_interval,
     say_number,
     say_percent,
@@ -118,7 +119,7 @@ def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
 def _judge_fall(there: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Finding:
     fall = difference(own, there)
     text = f"AUC {say_number(own['value'])} on the model's own test, {say_number(there['value'])} {where}; difference "
-    text += f"{say_number(fall['value'])} (95% interval {say_interval(fall)})."
+    text += f"{say_number(fall['value'])} ({say_bounds(fall)})."
     if fall["low"] is not None and fall["low"] > LARGE_FALL:
         return finding(
             Level.BAD, "Much worse than on its own test", f"{text} The results of that test do not hold here."

@@ -21,7 +21,18 @@ from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import count_of, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
 from pneumonia.report.stretches import judge_stretches
-from pneumonia.report.words import CHANCE, Finding, Level, finding, gravest_first, say_interval, say_number, say_percent
+from pneumonia.report.words import (
+    CHANCE,
+    Finding,
+    Level,
+    finding,
+    gravest_first,
+    say_bounds,
+    say_interval,
+    say_number,
+    say_percent,
+    say_threshold,
+)
 from pneumonia.split.leak_audit import SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
 
@@ -55,10 +66,12 @@ def write_verdict(
     groups = ", each counted on its own" if is_by_image else f" from {test['n_groups']:,} groups"
     where = "groups that file names tell and other splits share" if is_by_image else "of these also in other splits"
     groups += f" ({where}: {known})" if known else ""
+    # Where there is no slope, the probabilities are nearly alike.
+    ties = ", with equal probabilities counted half" if test["calibration_slope"]["value"] is None else ""
     return (
         f"On {test_name}{groups}, the network ranks a {positive} image above a {negative} one "
-        f"{say_percent(test['auc']['value'])} of the time (AUC {say_number(test['auc']['value'])}, 95% interval "
-        f"{say_interval(test['auc'])}). At its threshold it misses {missed:,} of {test['n_positive']:,} {positive} "
+        f"{say_percent(test['auc']['value'])} of the time{ties} (AUC {say_number(test['auc']['value'])}, "
+        f"{say_bounds(test['auc'])}). At its threshold it misses {missed:,} of {test['n_positive']:,} {positive} "
         f"images and calls {alarms:,} of {n_negative:,} {negative} images {positive}."
     )
 
@@ -153,7 +166,7 @@ def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
         return None
     gap = difference(val, test)
     text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {say_number(gap['value'])} "
-    text += f"(95% interval {say_interval(gap)})."
+    text += f"({say_bounds(gap)})."
     if say_difference(gap) == "better":
         text += " Expect a further loss on images of other places."
         return finding(Level.CAUTION, "Worse on test than on validation", text)
@@ -168,8 +181,8 @@ def _judge_threshold(val: Mapping[str, Any], decision: Decision) -> Finding | No
     best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]
     if own["high"] is None or best - own["value"] <= POOR_THRESHOLD or own["high"] >= best:
         return None
-    text = f"On validation its balanced accuracy is {own['value']:.3f} (95% interval {say_interval(own)}); a threshold "
-    text += f"of {youden['threshold']:.3f} has {best:.3f}."
+    text = f"On validation its balanced accuracy is {own['value']:.3f} ({say_bounds(own)}); a threshold "
+    text += f"of {say_threshold(youden['threshold'])} has {best:.3f}."
     return finding(Level.CAUTION, "The threshold does not suit these scores", text)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.report.words import (
     png_uri,
+    say_bounds,
     say_interval,
     say_number,
     say_percent,
@@ -51,6 +52,7 @@ def make_environment(template: str) -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "bounds": say_bounds,
         "cell": say_cell,
         "code": code_span,
         "interval": say_interval,

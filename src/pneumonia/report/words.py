@@ -11,6 +11,7 @@ import pandas as pd
 Finding = dict[str, str]
 MOST_DIGITS = 6  # of a bound near zero
 MOST_TELLING = 4  # digits of a number that is 10 or more, such as a likelihood ratio
+NO_INTERVAL = "no interval"
 CHANCE = 0.5  # AUC
 MANY_OUTSIDE = 0.05  # share of images out of range above which the source itself is in doubt
 
@@ -84,13 +85,19 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
     """Format the bounds of an estimate; words if there are none."""
     low, high = estimate["low"], estimate["high"]
     if low is None or pd.isna(low):
-        return "no interval"
+        return NO_INTERVAL
     if high is None or pd.isna(high):
         return f"at least {say_number(low, digits)}"
     # A bound beside zero must not read as zero, which the interval would then seem to include.
     excludes = low > 0 or high < 0
     low_digits, high_digits = (_digits_beside_zero(bound, digits) if excludes else digits for bound in (low, high))
     return f"{say_number(low, low_digits)} to {say_number(high, high_digits)}"
+
+
+def say_bounds(estimate: Mapping[str, Any], digits: int = 3) -> str:
+    """Format the bounds of an estimate with what they are; words alone if there are none."""
+    said = say_interval(estimate, digits)
+    return said if said == NO_INTERVAL else f"95% interval {said}"
 
 
 def _digits_beside_zero(bound: float, digits: int) -> int:

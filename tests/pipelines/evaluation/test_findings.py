@@ -27,6 +27,14 @@ def test_the_verdict_counts_misses_and_false_alarms(verdict, metrics):
     assert f"95% interval {test['auc']['low']:.3f} to {test['auc']['high']:.3f}" in verdict
 
 
+def test_the_verdict_claims_no_order_of_equal_probabilities_and_no_interval_that_there_is_not(material, verdict):
+    test = {**material["metrics"]["test"], "auc": estimate(0.5, None, None)}
+    test["calibration_slope"] = estimate(None, None, None)
+    text = report.write_verdict({"test": test}, material["leak_audit"], "PNEUMONIA", "NORMAL", "the test images (9)")
+    assert "50.0% of the time, with equal probabilities counted half (AUC 0.500, no interval). At" in text
+    assert "counted half" not in verdict
+
+
 def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict):
     assert "other splits" not in verdict
     shared = pd.DataFrame(

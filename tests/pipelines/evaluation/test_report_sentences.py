@@ -171,6 +171,27 @@ def test_a_call_that_was_never_wrong_multiplies_the_odds_by_no_number(documents_
             assert sentence in page
 
 
+def test_the_classes_of_several_sites_are_not_listed_as_if_they_were_more_classes(documents_of, material):
+    counts = material["class_counts"]
+    halves = [counts.assign(site=site, images=counts["images"] // part) for site, part in (("a", 2), ("b", 4))]
+    page, card = documents_of(class_counts=pd.concat(halves).sort_values(["split", "target"], ignore_index=True))
+    (train,) = [rows for split, rows in counts.groupby("split") if split == "train"]
+    normal, pneumonia = (n // 2 + n // 4 for n in train["images"])
+    assert f"NORMAL {normal} · PNEUMONIA {pneumonia}</div>" in page
+    assert f"| train | a: NORMAL | {train['images'].iloc[0] // 2} |" in card
+
+
+def test_where_no_image_is_decided_none_is_called_wrong(documents_of, material):
+    sets = material["class_sets"]
+    for decided, errors, said in (
+        (0, 0, "test images is decided.</p>"),
+        (1, 0, "test images is decided, of which none is wrong."),
+        (9, 2, "test images are decided, of which 2 are wrong."),
+    ):
+        changed = sets.assign(n_decided=decided, errors=errors)
+        assert said in documents_of(class_sets=changed)[0]
+
+
 def test_a_large_likelihood_ratio_has_no_more_digits_than_it_tells(documents_of, material):
     ratio = {"value": 59.0, "low": 11.429, "high": 1953.404}
     test = {**material["metrics"]["test"], "likelihood_ratio_positive": ratio}
