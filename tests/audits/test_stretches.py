@@ -53,6 +53,12 @@ def test_as_many_errors_spread_over_the_class_are_not_beyond_chance(evaluation_p
     assert "from N50 to N59 (N, 20 images of 10 groups)" in judge_stretches(together)["text"]
 
 
+def test_scores_that_are_all_alike_have_no_stretch(evaluation_parameters):
+    alike = order_predictions(predictions_of([], lambda table: np.full(len(table), 0.99)))
+    rounded = alike.assign(score=alike["score"] + 1e-16 * np.arange(len(alike)))
+    assert find_stretches(rounded, evaluation_parameters).empty
+
+
 def test_two_means_that_differ_do_not_read_alike():
     row = {"measure": "scores", "label": "N", "first": "N1", "last": "N10", "groups": 10, "images": 10}
     row |= {"value": 0.51512, "overall": 0.51498, "stretches": 40, "p": 0.006}

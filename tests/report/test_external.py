@@ -78,7 +78,8 @@ def test_images_are_called_like_those_of_training_only_by_an_interval(share, wit
 def test_groups_that_are_called_like_the_models_own_speak_against_a_test_elsewhere():
     title = "Patients of the model's own images may be among them"
     assert title not in found(0.985, 0.97, 0.99)
-    assert "3 images are of 3 groups" in found(0.985, 0.97, 0.99, shared=3)[title]["text"]
+    assert "3 images are of 3 groups that are called like" in found(0.985, 0.97, 0.99, shared=3)[title]["text"]
+    assert "1 image is of 1 group that is called like" in found(0.985, 0.97, 0.99, shared=1)[title]["text"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_files_that_were_left_out_are_accounted_for_too():
     counts = {"found": 20, "duplicate": 1, "rejected": 2, "unlabelled": 3, "test_group": 4, "used": 10}
     flow = pd.DataFrame({"step": counts.keys(), "images": counts.values()})
     assert say_files(flow) == (
-        "Images: 20 files found, 1 surplus copies, 2 rejected, 3 left out by the table of labels, 4 left out because "
+        "Images: 20 files found, 1 surplus copy, 2 rejected, 3 left out by the table of labels, 4 left out because "
         "their group is in test, 10 used."
     )
 

@@ -13,6 +13,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.split.sequence import order_groups
 
 PERMUTATIONS = 999
+LEAST_VARIANCE = 1e-12  # of what differs by more than rounding
 # Groups of a stretch. A form of names has stretches of a length that leaves at least as many of its groups outside.
 LENGTHS = (10, 20, 40, 80, 160)
 ORDER_COLUMNS = ["split", "label", "form", "group", "place", "images", "errors", "score"]
@@ -130,7 +131,7 @@ def _make_series(part: pd.DataFrame, measure: Measure) -> Series | None:
     # Errors are all or nothing in an image; scores are averaged within a group.
     variance = overall * (1 - overall) if measure == Measure.ERRORS else np.cov(values, aweights=images, ddof=0)
     starts, ends = _list_stretches(part["form"])
-    if not len(starts) or variance <= 0:
+    if not len(starts) or variance <= LEAST_VARIANCE:
         return None
     return Series(values * images, images, starts, ends, float(np.sqrt(variance)))
 

@@ -24,7 +24,9 @@ from pneumonia.report.words import (
     Level,
     finding,
     gravest_first,
+    is_or_are,
     say_bounds,
+    say_count,
     say_interval,
     say_number,
     say_percent,
@@ -76,8 +78,10 @@ def name_place(external_metrics: Mapping[str, Any]) -> str:
 def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
     if not shared["images"]:
         return None
-    text = f"{shared['images']:,} images are of {shared['groups']:,} groups that are called like groups of the model's "
-    text += "own images, or contain one of these. If they are the same patients, this is no test on others."
+    images, groups = say_count(shared["images"], "image"), say_count(shared["groups"], "group")
+    verbs = ("is", "contains") if shared["groups"] == 1 else ("are", "contain")
+    text = f"{images} {is_or_are(shared['images'])} of {groups} that {verbs[0]} called like groups of the model's own "
+    text += f"images, or {verbs[1]} one of these. If they are the same patients, this is no test on others."
     return finding(Level.CAUTION, "Patients of the model's own images may be among them", text)
 
 

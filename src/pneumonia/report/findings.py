@@ -18,7 +18,7 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.maps import judge_maps, judge_pointing
 from pneumonia.report.patients import judge_patients
-from pneumonia.report.provenance import count_of, shared_by_unit
+from pneumonia.report.provenance import count_of, say_shared, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
 from pneumonia.report.stretches import judge_stretches
 from pneumonia.report.words import (
@@ -28,6 +28,7 @@ from pneumonia.report.words import (
     finding,
     gravest_first,
     say_bounds,
+    say_count,
     say_interval,
     say_number,
     say_percent,
@@ -128,7 +129,7 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
 
 def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
     ours = shared_by_unit(audit)
-    text = f"In more than one split: {', '.join(f'{n:,} {Unit(unit).label}' for unit, n in ours.items())}."
+    text = f"Shared by two splits, counted for each pair: {', '.join(say_shared(*one) for one in ours.items())}."
     groups = audit[(audit["unit"] == Unit.GROUP) & (audit["split_by"] != SplitBy.MANIFEST)]
     others = groups.groupby("split_by", sort=False)["on_both_sides"].sum()
     if len(others):
@@ -140,7 +141,8 @@ def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
         return finding(Level.CAUTION, "Near-duplicates are in two splits", text)
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
-        text += f" No group could be read for {alone:,} images: whether their patients are in two splits is unknown."
+        text += f" No group could be read for {say_count(alone, 'image')}: whether their patients are in two splits is "
+        text += "unknown."
         return finding(Level.CAUTION, "Patients may be in two splits", text)
     return finding(Level.GOOD, "No known group and no file is in two splits", text)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pneumonia.base.parameters import ReportParameters
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
-from pneumonia.report.words import is_or_are, say_percent
+from pneumonia.report.words import is_or_are, say_count, say_percent
 from pneumonia.split.summary import FlowStep
 
 DEMO_NOTE = (
@@ -101,8 +101,8 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     alone = count_of(data_flow, FlowStep.UNGROUPED)
     if alone:
         return [
-            f"No group could be read for {alone:,} images: each counts as a separate patient. If patients have "
-            "several images, some may be in two splits, and the figures on these are too optimistic."
+            f"No group could be read for {say_count(alone, 'image')}: each counts as a separate patient. If patients "
+            "have several images, some may be in two splits, and the figures on these are too optimistic."
         ]
     return ["Groups stand for patients, but nobody has proven that they are."]
 

@@ -16,7 +16,7 @@ from pneumonia.report.findings import FINDINGS_FROM, list_findings
 from pneumonia.report.limits import say_scorings
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.study import list_study_findings
-from pneumonia.report.words import Finding, Level, say_interval, say_number, say_percent
+from pneumonia.report.words import Finding, Level, say_count, say_interval, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 from pneumonia.study.summary import BASE
 
@@ -87,7 +87,8 @@ def say_files(data_flow: pd.DataFrame) -> str:
     }
     left_out = "".join(f"{count:,} {why}, " for why, count in others.items() if count)
     return (
-        f"Images: {counts[FlowStep.FOUND]:,} files found, {counts[FlowStep.DUPLICATE]:,} surplus copies, "
+        f"Images: {say_count(counts[FlowStep.FOUND], 'file')} found, "
+        f"{say_count(counts[FlowStep.DUPLICATE], 'surplus copy', 'surplus copies')}, "
         f"{counts[FlowStep.REJECTED]:,} rejected, {left_out}{counts[FlowStep.USED]:,} used."
     )
 

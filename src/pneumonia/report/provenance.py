@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.images.grouping import ETIOLOGIES, GROUPS_FILE
+from pneumonia.report.words import is_or_are, say_count
 from pneumonia.split.leak_audit import SplitBy, Unit
 from pneumonia.split.summary import FlowStep
 
@@ -106,12 +107,18 @@ def shared_by_unit(leak_audit: pd.DataFrame, sides: str | None = None) -> dict[s
     return {str(unit): int(count) for unit, count in rows.groupby("unit", sort=False)["on_both_sides"].sum().items()}
 
 
+def say_shared(unit: str, count: int) -> str:
+    """Count the groups, files or pairs that two splits share, by the unit of the leak audit."""
+    one = {Unit.GROUP: "group", Unit.HASH: "identical file", Unit.NEAR: "pair of near-duplicates"}[Unit(unit)]
+    return say_count(count, one, Unit(unit).label)
+
+
 def say_leaks(leak_audit: pd.DataFrame) -> str:
     """Say whether images of one group or the same bytes are in two splits of this run, as the audit counted."""
     shared = shared_by_unit(leak_audit)
-    if sum(shared.values()):
-        listed = " and ".join(f"{count:,} {Unit(unit).label}" for unit, count in shared.items() if count)
-        return f"{listed} are in more than one split"
+    if n := sum(shared.values()):
+        listed = " and ".join(say_shared(unit, count) for unit, count in shared.items() if count)
+        return f"{listed} {is_or_are(n)} shared by two splits, counted for each pair of splits"
     return "no known group and no identical file is in two splits"
 
 

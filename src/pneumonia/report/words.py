@@ -40,6 +40,11 @@ def is_or_are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def say_count(count: int, one: str, many: str | None = None) -> str:
+    """Count things: in the singular or, without a plural of their own, with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def say_percent(share: float | None, digits: int = 1) -> str:
     """Format a share as a percentage; a dash if undefined.
 

@@ -98,4 +98,6 @@ def test_the_sentence_about_leaks_follows_the_audit():
     )
     assert say_leaks(audit) == "no known group and no identical file is in two splits"
     leaky = audit.assign(on_both_sides=[311, 12, 0])
-    assert say_leaks(leaky) == "12 groups are in more than one split"
+    assert say_leaks(leaky) == "12 groups are shared by two splits, counted for each pair of splits"
+    alone = audit.assign(on_both_sides=[311, 1, 0])
+    assert say_leaks(alone) == "1 group is shared by two splits, counted for each pair of splits"

@@ -249,7 +249,7 @@ def test_no_document_says_more_of_the_groups_than_the_audit(material, pictures, 
     run = {**material["run_record"], "parameters": by_image}
     leaky = {**material, "leak_audit": leaks, "run_record": run}
     for text in (write_report(**leaky, **pictures), write_model_card(**leaky, model_summary="a summary")):
-        assert "are in more than one split" in text
+        assert "are shared by two splits" in text
         assert "image by image: images of one patient may be in several splits" in text
         for claim in (
             "never on both sides",
