@@ -10,7 +10,8 @@ from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL, balance, mix, si
 from pneumonia.adaptation.plan import HELD_OUT, list_draws
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import AdaptationParameters, Parameters
-from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.breakdowns import auc_of
+from pneumonia.metrics.registry import in_columns
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.hardware import choose_hardware
 from pneumonia.model.key import describe_training, key_of
@@ -210,6 +211,5 @@ def _draw_curve(
 
 
 def _point(draw: int, fold: int, images: pd.DataFrame, judged: pd.DataFrame, probability: Any) -> dict[str, Any]:
-    auc = estimate_auc(judged["target"].to_numpy(), probability, judged["group"].to_numpy())
-    found = {"auc": auc["value"], "low": auc["low"], "high": auc["high"]}
-    return {"draw": draw, "fold": fold, "groups": images["group"].nunique(), "images": len(images), **found}
+    of = {"draw": draw, "fold": fold, "groups": images["group"].nunique(), "images": len(images)}
+    return {**of, **in_columns(auc_of(judged, probability), "auc", bounds="")}

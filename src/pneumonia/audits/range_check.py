@@ -12,6 +12,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.breakdowns import measure_stratum
 from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.metrics.rates import estimate_rate
+from pneumonia.metrics.registry import in_columns
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
@@ -96,9 +97,7 @@ def _row(kind: str, distance: Floats, untouched: Floats, groups: np.ndarray) -> 
     auc = float(ranking_metrics(target, np.concatenate([untouched, distance]))["auc"][0])
     return {
         "kind": kind,
-        "outside": rate["value"],
-        "low": rate["low"],
-        "high": rate["high"],
+        **in_columns(rate, "outside", bounds=""),
         "auc": None if kind == UNTOUCHED else auc,
         "n": len(distance),
         "n_groups": len(np.unique(groups)),

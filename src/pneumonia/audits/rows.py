@@ -2,12 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
-from pneumonia.metrics.auc import auc_difference, estimate_auc
+from pneumonia.metrics.auc import auc_difference
+from pneumonia.metrics.breakdowns import auc_of, count_images
 from pneumonia.metrics.decisions import Decision, decide
+from pneumonia.metrics.registry import in_columns
 
 
 def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
@@ -26,16 +27,7 @@ def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> 
 
 
 def _auc(rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
-    groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
-    auc = estimate_auc(target, scores, groups)
-    return {
-        "auc": auc["value"],
-        "low": auc["low"],
-        "high": auc["high"],
-        "n": len(rows),
-        "n_positive": int(target.sum()),
-        "n_groups": len(np.unique(groups)),
-    }
+    return {**in_columns(auc_of(rows, scores), "auc", bounds=""), **count_images(rows)}
 
 
 def decided_row(rows: pd.DataFrame, decision: Decision) -> dict[str, Any]:
@@ -68,4 +60,4 @@ def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[st
     columns = (first[column].to_numpy() for column in ("target", "probability", "group"))
     target, probability, group = columns
     found = auc_difference(target, probability, other, group)
-    return {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+    return in_columns(found, name)

@@ -11,8 +11,8 @@ from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
-from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL
+from pneumonia.metrics.breakdowns import auc_of, count_images
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
@@ -83,13 +83,9 @@ def audit_sites(
     return found
 
 
-def _auc(site: str, name: str, rows: pd.DataFrame, scores: pd.Series) -> dict[str, Any]:
-    target = rows["target"].to_numpy()
-    auc: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
-    if 0 < target.sum() < len(target):
-        auc = {**estimate_auc(target, scores.to_numpy(dtype=float), rows["group"].to_numpy())}
-    sizes = {"n": len(rows), "n_positive": int(target.sum()), "n_groups": int(rows["group"].nunique())}
-    return {"site": site, "predictor": str(name), "measure": "auc", **auc, **sizes}
+def _auc(site: str, name: Basis, rows: pd.DataFrame, scores: pd.Series) -> dict[str, Any]:
+    auc = auc_of(rows, scores.to_numpy(dtype=float))
+    return {"site": site, "predictor": str(name), "measure": "auc", **auc, **count_images(rows)}
 
 
 def _rates(site: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -97,8 +93,8 @@ def _rates(site: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     for target, measure in ((1, "sensitivity"), (0, "specificity")):
         part = rows[rows["target"] == target]
         rate = estimate_rate((part["decision"] == target).to_numpy(), part["group"].to_numpy())
-        sizes = {"n": len(part), "n_positive": len(part) * target, "n_groups": int(part["group"].nunique())}
-        found.append({"site": site, "predictor": str(Basis.NETWORK), "measure": measure, **rate, **sizes})
+        named = {"site": site, "predictor": str(Basis.NETWORK), "measure": measure}
+        found.append({**named, **rate, **count_images(part)})
     return found
 
 

@@ -17,7 +17,7 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.groups import conformal_quantile
 from pneumonia.metrics.logistic import logit
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.registry import Targets
+from pneumonia.metrics.registry import Targets, in_columns
 
 MISSED = 0.05  # share of the images of each class whose set may lack it
 SHARES = tuple(number / 20 for number in range(20, 0, -1))  # of the test images that are kept
@@ -45,7 +45,7 @@ def trace_risk(predictions: pd.DataFrame, decision: Decision) -> pd.DataFrame:
         kept = sure >= least
         rate = estimate_rate(wrong[kept], groups[kept])
         sizes = {"kept": float(kept.mean()), "n": int(kept.sum()), "errors": int(wrong[kept].sum())}
-        rows.append({**sizes, "error": rate["value"], "low": rate["low"], "high": rate["high"]})
+        rows.append({**sizes, **in_columns(rate, "error", bounds="")})
     return pd.DataFrame(rows)
 
 
@@ -110,9 +110,9 @@ def _measure(sets: pd.DataFrame, groups: npt.NDArray) -> dict[str, Any]:
     return {
         "n": len(sets),
         "n_groups": len(np.unique(groups)),
-        **{"held": held["value"], "low": held["low"], "high": held["high"]},
+        **in_columns(held, "held", bounds=""),
         **{name: float(sets[name].mean()) for name in ("one", "both", "neither")},
         "n_decided": int(decided.sum()),
         "errors": int(wrong.sum()),
-        **{"error": error["value"], "error_low": error["low"], "error_high": error["high"]},
+        **in_columns(error, "error"),
     }

@@ -83,7 +83,7 @@ def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray, tail: floa
         `value`, `low` and `high`; no bounds if a class has fewer than two groups, nothing if one is missing.
     """
     if len(np.unique(target)) < 2:
-        return dict(UNDEFINED)
+        return UNDEFINED.copy()
     parts = auc_parts(target, np.asarray(score, dtype=float), groups)
     found = _logit_estimate(parts, tail)
     if found["low"] is None or found["high"] is None or parts.value in (0.0, 1.0):
@@ -106,7 +106,7 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
         groups: Group of each image, `[n]`.
     """
     if len(np.unique(target)) < 2:
-        return dict(UNDEFINED)
+        return UNDEFINED.copy()
     if np.array_equal(_ranks(first), _ranks(second)):
         return {"value": 0.0, "low": 0.0, "high": 0.0}
     one, other = (auc_parts(target, np.asarray(score, dtype=float), groups) for score in (first, second))

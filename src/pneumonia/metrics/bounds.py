@@ -125,7 +125,7 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], correlation:
         `value`, `low` and `high`; no bounds if one of the two has none.
     """
     if first["value"] is None or second["value"] is None:
-        return dict(UNDEFINED)
+        return UNDEFINED.copy()
     value = first["value"] - second["value"]
     if first["low"] is None or second["low"] is None:
         return {**UNDEFINED, "value": value}

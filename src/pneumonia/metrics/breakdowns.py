@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pneumonia.base.annotations import Floats
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.decisions import Decision, decide
 from pneumonia.metrics.rates import estimate_rate
+from pneumonia.metrics.registry import Estimate, in_columns
 from pneumonia.metrics.summary import columns_of, estimate
 
 UNNAMED = ("none", "unknown")  # in the column `etiology`: of a negative image, of one whose etiology is not known
@@ -84,11 +86,11 @@ def count_etiologies(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _tell_apart(known: pd.DataFrame, kinds: list[str]) -> dict[str, float | None]:
     """Return the AUC, with bounds, of telling the first of two etiologies from the second by its share of the two."""
-    auc = dict(UNDEFINED)
+    auc = UNDEFINED
     if len(kinds) == len(set(known["etiology"])) == 2:
         is_first = (known["etiology"] == kinds[0]).to_numpy().astype(int)
         auc = estimate_auc(is_first, known["etiology_score"].to_numpy(dtype=float), known["group"].to_numpy())
-    return {"auc": auc["value"], "auc_low": auc["low"], "auc_high": auc["high"]}
+    return in_columns(auc, "auc")
 
 
 def is_grey(modes: pd.Series) -> pd.Series:
@@ -134,23 +136,24 @@ def _thirds(values: pd.Series) -> Any:
     return np.array(LEVELS)[np.minimum((share * 3 - 1e-9).astype(int), 2)]
 
 
-def measure_stratum(rows: pd.DataFrame) -> dict[str, Any]:
+def count_images(rows: pd.DataFrame) -> dict[str, int]:
+    """Count images (`n`), positive ones (`n_positive`) and groups (`n_groups`)."""
+    return {"n": len(rows), "n_positive": int(rows["target"].sum()), "n_groups": int(rows["group"].nunique())}
+
+
+def auc_of(rows: pd.DataFrame, scores: Floats) -> Estimate:
+    """Estimate the AUC of the scores of some images, `[n]`."""
+    return estimate_auc(rows["target"].to_numpy(), scores, rows["group"].to_numpy())
+
+
+def measure_stratum(rows: pd.DataFrame) -> dict[str, float | None]:
     """Measure some images: n, n_positive, n_groups, and auc, sensitivity, specificity with `_low` and `_high`."""
     groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
-    sizes = {"n": len(rows), "n_positive": int(target.sum()), "n_groups": int(rows["group"].nunique())}
-    auc: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
-    if 0 < target.sum() < len(target):
-        auc = estimate_auc(target, rows["probability"].to_numpy(), groups)
-    estimates = {"auc": auc}
     right = rows["decision"].to_numpy() == target
+    found = count_images(rows) | in_columns(auc_of(rows, rows["probability"].to_numpy()), "auc")
     for name, of in (("sensitivity", target == 1), ("specificity", target == 0)):
-        estimates[name] = estimate_rate(right[of], groups[of])
-    flat = {
-        name if bound == "value" else f"{name}_{bound}": value
-        for name, estimate in estimates.items()
-        for bound, value in estimate.items()
-    }
-    return {**sizes, **flat}
+        found |= in_columns(estimate_rate(right[of], groups[of]), name)
+    return found
 
 
 def measure_splits(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> pd.DataFrame:

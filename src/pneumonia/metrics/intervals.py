@@ -71,7 +71,7 @@ def rate_difference(first: npt.NDArray, second: npt.NDArray, groups: npt.NDArray
     image differs by exactly 0.
     """
     if np.array_equal(first, second):
-        return {"value": 0.0, "low": 0.0, "high": 0.0} if len(first) else dict(UNDEFINED)
+        return {"value": 0.0, "low": 0.0, "high": 0.0} if len(first) else UNDEFINED.copy()
     sums = [group_sums(rate - np.mean(rate), groups) for rate in (np.asarray(one, float) for one in (first, second))]
     return difference(estimate_rate(first, groups), estimate_rate(second, groups), correlation(*sums))
 
@@ -122,7 +122,8 @@ def estimate_decisions(
     if entry.interval == "mover":
         return mover(function, both, correlated)
     shares = mover(lambda pairs: _odds_to_share(function(pairs)), both, correlated)
-    return {name: _share_to_odds(share) for name, share in shares.items()}
+    value, low, high = (_share_to_odds(share) for share in (shares["value"], shares["low"], shares["high"]))
+    return {"value": value, "low": low, "high": high}
 
 
 def _odds_to_share(odds: Floats) -> Floats:

@@ -104,7 +104,7 @@ def recalibration_slope(target: Targets, probability: Floats, groups: npt.NDArra
 
     x = logit(probability)
     if float(np.std(x)) < ALIKE:
-        return dict(UNDEFINED)
+        return UNDEFINED.copy()
     slope = fit_slope(x, target)
     fitted = expit(slope * x + fit_shift(slope * x, target))
     weight = fitted * (1 - fitted)

@@ -28,7 +28,7 @@ def estimate_rate(values: npt.NDArray, groups: npt.NDArray, tail: float = TAIL) 
 
     sizes = group_sums(np.ones(len(values)), groups)
     if len(sizes) == 0:
-        return dict(UNDEFINED)
+        return UNDEFINED.copy()
     values = np.asarray(values, dtype=float)
     value = float(np.mean(values))
     if len(sizes) == 1:

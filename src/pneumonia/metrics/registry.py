@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,29 @@ import numpy.typing as npt
 from pneumonia.base.annotations import Floats
 
 Targets = npt.NDArray[np.int64]
-Estimate = dict[str, float | None]  # value, low, high; None where there is none
 ScoreSource = Literal["decision", "probability"]
 Interval = Literal["mover", "odds", "auc", "logit", "squares", "percentile", "own"]
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Estimate(TypedDict):
+    """A value with the bounds of its 95% interval; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def in_columns(estimate: Estimate, name: str, bounds: str | None = None) -> dict[str, float | None]:
+    """Return an estimate as columns of a table: `name`, `name_low` and `name_high`.
+
+    Args:
+        estimate: The estimate.
+        name: Of the column of the value.
+        bounds: What the names of the other two begin with; `name_` if left out.
+    """
+    prefix = f"{name}_" if bounds is None else bounds
+    return {name: estimate["value"], f"{prefix}low": estimate["low"], f"{prefix}high": estimate["high"]}
 
 
 @dataclass(frozen=True)

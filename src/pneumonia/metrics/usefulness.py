@@ -13,7 +13,7 @@ from pneumonia.metrics.curves import BAND_RESAMPLES
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.groups import resample_groups
 from pneumonia.metrics.intervals import estimate_both_rates, estimate_decisions
-from pneumonia.metrics.registry import METRICS
+from pneumonia.metrics.registry import METRICS, in_columns
 from pneumonia.metrics.summary import columns_of
 
 PREVALENCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -40,12 +40,12 @@ def tabulate_prevalences(predictions: pd.DataFrame) -> pd.DataFrame:
     share = float(test["target"].mean())
     rows = []
     for prevalence in PREVALENCES:
-        row: dict[str, Any] = {"prevalence": prevalence}
+        row: dict[str, float | None] = {"prevalence": prevalence}
         for name, metric in (("ppv", "precision_at_prevalence"), ("npv", "npv_at_prevalence")):
             estimate = estimate_decisions(METRICS[metric], rates, share, prevalence)
-            row |= {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+            row |= in_columns(estimate, name)
         sensitivity, specificity = (rate["value"] or 0.0 for rate in rates[0])
-        rows.append(row | of_thousand(prevalence, sensitivity, specificity))
+        rows.append({**row, **of_thousand(prevalence, sensitivity, specificity)})
     return pd.DataFrame(rows)
 
 

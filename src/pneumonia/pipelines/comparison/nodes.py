@@ -10,6 +10,8 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.auc import auc_difference
+from pneumonia.metrics.bounds import UNDEFINED
+from pneumonia.metrics.registry import in_columns
 
 logger = logging.getLogger(__name__)
 
@@ -138,12 +140,7 @@ def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for split, names in SHOWN.items():
         for name in names:
-            estimate = metrics[split][name]
-            row |= {
-                f"{split}_{name}": estimate["value"],
-                f"{split}_{name}_low": estimate["low"],
-                f"{split}_{name}_high": estimate["high"],
-            }
+            row |= in_columns(metrics[split][name], f"{split}_{name}")
         row |= {f"{split}_n": metrics[split]["n"], f"{split}_groups": metrics[split]["n_groups"]}
     return row
 
@@ -151,12 +148,11 @@ def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
 def _behind(run: pd.DataFrame, best: pd.DataFrame) -> dict[str, float | None]:
     """Return the difference of two models' AUC on validation, with a paired interval if the images are the same."""
     run, best = (table[table["split"] == "val"].set_index("path").sort_index() for table in (run, best))
-    names = ("behind_best", "behind_low", "behind_high")
-    if not run[["group", "target"]].equals(best[["group", "target"]]):
-        return dict.fromkeys(names)
-    mine, other = (table["probability"].to_numpy() for table in (run, best))
-    found = auc_difference(run["target"].to_numpy(), mine, other, run["group"].to_numpy())
-    return dict(zip(names, found.values(), strict=True))
+    behind = UNDEFINED
+    if run[["group", "target"]].equals(best[["group", "target"]]):
+        mine, other = (table["probability"].to_numpy() for table in (run, best))
+        behind = auc_difference(run["target"].to_numpy(), mine, other, run["group"].to_numpy())
+    return in_columns(behind, "behind_best", bounds="behind_")
 
 
 def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:
