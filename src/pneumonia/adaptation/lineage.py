@@ -6,6 +6,7 @@ import pandas as pd
 
 from pneumonia.adaptation.mixture import NEW, TRAIN
 from pneumonia.base.annotations import Model
+from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import AdaptationParameters
 from pneumonia.model.lineage import ADAPTED_COLUMNS, Lineage, adapted_to, check_weights, weights_digest
 
@@ -17,7 +18,7 @@ def make_adapted_lineage(
     pneumonia_model: Model,
     adaptation_plan: pd.DataFrame,
     adaptation_facts: dict[str, Any],
-    run_context: dict[str, Any],
+    run_context: RunContext,
     parameters: AdaptationParameters,
 ) -> Lineage:
     """Return the parent's lineage with what differs; `adaptation` names the parent, the place and its images.

@@ -1,6 +1,6 @@
 """What an adaptation changed: on the new place and on the model's own test images, before and after, paired."""
 
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -12,7 +12,8 @@ from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import rate_difference
 from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, fitted_at_a_place
 from pneumonia.metrics.planning import plan_images
-from pneumonia.metrics.summary import split_metrics
+from pneumonia.metrics.registry import Estimate
+from pneumonia.metrics.summary import MainMetric, SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.model.scoring import SCORED_SPLITS, score_images
@@ -20,7 +21,22 @@ from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 TEST = "test"
-COMPARED = ("auc", "accuracy", "sensitivity", "specificity")
+COMPARED: tuple[MainMetric, ...] = ("auc", "accuracy", "sensitivity", "specificity")
+
+
+class Compared(TypedDict):
+    """Metrics before and after an adaptation, and the paired differences of `COMPARED`: after less before."""
+
+    before: SplitMetrics
+    after: SplitMetrics
+    difference: dict[str, Estimate]
+
+
+class AdaptationMetrics(TypedDict):
+    """What an adaptation changed on the new place, and on the model's own images; None where these are not stored."""
+
+    new: Compared
+    own: Compared | None
 
 
 def score_own(
@@ -53,7 +69,7 @@ def measure_adaptation(
     predictions: pd.DataFrame,
     parent_decision: Decision,
     parameters: EvaluationParameters,
-) -> dict[str, Any]:
+) -> AdaptationMetrics:
     """Measure every metric with its interval, before and after, and paired differences.
 
     Before, the parent decides at its own threshold. After, the new place has a threshold and a calibration of its own,
@@ -65,7 +81,7 @@ def measure_adaptation(
     """
     new = judged_images(adaptation_scores)
     before = decide(new.assign(probability=new["before"]), parent_decision)
-    found: dict[str, Any] = {"new": _compare(before, adaptation_predictions, parameters), "own": None}
+    found: AdaptationMetrics = {"new": _compare(before, adaptation_predictions, parameters), "own": None}
     own = predictions[predictions["split"] == TEST].set_index("path")
     if not set(own.index) <= set(adaptation_scores["path"]):
         earlier = parent_scores[parent_scores["split"] == TEST].set_index("path")
@@ -110,7 +126,7 @@ def plan_next(adaptation_predictions: pd.DataFrame) -> pd.DataFrame:
     return plan_images(*(adaptation_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
-def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
+def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationParameters) -> Compared:
     """Measure both, and how much more of each rate there is after than before, on the same images in the same order."""
     target, group = before["target"].to_numpy(), before["group"].to_numpy()
     right, was_right = ((rows["decision"] == rows["target"]).to_numpy() for rows in (after, before))
@@ -119,8 +135,5 @@ def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationPa
         "auc": auc_difference(target, after["probability"].to_numpy(), before["probability"].to_numpy(), group),
         **{name: rate_difference(right[kind], was_right[kind], group[kind]) for name, kind in kinds.items()},
     }
-    measured = {
-        name: split_metrics(rows.assign(split=TEST), TEST, None, parameters)
-        for name, rows in (("before", before), ("after", after))
-    }
-    return {**measured, "difference": difference}
+    was, became = (split_metrics(rows.assign(split=TEST), TEST, None, parameters) for rows in (before, after))
+    return {"before": was, "after": became, "difference": difference}

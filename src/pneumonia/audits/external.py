@@ -1,7 +1,7 @@
 """A trained model on labelled images from elsewhere: nothing is fitted there, everything is measured."""
 
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,49 @@ from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
 from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.rates import estimate_rate
-from pneumonia.metrics.summary import split_metrics
+from pneumonia.metrics.registry import Estimate
+from pneumonia.metrics.summary import SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.predictor.predictor import NO, YES, Predictor, TrainedModel
 from pneumonia.predictor.reading import CHUNK, NO_LIMITS, NO_MAX_FILE_BYTES, Item, read_pixels, reading_of
 
 EXTERNAL = "external"
+
+
+class Shared(TypedDict):
+    """Images, and their groups, that may be of patients of the model's own images."""
+
+    images: int
+    groups: int
+
+
+class Origin(TypedDict):
+    """Where external images come from, by the name of the place."""
+
+    place: str
+    shared: Shared
+
+
+class Recalibrated(TypedDict):
+    """A new calibration and threshold, fitted on one half of the groups and measured on the other."""
+
+    fitted_on: int
+    measured_on: int
+    threshold: float
+    slope: float
+    before: SplitMetrics
+    after: SplitMetrics
+
+
+class ExternalMetrics(Origin):
+    """The record of `measure_external`."""
+
+    external: SplitMetrics
+    in_range: SplitMetrics | None
+    model_version: str
+    out_of_range: float | None
+    out_of_range_estimate: Estimate
+    recalibrated: Recalibrated | None
 
 
 def index_external(
@@ -115,8 +152,8 @@ def measure_external(
     decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,
-    external_origin: dict[str, Any],
-) -> dict[str, Any]:
+    external_origin: Origin,
+) -> ExternalMetrics:
     """Measure every metric of the evaluation with its interval, on all images and on those in range.
 
     Returns:
@@ -131,7 +168,7 @@ def measure_external(
     )
     return {
         **external_origin,
-        EXTERNAL: _measured(external_predictions, decision, evaluation),
+        "external": _measured(external_predictions, decision, evaluation),
         "in_range": _measured(inside, decision, evaluation) if inside["target"].nunique() == 2 else None,
         "model_version": str(external_predictions["model_version"].iloc[0]),
         "out_of_range": outside["value"],
@@ -140,11 +177,11 @@ def measure_external(
     }
 
 
-def _measured(rows: pd.DataFrame, rule: Rule, parameters: EvaluationParameters) -> dict[str, Any]:
+def _measured(rows: pd.DataFrame, rule: Rule, parameters: EvaluationParameters) -> SplitMetrics:
     return split_metrics(rows.assign(split=EXTERNAL), EXTERNAL, rule["threshold"], parameters)
 
 
-def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> dict[str, Any]:
+def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> Recalibrated:
     """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
 
     The calibration is a slope and an intercept on the log-odds; the threshold on the calibrated probability is
@@ -178,7 +215,7 @@ def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: Evalu
 
 def fit_external_point(
     external_predictions: pd.DataFrame,
-    external_origin: dict[str, Any],
+    external_origin: Origin,
     decision: Decision,
     evaluation: EvaluationParameters,
     external: ExternalParameters,

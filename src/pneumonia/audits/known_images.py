@@ -1,13 +1,13 @@
 """Images that a model knows: those of its own train, validation and test, found again elsewhere."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pneumonia.audits.external import list_items
+from pneumonia.audits.external import Origin, list_items
 from pneumonia.base.annotations import Pixels
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters
@@ -26,6 +26,13 @@ from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
 KNOWN = "known"
 COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
+
+
+class OwnImages(TypedDict):
+    """Images that are the model's own, by split; `checked` is false if the manifest is another model's."""
+
+    checked: bool
+    by_split: dict[str, int]
 
 
 def list_known(split_manifest: pd.DataFrame, image_index: pd.DataFrame, model_lineage: Lineage) -> pd.DataFrame:
@@ -148,7 +155,7 @@ def describe_origin(
     known_images: pd.DataFrame,
     external_images: ImageSource,
     external: ExternalParameters,
-) -> dict[str, Any]:
+) -> Origin:
     """Name the place that the images come from, and count those that may be of patients of the model's own images.
 
     Their group is called like a group of the model's own, or has an image that was refused as the model's own. A group
@@ -165,7 +172,7 @@ def describe_origin(
     return {"place": place, "shared": {"images": len(shared), "groups": shared.nunique()}}
 
 
-def count_own(new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model_lineage: Lineage) -> dict[str, Any]:
+def count_own(new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model_lineage: Lineage) -> OwnImages:
     """Count new images that are, byte for byte, the model's own.
 
     Returns:

@@ -3,7 +3,7 @@
 Maps that stay alike show the image, not the network (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018).
 """
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,19 @@ from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 MOST = 32  # positive test images
-NOTHING: dict[str, Any] = {"n": 0, "similarity": None, "lowest": None, "highest": None}
+
+
+class MapSimilarity(TypedDict):
+    """How alike the maps of `n` images are: Spearman's rank correlation, None without images; `blank` ones have none."""
+
+    n: int
+    similarity: float | None
+    lowest: float | None
+    highest: float | None
+    blank: NotRequired[int]  # missing from records of earlier releases
+
+
+NOTHING: MapSimilarity = {"n": 0, "similarity": None, "lowest": None, "highest": None}
 
 
 def compare_maps(
@@ -26,7 +38,7 @@ def compare_maps(
     pixel_store: PixelStores,
     model_lineage: Lineage,
     parameters: EvaluationParameters,
-) -> dict[str, Any]:
+) -> MapSimilarity:
     """Compare the maps of positive test images with those after the values of each weight were shuffled.
 
     Args:

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.rates import estimate_rate
+from pneumonia.metrics.registry import Estimate
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import PART, open_pixels
@@ -26,6 +27,16 @@ BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
 LESIONS_FILE = "lesions.csv"
 Boxes = npt.NDArray[np.float64]
+
+
+class Pointing(TypedDict):
+    """How often maps peak on a known lesion; see `measure_pointing`."""
+
+    n: int
+    n_groups: int
+    hits: Estimate
+    lesion_share: float | None
+    others_share: NotRequired[float | None]  # missing from records of earlier releases
 
 
 def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +73,7 @@ def measure_pointing(
     lesions: pd.DataFrame,
     model_lineage: Lineage,
     parameters: EvaluationParameters,
-) -> dict[str, Any]:
+) -> Pointing:
     """Measure how often the map's peak lies on a known lesion of a positive test image.
 
     Args:

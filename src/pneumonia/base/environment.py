@@ -5,12 +5,24 @@ import platform
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pneumonia
 
 SHOWN = 3  # differences that a message names
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "pillow", "simplejpeg")
+
+
+class RunContext(TypedDict):
+    """How a run was started and where, apart from parameters and data."""
+
+    run_id: str
+    environment: str
+    command: str
+    versions: dict[str, str]
+    commit: str | None
+    packages: dict[str, str]
+    hardware: dict[str, Any]
 
 
 @cache

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pneumonia.audits.external import ExternalMetrics
 from pneumonia.export.convert import ONNX, Files
 from pneumonia.export.graph import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
-from pneumonia.export.parity import check_parity, digests
+from pneumonia.export.parity import ExportParity, check_parity, digests
 from pneumonia.export.running import open_exported
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import check_weights
@@ -20,6 +21,7 @@ from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
 from pneumonia.report.provenance import ImageOrigin, say_adaptation, say_population, source_of
+from pneumonia.report.record import RunRecord
 
 CONTRACT, SCRIPT = "model.json", "predict.py"
 PACKAGE = Path(__file__).parents[1]
@@ -59,10 +61,10 @@ DECODER = (
 
 def complete(
     files: Files,
-    export_parity: dict[str, Any],
+    export_parity: ExportParity,
     predictor: Predictor,
     results: Mapping[str, Any],
-    run_record: Mapping[str, Any],
+    run_record: RunRecord,
 ) -> Files:
     """Add the contract, and a script that uses it, to exported files that passed the parity check.
 
@@ -78,16 +80,17 @@ def complete(
     """
     check_parity(export_parity, files)
     check_weights(export_parity, predictor.model, "export_parity")
-    check_weights(run_record["model"], predictor.model, "run_record")
+    lineage: Mapping[str, Any] = run_record["model"]
+    check_weights(lineage, predictor.model, "run_record")
     script = script_files()
     contract = {
         "format": FORMAT,
         **_describe_tensors(files, predictor.image_size),
         **_describe_image(predictor),
-        **_describe_decision(predictor, run_record["model"]["etiologies"]),
+        **_describe_decision(predictor, lineage["etiologies"]),
         "results": {name: _result(record) for name, record in results.items()},
         "trained_on": say_training_images(run_record),
-        "lineage": {name: run_record["model"][name] for name in TRACED},
+        "lineage": {name: lineage[name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
         "sha256": {**export_parity["sha256"], **digests(script)},
         "licence": metadata.metadata("pneumonia")["License-Expression"],
@@ -121,7 +124,7 @@ def _add_module(path: Path, found: Files) -> None:
                 _add_module(Path(*name.split(".")[1:]).with_suffix(".py"), found)
 
 
-def say_training_images(run_record: Mapping[str, Any]) -> str:
+def say_training_images(run_record: RunRecord) -> str:
     """Say where the model's images come from, as far as stated, and how many there were."""
     data = run_record["data"]
     counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
@@ -130,7 +133,7 @@ def say_training_images(run_record: Mapping[str, Any]) -> str:
     )
 
 
-def find_external(external_records: Mapping[str, Any], model_version: str) -> Mapping[str, Any] | None:
+def find_external(external_records: Mapping[str, ExternalMetrics], model_version: str) -> Mapping[str, Any] | None:
     """Return a model's newest metrics on external images; None if it was never tested on any.
 
     Args:

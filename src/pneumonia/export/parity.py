@@ -1,8 +1,7 @@
 """The parity check: whether exported files match the Keras model."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +35,33 @@ class Outputs(NamedTuple):
     answer: npt.NDArray[np.int64]
 
 
-def measure_parity(
-    files: Files, predictor: Predictor, split_manifest: pd.DataFrame, store: PixelStore
-) -> dict[str, Any]:
+class Difference(TypedDict):
+    """How the outputs of a file differ from Keras's for `n` images: see `compare`."""
+
+    n: int
+    largest_difference: float | None
+    decision_flips: int
+    largest_distance_difference: float | None
+    range_flips: int
+    wrong_answers: int
+
+
+Formats = dict[str, dict[str, Difference]]  # by format and batch size
+
+
+class ExportParity(TypedDict):
+    """The record of `measure_parity`."""
+
+    weights_sha256: str
+    sha256: dict[str, str]
+    images: dict[str, int]
+    tolerance: float
+    distance_tolerance: float
+    formats: Formats
+    failures: list[str]
+
+
+def measure_parity(files: Files, predictor: Predictor, split_manifest: pd.DataFrame, store: PixelStore) -> ExportParity:
     """Compare exported files with the Keras model on all images of validation and test.
 
     Args:
@@ -56,7 +79,7 @@ def measure_parity(
     with follow((2 + len(FORMATS)) * len(rows) + len(FORMATS) * len(alone), "Comparing") as advance:
         expected = _ask_keras(predictor, store, pixel_keys(rows))
         advance(len(rows))
-        formats: dict[str, dict[str, Any]] = {}
+        formats: Formats = {}
         for name in FORMATS:
             judge = open_exported(name, files)
             formats[name] = {}
@@ -81,7 +104,7 @@ def digests(files: Files) -> dict[str, str]:
     return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
 
 
-def compare(expected: Outputs, found: Outputs, predictor: Predictor) -> dict[str, Any]:
+def compare(expected: Outputs, found: Outputs, predictor: Predictor) -> Difference:
     """Compare two sets of outputs for the same images.
 
     Returns:
@@ -104,7 +127,7 @@ def compare(expected: Outputs, found: Outputs, predictor: Predictor) -> dict[str
     }
 
 
-def list_failures(formats: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def list_failures(formats: Formats) -> list[str]:
     """List the reasons why the check fails.
 
     Rounding may put an image whose distance equals the bound on either side of it, so only distances are held to a
@@ -125,7 +148,7 @@ def list_failures(formats: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return failures
 
 
-def check_parity(export_parity: Mapping[str, Any], files: Files) -> None:
+def check_parity(export_parity: ExportParity, files: Files) -> None:
     """Refuse files that do not pass the check.
 
     Raises:

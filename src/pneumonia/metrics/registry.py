@@ -1,5 +1,6 @@
 """Where metrics are registered, and what they are computed from."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar
@@ -21,6 +22,11 @@ class Estimate(TypedDict):
     value: float | None
     low: float | None
     high: float | None
+
+
+def value_of(estimate: Estimate) -> float:
+    """Return the value of an estimate; NaN where there is none."""
+    return math.nan if estimate["value"] is None else estimate["value"]
 
 
 def in_columns(estimate: Estimate, name: str, bounds: str | None = None) -> dict[str, float | None]:

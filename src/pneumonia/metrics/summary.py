@@ -1,6 +1,6 @@
 """The metrics of validation and test with their intervals, as a record and as a table."""
 
-from typing import Any
+from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,50 @@ from pneumonia.metrics.metrics import RATE_METRICS, confusion_cells, confusion_r
 from pneumonia.metrics.registry import METRICS, Estimate, Targets
 
 MEASURED_SPLITS = ("val", "test")
+MainMetric = Literal["auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1"]
 
 
-def compute_metrics(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> dict[str, Any]:
+class Confusion(TypedDict):
+    """Images by class and decision."""
+
+    tn: int
+    fp: int
+    fn: int
+    tp: int
+
+
+class CalibrationEstimates(TypedDict):
+    """How far the probabilities are from what was seen."""
+
+    calibration_slope: Estimate
+    calibration_in_the_large: Estimate
+
+
+class SplitMetrics(CalibrationEstimates):
+    """The metrics of some images, all of `METRICS` (those are named that code reads), and what they are made from."""
+
+    auc: Estimate
+    average_precision: Estimate
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    precision: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    npv: Estimate
+    f1: Estimate
+    observed_expected: Estimate
+    calibration_joint: NotRequired[CalibrationEstimates]  # missing from records of earlier releases
+    n: int
+    n_groups: int
+    n_positive: int
+    threshold: float | None
+    confusion: Confusion
+
+
+Metrics = dict[str, SplitMetrics]  # of "val" and "test"
+
+
+def compute_metrics(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> Metrics:
     """Compute each metric of validation and test with its 95% interval.
 
     Args:
@@ -40,12 +81,12 @@ def compute_metrics(predictions: pd.DataFrame, decision: Decision, parameters: E
 
 def split_metrics(
     predictions: pd.DataFrame, split: str, threshold: float | None, parameters: EvaluationParameters
-) -> dict[str, Any]:
+) -> SplitMetrics:
     """Compute each metric of one split, as `compute_metrics` describes it; `threshold` is None where it varies."""
     columns = columns_of(predictions, split)
     target, probability = columns["target"], columns["probability"]
     at_half = confusion_cells(target, (probability >= 0.5).astype(np.int64))[0]
-    return {
+    found = {
         **estimate(columns, parameters),
         "calibration_joint": _calibration_joint(target, probability, columns["group"]),
         "n": len(target),
@@ -57,6 +98,7 @@ def split_metrics(
         "prevalence": parameters.prevalence,
         "optimistic": split == "val",
     }
+    return cast(SplitMetrics, found)
 
 
 def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
@@ -72,12 +114,12 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
     return {name: rows[name].to_numpy() for name in names}
 
 
-def estimate(columns: dict[str, npt.NDArray], parameters: EvaluationParameters) -> dict[str, Any]:
+def estimate(columns: dict[str, npt.NDArray], parameters: EvaluationParameters) -> dict[str, Estimate]:
     """Estimate every metric with the parameters' prevalence, resamples and seed."""
-    return {**estimate_metrics(columns, parameters.prevalence, parameters.resamples, parameters.seed)}
+    return estimate_metrics(columns, parameters.prevalence, parameters.resamples, parameters.seed)
 
 
-def _calibration_joint(target: Targets, probability: Floats, groups: npt.NDArray) -> dict[str, Estimate]:
+def _calibration_joint(target: Targets, probability: Floats, groups: npt.NDArray) -> CalibrationEstimates:
     """Estimate calibration slope and shift with intervals that hold together in 95 of 100 samples (Bonferroni)."""
     return {
         "calibration_slope": recalibration_slope(target, probability, groups, TAIL / 2),
@@ -85,8 +127,9 @@ def _calibration_joint(target: Targets, probability: Floats, groups: npt.NDArray
     }
 
 
-def _confusion(cells: npt.NDArray) -> dict[str, int]:
-    return {name: int(count) for name, count in zip(("tn", "fp", "fn", "tp"), cells, strict=True)}
+def _confusion(cells: npt.NDArray) -> Confusion:
+    tn, fp, fn, tp = (int(count) for count in cells)
+    return {"tn": tn, "fp": fp, "fn": fn, "tp": tp}
 
 
 def _rates(cells: npt.NDArray, prevalence: float) -> dict[str, float | None]:
@@ -94,10 +137,10 @@ def _rates(cells: npt.NDArray, prevalence: float) -> dict[str, float | None]:
     return {name: rates[name] if np.isfinite(rates[name]) else None for name in RATE_METRICS}
 
 
-def tabulate_metrics(metrics: dict[str, Any]) -> pd.DataFrame:
+def tabulate_metrics(metrics: Metrics) -> pd.DataFrame:
     """Put the metrics in a table: split, metric, value, low, high, n, n_groups; text, a gap where undefined."""
     rows = [
-        {"split": split, "metric": name, **record[name], "n": record["n"], "n_groups": record["n_groups"]}
+        {"split": split, "metric": name, **cast(dict, record)[name], "n": record["n"], "n_groups": record["n_groups"]}
         for split, record in metrics.items()
         for name in METRICS
     ]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.attributes import ATTRIBUTES
@@ -18,11 +19,25 @@ from pneumonia.pixels.store import PixelStore
 ADAPTED_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split")
 
 
+class Adaptation(TypedDict):
+    """How a model was adapted to images of another place; `images` are the rows of all places, in `ADAPTED_COLUMNS`."""
+
+    parent: str
+    parent_weights_sha256: str
+    place: str
+    n: int
+    n_groups: int
+    n_positive: int
+    rehearsed: int
+    parameters: dict[str, Any]
+    images: list[dict[str, Any]]
+
+
 class Lineage(TypedDict):
     """What a model was made from. Releases add entries: those that are not required are missing from older records."""
 
     run_id: str
-    commit: str
+    commit: str | None
     versions: dict[str, str]
     manifest_sha256: str
     pixels: str
@@ -31,7 +46,7 @@ class Lineage(TypedDict):
     class_names: list[str]
     positive_class: str
     etiologies: list[str]
-    class_weights: dict[str, Any]
+    class_weights: dict[str, float]
     ingest: dict[str, Any]
     inputs: dict[str, Any]
     model: dict[str, Any]
@@ -42,7 +57,7 @@ class Lineage(TypedDict):
     kept_epochs: NotRequired[list[int]]
     mirror_averaged: NotRequired[bool]
     weights_sha256: NotRequired[str]
-    adaptation: NotRequired[dict[str, Any]]
+    adaptation: NotRequired[Adaptation]
 
 
 def manifest_digest(split_manifest: pd.DataFrame) -> str:
@@ -61,7 +76,7 @@ def make_lineage(
     store: PixelStore,
     recipe: Recipe,
     ingest: IngestParameters,
-    run_context: dict[str, Any],
+    run_context: RunContext,
 ) -> Lineage:
     """Return what a model is made from: run, code, manifest, pixels, classes, parameters."""
     negative, positive = class_names(split_manifest)
@@ -91,7 +106,9 @@ def adapted_to(lineage: Lineage) -> pd.DataFrame:
         `ADAPTED_COLUMNS`; no row for a model that was never adapted. `split` is train, or val for those by which the
         bound of the model's range is set.
     """
-    return pd.DataFrame(lineage.get("adaptation", {}).get("images", []), columns=list(ADAPTED_COLUMNS))
+    return pd.DataFrame(
+        lineage["adaptation"]["images"] if "adaptation" in lineage else [], columns=list(ADAPTED_COLUMNS)
+    )
 
 
 def weights_digest(model: Model) -> str:

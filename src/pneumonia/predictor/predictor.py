@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Floats, Model
+from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import UserError, explain
 from pneumonia.base.files import find_versions, read_record
 from pneumonia.base.ledger import ScoringLedger
@@ -53,7 +54,7 @@ class TrainedModel(TypedDict):
     model_lineage: Lineage
     decision: Decision
     image_range: dict[str, Any]
-    run_context: dict[str, Any]
+    run_context: RunContext
 
 
 class Predictor:

@@ -1,32 +1,52 @@
 """The page on an adaptation: what it brought the new place, what the model forgot, and what speaks against it."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict, Unpack
 
 import pandas as pd
 
-from pneumonia.adaptation.measure import COMPARED
+from pneumonia.adaptation.measure import COMPARED, AdaptationMetrics, Compared
 from pneumonia.adaptation.mixture import NEW, TEST
 from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
+from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import AdaptationParameters, ReportParameters
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.metrics.calibration import is_constant
+from pneumonia.metrics.decisions import Decision
+from pneumonia.metrics.registry import Estimate, value_of
+from pneumonia.metrics.summary import SplitMetrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
-from pneumonia.report.findings import WIDE_INTERVAL
+from pneumonia.report.findings import judge_precision
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
 from pneumonia.report.words import Finding, Level, finding, gravest_first, say_bounds, say_interval, say_number
 
+
+class AdaptationMaterial(TypedDict):
+    """The tables, records and figures of the page, named as in the catalog."""
+
+    external_index: pd.DataFrame
+    adaptation_plan: pd.DataFrame
+    adaptation_metrics: AdaptationMetrics
+    adaptation_curve: pd.DataFrame
+    adaptation_shortcuts: pd.DataFrame
+    adaptation_planning: pd.DataFrame
+    adaptation_point: Decision
+    adaptation_curve_figure: bytes
+    adaptation_change_figure: bytes
+    model_lineage: Lineage
+    run_context: RunContext
+
+
 LARGE_LOSS = 0.01  # of AUC, on the model's own test images
 
 
 def list_adaptation_findings(
-    adaptation_metrics: Mapping[str, Any], shortcuts: pd.DataFrame, lineage: Lineage
+    adaptation_metrics: AdaptationMetrics, shortcuts: pd.DataFrame, lineage: Lineage
 ) -> list[Finding]:
     """List points for and against an adaptation, each by a stated rule; the gravest first.
 
@@ -44,12 +64,12 @@ def list_adaptation_findings(
         _judge_rehearsal(lineage["adaptation"]["rehearsed"]),
         judge_shortcuts(shortcuts, EXTERNAL, where),
         judge_calibration(after, where),
-        _judge_precision(after),
+        judge_precision(after, "images of the new place"),
     ]
     return gravest_first([one for one in findings if one is not None])
 
 
-def _judge_gain(gain: Mapping[str, Any]) -> Finding:
+def _judge_gain(gain: Estimate) -> Finding:
     text = f"The AUC on the new place rose by {say_number(gain['value'])} ({say_bounds(gain)}, paired)."
     verdict = say_difference(gain)
     if verdict == "better":
@@ -59,7 +79,7 @@ def _judge_gain(gain: Mapping[str, Any]) -> Finding:
     return finding(Level.BAD, "Not shown to be better on the new place than before", text.replace("rose", "changed"))
 
 
-def _judge_forgetting(own: Mapping[str, Any] | None) -> Finding:
+def _judge_forgetting(own: Compared | None) -> Finding:
     if own is None:
         return finding(
             Level.BAD,
@@ -72,7 +92,7 @@ def _judge_forgetting(own: Mapping[str, Any] | None) -> Finding:
     text += f"{say_number(own['after']['auc']['value'])} after; change {say_number(change['value'])} "
     text += f"({say_bounds(change)}, paired)."
     if say_difference(change) == "worse":
-        level = Level.BAD if change["value"] < -LARGE_LOSS else Level.CAUTION
+        level = Level.BAD if value_of(change) < -LARGE_LOSS else Level.CAUTION
         return finding(level, "Worse on its own images than before", text)
     if change["low"] is None or change["low"] < -LARGE_LOSS:
         return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} on its own images is not excluded", text)
@@ -85,22 +105,7 @@ def _judge_rehearsal(rehearsed: int) -> Finding | None:
     return finding(Level.BAD, "No own image was rehearsed", COST)
 
 
-def _judge_precision(after: Mapping[str, Any]) -> Finding:
-    auc = after["auc"]
-    if auc["low"] is None:
-        return finding(Level.BAD, "No interval", "A class of the new place has fewer than two groups.")
-    width = auc["high"] - auc["low"]
-    text = f"The 95% interval of the AUC is {width:.3f} wide ({after['n']:,} images of {after['n_groups']:,} groups)."
-    if width > WIDE_INTERVAL:
-        return finding(
-            Level.CAUTION,
-            "Few images of the new place",
-            f"{text} A smaller difference does not show, unless it is measured on the same images.",
-        )
-    return finding(Level.GOOD, "Enough images of the new place for a narrow interval", text)
-
-
-def count_further(after: Mapping[str, Any], width: float) -> int | None:
+def count_further(after: SplitMetrics, width: float) -> int | None:
     """Return how many more images the AUC's interval takes to be this wide; None where it has no bounds.
 
     The width falls with the square root of the number of images, if those to come are like these.
@@ -111,24 +116,24 @@ def count_further(after: Mapping[str, Any], width: float) -> int | None:
     return max(0, math.ceil(after["n"] * (((auc["high"] - auc["low"]) / width) ** 2 - 1)))
 
 
-def tabulate_change(adaptation_metrics: Mapping[str, Any]) -> pd.DataFrame:
+def tabulate_change(adaptation_metrics: AdaptationMetrics) -> pd.DataFrame:
     """Put before, after and the difference of the compared metrics in words, the new place first."""
-    titles = {"new": "new place", "own": "own test"}
     rows = [
         {
-            "images": titles[where],
+            "images": where,
             "metric": "AUC" if name == "auc" else name,
-            **{when: _say(record[when][name]) for when in ("before", "after")},
+            "before": _say(record["before"][name]),
+            "after": _say(record["after"][name]),
             "change, paired": _say(record["difference"][name]),
         }
-        for where, record in adaptation_metrics.items()
+        for where, record in (("new place", adaptation_metrics["new"]), ("own test", adaptation_metrics["own"]))
         if record is not None
         for name in COMPARED
     ]
     return pd.DataFrame(rows)
 
 
-def _say(estimate: Mapping[str, Any]) -> str:
+def _say(estimate: Estimate) -> str:
     return f"{say_number(estimate['value'])} ({say_interval(estimate)})"
 
 
@@ -153,7 +158,9 @@ def _joined_ends(curve: pd.DataFrame) -> pd.Series:
     return curve["groups"].mask(ends, round(curve.loc[ends, "groups"].mean())) if len(curve) else curve["groups"]
 
 
-def write_adaptation_report(parameters: AdaptationParameters, report: ReportParameters, **material: Any) -> str:
+def write_adaptation_report(
+    parameters: AdaptationParameters, report: ReportParameters, **material: Unpack[AdaptationMaterial]
+) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:
@@ -161,7 +168,7 @@ def write_adaptation_report(parameters: AdaptationParameters, report: ReportPara
         report: Where the model's own images come from.
         **material: The tables, records and figures, named as in the catalog.
     """
-    lineage, plan, metrics = (material[name] for name in ("model_lineage", "adaptation_plan", "adaptation_metrics"))
+    lineage, plan, metrics = material["model_lineage"], material["adaptation_plan"], material["adaptation_metrics"]
     return render(
         "adaptation.html",
         **material,

@@ -1,14 +1,12 @@
 """What the report says of the probabilities themselves."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from pneumonia.metrics.summary import SplitMetrics
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 
 GOOD_SLOPE, GOOD_SHIFT = (0.8, 1.25), (-0.2, 0.2)  # where a miscalibration does not matter
 
 
-def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
+def judge_calibration(measured: SplitMetrics, where: str) -> Finding:
     """Judge probabilities by the calibration slope and the shift, with intervals that hold together.
 
     They are well calibrated if both intervals lie where no error matters, miscalibrated if one lies not so and excludes
@@ -29,13 +27,17 @@ def judge_calibration(measured: Mapping[str, Any], where: str) -> Finding:
         f"Calibration slope {where}: {fitted}; calibration in the large {say_number(shift['value'], 2)} "
         f"({say_interval(shift, 2)}; ideal 0); {level}."
     )
-    ranges = ((slope, GOOD_SLOPE, 1), (shift, GOOD_SHIFT, 0))
-    if any(one["low"] is None or one["high"] is None for one, _, _ in ranges):
+    ranges = [
+        (low, high, good, ideal)
+        for one, good, ideal in ((slope, GOOD_SLOPE, 1), (shift, GOOD_SHIFT, 0))
+        if (low := one["low"]) is not None and (high := one["high"]) is not None
+    ]
+    if len(ranges) < 2:
         return finding(Level.CAUTION, "Calibration cannot be judged", text)
-    is_good = [low <= one["low"] and one["high"] <= high for one, (low, high), _ in ranges]
+    is_good = [good[0] <= low and high <= good[1] for low, high, good, _ in ranges]
     if all(is_good):
         return finding(Level.GOOD, f"Well calibrated {where}", text)
-    is_off = [not one["low"] <= ideal <= one["high"] for one, _, ideal in ranges]
+    is_off = [not low <= ideal <= high for low, high, _, ideal in ranges]
     if any(off and not good for off, good in zip(is_off, is_good, strict=True)):
         return finding(Level.BAD, f"Probabilities are miscalibrated {where}", text)
     text += f" Good would be a slope of {_say_range(GOOD_SLOPE)} and a shift of {_say_range(GOOD_SHIFT)}."

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.environment import RunContext
 from pneumonia.report.render import render
 from pneumonia.report.words import say_interval, say_number
 
@@ -11,9 +12,7 @@ TITLES = {"val_auc": "AUC, validation", "test_auc": "AUC, test", "test_accuracy"
 TITLES |= {"test_sensitivity": "sensitivity, test", "test_specificity": "specificity, test"}
 
 
-def write_comparison_report(
-    run_comparison: pd.DataFrame, run_comparison_figure: bytes, run_context: dict[str, Any]
-) -> str:
+def write_comparison_report(run_comparison: pd.DataFrame, run_comparison_figure: bytes, run_context: RunContext) -> str:
     """Write the page: one self-contained HTML file."""
     return render(
         "comparison.html",

@@ -1,7 +1,6 @@
 """The report and the model card, filled from the tables and records of a run."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -21,6 +20,7 @@ from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
 from pneumonia.report.limits import list_limits, say_fairness, say_optimism
+from pneumonia.report.material import CardMaterial, ReportMaterial, ReportTables
 from pneumonia.report.patients import say_multiplicity, tabulate_differences
 from pneumonia.report.provenance import (
     ATTRIBUTION,
@@ -53,7 +53,7 @@ INTERVALS = (
 )
 
 
-def write_report(**material: Any) -> str:
+def write_report(**material: Unpack[ReportMaterial]) -> str:
     """Write the report: one self-contained HTML page.
 
     Args:
@@ -65,7 +65,7 @@ def write_report(**material: Any) -> str:
     return render("report.html", **material, **_in_words(material), **_for_tables(material))
 
 
-def write_model_card(**material: Any) -> str:
+def write_model_card(**material: Unpack[CardMaterial]) -> str:
     """Write the model card: Markdown with the front matter that Hugging Face reads.
 
     Args:
@@ -77,7 +77,7 @@ def write_model_card(**material: Any) -> str:
     return render("model_card.md", **material, **_in_words(material), **_for_tables(material))
 
 
-def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
+def _in_words(material: ReportTables) -> dict[str, Any]:
     """Return what both documents say in words."""
     record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
@@ -112,7 +112,7 @@ def _in_words(material: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _for_tables(material: Mapping[str, Any]) -> dict[str, Any]:
+def _for_tables(material: ReportTables) -> dict[str, Any]:
     """Return tables with labels in place of keys, and the labels of what templates lay out themselves."""
     shortcuts = material["shortcut_audit"]
     whole = material["split_table"][lambda table: (table["label"] == ALL) & (table["etiology"] == ALL)]

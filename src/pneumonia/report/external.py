@@ -1,17 +1,21 @@
 """The external report: verdict, points against the result, and metrics compared with the model's own test."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict, Unpack
 
 import pandas as pd
 
-from pneumonia.audits.external import EXTERNAL
+from pneumonia.audits.external import EXTERNAL, ExternalMetrics, Shared
 from pneumonia.audits.known_images import KNOWN
 from pneumonia.audits.shortcuts import FOLDS, Basis
+from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import ReportParameters
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.calibration import is_constant
+from pneumonia.metrics.decisions import Decision
+from pneumonia.metrics.registry import Estimate, value_of
+from pneumonia.metrics.summary import Metrics
+from pneumonia.model.lineage import Lineage
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
@@ -43,15 +47,37 @@ STATUS_LABELS = {
 }
 
 
-# The datasets that findings rest on.
-FINDINGS_FROM = ("external_metrics", "metrics", "external_shortcuts", "external_subgroups", "external_differences")
+class ExternalFindingsMaterial(TypedDict):
+    """What the points for and against an external result rest on."""
+
+    external_metrics: ExternalMetrics
+    metrics: Metrics
+    external_shortcuts: pd.DataFrame
+    external_subgroups: pd.DataFrame
+    external_differences: pd.DataFrame
 
 
-def list_external_findings(material: Mapping[str, Any], positive: str) -> list[Finding]:
+class ExternalMaterial(ExternalFindingsMaterial):
+    """The tables, records and figures of the page, named as in the catalog."""
+
+    external_index: pd.DataFrame
+    external_predictions: pd.DataFrame
+    external_planning: pd.DataFrame
+    external_point: Decision
+    external_roc_figure: bytes
+    external_score_figure: bytes
+    external_calibration_figure: bytes
+    predictions: pd.DataFrame
+    decision: Decision
+    model_lineage: Lineage
+    run_context: RunContext
+
+
+def list_external_findings(material: ExternalFindingsMaterial, positive: str) -> list[Finding]:
     """List points for and against the external result, each by a stated rule; the gravest first.
 
     Args:
-        material: Those of `FINDINGS_FROM`, by name.
+        material: By name.
         positive: Name of the positive class.
 
     Returns:
@@ -70,12 +96,12 @@ def list_external_findings(material: Mapping[str, Any], positive: str) -> list[F
     return gravest_first(kept)
 
 
-def name_place(external_metrics: Mapping[str, Any]) -> str:
+def name_place(external_metrics: ExternalMetrics) -> str:
     """Name the place that the images come from, in quotes; records of earlier releases do not tell."""
     return f"“{external_metrics['place']}”" if "place" in external_metrics else "another place"
 
 
-def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
+def _judge_shared(shared: Shared) -> Finding | None:
     if not shared["images"]:
         return None
     images, groups = say_count(shared["images"], "image"), say_count(shared["groups"], "group")
@@ -85,21 +111,21 @@ def _judge_shared(shared: Mapping[str, int]) -> Finding | None:
     return finding(Level.CAUTION, "Patients of the model's own images may be among them", text)
 
 
-def _judge_outside(outside: Mapping[str, Any]) -> Finding:
+def _judge_outside(outside: Estimate) -> Finding:
     interval = f"95% interval {say_percent(outside['low'])} to {say_percent(outside['high'])}"
     text = f"{say_percent(outside['value'])} of the images are out of range ({interval}); of images like those of "
     text += "validation about 1% would be."
     if outside["high"] is not None and outside["high"] <= MANY_OUTSIDE:
         return finding(Level.GOOD, "The images look like the training images", text)
-    if outside["value"] > MANY_OUTSIDE:
+    if value_of(outside) > MANY_OUTSIDE:
         return finding(Level.CAUTION, "Many images are unlike the training images", text)
     title = f"More than {say_percent(MANY_OUTSIDE, 0)} of images unlike the training images are not excluded"
     return finding(Level.CAUTION, title, text)
 
 
-def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
+def judge_auc(auc: Estimate, positive: str) -> Finding:
     """Say whether an AUC is better than chance, or worse."""
-    if auc["low"] is None:
+    if auc["low"] is None or auc["high"] is None:
         return finding(
             Level.BAD, "No interval", "One class has too few groups: skill cannot be distinguished from chance."
         )
@@ -120,7 +146,7 @@ def judge_auc(auc: Mapping[str, Any], positive: str) -> Finding:
     return finding(Level.GOOD, "Better than chance", f"{interval}.")
 
 
-def _judge_fall(there: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Finding:
+def _judge_fall(there: Estimate, own: Estimate, where: str) -> Finding:
     fall = difference(own, there)
     text = f"AUC {say_number(own['value'])} on the model's own test, {say_number(there['value'])} {where}; difference "
     text += f"{say_number(fall['value'])} ({say_bounds(fall)})."
@@ -135,7 +161,7 @@ def _judge_fall(there: Mapping[str, Any], own: Mapping[str, Any], where: str) ->
     return finding(Level.GOOD, f"At most {LARGE_FALL} below its own test", text)
 
 
-def write_external_report(report: ReportParameters, **material: Any) -> str:
+def write_external_report(report: ReportParameters, **material: Unpack[ExternalMaterial]) -> str:
     """Write the page: one self-contained HTML file.
 
     Args:

@@ -15,8 +15,10 @@ from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
+from pneumonia.metrics.summary import Metrics, SplitMetrics
 from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.maps import judge_maps, judge_pointing
+from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import count_of, say_shared, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
@@ -50,9 +52,7 @@ OUT_OF_DISTRIBUTION = (
 )
 
 
-def write_verdict(
-    metrics: Mapping[str, Any], leak_audit: pd.DataFrame, positive: str, negative: str, test_name: str
-) -> str:
+def write_verdict(metrics: Metrics, leak_audit: pd.DataFrame, positive: str, negative: str, test_name: str) -> str:
     """Say what was measured on test, in a paragraph that a person can repeat without overstating it."""
     test = metrics["test"]
     missed, alarms = test["confusion"]["fn"], test["confusion"]["fp"]
@@ -77,19 +77,11 @@ def write_verdict(
     )
 
 
-# The datasets that findings rest on.
-FINDINGS_FROM = (
-    *("metrics", "decision", "leak_audit", "data_flow", "shortcut_audit", "region_audit", "framing_audit"),
-    *("twin_audit", "map_similarity", "robustness", "pointing", "patient_strata", "patient_differences"),
-    "stretch_audit",
-)
-
-
-def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> list[Finding]:
+def list_findings(material: FindingsMaterial, negative: str, positive: str) -> list[Finding]:
     """List points for and against the result, each by a stated rule; the gravest first.
 
     Args:
-        material: Those of `FINDINGS_FROM`, by name.
+        material: By name.
         negative: Name of the negative class.
         positive: Name of the positive class.
 
@@ -97,12 +89,16 @@ def list_findings(material: Mapping[str, Any], negative: str, positive: str) -> 
         Records of `level` (a `Level`), `title` and `text`.
     """
     metrics, shortcuts = material["metrics"], material["shortcut_audit"]
-    first = [_judge_leaks(material["leak_audit"], material["data_flow"]), _judge_precision(metrics["test"]["auc"])]
-    if metrics["test"]["auc"]["low"] is None:
+    first = [
+        _judge_leaks(material["leak_audit"], material["data_flow"]),
+        judge_precision(metrics["test"], "test images"),
+    ]
+    auc = metrics["test"]["auc"]
+    if auc["low"] is None or auc["high"] is None:
         return gravest_first(first)
-    if metrics["test"]["auc"]["low"] <= CHANCE:
-        is_below = metrics["test"]["auc"]["high"] < CHANCE
-        text = f"The interval of its AUC on test, {say_interval(metrics['test']['auc'])}, "
+    if auc["low"] <= CHANCE:
+        is_below = auc["high"] < CHANCE
+        text = f"The interval of its AUC on test, {say_interval(auc)}, "
         text += "lies below chance (0.5): are the classes swapped?" if is_below else "includes chance (0.5)."
         title = "Worse than chance" if is_below else "Not shown to be better than chance"
         guess = finding(Level.BAD, title, f"{text} No other figure here can make up for that.")
@@ -147,22 +143,21 @@ def _judge_leaks(audit: pd.DataFrame, data_flow: pd.DataFrame) -> Finding:
     return finding(Level.GOOD, "No known group and no file is in two splits", text)
 
 
-def _judge_precision(auc: Mapping[str, Any]) -> Finding:
-    if auc["low"] is None:
-        text = "One class of test has fewer than two groups: skill cannot be distinguished from chance."
+def judge_precision(measured: SplitMetrics, images: str) -> Finding:
+    """Say whether the AUC of some images, called so in words, has a narrow interval."""
+    low, high = measured["auc"]["low"], measured["auc"]["high"]
+    if low is None or high is None:
+        text = f"A class of the {images} has fewer than two groups: skill cannot be distinguished from chance."
         return finding(Level.BAD, "No interval", text)
-    width = auc["high"] - auc["low"]
-    text = f"The 95% interval of the AUC is {width:.3f} wide."
-    if width > WIDE_INTERVAL:
-        return finding(
-            Level.CAUTION,
-            "Few test images",
-            f"{text} A smaller difference does not show, unless it is measured on the same images.",
-        )
-    return finding(Level.GOOD, "Enough test images for a narrow interval", text)
+    counted = f"{measured['n']:,} images of {measured['n_groups']:,} groups"
+    text = f"The 95% interval of the AUC is {high - low:.3f} wide ({counted})."
+    if high - low > WIDE_INTERVAL:
+        text += " A smaller difference does not show, unless it is measured on the same images."
+        return finding(Level.CAUTION, f"Few {images}", text)
+    return finding(Level.GOOD, f"Enough {images} for a narrow interval", text)
 
 
-def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
+def _judge_gap(metrics: Metrics) -> Finding | None:
     val, test = metrics["val"]["auc"], metrics["test"]["auc"]
     if val["low"] is None or test["low"] is None:
         return None
@@ -178,7 +173,7 @@ def _judge_gap(metrics: Mapping[str, Any]) -> Finding | None:
     return finding(Level.GOOD, f"Test is at most {LARGE_GAP} below validation", text)
 
 
-def _judge_threshold(val: Mapping[str, Any], decision: Decision) -> Finding | None:
+def _judge_threshold(val: SplitMetrics, decision: Decision) -> Finding | None:
     youden = next(row for row in decision["rules"] if row["rule"] == "youden")
     best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]
     if own["high"] is None or best - own["value"] <= POOR_THRESHOLD or own["high"] >= best:

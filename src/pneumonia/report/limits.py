@@ -1,13 +1,13 @@
 """What the figures of a run do not show. Each sentence follows from the records by a rule written beside it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from pneumonia.base.parameters import ReportParameters
+from pneumonia.metrics.summary import SplitMetrics
 from pneumonia.model.networks import MODEL_SUFFIX
+from pneumonia.report.material import ReportTables
 from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
+from pneumonia.report.record import RunRecord
 from pneumonia.report.words import is_or_are, say_count, say_percent
 from pneumonia.split.summary import FlowStep
 
@@ -27,14 +27,14 @@ TRAITS = ("sex", "age")  # by which a result is called fair or unfair, as far as
 FEW_POSITIVE = 0.2  # up to this share of positives, lower shares are not mentioned
 
 
-def list_limits(material: Mapping[str, Any]) -> list[str]:
+def list_limits(material: ReportTables) -> list[str]:
     """List what these figures do not show, the gravest first.
 
     Args:
         material: The tables and records of the report: of them, `run_record`, `metrics`, `data_flow`, `patient_strata`,
             `patient_differences`.
     """
-    run_record, metrics, data_flow = (material[name] for name in ("run_record", "metrics", "data_flow"))
+    run_record, metrics, data_flow = material["run_record"], material["metrics"], material["data_flow"]
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
         *_of_source(run_record),
@@ -72,7 +72,7 @@ def say_fairness(patient_strata: pd.DataFrame, patient_differences: pd.DataFrame
     return " ".join(words)
 
 
-def _of_source(run_record: Mapping[str, Any]) -> list[str]:
+def _of_source(run_record: RunRecord) -> list[str]:
     source = source_of(run_record)
     if source is ImageOrigin.SYNTHETIC:
         return [DEMO_NOTE]
@@ -90,7 +90,7 @@ def _of_source(run_record: Mapping[str, Any]) -> list[str]:
     return [f"{say_population(run_record)} Nothing is known about images from other sources.", spectrum]
 
 
-def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[str]:
+def _of_groups(run_record: RunRecord, data_flow: pd.DataFrame) -> list[str]:
     if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return []
     if ingest_of(run_record)["group_by"] == "image":
@@ -107,7 +107,7 @@ def _of_groups(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> list[s
     return ["Groups stand for patients, but nobody has proven that they are."]
 
 
-def _of_start(run_record: Mapping[str, Any]) -> str:
+def _of_start(run_record: RunRecord) -> str:
     weights = str(run_record["model"]["model"]["weights"])
     if not weights.endswith(MODEL_SUFFIX):
         return ""
@@ -117,7 +117,7 @@ def _of_start(run_record: Mapping[str, Any]) -> str:
     )
 
 
-def say_scorings(run_record: Mapping[str, Any]) -> str:
+def say_scorings(run_record: RunRecord) -> str:
     """Say how often these test images were scored, by the ledger of this project."""
     times = run_record["data"]["test_scorings"]
     if isinstance(times, int):  # of an earlier release, which counted only whole evaluations of one environment
@@ -130,7 +130,7 @@ def say_scorings(run_record: Mapping[str, Any]) -> str:
     )
 
 
-def _of_prevalence(test: Mapping[str, Any]) -> str:
+def _of_prevalence(test: SplitMetrics) -> str:
     share, cells = test["n_positive"] / test["n"], test["confusion"]
     if share <= FEW_POSITIVE:
         return f"{say_percent(share, 0)} of the test images are positive; precision and NPV hold only at that share."
@@ -147,7 +147,7 @@ def _of_prevalence(test: Mapping[str, Any]) -> str:
     )
 
 
-def say_optimism(run_record: Mapping[str, Any]) -> str:
+def say_optimism(run_record: RunRecord) -> str:
     """Say what was chosen on the validation images, which makes the figures on them optimistic.
 
     With several members, the epoch was chosen elsewhere; a threshold that was set beforehand was not chosen.

@@ -1,19 +1,21 @@
 """What a run says at its end: what it found, the result, points against it, and the path of the report."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
+from pneumonia.adaptation.measure import AdaptationMetrics
 from pneumonia.images.layout import SPLITS
+from pneumonia.metrics.summary import MainMetric, SplitMetrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.adaptation import list_adaptation_findings
 from pneumonia.report.comparison import say_comparison
-from pneumonia.report.external import FINDINGS_FROM as EXTERNAL_FROM
-from pneumonia.report.external import list_external_findings
-from pneumonia.report.findings import FINDINGS_FROM, list_findings
+from pneumonia.report.external import ExternalFindingsMaterial, list_external_findings
+from pneumonia.report.findings import list_findings
 from pneumonia.report.limits import say_scorings
+from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.study import list_study_findings
 from pneumonia.report.words import Finding, Level, say_count, say_interval, say_number, say_percent
@@ -30,7 +32,7 @@ PAGES = {
     "run_comparison_report": "Comparison",
     "study_report": "Report",
 }
-RESULTS = ("auc", "sensitivity", "specificity")
+RESULTS: tuple[MainMetric, ...] = ("auc", "sensitivity", "specificity")
 
 Load = Callable[[str], Any]
 
@@ -60,12 +62,13 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
     if "run_record" in made:
         lines.append(say_scorings(load("run_record")))
     if "report" in made:
-        material = {name: load(name) for name in FINDINGS_FROM}
-        lines += say_against(list_findings(material, *load("model_lineage")["class_names"]))
+        material = {name: load(name) for name in FindingsMaterial.__annotations__}
+        lines += say_against(list_findings(cast(FindingsMaterial, material), *load("model_lineage")["class_names"]))
     if "new_predictions" in made:
         lines.append(say_predictions(load("new_predictions"), load("model_lineage")["class_names"]))
     if "external_report" in made:
-        lines += say_external({name: load(name) for name in EXTERNAL_FROM}, load("model_lineage"))
+        material = {name: load(name) for name in ExternalFindingsMaterial.__annotations__}
+        lines += say_external(cast(ExternalFindingsMaterial, material), load("model_lineage"))
     if "adaptation_report" in made:
         lines += say_adaptation(load("adaptation_metrics"), load("adaptation_shortcuts"), load("model_lineage"))
     if "export_parity" in made:
@@ -122,7 +125,7 @@ def say_training(history: pd.DataFrame) -> str:
     )
 
 
-def say_metrics(images: str, record: dict[str, Any]) -> str:
+def say_metrics(images: str, record: SplitMetrics) -> str:
     """Put the main metrics of some images in a sentence, each with its 95% interval."""
     results = ", ".join(
         f"{name.upper() if name == 'auc' else name} {say_number(record[name]['value'])} ({say_interval(record[name])})"
@@ -151,7 +154,7 @@ def say_predictions(predictions: pd.DataFrame, class_names: list[str]) -> str:
     )
 
 
-def say_external(material: dict[str, Any], lineage: Lineage) -> list[str]:
+def say_external(material: ExternalFindingsMaterial, lineage: Lineage) -> list[str]:
     """Put the external result in a sentence, with points against it."""
     external_metrics = material["external_metrics"]
     findings = list_external_findings(material, lineage["class_names"][1])
@@ -159,12 +162,12 @@ def say_external(material: dict[str, Any], lineage: Lineage) -> list[str]:
     return [f"{say_metrics('Elsewhere', external_metrics['external'])} {outside}", *say_against(findings)]
 
 
-def say_adaptation(adaptation_metrics: dict[str, Any], shortcuts: pd.DataFrame, lineage: Lineage) -> list[str]:
+def say_adaptation(adaptation_metrics: AdaptationMetrics, shortcuts: pd.DataFrame, lineage: Lineage) -> list[str]:
     """Say what an adaptation changed, with points against it."""
     lines = []
-    for where, title in (("new", "New place"), ("own", "Own test")):
-        if (record := adaptation_metrics[where]) is not None:
-            before, after = (record[when]["auc"]["value"] for when in ("before", "after"))
+    for title, record in (("New place", adaptation_metrics["new"]), ("Own test", adaptation_metrics["own"])):
+        if record is not None:
+            before, after = record["before"]["auc"]["value"], record["after"]["auc"]["value"]
             change = record["difference"]["auc"]
             lines.append(
                 f"{title}: AUC {say_number(before)} before, {say_number(after)} after; change "
@@ -174,7 +177,7 @@ def say_adaptation(adaptation_metrics: dict[str, Any], shortcuts: pd.DataFrame, 
     return [*lines, *say_against(list_adaptation_findings(adaptation_metrics, shortcuts, lineage))]
 
 
-def say_export(export_parity: dict[str, Any]) -> str:
+def say_export(export_parity: Mapping[str, Any]) -> str:
     """Say how far exported files are from the Keras model."""
     if failures := export_parity["failures"]:
         return f"Export: the files do not match the Keras model: {'; '.join(failures)}."

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.audits.known_images import OwnImages
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
@@ -82,9 +83,7 @@ def count_outcomes(predictions: pd.DataFrame, class_names: list[str]) -> dict[st
     return {"all": len(predictions), **counts, **rest}
 
 
-def list_prediction_limits(
-    counts: Mapping[str, int], decision: Decision, positive: str, own: Mapping[str, Any]
-) -> list[str]:
+def list_prediction_limits(counts: Mapping[str, int], decision: Decision, positive: str, own: OwnImages) -> list[str]:
     """List what the page does not show, the gravest first."""
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
@@ -143,9 +142,9 @@ def _say_calibrated(decision: Decision) -> str:
     return f", calibrated on {where}"
 
 
-def say_point(point: Mapping[str, Any]) -> str:
+def say_point(point: Decision) -> str:
     """Say where an operating point was fitted, and what it was worth there."""
-    on, sensitivity, specificity = (point[name] for name in ("fitted_on", "sensitivity", "specificity"))
+    on, sensitivity, specificity = point["fitted_on"], point["sensitivity"], point["specificity"]
     return (
         f"threshold and calibration were fitted on {on['n']:,} labelled images of {on['n_groups']:,} groups from "
         f"{point['place']}, with a sensitivity of {say_number(sensitivity['value'])} ({say_interval(sensitivity)}) and "
@@ -157,7 +156,7 @@ def write_prediction_report(
     predictions: pd.DataFrame,
     lineage: Lineage,
     decision: Decision,
-    own: Mapping[str, Any],
+    own: OwnImages,
     report: ReportParameters,
     **shown: Any,
 ) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.images.grouping import ETIOLOGIES, GROUPS_FILE
+from pneumonia.report.record import RunRecord
 from pneumonia.report.words import is_or_are, say_count
 from pneumonia.split.leak_audit import SplitBy, Unit
 from pneumonia.split.summary import FlowStep
@@ -28,12 +29,12 @@ class ImageOrigin(StrEnum):
     UNKNOWN = "unknown"
 
 
-def source_of(run_record: Mapping[str, Any]) -> ImageOrigin:
+def source_of(run_record: RunRecord) -> ImageOrigin:
     """Return what the run's parameters state. File names prove nothing, and the environment's name proves nothing."""
     return ImageOrigin(run_record["parameters"]["report"]["source"])
 
 
-def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
+def name_test(run_record: RunRecord, class_counts: pd.DataFrame) -> str:
     """Name the test images by what is known of them: the name of a folder does not make them a published test set.
 
     Args:
@@ -48,7 +49,7 @@ def name_test(run_record: Mapping[str, Any], class_counts: pd.DataFrame) -> str:
     return f"the images that the source names test ({total})"
 
 
-def say_population(run_record: Mapping[str, Any]) -> str:
+def say_population(run_record: RunRecord) -> str:
     """Say who the patients are, as stated, or that nobody stated it."""
     population = run_record["parameters"]["report"]["population"]
     if source_of(run_record) is ImageOrigin.SYNTHETIC:
@@ -60,7 +61,7 @@ def say_population(run_record: Mapping[str, Any]) -> str:
     return f"Patients, as stated in report.population: {population}."
 
 
-def say_adaptation(run_record: Mapping[str, Any]) -> str:
+def say_adaptation(run_record: RunRecord) -> str:
     """Say to how many images of which place the model was adapted after its training; nothing if it was not."""
     adaptation = run_record["model"].get("adaptation")
     if not adaptation:
@@ -69,7 +70,7 @@ def say_adaptation(run_record: Mapping[str, Any]) -> str:
     return f"Then adapted to {images}."
 
 
-def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
+def say_grouping(run_record: RunRecord, data_flow: pd.DataFrame) -> str:
     """Say what was kept in one split, and where the groups were read from."""
     group_by = ingest_of(run_record)["group_by"]
     if group_by == "image":
@@ -88,7 +89,7 @@ def say_grouping(run_record: Mapping[str, Any], data_flow: pd.DataFrame) -> str:
     return f"by {patients}" + (f", and {others:,} images by {names} or each on its own" if others else "")
 
 
-def ingest_of(run_record: Mapping[str, Any]) -> Mapping[str, Any]:
+def ingest_of(run_record: RunRecord) -> Mapping[str, Any]:
     """Return the parameters with which the manifest was made: the model's own, if it has them."""
     return run_record["model"].get("ingest") or run_record["parameters"]["ingest"]
 
@@ -127,6 +128,6 @@ def count_of(data_flow: pd.DataFrame, step: FlowStep) -> int:
     return int(data_flow.loc[data_flow["step"] == step, "images"].sum())
 
 
-def is_etiology_known(run_record: Mapping[str, Any]) -> bool:
+def is_etiology_known(run_record: RunRecord) -> bool:
     """Tell whether file names gave an etiology for any image."""
     return not set(ETIOLOGIES).isdisjoint(run_record["data"]["etiologies"])

@@ -1,13 +1,14 @@
 """The record of a run: what another person needs to reproduce the figures."""
 
 import hashlib
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
 from pneumonia.base.contract import RecordContract
+from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import hide_all_credentials
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.model.lineage import Lineage, class_names, manifest_digest
@@ -37,6 +38,37 @@ class _Record(BaseModel):
     data: dict[str, Any] = {}
 
 
+class Scorings(TypedDict):
+    """In how many runs the test image that was scored most often was scored, and the median one."""
+
+    most: int
+    median: float
+
+
+class DataRecord(TypedDict):
+    """The images of a run."""
+
+    images: str
+    n_images: int
+    n_groups: int
+    etiologies: list[str]
+    test_from: list[str]
+    classes: list[str]
+    manifest_sha256: str
+    images_sha256: str
+    test_sha256: str
+    test_scorings: Scorings
+
+
+class RunRecord(RunContext):
+    """What another person needs to reproduce the figures of a run."""
+
+    parameters: dict[str, Any]
+    seeds: dict[str, int]
+    data: DataRecord
+    model: Lineage
+
+
 class RunRecordContract(RecordContract):
     """Refuses a record of a run that does not say which model it judged.
 
@@ -54,12 +86,12 @@ class RunRecordContract(RecordContract):
 
 
 def record_run(
-    run_context: dict[str, Any],
+    run_context: RunContext,
     parameters: dict[str, Any],
     split_manifest: pd.DataFrame,
     model_lineage: Lineage,
     scoring_ledger: ScoringLedger,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Record everything that another person needs to reproduce the figures.
 
     Args:

@@ -19,9 +19,10 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import SCORE_COLUMNS
-from pneumonia.pipelines.evaluation.pipeline import FIGURES, TABLES, create_pipeline
+from pneumonia.pipelines.evaluation.pipeline import create_pipeline
 from pneumonia.report import documents
 from pneumonia.report.gallery import choose_gallery, overlay, webp_uri
+from pneumonia.report.material import ReportMaterial, ReportTables
 from pneumonia.report.record import record_run
 from pneumonia.split.leak_audit import SplitBy
 from pneumonia.split.summary import FlowStep, tabulate_split
@@ -306,7 +307,7 @@ def _train_scores(manifest, scores):
 @pytest.fixture(scope="session")
 def material(evaluated):
     """All that the report and the model card are made from, figures left out."""
-    return {name: evaluated[name] for name in TABLES}
+    return {name: evaluated[name] for name in ReportTables.__annotations__}
 
 
 def _png(figure):
@@ -318,7 +319,10 @@ def _png(figure):
 @pytest.fixture(scope="session")
 def pictures(evaluated):
     """The figures of the report as PNG. One of ours stands in for those of other pipelines."""
-    return {name: _png(evaluated.get(name, evaluated["confusion_figure"])) for name in FIGURES}
+    return {
+        name: _png(evaluated.get(name, evaluated["confusion_figure"]))
+        for name in ReportMaterial.__annotations__.keys() - ReportTables.__annotations__.keys()
+    }
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pneumonia.audits.regions import Region
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import Basis
 from pneumonia.report import findings as report
+from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.messages import closing_lines
 from pneumonia.report.words import say_interval
 from pneumonia.split.leak_audit import SplitBy
@@ -56,7 +57,9 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
 
 def found(material, **changes):
     changed = {**material, **changes}
-    return report.list_findings({name: changed[name] for name in report.FINDINGS_FROM}, "NORMAL", "PNEUMONIA")
+    return report.list_findings(
+        {name: changed[name] for name in FindingsMaterial.__annotations__}, "NORMAL", "PNEUMONIA"
+    )
 
 
 def levels(material, **changes):

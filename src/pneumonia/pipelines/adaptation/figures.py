@@ -1,16 +1,15 @@
 """Figures of an adaptation."""
 
-from typing import Any
-
 import pandas as pd
 
+from pneumonia.adaptation.measure import AdaptationMetrics
 from pneumonia.base.annotations import Figure
+from pneumonia.metrics.summary import MainMetric
 
-WHERE = {"new": "new place", "own": "own test"}
-SHOWN = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
+SHOWN: dict[MainMetric, str] = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def draw_curve(adaptation_curve: pd.DataFrame, adaptation_metrics: dict[str, Any]) -> Figure:
+def draw_curve(adaptation_curve: pd.DataFrame, adaptation_metrics: AdaptationMetrics) -> Figure:
     """Draw the AUC on the new place over the number of groups that the model was adapted to."""
     from pneumonia.report.style import MUTED, POSITIVE, new_figure
 
@@ -25,18 +24,17 @@ def draw_curve(adaptation_curve: pd.DataFrame, adaptation_metrics: dict[str, Any
     return figure
 
 
-def draw_change(adaptation_metrics: dict[str, Any]) -> Figure:
+def draw_change(adaptation_metrics: AdaptationMetrics) -> Figure:
     """Draw the main metrics before and after, on the new place and on the model's own test images."""
     from pneumonia.report.style import MUTED, POSITIVE, draw_interval, new_figure, row_axes
 
-    records = {name: record for name, record in adaptation_metrics.items() if record is not None}
+    named = {"new place": adaptation_metrics["new"], "own test": adaptation_metrics["own"]}
+    records = {name: record for name, record in named.items() if record is not None}
     figure, panels = new_figure(4.6 * len(records), 2.6, 1, len(records), squeeze=False)
     for axes, (where, record) in zip(panels[0], records.items(), strict=True):
         for position, name in enumerate(SHOWN):
-            for offset, when, colour in ((-0.14, "before", MUTED), (0.14, "after", POSITIVE)):
-                estimate = record[when][name]
-                value, low, high = (estimate[end] for end in ("value", "low", "high"))
-                draw_interval(axes, position + offset, value, low, high, colour)
+            for offset, measured, colour in ((-0.14, record["before"], MUTED), (0.14, record["after"], POSITIVE)):
+                draw_interval(axes, position + offset, **measured[name], colour=colour)
         row_axes(axes, list(SHOWN.values()))
-        axes.set_title(WHERE[where])
+        axes.set_title(where)
     return figure

@@ -12,15 +12,10 @@ from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.predictor.describing import fit_image_range
-from pneumonia.report.adaptation import write_adaptation_report
+from pneumonia.report.adaptation import AdaptationMaterial, write_adaptation_report
 from pneumonia.report.record import record_run
 
 SETTINGS = "params:evaluation"
-REPORTED = (
-    *("adaptation_plan", "adaptation_metrics", "adaptation_curve", "adaptation_shortcuts"),
-    *("adaptation_planning", "adaptation_point", "adaptation_curve_figure", "adaptation_change_figure"),
-    *("model_lineage", "run_context"),
-)
 
 
 def create_pipeline(describe_model: Pipeline) -> Pipeline:
@@ -152,11 +147,11 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
             Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
             Node(
                 write_adaptation_report,
-                {
+                {name: name for name in AdaptationMaterial.__annotations__}
+                | {
                     "parameters": "params:adaptation",
                     "report": "params:report",
                     "external_index": "adaptation_index",
-                    **{name: name for name in REPORTED},
                 },
                 "adaptation_report",
                 name="write_adaptation_report",

@@ -13,10 +13,8 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
     figure, axes = new_figure(7.2, 1.6 + 0.42 * len(shown))
     for split, shift in (("val", -0.15), ("test", 0.15)):
         for position, row in enumerate(shown.to_dict("records")):
-            low, high = (
-                None if pd.isna(row[f"{split}_auc_{end}"]) else row[f"{split}_auc_{end}"] for end in ("low", "high")
-            )
-            draw_interval(axes, position + shift, row[f"{split}_auc"], low, high, SPLIT_COLOURS[split])
+            value, low, high = (row[f"{split}_auc{end}"] for end in ("", "_low", "_high"))
+            draw_interval(axes, position + shift, value, low, high, SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
     names = [f"#{row.rank}  {row.network}\n{row.model[:16]}, images {row.val_images}" for row in shown.itertuples()]
     row_axes(axes, names)

@@ -12,12 +12,13 @@ from pneumonia.base.errors import UserError
 from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.registry import in_columns
+from pneumonia.metrics.summary import MainMetric, Metrics
+from pneumonia.model.lineage import Lineage
+from pneumonia.report.record import RunRecord
 
 logger = logging.getLogger(__name__)
 
-Records = dict[str, Callable[[], dict[str, Any]]]
-Tables = dict[str, Callable[[], pd.DataFrame]]
-SHOWN = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificity")}
+SHOWN: dict[str, tuple[MainMetric, ...]] = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificity")}
 # Parts of a model's lineage that follow from other parts, name the run, or are long.
 LEFT_OUT = (
     "adaptation.images",
@@ -33,7 +34,11 @@ UNKNOWN = "unknown"
 HERE = "this one"
 
 
-def compare_runs(all_metrics: Records, all_run_records: Records, all_predictions: Tables) -> pd.DataFrame:
+def compare_runs(
+    all_metrics: dict[str, Callable[[], Metrics]],
+    all_run_records: dict[str, Callable[[], RunRecord]],
+    all_predictions: dict[str, Callable[[], pd.DataFrame]],
+) -> pd.DataFrame:
     """Put all evaluated models in one table, the newest evaluation first, ranked by their AUC on validation.
 
     A model that was evaluated several times on the same test images has one row, that of its newest evaluation. The
@@ -102,7 +107,7 @@ def number_images(predictions: Mapping[str, pd.DataFrame], split: str) -> list[i
     return found
 
 
-def count_judgings(run_records: dict[str, dict[str, Any]]) -> dict[str, int]:
+def count_judgings(run_records: dict[str, RunRecord]) -> dict[str, int]:
     """Return the newest evaluation of each model and test set, by version, with the number of evaluations.
 
     Args:
@@ -115,17 +120,17 @@ def count_judgings(run_records: dict[str, dict[str, Any]]) -> dict[str, int]:
     return dict(counts)
 
 
-def _model_of(record: dict[str, Any]) -> str:
+def _model_of(record: RunRecord) -> str:
     """Return what a model is known by: the digest of its weights, or its version."""
     return str(record["model"].get("weights_sha256") or record["versions"]["pneumonia_model"])
 
 
-def _test_of(record: dict[str, Any]) -> str:
+def _test_of(record: RunRecord) -> str:
     """Return what a test set is known by: the digest of its images, or of the manifest."""
     return str(record.get("data", {}).get("test_sha256") or record["model"]["manifest_sha256"])
 
 
-def describe_model(record: dict[str, Any]) -> dict[str, Any]:
+def describe_model(record: RunRecord) -> dict[str, Any]:
     """Return version, network, epochs and commit of the model that a run evaluated, from the model's own lineage."""
     lineage = record["model"]
     return {
@@ -136,7 +141,7 @@ def describe_model(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _flat_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
+def _flat_metrics(metrics: Metrics) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for split, names in SHOWN.items():
         for name in names:
@@ -155,7 +160,7 @@ def _behind(run: pd.DataFrame, best: pd.DataFrame) -> dict[str, float | None]:
     return in_columns(behind, "behind_best", bounds="behind_")
 
 
-def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:
+def describe_differences(lineages: dict[str, Lineage]) -> dict[str, str]:
     """Describe how each model was made, by the entries of the lineages that differ between models.
 
     Args:
@@ -173,7 +178,7 @@ def describe_differences(lineages: dict[str, dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def _flatten(record: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def _flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return the leaves of a lineage by dotted name, as JSON."""
     leaves: dict[str, str] = {}
     for key, value in record.items():

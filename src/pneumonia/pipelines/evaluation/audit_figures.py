@@ -61,8 +61,7 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
         part = network[network["measure"] == measure]
         for row in part.to_dict("records"):
             colour = MUTED if row["site"] == NEW_SITE else SERIES[2]
-            low, high = (None if pd.isna(row[bound]) else row[bound] for bound in ("low", "high"))
-            draw_interval(axes, sites.index(row["site"]), row["value"], low, high, colour)
+            draw_interval(axes, sites.index(row["site"]), row["value"], row["low"], row["high"], colour)
         row_axes(axes, sites)
         axes.set_title({"auc": "AUC"}.get(measure, measure))
         left = min(axes.get_xlim()[0], 0.9)

@@ -1,6 +1,6 @@
 """Figures of the scores, the decisions and their value: one message per figure, small enough for a phone."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,31 @@ from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, CurveAt, curve_band, precision_at, roc_at
 from pneumonia.metrics.decisions import Decision, threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
-from pneumonia.metrics.summary import columns_of
+from pneumonia.metrics.registry import value_of
+from pneumonia.metrics.summary import MainMetric, Metrics, SplitMetrics, columns_of
 
-HEADLINE = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1")
+HEADLINE: tuple[MainMetric, ...] = (
+    "auc",
+    "accuracy",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "precision",
+    "npv",
+    "f1",
+)
+Area = Literal["auc", "average_precision"]  # under a curve
 SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
 
 
-def draw_metrics(metrics: dict[str, Any]) -> Figure:
+def draw_metrics(metrics: Metrics) -> Figure:
     """Draw the main metrics of validation and test with their intervals, one row per metric."""
     from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
 
     figure, axes = new_figure(4.6, 3.9)
     for split, shift in (("test", -0.14), ("val", 0.14)):
         for row, name in enumerate(HEADLINE):
-            if metrics[split][name]["value"] is not None:
-                draw_interval(axes, row + shift, **metrics[split][name], colour=SPLIT_COLOURS[split])
+            draw_interval(axes, row + shift, **metrics[split][name], colour=SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
     names = [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE]
     row_axes(axes, names)
@@ -35,22 +45,20 @@ def draw_metrics(metrics: dict[str, Any]) -> Figure:
     return figure
 
 
-def draw_roc(predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters) -> Figure:
+def draw_roc(predictions: pd.DataFrame, metrics: Metrics, parameters: EvaluationParameters) -> Figure:
     """Draw the ROC curves; a 95% band (percentiles over groups) round test's, and where the threshold lies."""
     from pneumonia.report.style import MUTED, new_figure
 
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     _draw_curves(axes, roc_at, predictions, metrics, "auc", parameters.seed)
-    _draw_point(axes, 1 - metrics["test"]["specificity"]["value"], metrics["test"]["sensitivity"]["value"])
+    _draw_point(axes, 1 - value_of(metrics["test"]["specificity"]), value_of(metrics["test"]["sensitivity"]))
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
     axes.legend(loc="lower right")
     return figure
 
 
-def draw_precision_recall(
-    predictions: pd.DataFrame, metrics: dict[str, Any], parameters: EvaluationParameters
-) -> Figure:
+def draw_precision_recall(predictions: pd.DataFrame, metrics: Metrics, parameters: EvaluationParameters) -> Figure:
     """Draw precision over sensitivity; a 95% band (percentiles over groups) round test's, and the threshold."""
     from pneumonia.report.style import MUTED, new_figure
 
@@ -59,8 +67,8 @@ def draw_precision_recall(
     test = metrics["test"]
     share = test["n_positive"] / test["n"]
     axes.axhline(share, color=MUTED, linewidth=1, linestyle=":", label="calling every image positive")
-    if test["precision"]["value"] is not None:
-        _draw_point(axes, test["sensitivity"]["value"], test["precision"]["value"])
+    if (precision := test["precision"]["value"]) is not None:
+        _draw_point(axes, value_of(test["sensitivity"]), precision)
     axes.set(xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision")
     axes.set_title("Precision and recall")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
@@ -68,7 +76,7 @@ def draw_precision_recall(
 
 
 def _draw_curves(
-    axes: Any, curve_at: CurveAt, predictions: pd.DataFrame, metrics: dict[str, Any], name: str, seed: int
+    axes: Any, curve_at: CurveAt, predictions: pd.DataFrame, metrics: Metrics, name: Area, seed: int
 ) -> None:
     """Draw validation's curve thin and test's thick, in a band, with the metric under it in the legend."""
     from pneumonia.report.style import SPLIT_COLOURS
@@ -91,7 +99,7 @@ def _draw_point(axes: Any, x: float, y: float) -> None:
     axes.plot(x, y, "o", color=colour, markersize=8, markeredgecolor="white", label=label)
 
 
-def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figure:
+def draw_calibration(predictions: pd.DataFrame, metrics: Metrics) -> Figure:
     """Draw observed over predicted shares of the positive class on test, with 95% intervals."""
     from pneumonia.report.style import MUTED, SERIES, new_figure
 
@@ -112,10 +120,10 @@ def draw_calibration(predictions: pd.DataFrame, metrics: dict[str, Any]) -> Figu
     return figure
 
 
-def _calibration_label(measured: dict[str, Any]) -> str:
+def _calibration_label(measured: SplitMetrics) -> str:
     from pneumonia.report.words import say_number
 
-    slope, ratio = (measured[name]["value"] for name in ("calibration_slope", "observed_expected"))
+    slope, ratio = measured["calibration_slope"]["value"], measured["observed_expected"]["value"]
     fitted = "cannot be fitted" if slope is None else say_number(slope, 2)
     return f"slope {fitted}, observed / expected {say_number(ratio, 2)}"
 
@@ -174,8 +182,7 @@ def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
         for row, name in enumerate(names):
             if name in part.index:
                 one = part.loc[name]
-                low, high = (None if pd.isna(one[bound]) else one[bound] for bound in ("low", "high"))
-                draw_interval(axes, row + shift, one["value"], low, high, SPLIT_COLOURS[split])
+                draw_interval(axes, row + shift, one["value"], one["low"], one["high"], SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
     row_axes(axes, [f"{name}\n{metric[name]}" for name in names])
     axes.set_xlim(right=1.01)

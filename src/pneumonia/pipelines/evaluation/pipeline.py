@@ -51,26 +51,11 @@ from pneumonia.pipelines.evaluation.figures import (
 from pneumonia.predictor.describing import fit_image_range
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.gallery import choose_gallery, draw_gallery, draw_gallery_maps
+from pneumonia.report.material import CardMaterial, ReportMaterial
 from pneumonia.report.record import record_run
 
 IMAGES = ("split_manifest", "pixel_store", "checked_lineage")
 SETTINGS = "params:evaluation"
-# What the report shows; the model card shows the tables.
-FIGURES = (
-    *("class_balance_figure", "split_figure", "training_curves_figure", "metrics_figure", "roc_figure"),
-    *("precision_recall_figure", "calibration_figure", "threshold_figure", "decision_curve_figure"),
-    *("confusion_figure", "subgroup_figure", "score_figure", "shortcut_figure", "framing_figure"),
-    *("robustness_figure", "site_figure", "abstention_figure", "order_figure"),
-)
-TABLES = (
-    *("class_counts", "class_weights", "data_flow", "split_table", "leak_audit", "rejected_images"),
-    *("duplicate_images", "training_history", "decision", "metrics", "subgroups", "etiology_confusion", "strata"),
-    *("predictive_values", "unit_metrics", "shifted_probabilities", "shortcut_audit", "region_audit"),
-    *("framing_audit", "robustness", "range_check", "range_strata", "gallery_maps", "pointing", "run_record"),
-    *("site_audit", "site_probe_audit", "patient_counts", "patient_strata", "patient_differences"),
-    *("map_similarity", "twin_audit", "split_strata", "risk_coverage", "class_sets"),
-    *("ordered_predictions", "stretch_audit"),
-)
 
 
 def create_pipeline() -> Pipeline:
@@ -204,11 +189,15 @@ def create_pipeline() -> Pipeline:
                 name="record_run",
             ),
             Node(
-                write_report, {name: name for name in (*TABLES, *FIGURES)}, "report", name="write_report", tags="report"
+                write_report,
+                {name: name for name in ReportMaterial.__annotations__},
+                "report",
+                name="write_report",
+                tags="report",
             ),
             Node(
                 write_model_card,
-                {name: name for name in (*TABLES, "model_summary")},
+                {name: name for name in CardMaterial.__annotations__},
                 "model_card",
                 name="write_model_card",
                 tags="report",

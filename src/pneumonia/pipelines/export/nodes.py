@@ -1,14 +1,17 @@
 """Nodes that convert a model, compare the files with it, and write those that passed."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import pandas as pd
 
+from pneumonia.audits.external import ExternalMetrics
 from pneumonia.export import contract, convert, parity
+from pneumonia.metrics.summary import Metrics
 from pneumonia.model.lineage import check_lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.predictor import Predictor, TrainedModel
+from pneumonia.report.record import RunRecord
 
 
 def convert_model(**trained: Unpack[TrainedModel]) -> dict[str, bytes]:
@@ -22,7 +25,7 @@ def measure_parity(
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
     **trained: Unpack[TrainedModel],
-) -> dict[str, Any]:
+) -> parity.ExportParity:
     """Compare the files with the Keras model on all validation and test images."""
     check_lineage(trained["model_lineage"], split_manifest)
     store = open_pixels(pixel_store, trained["model_lineage"])
@@ -31,10 +34,10 @@ def measure_parity(
 
 def complete_export(
     export_candidate: dict[str, bytes],
-    export_parity: dict[str, Any],
-    metrics: dict[str, Any],
-    run_record: dict[str, Any],
-    external_records: dict[str, Any],
+    export_parity: parity.ExportParity,
+    metrics: Metrics,
+    run_record: RunRecord,
+    external_records: dict[str, ExternalMetrics],
     **trained: Unpack[TrainedModel],
 ) -> dict[str, bytes]:
     """Add contract and script to files that passed the parity check.

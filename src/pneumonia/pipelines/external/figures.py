@@ -1,13 +1,14 @@
 """Figures of the external images, each compared with the model's own test."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from pneumonia.audits.external import ExternalMetrics, Origin
 from pneumonia.base.annotations import Figure
 from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, roc_at
+from pneumonia.metrics.registry import value_of
+from pneumonia.metrics.summary import Metrics
 
 BINS = np.linspace(0, 1, 21)
 OWN = "own test"
@@ -20,8 +21,8 @@ def _samples(external_predictions: pd.DataFrame, predictions: pd.DataFrame, plac
 def draw_external_roc(
     external_predictions: pd.DataFrame,
     predictions: pd.DataFrame,
-    external_metrics: dict[str, Any],
-    metrics: dict[str, Any],
+    external_metrics: ExternalMetrics,
+    metrics: Metrics,
 ) -> Figure:
     """Draw the ROC curves of the external images and the model's own test, with the frozen threshold."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
@@ -36,7 +37,7 @@ def draw_external_roc(
         target, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
         curve = roc_at(target, probability, np.ones((1, len(rows))))[0]
         axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {records[name]['auc']['value']:.3f}")
-        point = 1 - records[name]["specificity"]["value"], records[name]["sensitivity"]["value"]
+        point = 1 - value_of(records[name]["specificity"]), value_of(records[name]["sensitivity"])
         axes.plot(*point, "o", color=colour, markersize=8, markeredgecolor="white")
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
     axes.legend(loc="lower right")
@@ -44,7 +45,7 @@ def draw_external_roc(
 
 
 def draw_external_scores(
-    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: dict[str, Any]
+    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: Origin
 ) -> Figure:
     """Draw the probabilities by class, on the model's own test above and on the external images below."""
     from pneumonia.report.style import CLASS_COLOURS, new_figure
@@ -65,7 +66,7 @@ def draw_external_scores(
 
 
 def draw_external_calibration(
-    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: dict[str, Any]
+    external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: Origin
 ) -> Figure:
     """Draw the observed over the predicted share of positives, on the external images and the model's own test."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure

@@ -14,26 +14,7 @@ from pneumonia.audits.external import (
 from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.predictor.predictor import TrainedModel
-from pneumonia.report.external import write_external_report
-
-REPORTED = (
-    "external_index",
-    "external_predictions",
-    "external_metrics",
-    "external_subgroups",
-    "external_differences",
-    "external_shortcuts",
-    "external_planning",
-    "external_point",
-    "external_roc_figure",
-    "external_score_figure",
-    "external_calibration_figure",
-    "metrics",
-    "predictions",
-    "decision",
-    "model_lineage",
-    "run_context",
-)
+from pneumonia.report.external import ExternalMaterial, write_external_report
 
 
 def create_pipeline() -> Pipeline:
@@ -116,7 +97,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_external_report,
-                {"report": "params:report", **{name: name for name in REPORTED}},
+                {"report": "params:report", **{name: name for name in ExternalMaterial.__annotations__}},
                 "external_report",
                 name="write_external_report",
             ),

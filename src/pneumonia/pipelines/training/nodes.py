@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.lineage import Lineage, make_lineage, weights_digest
@@ -18,7 +19,7 @@ def train_network(
     training_recipe: Recipe,
     training_state: TrainingStates,
     ingest: IngestParameters,
-    run_context: dict[str, Any],
+    run_context: RunContext,
 ) -> tuple[Model, dict[str, Any], pd.DataFrame]:
     """Train a network on the train images, validated on the val images. The test images are not read.
 
