@@ -52,7 +52,7 @@ def test_a_plan_that_was_saved_has_its_types_again(parameters, tmp_path):
     dataset.save(plan)
 
     assert PlanContract().validate(dataset.load()) == plan
-    with pytest.raises(UserError, match=r"The study_plan is damaged or of another release \(0\.recipe\)"):
+    with pytest.raises(UserError, match=r"study_plan .*0\.recipe.*--pipelines=study"):
         PlanContract().validate([{**dataset.load()[0], "recipe": 1}])
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pneumonia.base.errors import UserError
 
@@ -18,12 +18,12 @@ class RecordContract:
     Attributes:
         name: Of the record.
         layout: What it must hold.
-        remedy: The command that makes it again.
+        remedy: What to do besides putting it back.
     """
 
     name: ClassVar[str]
-    layout: ClassVar[type[BaseModel]]
-    remedy: ClassVar[str] = "kedro run --pipelines=evaluation"
+    layout: ClassVar[Any]
+    remedy: ClassVar[str] = "or make it again: kedro run --pipelines=evaluation"
 
     def validate(self, data: Any) -> Any:
         """Return the record as it is.
@@ -33,9 +33,9 @@ class RecordContract:
         """
         try:
             # As it is written: a list is one, whatever Python or NumPy call it.
-            self.layout.model_validate_json(json.dumps(data, default=lambda value: value.tolist()), strict=True)
+            TypeAdapter(self.layout).validate_json(json.dumps(data, default=lambda value: value.tolist()), strict=True)
         except ValidationError as error:
-            raise self.refusal([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]) from error
+            raise self.refusal(list_problems(error)) from error
         return data
 
     def refusal(self, problems: list[str]) -> UserError:
@@ -43,8 +43,28 @@ class RecordContract:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         return UserError(
             f"The {self.name} is not what this release writes ({'; '.join(problems[:_SHOWN])}{more}). "
-            f"Put it back as it was written, or make it again: {self.remedy}."
+            f"Put it back as it was written, {self.remedy}."
         )
+
+
+class TypedContract(RecordContract):
+    """Gives a record that was saved its types again, those of its layout."""
+
+    def validate(self, data: Any) -> Any:
+        """Return the record with its types.
+
+        Raises:
+            UserError: Naming the entries that are missing or wrong.
+        """
+        try:
+            return TypeAdapter(self.layout).validate_python(data)
+        except ValidationError as error:
+            raise self.refusal(list_problems(error)) from error
+
+
+def list_problems(error: ValidationError) -> list[str]:
+    """Return the entries that are wrong, each with what is wrong with it."""
+    return [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
 
 
 class TableContract(RecordContract):

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from pneumonia.base.contract import TypedContract
 from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import (
@@ -82,7 +83,7 @@ class Task(Group):
         return [self.model_copy(update={"fold": number, "site": site}) for number, site in enumerate(sites, 1)]
 
 
-class PlanContract:
+class PlanContract(TypedContract):
     """Gives a plan that was saved its types again.
 
     Example:
@@ -94,20 +95,9 @@ class PlanContract:
     ```
     """
 
-    def validate(self, data: Any) -> list[Task]:
-        """Return the trainings.
-
-        Raises:
-            UserError: If they are none of this release.
-        """
-        try:
-            return TypeAdapter(list[Task]).validate_python(data)
-        except ValidationError as error:
-            places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
-            raise UserError(
-                f"The study_plan is damaged or of another release ({places}). Make it again: kedro run "
-                "--pipelines=study."
-            ) from error
+    name: ClassVar[str] = "record study_plan"
+    layout = list[Task]
+    remedy: ClassVar[str] = "or make it again: kedro run --pipelines=study"
 
 
 def plan_study(
