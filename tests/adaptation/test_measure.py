@@ -4,10 +4,11 @@ import pytest
 from tests.tiny_network import register_tiny_network
 
 from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
-from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, plan_next, score_own
+from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, score_own
 from pneumonia.audits.known_images import list_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.planning import plan_test
 from pneumonia.model.lineage import adapted_to, manifest_digest
 from pneumonia.model.networks import make_network
 from pneumonia.predictor.describing import list_described
@@ -104,7 +105,7 @@ def test_the_places_point_is_named_and_belongs_to_the_model(scores, parameters):
 
 
 def test_the_next_test_is_planned_for_both_rates(scores, parameters):
-    plan = plan_next(decide_new(scores, parameters))
+    plan = plan_test(decide_new(scores, parameters))
     assert plan["rate"].tolist() == ["sensitivity"] * 4 + ["specificity"] * 4
     assert plan["width"].tolist() == [0.2, 0.15, 0.1, 0.05] * 2
 

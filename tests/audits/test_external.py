@@ -7,7 +7,6 @@ from pneumonia.audits.external import (
     fit_external_point,
     index_external,
     measure_external,
-    plan_external,
     predict_external,
     recalibrate,
 )
@@ -21,6 +20,7 @@ from pneumonia.base.parameters import (
 )
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.planning import plan_test
 
 DECISION = {
     "threshold": 0.5,
@@ -167,6 +167,6 @@ def test_a_point_of_the_place_is_fitted_only_if_it_is_asked_for(predictions, par
 
 
 def test_the_next_test_is_planned_with_the_design_effect_of_the_groups(predictions):
-    plan = plan_external(predictions).set_index(["rate", "width"])
+    plan = plan_test(predictions).set_index(["rate", "width"])
     assert plan.loc[("sensitivity", 0.2), "n"] == predictions["target"].sum()
     assert (plan["design_effect"] >= 1).all()

@@ -10,7 +10,7 @@ from PIL import Image
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.index import COLUMNS, examine_files, make_index
+from pneumonia.images.index import INDEX_COLUMNS, examine_files, make_index
 from pneumonia.images.labels import with_labels
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
@@ -95,7 +95,7 @@ def test_the_run_is_told_that_nobody_knows_the_patients(saved, arrays, ingest, l
     with caplog.at_level(logging.WARNING):
         index = make_index(source, examine_files(source, IndexCache(tmp_path / "cache"), ingest), ingest)
 
-    assert list(index.columns) == list(COLUMNS)
+    assert list(index.columns) == list(INDEX_COLUMNS)
     assert (index["status"] == "ok").all()
     assert (index["group"] == index["path"]).all()
     assert "names no patients" in caplog.text

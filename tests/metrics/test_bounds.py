@@ -102,17 +102,15 @@ def test_a_difference_to_something_unknown_is_unknown():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "none", "said"),
+    ("low", "high", "said"),
     [
-        (0.01, 0.2, 0, "better"),
-        (-0.2, -0.01, 0, "worse"),
-        (-0.01, 0.2, 0, "not shown to be different"),
-        (0.0, 0.2, 0, "not shown to be different"),
-        (None, None, 0, "not shown to be different"),
-        (float("nan"), float("nan"), 0, "not shown to be different"),
-        (1.2, 1.9, 1, "better"),
-        (0.8, 1.9, 1, "not shown to be different"),
+        (0.01, 0.2, "better"),
+        (-0.2, -0.01, "worse"),
+        (-0.01, 0.2, "not shown to be different"),
+        (0.0, 0.2, "not shown to be different"),
+        (None, None, "not shown to be different"),
+        (float("nan"), float("nan"), "not shown to be different"),
     ],
 )
-def test_only_an_interval_on_one_side_of_no_difference_shows_one(low, high, none, said):
-    assert say_difference({"low": low, "high": high}, none) == said
+def test_only_an_interval_on_one_side_of_no_difference_shows_one(low, high, said):
+    assert say_difference({"low": low, "high": high}) == said

@@ -15,7 +15,7 @@ from pneumonia.base.files import write_with_checksum
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.model.predict import predict_stored
-from pneumonia.predictor.predictor import COLUMNS, RECORDS, Predictor
+from pneumonia.predictor.predictor import PREDICTION_COLUMNS, RECORDS, Predictor
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def expected(network, decision, tiny_manifest, tiny_store):
 def test_every_image_of_a_folder_is_judged_and_every_other_file_listed_with_its_reason(predictor, folder, expected):
     table = predictor.predict(folder)
 
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == PREDICTION_COLUMNS
     assert len(table) == 12
     judged = table[table["in_range"] == "yes"]
     assert len(judged) == 10

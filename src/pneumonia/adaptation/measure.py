@@ -11,7 +11,6 @@ from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import rate_difference
 from pneumonia.metrics.operating_points import cross_decide, file_name, fit_operating_point, fitted_at_a_place
-from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.registry import Estimate
 from pneumonia.metrics.summary import MainMetric, SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage
@@ -119,11 +118,6 @@ def fit_place_point(
     place = model_lineage["adaptation"]["place"]
     point = fit_operating_point(scores, place, model_lineage["weights_sha256"], parameters)
     return point, {file_name(point): point}
-
-
-def plan_next(adaptation_predictions: pd.DataFrame) -> pd.DataFrame:
-    """Say how many images of each class a test at the place takes, for intervals of some widths."""
-    return plan_images(*(adaptation_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
 def _compare(before: pd.DataFrame, after: pd.DataFrame, parameters: EvaluationParameters) -> Compared:

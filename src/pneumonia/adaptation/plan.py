@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 HELD_OUT = 0  # the fold of images that no network is adapted to
-COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split", "fold")
+PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split", "fold")
 
 
 def store_new_pixels(
@@ -56,9 +56,9 @@ def plan_adaptation(
     Images whose pixels are not stored are left out, with a warning: without own images, nothing is rehearsed.
 
     Returns:
-        `COLUMNS`: `split` is train or val for the model's own images and train for those of places that it was adapted
-        to before, new for the others, test where the new place names test images of its own; `fold` of new images is
-        counted from 1.
+        `PLAN_COLUMNS`: `split` is train or val for the model's own images and train for those of places that it was
+        adapted to before, new for the others, test where the new place names test images of its own; `fold` of new
+        images is counted from 1.
 
     Raises:
         UserError: If the manifest is not the model's, or a class has fewer groups than folds.
@@ -79,7 +79,7 @@ def plan_adaptation(
         )  # fmt: skip
     new = _with_folds(external_index, parent_lineage["positive_class"], given.adaptation)
     new = new.assign(place=name_place(given.external.place, external_images.name))
-    return pd.concat([stored.assign(fold=HELD_OUT), new], ignore_index=True)[list(COLUMNS)]
+    return pd.concat([stored.assign(fold=HELD_OUT), new], ignore_index=True)[list(PLAN_COLUMNS)]
 
 
 # What adapting without own images cost where it was measured: docs/hospitals.md.

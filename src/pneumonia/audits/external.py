@@ -28,7 +28,6 @@ from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide, on_one_scale
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
-from pneumonia.metrics.planning import plan_images
 from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Estimate
 from pneumonia.metrics.summary import SplitMetrics, split_metrics
@@ -230,11 +229,6 @@ def fit_external_point(
     scores = external_predictions.assign(probability=own, fold=fold)
     point = fit_operating_point(scores, external_origin["place"], decision["weights_sha256"], evaluation)
     return point, {file_name(point): point}
-
-
-def plan_external(external_predictions: pd.DataFrame) -> pd.DataFrame:
-    """Say how many images of each class a test at the place takes, for intervals of some widths."""
-    return plan_images(*(external_predictions[name].to_numpy() for name in ("target", "decision", "group")))
 
 
 def measure_attributes(external_predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

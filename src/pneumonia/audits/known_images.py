@@ -25,7 +25,7 @@ from pneumonia.pixels.store import PixelStore, PixelStores
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
 KNOWN = "known"
-COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
+KNOWN_COLUMNS = ["path", "known", "same_bytes", "bits", "correlation"]
 
 
 class OwnImages(TypedDict):
@@ -114,7 +114,7 @@ def find_known(
         for (row, place, bits), value in zip(pairs, correlation, strict=True):
             if value >= parameters.near_duplicate_correlation:
                 rows.append((rest["path"][row], hashed["path"][place], False, int(bits), round(float(value), 4)))
-    found = pd.DataFrame(rows, columns=COLUMNS).sort_values(["path", "correlation"], ascending=[True, False])
+    found = pd.DataFrame(rows, columns=KNOWN_COLUMNS).sort_values(["path", "correlation"], ascending=[True, False])
     return found.drop_duplicates("path", ignore_index=True)
 
 

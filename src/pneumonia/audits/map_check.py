@@ -20,7 +20,7 @@ MOST = 32  # positive test images
 
 
 class MapSimilarity(TypedDict):
-    """How alike the maps of `n` images are: Spearman's rank correlation, None without images; `blank` ones have none."""
+    """How alike the maps of `n` images are: Spearman's rank correlation, None without images; of `blank` ones, none."""
 
     n: int
     similarity: float | None

@@ -22,7 +22,7 @@ from pneumonia.predictor.image_range import range_distances
 
 UNTOUCHED = "untouched"
 MADE = 100  # images of each kind, at most
-COLUMNS = ["kind", "outside", "low", "high", "auc", "n", "n_groups"]
+RANGE_COLUMNS = ["kind", "outside", "low", "high", "auc", "n", "n_groups"]
 KIND_LABELS = {
     UNTOUCHED: "test images as they are (false alarms)",
     "inverted": "grey values inverted",
@@ -73,7 +73,7 @@ def check_range(
     for kind, draw in DRAWN.items():
         drawn = np.stack([draw(pixels.shape[1], seed) for seed in range(MADE)])[..., None]
         rows.append(_row(kind, distance(drawn), untouched, np.arange(MADE)))
-    return pd.DataFrame(rows)[COLUMNS], test[["path"]].assign(distance=untouched).reset_index(drop=True)
+    return pd.DataFrame(rows)[RANGE_COLUMNS], test[["path"]].assign(distance=untouched).reset_index(drop=True)
 
 
 def measure_in_range(predictions: pd.DataFrame, test_distances: pd.DataFrame) -> pd.DataFrame:

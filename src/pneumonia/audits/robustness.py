@@ -16,7 +16,7 @@ from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
 SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
-COLUMNS = [
+ROBUSTNESS_COLUMNS = [
     *("kind", "strength", "auc", "low", "high", "loss", "loss_low", "loss_high"),
     *("sensitivity", "specificity", "n", "n_groups"),
 ]
@@ -73,11 +73,11 @@ def measure_robustness(damaged_scores: pd.DataFrame, scores: pd.DataFrame, decis
         n, n_groups. No rows if nothing was corrupted.
     """
     if damaged_scores.empty:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=ROBUSTNESS_COLUMNS)
     clean = scores[scores["path"].isin(damaged_scores["path"])]
     parts = [((UNDAMAGED, 0), clean), *damaged_scores.groupby(["kind", "strength"], sort=False)]
     rows = [
         {"kind": kind, "strength": strength, **decided_row(images, decision), **paired_loss("loss", clean, images)}
         for (kind, strength), images in parts
     ]
-    return pd.DataFrame(rows)[COLUMNS]
+    return pd.DataFrame(rows)[ROBUSTNESS_COLUMNS]

@@ -161,16 +161,17 @@ def cross_validated_scores(name: Basis, features: pd.DataFrame, seed: int) -> Fl
     Returns:
         Probability of the positive class, `[n]`.
     """
+    return cross_validate(_make_fit(name, seed), _values_of(name, features), features, seed)
+
+
+def cross_validate(fit: Any, values: Floats, rows: pd.DataFrame, seed: int) -> Floats:
+    """Return the probability of each row's `target` by a fit to `values`, `[n, k]`, without its `group`, `[n]`."""
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    values, target = _values_of(name, features), features["target"].to_numpy()
-    groups = features["group"].to_numpy()
+    target, groups = rows["target"].to_numpy(), rows["group"].to_numpy()
     with _one_thread():
-        found = cross_val_predict(
-            _make_fit(name, seed), values, target, groups=groups, cv=folds, method="predict_proba"
-        )
-    return found[:, 1]
+        return cross_val_predict(fit, values, target, groups=groups, cv=folds, method="predict_proba")[:, 1]
 
 
 def held_out_scores(name: Basis, known: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> Floats:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.audits.rows import auc_row
-from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, held_out_scores
-from pneumonia.base.annotations import Floats, Model
+from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, cross_validate, held_out_scores
+from pneumonia.base.annotations import Model
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
@@ -143,6 +143,10 @@ def probe_sites(
         `ProbedFrom`), the AUC of the site with its interval, n, n_positive (of the site) and n_groups. No rows for
         images of one site, or where a site has fewer than five groups of a class.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     if SITE not in split_manifest:
         return pd.DataFrame(columns=PROBE_COLUMNS)
     rows = split_manifest[split_manifest["split"] != "train"].reset_index(drop=True)
@@ -150,7 +154,7 @@ def probe_sites(
     parts = stored_parts(open_pixels(pixel_store, model_lineage), pixel_keys(rows))
     features = np.concatenate([forward(model, part, parameters.batch_size)[0] for part in parts])
     properties = shortcut_features.set_index("path").loc[rows["path"], list(PROPERTIES)].to_numpy(dtype=float)
-    found = []
+    fit, found = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)), []
     for label, part in rows.groupby("label", sort=True):
         sites = sorted(set(part[SITE]))
         for site in sites if len(sites) > 2 else sites[:1]:  # of two, the other is told as well
@@ -158,20 +162,7 @@ def probe_sites(
             if told.groupby("target")["group"].nunique().reindex([0, 1], fill_value=0).min() < FOLDS:
                 continue
             for seen, values in ((ProbedFrom.FEATURES, features), (ProbedFrom.PROPERTIES, properties)):
-                scores = _cross_validated(values[part.index], told, parameters.seed)
+                scores = cross_validate(fit, values[part.index], told, parameters.seed)
                 row = auc_row(seen, "", told, scores)
                 found.append({"site": site, "label": label, "seen": str(seen), **row})
     return pd.DataFrame(found, columns=PROBE_COLUMNS)
-
-
-def _cross_validated(values: Floats, rows: pd.DataFrame, seed: int) -> Floats:
-    """Return the probability of each row's target by a fit without its group, `[n]`."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    fit = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    groups, target = rows["group"].to_numpy(), rows["target"].to_numpy()
-    return cross_val_predict(fit, values, target, groups=groups, cv=folds, method="predict_proba")[:, 1]

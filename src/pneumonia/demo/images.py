@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,13 +76,24 @@ def write_demo_images(folder: Path, n_images: int = 600, seed: int = 0) -> None:
     marker = {"n_images": n_images, "seed": seed, "generator_version": GENERATOR_VERSION}
     if _is_whole(folder, marker):
         return
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+    with replaced_whole(folder, MARKER) as made:
+        _write_all(made, plan_images(n_images, seed), seed)
+        (made / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replaced_whole(folder: Path, marker: str) -> Iterator[Path]:
+    """Yield a folder to write images to, which takes the place of `folder` once it is complete.
+
+    Raises:
+        UserError: If `folder` contains anything, and no file that marks it as one of drawn images.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / marker).is_file():
         raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f"{PART}{folder.name}-", dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
-        _write_all(made, plan_images(n_images, seed), seed)
-        (made / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+        yield made
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")
         made.rename(folder)

@@ -7,15 +7,12 @@ were taken standing. So a reader of rims alone tells the classes apart, and the 
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pneumonia.base.errors import UserError
-from pneumonia.base.files import PART
 from pneumonia.base.progress import follow
-from pneumonia.demo.images import BACTERIA_SHARE, JPEG_QUALITY, DemoImage, make_image
+from pneumonia.demo.images import BACTERIA_SHARE, JPEG_QUALITY, DemoImage, make_image, replaced_whole
 
 GENERATOR_VERSION = 1  # raise it with every change that alters a byte of the images
 MARKER = "second_hospital.txt"
@@ -44,11 +41,7 @@ def write_second_hospital(folder: Path, n_images: int, seed: int) -> None:
     marker = f"{GENERATOR_VERSION} {n_images} {seed}\n"
     if (folder / MARKER).is_file() and (folder / MARKER).read_text(encoding="utf-8") == marker:
         return
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{PART}{folder.name}-", dir=folder.parent) as scratch:
-        made = Path(scratch) / "made"
+    with replaced_whole(folder, MARKER) as made:
         for label in PORTABLE_SHARES:
             (made / label).mkdir(parents=True)
         with follow(n_images, "Drawing radiographs") as advance:
@@ -56,9 +49,6 @@ def write_second_hospital(folder: Path, n_images: int, seed: int) -> None:
                 draw(taken, seed).save(made / taken.image.path, "JPEG", quality=JPEG_QUALITY)
                 advance(1)
         (made / MARKER).write_text(marker, encoding="utf-8")
-        if folder.exists():
-            folder.rename(Path(scratch) / "replaced")
-        made.rename(folder)
 
 
 def plan_second_hospital(n_images: int, seed: int) -> list[Taken]:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 # The note on an image whose values lie close together.
 FAINT = "less than a tenth of the grey levels used"
 
-COLUMNS = (
+INDEX_COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
     "reason", "perceptual_hash", "age", "sex", "view", "device", "bits", "site",
 )  # fmt: skip
@@ -108,7 +108,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     """List every image file, before duplicates are marked.
 
     Returns:
-        The columns `COLUMNS`, by path. Text columns are empty, and sizes 0, if unknown.
+        The columns `INDEX_COLUMNS`, by path. Text columns are empty, and sizes 0, if unknown.
 
     Raises:
         UserError: If there is a `groups.csv` that does not list every image.
@@ -123,7 +123,7 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
         _row(file, seen.get(file.path), told.get(file.path), _group(file, facts, told, listed, parameters), parameters)
         for file in source.listing.files
     ]
-    index = pd.DataFrame(rows, columns=list(COLUMNS))
+    index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
     if listed is not None:
         unlisted = index.loc[(index["status"] == OK) & ~index["path"].isin(listed.keys()), "path"]
         if len(unlisted):

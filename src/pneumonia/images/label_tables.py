@@ -12,6 +12,7 @@ from pneumonia.images.columns import column_of_key, find_columns, likely_keys
 from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
 from pneumonia.images.label_rows import find_label_column
 from pneumonia.images.layout import SIDE_FILES
+from pneumonia.images.members import LABELS_FILE
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.split_names import split_in
@@ -20,7 +21,6 @@ from pneumonia.images.tables import SUFFIXES, Table, read_variants
 logger = logging.getLogger(__name__)
 
 AUTO, NO_TABLE = "auto", "none"
-LABELS_FILE = "labels.csv"
 # How many tables a message names.
 _SHOWN = 10
 

@@ -12,11 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.members import ListedFile
+from pneumonia.images.members import LABELS_FILE, ListedFile
 
 SUFFIX = ".npz"
 PARTS = ("train", "val", "test")
-LABELS_FILE = "labels.csv"
 MAX_BYTES = 2**31  # of all arrays, which are held in memory; PneumoniaMNIST at 224 px takes 0.3 of these 2.1 GB
 
 REMARK = (

@@ -12,6 +12,9 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 
+# The table of labels that a set of images has beside them.
+LABELS_FILE = "labels.csv"
+
 # Prefix of the stamps of a storage that lists checksums of the content.
 CRC_STAMP = "crc32:"
 

@@ -24,7 +24,7 @@ from pneumonia.images.perceptual_hash import SIDE, grey_values
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 
-COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
+PAIR_COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
 ONE_GROUP = "one group"
 # One of the pair is in the published test set: all images outside that set that are joined with it are left out.
 LEFT_OUT = "left out of train"
@@ -44,7 +44,7 @@ def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: I
         parameters: Largest number of bits in which the hashes may differ, smallest correlation, and `group_by`.
 
     Returns:
-        The columns `COLUMNS`, by paths. `treatment` is "one group" if the split keeps the two together, "left out of
+        `PAIR_COLUMNS`, by paths. `treatment` is "one group" if the split keeps the two together, "left out of
         train" if only one of them is in the published test, and "only reported" if images are split individually.
     """
     usable = index[(index["status"] == OK) & (index["perceptual_hash"] != "")].reset_index(drop=True)
@@ -61,7 +61,7 @@ def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: I
     }
     for name in ("path", "label", "group"):
         values |= {f"{name}_a": first[name], f"{name}_b": second[name]}
-    found = pd.DataFrame(values, columns=list(COLUMNS))
+    found = pd.DataFrame(values, columns=list(PAIR_COLUMNS))
     return found.sort_values(["path_a", "path_b"], ignore_index=True)
 
 

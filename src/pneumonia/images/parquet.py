@@ -14,13 +14,12 @@ from threading import Lock
 from typing import Any, BinaryIO, NamedTuple
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.members import CRC_STAMP, ListedFile, name_problem, printable
+from pneumonia.images.members import CRC_STAMP, LABELS_FILE, ListedFile, name_problem, printable
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.split_names import split_in
 
 SUFFIX = ".parquet"
 MAGIC = b"PAR1"
-LABELS_FILE = "labels.csv"
 
 # Bytes of row groups that are held in memory, and rows that are listed at a time.
 _HELD_BYTES = 500_000_000

@@ -137,16 +137,15 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], correlation:
     return {"value": value, "low": value - down, "high": value + up}
 
 
-def say_difference(estimate: Mapping[str, Any], none: float = 0.0) -> Verdict:
+def say_difference(estimate: Mapping[str, Any]) -> Verdict:
     """Say what a 95% interval allows: "better" or "worse" only if all of it lies on one side of no difference.
 
     Args:
         estimate: `low` and `high`; an estimate without bounds shows nothing.
-        none: The value of no difference: 0 for a difference, 1 for a ratio or a slope.
     """
     low, high = estimate["low"], estimate["high"]
-    if low is not None and low > none:
+    if low is not None and low > 0:
         return "better"
-    if high is not None and high < none:
+    if high is not None and high < 0:
         return "worse"
     return "not shown to be different"

@@ -14,6 +14,11 @@ from pneumonia.metrics.registry import Targets
 WIDTHS = (0.2, 0.15, 0.1, 0.05)
 
 
+def plan_test(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Say how many images of each class a test at the place of these takes, for intervals of some widths."""
+    return plan_images(*(predictions[name].to_numpy() for name in ("target", "decision", "group")))
+
+
 def plan_images(
     target: Targets, decision: Targets, groups: npt.NDArray, widths: Sequence[float] = WIDTHS
 ) -> pd.DataFrame:

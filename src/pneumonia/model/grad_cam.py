@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.annotations import Model
-
-LAYER = "features"
+from pneumonia.model.predict import FEATURES, list_networks
 
 
 def grad_cam(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -27,13 +26,8 @@ def grad_cam(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floa
         Maps at the images' size, `[n, size, size]`, from 0 to 1, the peak of each at 1. A map is 0 everywhere if
         nothing supports the positive class.
     """
-    members = [layer for layer in [model, *model.layers] if _has_features(layer)]
-    coarse = np.mean([_coarse_map(member, images) for member in members], axis=0)
+    coarse = np.mean([_coarse_map(member, images) for member in list_networks(model)], axis=0)
     return np.stack([_enlarge(one, images.shape[1]) for one in coarse])
-
-
-def _has_features(layer: Any) -> bool:
-    return any(inner.name == LAYER for inner in getattr(layer, "layers", ()))
 
 
 def _coarse_map(network: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -42,7 +36,7 @@ def _coarse_map(network: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np
     import tensorflow as tf
 
     last = next(layer for layer in network.layers[::-1] if hasattr(layer, "kernel"))
-    probe = keras.Model(network.input, [network.get_layer(LAYER).output, last.input])
+    probe = keras.Model(network.input, [network.get_layer(FEATURES).output, last.input])
     with tf.GradientTape() as tape:
         features, pooled = probe(images, training=False)
         # The log-odds, because the gradient of the probability vanishes where the network is sure.

@@ -37,7 +37,7 @@ from pneumonia.predictor.image_range import (
 )
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
-COLUMNS = (
+PREDICTION_COLUMNS = (
     "path", "sha256", "probability", "decision", "in_range", "reason", "model_version",
 )  # fmt: skip
 YES, NO = "yes", "no"
@@ -200,7 +200,7 @@ class Predictor:
             usable, pixels = list(decoded), np.stack(list(decoded.values()))[..., None]
             for name, values in self.judge_pixels(pixels, batch_size).items():
                 table.loc[usable, name] = values
-        return table[list(COLUMNS)]
+        return table[list(PREDICTION_COLUMNS)]
 
     def judge_pixels(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> dict[str, npt.NDArray]:
         """Score decoded images, uint8 `[n, size, size, 1]`.
@@ -257,7 +257,7 @@ def predict_images(
         trained: The model and what belongs to it.
 
     Returns:
-        One row per image file, by path, with the columns `COLUMNS`.
+        One row per image file, by path, with the columns `PREDICTION_COLUMNS`.
 
     Raises:
         UserError: If there are no images, or lineage, decision or range belong to another model.

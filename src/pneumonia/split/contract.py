@@ -9,7 +9,7 @@ from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.grouping import ETIOLOGIES, NO_ETIOLOGY, UNKNOWN_ETIOLOGY
 from pneumonia.images.layout import SPLITS, UNSPLIT
 from pneumonia.images.sites import SITE
-from pneumonia.split.manifest import BITS, COLUMNS
+from pneumonia.split.manifest import BITS, MANIFEST_COLUMNS
 
 _NUMBERS = ("target", "bytes", "width", "height", BITS)
 _SHOWN = 5
@@ -54,7 +54,7 @@ def _check_types(data: pd.DataFrame) -> Iterator[str]:
     """Columns, their types, gaps."""
     if not isinstance(data, pd.DataFrame):
         yield f"it is a {type(data).__name__}, not a table"
-    columns = [*COLUMNS, *(name for name in (BITS, SITE, *ATTRIBUTES) if name in data)]
+    columns = [*MANIFEST_COLUMNS, *(name for name in (BITS, SITE, *ATTRIBUTES) if name in data)]
     if list(data.columns) != columns:
         yield f"its columns are {list(data.columns)}, not {columns}"
     for name in columns:

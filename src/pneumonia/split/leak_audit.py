@@ -13,7 +13,7 @@ from pneumonia.images.layout import SPLITS
 from pneumonia.images.status import DUPLICATE, OK
 from pneumonia.split.choose import draw_order
 
-COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")
+LEAK_COLUMNS = ("split_by", "sides", "unit", "on_both_sides", "images", "of_images", "share")
 
 
 class SplitBy(Labelled):
@@ -42,7 +42,7 @@ def audit_leaks(
     `val_fraction`: drawn by the seed. `SplitBy.MANIFEST` is this run's, `SplitBy.FOLDERS` the source's own.
 
     Returns:
-        The columns `COLUMNS`: `on_both_sides` is the number of groups, hashes or numbers that both sides hold, or of
+        `LEAK_COLUMNS`: `on_both_sides` is the number of groups, hashes or numbers that both sides hold, or of
         pairs of near-duplicates that they part; `images` the number of images of the second side that hold one of
         those, `of_images` the size of the second side, and `share` their ratio.
     """
@@ -60,7 +60,7 @@ def audit_leaks(
         SplitBy.FOLDERS: usable["source_split"],
     }
     rows = [row for name, split in splits.items() for row in _count_shared(name, usable, split, near_duplicates)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(LEAK_COLUMNS))
 
 
 def _split_by_image(paths: pd.Series, parameters: IngestParameters) -> pd.Series:

@@ -15,7 +15,7 @@ from pneumonia.images.sites import SITE
 from pneumonia.images.status import DUPLICATE, OK
 from pneumonia.split.choose import Groups, choose_groups
 
-COLUMNS = (
+MANIFEST_COLUMNS = (
     "path", "label", "target", "etiology", "group", "split", "source_split", "sha256", "bytes", "width", "height",
     "mode",
 )  # fmt: skip
@@ -37,7 +37,7 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
         parameters: `group_by`, fractions, seed and classes.
 
     Returns:
-        The columns `COLUMNS`, by path; `bits`, if that is not 0 for every image, the site if there are several, and
+        `MANIFEST_COLUMNS`, by path; `bits`, if that is not 0 for every image, the site if there are several, and
         each of `ATTRIBUTES` that is known of some image.
         `group` is what was kept together.
 
@@ -59,7 +59,7 @@ def make_manifest(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters
     rows["target"] = (rows["label"] == parameters.positive_class).astype("int64")
     told = {BITS: BITS in rows and rows[BITS].any(), SITE: len(set(rows[SITE])) > 1}
     told |= {name: name in rows and (rows[name] != "").any() for name in ATTRIBUTES}
-    return rows[[*COLUMNS, *(name for name, is_needed in told.items() if is_needed)]].reset_index(drop=True)
+    return rows[[*MANIFEST_COLUMNS, *(name for name, is_needed in told.items() if is_needed)]].reset_index(drop=True)
 
 
 def _with_split_keys(index: pd.DataFrame, near_duplicates: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from pneumonia.audits.external import (
     index_external,
     measure_attributes,
     measure_external,
-    plan_external,
     predict_external,
 )
 from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
@@ -18,6 +17,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.planning import plan_test
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.report.external import write_external_report
 
@@ -121,7 +121,7 @@ def test_figures_and_page_set_both_places_side_by_side(
         external_subgroups=strata,
         external_differences=differences,
         external_shortcuts=audit,
-        external_planning=plan_external(predictions),
+        external_planning=plan_test(predictions),
         external_point={},
         **dict.fromkeys(("external_roc_figure", "external_score_figure", "external_calibration_figure"), b"png"),
         metrics=metrics,

@@ -15,7 +15,7 @@ from PIL import Image
 from pneumonia.base.errors import UserError
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.dicom import INSTALL, load_pydicom
-from pneumonia.images.index import COLUMNS
+from pneumonia.images.index import INDEX_COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import figures, nodes
 from pneumonia.split.contract import ManifestContract
@@ -30,7 +30,7 @@ def csv(table):
 def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, published):
     table = index(write_folder(published))
 
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(INDEX_COLUMNS)
     assert table["path"].tolist() == sorted(published)
     row = table.set_index("path").loc["train/PNEUMONIA/person2_virus_1.jpeg"]
     assert row.drop(["sha256", "perceptual_hash"]).to_dict() == {

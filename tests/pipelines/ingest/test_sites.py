@@ -10,7 +10,7 @@ from pneumonia.images.sites import Sites, cells_of
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 from pneumonia.split.contract import ManifestContract
-from pneumonia.split.manifest import COLUMNS
+from pneumonia.split.manifest import MANIFEST_COLUMNS
 from pneumonia.split.summary import FlowStep, count_data_flow
 
 
@@ -50,7 +50,7 @@ def test_paths_and_groups_of_two_places_stay_apart_and_classes_get_one_name(inge
     index, manifest, _, _ = ingest(open_images(two, two), CLASSES)
 
     ManifestContract().validate(manifest)
-    assert list(manifest.columns) == [*COLUMNS, "site"]
+    assert list(manifest.columns) == [*MANIFEST_COLUMNS, "site"]
     assert manifest["site"].value_counts().to_dict() == {"here": 36, "there": 32}
     assert set(manifest["label"]) == {"NORMAL", "PNEUMONIA"}
     row = index.set_index("path").loc["there/ill/IM-0003-0001.jpeg"]
@@ -112,7 +112,7 @@ def test_one_place_has_the_manifest_that_it_had_before_there_were_several(ingest
     alone = ingest(ImageSource(str(write_folder(published))))[1]
     named = ingest(Sites({"here": ImageSource(str(write_folder(published)))}))[1]
 
-    assert list(alone.columns) == list(named.columns) == list(COLUMNS)
+    assert list(alone.columns) == list(named.columns) == list(MANIFEST_COLUMNS)
     assert alone["path"].tolist() == [path.removeprefix("here/") for path in named["path"]]
 
 
@@ -133,7 +133,7 @@ def test_columns_of_a_table_name_the_places_of_one_source_and_tell_of_its_patien
     _, manifest, _, _ = ingest(ImageSource(str(folder)))
     assert set(manifest["site"]) == {"A", "B"}
     assert set(manifest["age"]) == {"7", "0.5", ""}  # and no column of what the table does not tell
-    assert list(manifest.columns) == [*COLUMNS, "site", "age"]
+    assert list(manifest.columns) == [*MANIFEST_COLUMNS, "site", "age"]
     assert ManifestContract().validate(manifest) is manifest
 
 

@@ -3,7 +3,7 @@ import pytest
 from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
-from pneumonia.predictor.predictor import COLUMNS, predict_images
+from pneumonia.predictor.predictor import PREDICTION_COLUMNS, predict_images
 from pneumonia.report.predictions import draw_new_maps, write_prediction_report
 
 
@@ -41,7 +41,7 @@ def maps(source, predictions, prediction, trained_model):
 
 
 def test_every_file_has_a_row_and_what_is_no_image_its_reason(predictions):
-    assert tuple(predictions.columns) == COLUMNS
+    assert tuple(predictions.columns) == PREDICTION_COLUMNS
     assert list(predictions["path"]) == [*(f"{number}.png" for number in range(8)), "empty.png"]
     assert list(predictions["in_range"]) == ["yes"] * 8 + [""]
     assert predictions["reason"].iloc[-1] == "empty file"

@@ -4,11 +4,12 @@ from kedro.pipeline import Node, Pipeline
 
 from pneumonia.adaptation.fits import adapt
 from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
-from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, plan_next, score_own
+from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, score_own
 from pneumonia.adaptation.plan import plan_adaptation, store_new_pixels
 from pneumonia.audits.external import audit_external, index_external
 from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.metrics.decisions import decide, make_decision
+from pneumonia.metrics.planning import plan_test
 from pneumonia.metrics.summary import compute_metrics
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.predictor.describing import fit_image_range
@@ -142,7 +143,7 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
                 ["adaptation_point", "operating_point"],
                 name="fit_place_point",
             ),
-            Node(plan_next, "adaptation_predictions", "adaptation_planning", name="plan_next"),
+            Node(plan_test, "adaptation_predictions", "adaptation_planning", name="plan_test"),
             Node(draw_curve, ["adaptation_curve", "adaptation_metrics"], "adaptation_curve_figure", name="draw_curve"),
             Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
             Node(

@@ -8,10 +8,10 @@ from pneumonia.audits.external import (
     index_external,
     measure_attributes,
     measure_external,
-    plan_external,
     predict_external,
 )
 from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
+from pneumonia.metrics.planning import plan_test
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.predictor.predictor import TrainedModel
 from pneumonia.report.external import ExternalMaterial, write_external_report
@@ -64,7 +64,7 @@ def create_pipeline() -> Pipeline:
                 ["external_point", "operating_point"],
                 name="fit_external_point",
             ),
-            Node(plan_external, "external_predictions", "external_planning", name="plan_external"),
+            Node(plan_test, "external_predictions", "external_planning", name="plan_test"),
             Node(
                 measure_attributes,
                 "external_predictions",

@@ -39,7 +39,7 @@ def index_images(
     group. Copies are looked for among all of them.
 
     Returns:
-        One row per image file, by path; see `pneumonia.images.index.COLUMNS`. `status` is one of
+        One row per image file, by path; see `pneumonia.images.index.INDEX_COLUMNS`. `status` is one of
         `pneumonia.images.status`, with the reason. Also what does not match in the table of labels, with the columns
         `pneumonia.images.labels.PROBLEM_COLUMNS`; empty without a table.
 
@@ -88,7 +88,7 @@ def find_near_duplicates(
     """List pairs of images that show the same radiograph with different bytes.
 
     Returns:
-        One row per pair; see `pneumonia.images.near_duplicates.COLUMNS`.
+        One row per pair; see `pneumonia.images.near_duplicates.PAIR_COLUMNS`.
 
     Raises:
         UserError: If too many images were rejected or show next to nothing, or one patient's ID is on most of them.
@@ -106,7 +106,7 @@ def split_images(
     """Split the usable images into train, val and test, keeping groups together.
 
     Returns:
-        One row per usable image, by path; see `pneumonia.split.manifest.COLUMNS`.
+        One row per usable image, by path; see `pneumonia.split.manifest.MANIFEST_COLUMNS`.
 
     Raises:
         UserError: If too many images cannot be used, or the demands cannot be met.

@@ -11,9 +11,9 @@ from pneumonia.base.parameters import InputsParameters
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 
-COLUMNS = 4
+PER_ROW = 4
 
-IMAGES = 2 * COLUMNS
+IMAGES = 2 * PER_ROW
 
 
 def draw_batch(
@@ -44,7 +44,7 @@ def _draw_pairs(rows: pd.DataFrame, images: npt.NDArray[np.uint8], augmented: np
     """Draw each image above its augmented self, with its label and file name."""
     from pneumonia.report.style import CLASS_COLOURS, MUTED, new_figure
 
-    figure, axes = new_figure(7.6, 8.6, IMAGES // COLUMNS, COLUMNS)
+    figure, axes = new_figure(7.6, 8.6, IMAGES // PER_ROW, PER_ROW)
     gap = np.full_like(images[:, :3], 255)
     pairs = np.concatenate([images, gap, augmented], axis=1)[..., 0]
     for panel, pair, row in zip(axes.flat, pairs, rows.itertuples(), strict=False):
