@@ -72,7 +72,7 @@ def test_a_worker_that_is_frozen_before_it_was_asked_ends_the_run_in_a_sentence(
     monkeypatch.setattr(dask_cluster, "ENVIRONMENT_PATIENCE", 1)
     cluster.workers[0].send_signal(signal.SIGSTOP)
     try:
-        with pytest.raises(UserError, match="does not answer within 1 seconds: it is frozen, or unreachable"):
+        with pytest.raises(UserError, match="within 1 seconds"):
             list(run_all(pid_of, range(2), at(cluster.address)))
     finally:
         cluster.workers[0].send_signal(signal.SIGCONT)
@@ -115,10 +115,9 @@ def test_a_scheduler_that_dies_ends_the_work_in_a_sentence(tmp_path):
         kill(cluster.scheduler)
         taker.join()
 
-    assert said == [
-        f"The scheduler at {cluster.address} is gone. Finished work is kept: restart the scheduler, and the same "
-        "command resumes."
-    ]
+    (message,) = said
+    assert f"scheduler at {cluster.address} is gone" in message
+    assert "resumes" in message
 
 
 @pytest.mark.slow
@@ -133,7 +132,7 @@ def test_a_scheduler_that_is_stopped_and_workers_that_are_gone_are_not_waited_fo
             monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
             cluster.scheduler.send_signal(signal.SIGSTOP)
             try:
-                with pytest.raises(UserError, match="no longer answers. Finished work is kept"):
+                with pytest.raises(UserError, match="no longer answers"):
                     taken.result(60)
             finally:
                 cluster.scheduler.send_signal(signal.SIGCONT)
@@ -159,7 +158,7 @@ def test_a_worker_with_other_packages_is_named(cluster, monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: "99.0" if name == "keras" else installed(name))
     dask_cluster.describe_environment.cache_clear()
 
-    with pytest.raises(UserError, match=r"The worker tcp://127\.0\.0\.1:\d+ has keras .* instead of 99\.0\. Install"):
+    with pytest.raises(UserError, match=r"tcp://127\.0\.0\.1:\d+ .*keras .*99\.0"):
         list(run_all(pid_of, [1], at(cluster.address)))
     dask_cluster.describe_environment.cache_clear()
 
@@ -169,7 +168,7 @@ def test_a_scheduler_without_workers_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_cluster, "WORKER_PATIENCE", 1)
     with (
         Cluster(tmp_path, workers=0) as cluster,
-        pytest.raises(UserError, match="has no worker. Start one with: dask worker"),
+        pytest.raises(UserError, match="dask worker"),
     ):
         list(run_all(pid_of, [1], at(cluster.address)))
 
@@ -189,5 +188,5 @@ def test_what_is_no_address_is_told(monkeypatch, address):
 
 def test_without_the_extra_a_sentence_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"needs the extra cluster: pip install .*\[cluster\]"):
+    with pytest.raises(UserError, match=r"pip install .*\[cluster\]"):
         list(run_all(pid_of, [1], at("tcp://127.0.0.1:9")))

@@ -171,9 +171,9 @@ def test_an_image_out_of_range_has_a_probability_but_no_decision(network, lineag
 
 
 def test_records_of_another_model_are_refused(network, lineage, decision, wide_range):
-    with pytest.raises(UserError, match="decision was made for the model with the weights"):
+    with pytest.raises(UserError, match="decision .*weights"):
         Predictor(network, lineage, {**decision, "weights_sha256": "0" * 64}, wide_range)
-    with pytest.raises(UserError, match="image_range was made for the model with the weights"):
+    with pytest.raises(UserError, match="image_range .*weights"):
         Predictor(network, lineage, decision, {**wide_range, "weights_sha256": "0" * 64})
 
 
@@ -183,9 +183,9 @@ def test_a_model_beside_another_models_lineage_is_refused(network, lineage, deci
     records = {"model_lineage": others, "decision": decision, "image_range": wide_range}
     loaded = {"pneumonia_model": network, **records}
 
-    with pytest.raises(UserError, match="model_lineage was made for the model with the weights"):
+    with pytest.raises(UserError, match="model_lineage .*weights"):
         Predictor.from_catalog(MemoryCatalog(loaded))
-    with pytest.raises(UserError, match="model_lineage was made for the model with the weights"):
+    with pytest.raises(UserError, match="model_lineage .*weights"):
         Predictor.from_run(**loaded, run_context={"versions": {"pneumonia_model": "V"}})
 
 
@@ -196,7 +196,7 @@ class MemoryCatalog(dict):
 
 
 def test_another_decoder_is_refused(network, lineage, decision, wide_range):
-    with pytest.raises(UserError, match="trained on pixels with the fingerprint 32-squeeze-decoder0"):
+    with pytest.raises(UserError, match="32-squeeze-decoder0"):
         Predictor(network, {**lineage, "pixels": "32-squeeze-decoder0"}, decision, wide_range)
 
 

@@ -51,8 +51,16 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
     text, by_image = (
         report.write_verdict(of, shared, "PNEUMONIA", "NORMAL", "the test images (9)") for of in (metrics, alone)
     )
-    assert " groups (of these also in other splits: 7 in train and 6 in validation), the" in text
-    assert ", each counted on its own (groups that file names tell and other splits share: 7 in train and 6" in by_image
+    assert "7 in train and 6 in validation" in text
+    assert "7 in train and 6 in validation" in by_image
+    assert "counted on its own" in by_image
+    assert "counted on its own" not in text
+
+
+# Titles by which several tests know a finding.
+NO_LEAK = "No known group and no file is in two splits"
+POOR_THRESHOLD = "The threshold does not suit these scores"
+NOT_POINTING = "Maps are not shown to peak on the lesions"
 
 
 def found(material, **changes):
@@ -84,7 +92,7 @@ def test_each_finding_follows_from_its_rule(material):
         "The network judges by how the image is framed": "bad",  # the table was made so
         "The rim alone is informative": "caution",
         "Sensitive to image quality": "caution",
-        "No known group and no file is in two splits": "good",
+        NO_LEAK: "good",
         "Enough test images for a narrow interval": "good",
         "Test is at most 0.02 below validation": "good",
         "No stretch of consecutive numbers is shown to have more errors": "good",
@@ -120,7 +128,7 @@ def test_near_duplicates_in_two_splits_are_a_caution(material):
     findings = {finding["title"]: finding for finding in found(material, leak_audit=leaks)}
     assert findings["Near-duplicates are in two splits"]["level"] == "caution"
     assert "3 pairs of near-duplicates" in findings["Near-duplicates are in two splits"]["text"]
-    assert "No known group and no file is in two splits" not in findings
+    assert NO_LEAK not in findings
 
 
 def test_images_without_a_group_do_not_speak_for_a_result(material):
@@ -128,20 +136,18 @@ def test_images_without_a_group_do_not_speak_for_a_result(material):
     flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 220
     titles = levels(material, data_flow=flow)
     assert titles["Patients may be in two splits"] == "caution"
-    assert "No known group and no file is in two splits" not in titles
+    assert NO_LEAK not in titles
 
 
 def test_a_threshold_that_wastes_the_ranking_is_found_out(material):
     poor = {**material["metrics"]["val"], "balanced_accuracy": estimate(0.5, 0.4, 0.6)}
     metrics = {**material["metrics"], "val": poor}
-    assert levels(material, metrics=metrics)["The threshold does not suit these scores"] == "caution"
+    assert levels(material, metrics=metrics)[POOR_THRESHOLD] == "caution"
 
 
 def test_a_threshold_is_not_blamed_where_the_interval_holds_the_best(material):
     wide = {**material["metrics"]["val"], "balanced_accuracy": estimate(0.5, 0.1, 0.999)}
-    assert "The threshold does not suit these scores" not in levels(
-        material, metrics={**material["metrics"], "val": wide}
-    )
+    assert POOR_THRESHOLD not in levels(material, metrics={**material["metrics"], "val": wide})
 
 
 LEAD = [BEHIND, f"{BEHIND}_low", f"{BEHIND}_high"]
@@ -176,7 +182,7 @@ def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(mat
     audit.loc[chosen, ["auc", *LEAD]] = (0.7, 0.3, -0.1, 0.7)
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
     text = findings["Not shown to be better than a shortcut"]["text"]
-    assert "Not shown to be worse than the network: “stored mode”." in text
+    assert "“stored mode”" in text
 
 
 def test_what_sees_the_lungs_does_not_make_a_result_a_shortcut(material):
@@ -193,7 +199,7 @@ def test_only_the_best_of_many_shortcuts_are_named(material):
     audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.1, -0.1, 0.3))
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
     text = findings["Not shown to be better than a shortcut"]["text"]
-    assert re.search(r"worse than the network: “[^”]+”, “[^”]+”, “[^”]+” and 8 others\.", text)
+    assert re.search(r"(“[^”]+”, ){2}“[^”]+” and 8 others", text)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +290,8 @@ def test_a_corruption_with_a_wide_loss_counts_even_if_another_costs_more(materia
     assert findings[title]["level"] == "caution"
     # Not the worst by its value, so it is not called so.
     kind = table.loc[wide, "kind"]
-    assert findings[title]["text"].startswith(f"The medium corruption that may cost most: {kind}, AUC 0.955")
+    assert f"{kind}, AUC 0.955" in findings[title]["text"]
+    assert "worst" not in findings[title]["text"].lower()
 
 
 @pytest.mark.parametrize(
@@ -328,8 +335,8 @@ def test_robustness_that_was_not_measured_speaks_against_the_result(material):
     ("hits", "title"),
     [
         (estimate(0.5, 0.4, 0.6), "Maps peak on lesions more often than expected by chance"),
-        (estimate(0.25, 0.2, 0.3), "Maps are not shown to peak on the lesions"),  # under 3 times 0.1
-        (estimate(0.5, 0.05, 0.9), "Maps are not shown to peak on the lesions"),
+        (estimate(0.25, 0.2, 0.3), NOT_POINTING),  # under 3 times 0.1
+        (estimate(0.5, 0.05, 0.9), NOT_POINTING),
     ],
 )
 def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(material, hits, title):
@@ -339,16 +346,16 @@ def test_pointing_is_judged_by_three_times_the_lesions_share_and_the_interval(ma
 
 def test_maps_that_peak_at_one_place_whatever_the_image_are_not_shown_to_point(material):
     pointing = {"n": 50, "n_groups": 30, "hits": estimate(0.5, 0.4, 0.6), "lesion_share": 0.1, "others_share": 0.4}
-    assert "Maps are not shown to peak on the lesions" in levels(material, pointing=pointing)
+    assert NOT_POINTING in levels(material, pointing=pointing)
 
 
 def test_maps_can_be_good_where_lesions_are_large(material):
     for value, title in (
         (0.9, "Maps peak on lesions more often than expected by chance"),
-        (0.75, "Maps are not shown to"),
+        (0.75, NOT_POINTING),
     ):
         pointing = {"n": 50, "n_groups": 30, "hits": estimate(value, 0.6, 0.95), "lesion_share": 0.4}
-        assert any(one.startswith(title) for one in levels(material, pointing=pointing))
+        assert title in levels(material, pointing=pointing)
 
 
 def test_nothing_speaks_for_a_network_that_may_be_guessing(material):
@@ -363,7 +370,7 @@ def test_too_few_groups_for_an_interval_are_the_gravest_finding(material):
     none = estimate(0.9, None, None)
     assert levels(material, metrics=with_test(material, auc=none)) == {
         "No interval": "bad",
-        "No known group and no file is in two splits": "good",
+        NO_LEAK: "good",
     }
     assert say_interval(none) == "no interval"
 
@@ -406,4 +413,4 @@ def test_a_slope_that_cannot_be_fitted_is_said_to_be_so(material):
     none = with_test(material, calibration_joint=joint)
     findings = {finding["title"]: finding for finding in found(material, metrics=none)}
     text = findings["Calibration cannot be judged"]["text"]
-    assert text.startswith("Calibration slope on test: cannot be fitted, because the probabilities are nearly alike;")
+    assert "cannot be fitted" in text

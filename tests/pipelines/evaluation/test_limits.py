@@ -1,6 +1,6 @@
 import pytest
 
-from pneumonia.report.limits import DEMO_NOTE, list_limits
+from pneumonia.report.limits import DEMO_NOTE, NOT_COUNTED, list_limits
 from pneumonia.split.summary import FlowStep
 
 
@@ -23,7 +23,7 @@ def limits_of(material, restate):
 def test_the_limits_begin_with_what_this_software_is_not(limits_of):
     limits = limits_of()
     assert limits[0].startswith("Research software, not a medical device.")
-    assert any("fell from 0.95 on these images to 0.54 on children of another hospital" in x for x in limits)
+    assert any("0.95" in limit and "0.54" in limit for limit in limits)
     assert any(limit.startswith("Validation figures are optimistic") for limit in limits)
     assert any("case-control" in limit for limit in limits)
 
@@ -36,20 +36,21 @@ def test_limits_of_synthetic_images_claim_nothing_about_patients(limits_of):
 
 def test_images_that_nobody_described_are_said_to_be_so(limits_of):
     limits = limits_of(source="unknown", population="unknown")
-    assert any(limit.startswith("The patients are not described: report.population was not set.") for limit in limits)
+    assert any("report.population was not set" in limit for limit in limits)
     assert not any("child" in limit for limit in limits)
 
 
 def test_the_population_is_repeated_as_it_was_stated(limits_of):
     limits = limits_of(source="unknown", population="adults in intensive care")
-    assert any("Patients, as stated in report.population: adults in intensive care." in limit for limit in limits)
+    assert any("adults in intensive care" in limit for limit in limits)
     assert not any("child" in limit for limit in limits)
 
 
 def test_images_without_a_group_are_a_limit(limits_of, material):
     flow = material["data_flow"].copy()
     flow.loc[flow["step"] == FlowStep.UNGROUPED, "images"] = 77
-    assert any(limit.startswith("No group could be read for 77 images") for limit in limits_of(flow))
+    assert any("77 images" in limit for limit in limits_of(flow))
+    assert not any("77 images" in limit for limit in limits_of())
 
 
 def test_a_split_by_image_is_a_limit(limits_of):
@@ -60,10 +61,7 @@ def test_a_split_by_image_is_a_limit(limits_of):
 def test_how_often_the_test_images_were_scored_is_said(limits_of):
     assert any(limit.startswith("The ledger of this project knows of no earlier run") for limit in limits_of())
     limits = limits_of(scorings={"most": 7, "median": 4.0})
-    assert any(
-        "in up to 7 runs (median 4), this one included" in limit and "Not counted: scoring outside of runs" in limit
-        for limit in limits
-    )
+    assert any("7 runs (median 4)" in limit and NOT_COUNTED in limit for limit in limits)
 
 
 @pytest.mark.parametrize(("weights", "is_said"), [("none", False), ("imagenet", False), ("other/model.keras", True)])

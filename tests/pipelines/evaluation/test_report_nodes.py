@@ -154,7 +154,7 @@ def test_the_report_names_the_stretch_that_stands_out_or_says_that_names_give_no
 
     assert f"the one from {row['first']} to {row['last']} ({row['label']}, {row['images']} images" in report
     assert "The names of the images give no order" not in report
-    assert "The names of the images give no order: fewer than 20 groups" in page
+    assert "no order: fewer than 20 groups" in page
     assert "stands out most:" not in page
 
 
@@ -178,8 +178,9 @@ def test_the_report_says_which_shortcuts_were_not_tried(report, material, pictur
     audit = material["shortcut_audit"]
     left = audit[(audit["predictor"] != Basis.RIM_NETWORK) & (audit["images"] != Sample.CROSS_VALIDATED)]
     page = write_report(**{**material, "shortcut_audit": left}, **pictures)
-    assert "<code>evaluation.rim_network</code> is off, or train has fewer than 20 images of one class" in page
-    assert "Nothing was cross-validated: one class of train and validation has fewer than 5 groups" in page
+    assert "<code>evaluation.rim_network</code> is off" in page
+    assert "Nothing was cross-validated" in page
+    assert "fewer than 5 groups" in page
 
 
 def test_no_document_claims_more_than_the_shortcuts_that_were_tried(report, card):
@@ -250,7 +251,7 @@ def test_no_document_says_more_of_the_groups_than_the_audit(material, pictures, 
     leaky = {**material, "leak_audit": leaks, "run_record": run}
     for text in (write_report(**leaky, **pictures), write_model_card(**leaky, model_summary="a summary")):
         assert "are shared by two splits" in text
-        assert "image by image: images of one patient may be in several splits" in text
+        assert "image by image" in text
         for claim in (
             "never on both sides",
             "no group and no identical file",
@@ -275,7 +276,7 @@ def test_nothing_is_said_of_children_where_nobody_spoke_of_them(material, pictur
 
 
 def test_the_card_states_the_population(card):
-    assert "Patients, as stated in report.population: children of 1 to 5 years." in card
+    assert "children of 1 to 5 years" in card
     assert "- pediatrics" in card
 
 
@@ -285,13 +286,13 @@ def test_figures_of_groups_and_of_the_whole_folder_stand_beside_those_of_images(
     assert f"whole test folder, n = {folder['n']}" in report
     assert f"On the whole test folder, {folder['n']} images including surplus copies" in card
     rows = material["unit_metrics"]["group"]["n"]
-    assert f"Per group (probabilities of a group's images of one class averaged, n = {rows})" in card
+    assert f"averaged, n = {rows})" in card
 
 
 def test_the_bootstrap_over_groups_is_named_with_its_source(report, card):
     for text in (report, card):
         assert "Obuchowski, Biometrics 53, 1997" in text
-        assert "bootstrap resamples of whole groups (Field and Welsh" in text
+        assert "Field and Welsh" in text
 
 
 def test_the_gallery_asks_for_a_second_reading_of_labels(report):
