@@ -18,7 +18,7 @@ from pneumonia.model.predict import feature_model, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.describing import describe
-from pneumonia.predictor.image_range import range_distances
+from pneumonia.predictor.image_range import ImageRange, range_distances
 
 UNTOUCHED = "untouched"
 MADE = 100  # images of each kind, at most
@@ -36,7 +36,7 @@ KIND_LABELS = {
 
 def check_range(
     pneumonia_model: Model,
-    image_range: dict[str, Any],
+    image_range: ImageRange,
     split_manifest: pd.DataFrame,
     pixel_store: PixelStores,
     model_lineage: Lineage,

@@ -15,7 +15,7 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.logistic import CLIP
 from pneumonia.model.predict import FEATURES as LAST_MAPS
 from pneumonia.model.predict import NetworkView, first_network, pooled_features, with_inner
-from pneumonia.predictor.image_range import FEATURES, GREY, describe_values, range_distances
+from pneumonia.predictor.image_range import FEATURES, GREY, ImageRange, describe_values, range_distances
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -27,7 +27,7 @@ OUTPUTS = (PROBABILITY, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where t
 LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
 
-def complete_graph(model: Model, decision: Decision, image_range: dict[str, Any]) -> Model:
+def complete_graph(model: Model, decision: Decision, image_range: ImageRange) -> Model:
     """Return the graph that is exported.
 
     Args:

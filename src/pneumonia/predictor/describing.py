@@ -1,7 +1,5 @@
 """The range of a trained model, from the stored pixels of its training and validation images."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -12,7 +10,7 @@ from pneumonia.model.lineage import Lineage, adapted_to, weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStore, PixelStores
-from pneumonia.predictor.image_range import FEATURES, GREY, Description, describe_grey, fit_range
+from pneumonia.predictor.image_range import FEATURES, GREY, Description, ImageRange, describe_grey, fit_range
 
 FITTED_ON, BOUND_ON = "train", "val"
 
@@ -37,7 +35,7 @@ def fit_image_range(
     pixel_store: PixelStores,
     model_lineage: Lineage,
     parameters: EvaluationParameters,
-) -> dict[str, Any]:
+) -> ImageRange:
     """Fit the range on train; set its bound on val. The test images are not read.
 
     Args:

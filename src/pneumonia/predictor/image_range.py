@@ -13,7 +13,7 @@ validation, is out of range in at most 1 of 100 cases.
 """
 
 import base64
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ REASONS = {
     FEATURES: "unlike the training images in the network's features",
 }
 # What is written as base64.
-_PACKED = ("mean", "scale", "variances", "components")
+_PACKED: tuple[Literal["mean", "scale", "variances", "components"], ...] = ("mean", "scale", "variances", "components")
 OUTSIDE = 0.01  # share of the validation images beyond the bound
 THUMBNAIL = 16  # grey values per side
 # Most directions that are kept. Features of training images lie closer together than those of other images, and more
@@ -43,6 +43,28 @@ EDGE = 1 / 16  # of the side, for the brightness at top and bottom
 BRIGHT = 250  # grey level
 ROUNDING = 1e-9
 LEAST_VARIANCE = 1e-6  # floor of the variances of the scaled values, along a direction and in the rest
+
+
+class Distance(TypedDict):
+    """How far images are from the training images by one description: see `fit_distance`."""
+
+    n: int
+    mean: str
+    scale: str
+    components: str
+    variances: str
+    noise: float
+    unit: NotRequired[float]
+
+
+class ImageRange(TypedDict):
+    """The record of `fit_range`; `weights_sha256` names the model that it belongs to."""
+
+    parts: dict[str, Distance]
+    bound: float
+    outside: NotRequired[float]
+    fitted_on: NotRequired[dict[str, int]]
+    weights_sha256: NotRequired[str]
 
 
 def describe_grey(images: Pixels) -> Description:
@@ -80,7 +102,7 @@ def _cell_means(size: int) -> npt.NDArray[np.float32]:
     return np.repeat(np.diag(1 / widths), widths, axis=0).astype(np.float32)
 
 
-def fit_distance(training: Description, most: int) -> dict[str, Any]:
+def fit_distance(training: Description, most: int) -> Distance:
     """Fit the distance from training images.
 
     Args:
@@ -108,7 +130,7 @@ def fit_distance(training: Description, most: int) -> dict[str, Any]:
     }
 
 
-def distances(description: Any, record: dict[str, Any], xp: Any = np) -> Any:
+def distances(description: Any, record: Distance, xp: Any = np) -> Any:
     """Return the squared Mahalanobis distance of each image, `[n]`, from those of `fit_distance`.
 
     Args:
@@ -129,7 +151,7 @@ def distances(description: Any, record: dict[str, Any], xp: Any = np) -> Any:
 
 def fit_range(
     training: dict[str, Description], validation: dict[str, Description], groups: npt.NDArray | None = None
-) -> dict[str, Any]:
+) -> ImageRange:
     """Fit the range on training images; set its bound so that of new images like those of validation 1% lie outside.
 
     Args:
@@ -140,7 +162,7 @@ def fit_range(
     Returns:
         `parts` (a distance for each kind, with its `unit`), `bound`, `outside`, and `fitted_on`.
     """
-    parts = {}
+    parts: dict[str, Distance] = {}
     for kind, description in training.items():
         record = fit_distance(description, COMPONENTS[kind])
         unit = float(np.quantile(distances(validation[kind], record), 1 - OUTSIDE))
@@ -179,7 +201,7 @@ def conformal_bound(distance: npt.NDArray, groups: npt.NDArray) -> float:
     return bound * (1 + ROUNDING)
 
 
-def range_distances(descriptions: dict[str, Any], image_range: dict[str, Any], xp: Any = np) -> Any:
+def range_distances(descriptions: dict[str, Any], image_range: ImageRange, xp: Any = np) -> Any:
     """Return the distances of images by kind, in bounds, `[n, kinds]`: above 1 in any, an image is out of range.
 
     Args:
@@ -239,7 +261,7 @@ class RangeContract(RecordContract):
         return data
 
 
-def _fits(part: dict[str, Any]) -> bool:
+def _fits(part: Distance) -> bool:
     """Tell whether the packed numbers of a part are such, and as many as belong together."""
     try:
         mean, scale, variances, components = (_unpack(part[name]) for name in _PACKED)

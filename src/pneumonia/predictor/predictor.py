@@ -31,6 +31,7 @@ from pneumonia.predictor.image_range import (
     GREY,
     KINDS,
     REASONS,
+    ImageRange,
     RangeContract,
     describe_grey,
     range_distances,
@@ -53,7 +54,7 @@ class TrainedModel(TypedDict):
     pneumonia_model: Model
     model_lineage: Lineage
     decision: Decision
-    image_range: dict[str, Any]
+    image_range: ImageRange
     run_context: RunContext
 
 
@@ -69,7 +70,7 @@ class Predictor:
         model: Model,
         lineage: Lineage,
         decision: Decision,
-        image_range: dict[str, Any],
+        image_range: ImageRange,
         version: str = "",
     ) -> None:
         """Combine a model with what belongs to it.
