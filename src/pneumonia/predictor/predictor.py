@@ -38,9 +38,7 @@ from pneumonia.predictor.image_range import (
 )
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 
-PREDICTION_COLUMNS = (
-    "path", "sha256", "probability", "decision", "in_range", "reason", "model_version",
-)  # fmt: skip
+PREDICTION_COLUMNS = ("path", "sha256", "probability", "decision", "in_range", "reason", "model_version")
 YES, NO = "yes", "no"
 
 

@@ -7,7 +7,7 @@ put several side by side. Figures are independent `matplotlib.figure.Figure` obj
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from pneumonia.base.annotations import Figure
 
@@ -88,8 +88,10 @@ def draw_interval(
     axes: Any, position: float, value: float | None, low: float | None, high: float | None, colour: str
 ) -> None:
     """Draw a value as a dot, with its 95% interval as a line through it, along the x axis; nothing for None or NaN."""
-    axes.plot(np.array([low, high], float), [position, position], color=colour, linewidth=2.4, alpha=0.55)
-    axes.plot(np.array([value], float), [position], "o", color=colour, markersize=6.5)
+    if not pd.isna([low, high]).any():
+        axes.plot([low, high], [position, position], color=colour, linewidth=2.4, alpha=0.55)
+    if not pd.isna(value):
+        axes.plot([value], [position], "o", color=colour, markersize=6.5)
 
 
 def row_axes(axes: Any, names: Sequence[str]) -> None:

@@ -4,11 +4,10 @@ import base64
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
-Finding = dict[str, str]
 MOST_DIGITS = 6  # of a bound near zero
 MOST_TELLING = 4  # digits of a number that is 10 or more, such as a likelihood ratio
 NO_INTERVAL = "no interval"
@@ -24,6 +23,14 @@ class Level(StrEnum):
     BAD = "bad"
 
 
+class Finding(TypedDict):
+    """A point for or against a result."""
+
+    level: Level
+    title: str
+    text: str
+
+
 def finding(level: Level, title: str, text: str) -> Finding:
     """Return a finding in the form that documents and templates read."""
     return {"level": level, "title": title, "text": text}
@@ -32,7 +39,7 @@ def finding(level: Level, title: str, text: str) -> Finding:
 def gravest_first(findings: list[Finding]) -> list[Finding]:
     """Put points against a result before points for it."""
     order = [Level.BAD, Level.CAUTION, Level.GOOD]
-    return sorted(findings, key=lambda one: order.index(Level(one["level"])))
+    return sorted(findings, key=lambda one: order.index(one["level"]))
 
 
 def is_or_are(count: int) -> str:
