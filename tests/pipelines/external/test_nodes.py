@@ -113,8 +113,7 @@ def test_figures_and_page_set_both_places_side_by_side(
     assert [line.get_label() for line in axes.get_lines()[1:]] == ["own test", "north"]
 
     strata, differences = measure_attributes(predictions)
-    page = write_external_report(
-        parameters.report,
+    material = dict(
         external_index=index,
         external_predictions=predictions,
         external_metrics=measured,
@@ -128,5 +127,32 @@ def test_figures_and_page_set_both_places_side_by_side(
         predictions=ours,
         **{name: trained_model[name] for name in ("decision", "model_lineage", "run_context")},
     )
+    page = write_external_report(parameters.report, **material)
+
     assert "The frozen model on 12 images of “north”" in page
     assert "12 used, 1 refused: the model&#39;s own images" in page
+
+    halves = {
+        "fitted_on": 6,
+        "measured_on": 6,
+        "threshold": 0.4,
+        "before": measured["external"],
+        "after": measured["external"],
+    }
+    point = {
+        "place": "north",
+        "threshold": 0.4,
+        "fitted_on": {"n": 12},
+        **dict.fromkeys(("sensitivity", "specificity"), measured["external"]["sensitivity"]),
+    }
+    for slope, said, unsaid in (
+        (1.1, "The ranking of the images, and so the AUC, does not change.", "Do not use it"),
+        (0.0, "so the slope is 0: after that, all images have the same probability.", "To use it"),
+    ):
+        again = {**measured, "recalibrated": {**halves, "slope": slope}}
+        fitted = {**point, "calibration": {"method": "logistic", "slope": slope}}
+        page = write_external_report(
+            parameters.report, **{**material, "external_metrics": again, "external_point": fitted}
+        )
+        assert said in page
+        assert unsaid not in page
