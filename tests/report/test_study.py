@@ -80,13 +80,13 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-def write_page(table, external="none", source="unknown"):
+def write_page(table, external="none", source="unknown", **counted):
     report = ReportParameters(population="unknown", source=source)
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
     given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external=external)
     suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
-    errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9}]
+    errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9, **counted}]
     labels = {
         "suspected_labels": pd.DataFrame(suspects).assign(group="g", sha256="0"),
         "label_errors": pd.DataFrame(errors),
@@ -151,3 +151,12 @@ def test_suspected_images_have_pictures_where_their_pixels_are_stored(tiny_manif
     assert [record["path"] for record in drawn] == [tiny_manifest["path"][0], tiny_manifest["path"][2]]
     assert all(record["image"].startswith("data:image/webp;base64,") for record in drawn)
     assert draw_suspects(suspected[:0], tiny_manifest, tiny_stores, inputs) == []
+
+
+def test_an_expected_number_that_there_is_not_is_not_told():
+    """No image of the class is one of which the networks are sure."""
+    gap = float("nan")
+    page = write_page(results(0.05), suspected=0, expected=gap, low=gap, high=gap)
+    assert "Of 900 images labelled NORMAL, 0 are suspected. Networks are not always right" in page
+    one = write_page(results(0.05), low=gap, high=gap)
+    assert "1 is suspected, and 3 (no interval) would be wrong" in one
