@@ -1,7 +1,8 @@
 """What README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md say is so: commands, paths, names, defaults, links.
 
-A command in a bash block, or in backticks with two words or more, is run on a tiny set of generated images. One that
-opens a server, installs or builds is only looked up. A command of any other kind fails.
+A command in a bash block, or in backticks with two words or more, is run on a tiny set of generated images; where
+another command runs the same nodes on the same images, it is run up to the first node. One that opens a server,
+installs or builds is only looked up. A command of any other kind fails.
 """
 
 import argparse
@@ -23,8 +24,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from kedro.runner import SequentialRunner
 from PIL import Image
-from tests.conftest import succeed
+from tests.conftest import kedro, succeed
+from tests.tiny_network import register_tiny_network
+
+from pneumonia.base.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in
@@ -47,6 +52,7 @@ TINY = {
         "folds": 1,
     },
     "adaptation": {"epochs": 1, "images": 32, "folds": 2, "curve_groups": [4], "curve_draws": 1},
+    "engine": {"pool": "threads"},
 }
 # Numbers that take long, and with what they are tried.
 SMALL = {
@@ -61,6 +67,30 @@ NEEDS = {
     "--pipelines=prediction --params=images=PATH --env=demo": "kedro run --env=demo",
     "prediction.place": "kedro run --pipelines=adaptation --env=demo",
 }
+# Commands up to the first node, and those that run all their nodes on the same kind of images.
+RUN_BY = {
+    "kedro run": EVERYTHING,
+    "kedro run --from-nodes=training.make_recipe": EVERYTHING,
+    "kedro run --params=images=PATH,report.source=kermany,training.seed=S": EVERYTHING,
+    "kedro run --params=images=PATH,training.seed=1": EVERYTHING,
+    "kedro run --params=images=PATH,training.seed=1,training.epochs=60": EVERYTHING,
+    "kedro run --params=training.epochs=5,inputs.image_size=160": EVERYTHING,
+    "kedro run --pipelines=evaluation": EVERYTHING,
+    "kedro run --pipelines=evaluation --load-versions=pneumonia_model:V": EVERYTHING,
+    "kedro run --pipelines=training --params=images=PATH": EVERYTHING,
+    "kedro run --pipelines=training --params=images=PATH,training.epochs=30": EVERYTHING,
+    "kedro run --pipelines=training --tags=training --load-versions=split_manifest:V,class_weights:V": EVERYTHING,
+    "kedro run --tags=evaluation": EVERYTHING,
+    "kedro run --tags=report": EVERYTHING,
+    "kedro run --to-nodes=inputs.draw_batch": EVERYTHING,
+    "kedro run --pipelines=adaptation --params=images=FOLDER,adaptation.images=4000":
+        "kedro run --pipelines=adaptation --params=images=PATH",
+    "kedro run --pipelines=adaptation --params=images=PATH --load-versions=pneumonia_model:V":
+        "kedro run --pipelines=adaptation --params=images=PATH",
+    "kedro run --pipelines=export --load-versions=pneumonia_model:V": "kedro run --pipelines=export",
+    "kedro run --pipelines=study --env=demo": "kedro run --pipelines=study --params=images=PATH",
+}  # fmt: skip
+ALL_IS_THERE = "All inputs are there."
 
 
 def fences(text):
@@ -108,8 +138,13 @@ def start(words, folder):
 def help_lists_options(words, folder):
     """The command exists, and its help names each option that is used."""
     program = words[:3] if words[1] == "-m" else list(takewhile(lambda word: not word.startswith("-"), words))
-    explained = start([*program, "--help"], folder)
-    assert {word.split("=")[0] for word in words if word.startswith("--")} <= set(re.findall(r"--[\w-]+", explained))
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options_of(tuple(program), folder)
+
+
+@cache
+def options_of(program, folder):
+    """The options in a program's help."""
+    return set(re.findall(r"--[\w-]+", start([*program, "--help"], folder)))
 
 
 def look_up_docker(words, folder):
@@ -203,17 +238,22 @@ def test_a_command_that_is_no_run_exists(command):
     LOOK_UP[words[0]](words, ROOT)
 
 
-@pytest.mark.parametrize("command", [command for command in RUNS if command.startswith("kedro run")])
-def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(command, default_parameters):
+def options_and_nodes(command):
+    """Return the options of a run by name, and the part of the pipeline that it runs."""
     from kedro.framework.cli.project import run
 
     from pneumonia.pipeline_registry import register_pipelines
 
     given = run.make_context("run", shlex.split(command)[2:]).params
     pipeline = register_pipelines()[given["pipeline"] or next(iter(given["pipelines"] or ["__default__"]))]
-    part = pipeline.filter(
+    return given, pipeline.filter(
         tags=given["tags"] or None, from_nodes=given["from_nodes"] or None, to_nodes=given["to_nodes"] or None
     )
+
+
+@pytest.mark.parametrize("command", [command for command in RUNS if command.startswith("kedro run")])
+def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(command, default_parameters):
+    given, part = options_and_nodes(command)
     assert part.nodes
     assert set(given["load_versions"]) <= part.datasets()
     assert given["env"] is None or (ROOT / "conf" / given["env"]).is_dir()
@@ -221,9 +261,27 @@ def test_a_run_names_pipelines_nodes_tags_datasets_and_parameters_that_exist(com
     assert names <= set(flat(default_parameters))
 
 
+@pytest.mark.parametrize(("command", "runner"), RUN_BY.items())
+def test_the_nodes_of_a_run_that_stops_before_them_are_run_by_another(command, runner):
+    assert command in RUNS
+    assert runner in set(RUNS) - set(RUN_BY)
+    assert set(options_and_nodes(command)[1].nodes) <= set(options_and_nodes(runner)[1].nodes)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_command_is_written_in_a_way_that_kedro_gives_up(page):
     assert "--pipeline=" not in PAGES[page]
+
+
+class UpToTheFirstNode(SequentialRunner):
+    """Loads what the nodes read of parameters, images and earlier runs, and looks up what they save; runs none."""
+
+    def run(self, pipeline, catalog, *_, **__):
+        assert pipeline.nodes
+        for name in pipeline.inputs():
+            catalog.load(name)
+        assert all(catalog.get(name) is not None for name in pipeline.all_outputs())
+        raise UserError(ALL_IS_THERE)  # so that nobody takes the run for a finished one
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +289,7 @@ def documented(tmp_path_factory, copy_project):
     """A checkout with tiny images and settings, and a function that runs a command in it once.
 
     The settings are where a user puts them, so that commands run as they are written, except that PATH (images of the
-    project), FOLDER (images from elsewhere), V and S are filled in, and `made_small`.
+    project), FOLDER (images from elsewhere), V and S are filled in, and `made_small`. Those in `RUN_BY` run no node.
     """
     from pneumonia.demo.images import write_demo_images
 
@@ -240,15 +298,16 @@ def documented(tmp_path_factory, copy_project):
     write_medmnist(folder / "data/01_raw/chest_xray", 28)
     write_demo_images(folder / "data/01_raw/elsewhere", 60, seed=1)
     numbers = count(1)
-    for environment in ("local", "demo", "notes"):
+    network = {"model": {"name": register_tiny_network()}}
+    for environment, changes in (("local", TINY | network), ("demo", TINY | network), ("notes", TINY)):
         parameters = folder / "conf" / environment / "parameters.yml"
         given = yaml.safe_load(parameters.read_text()) if parameters.exists() else {}
-        parameters.write_text(yaml.safe_dump({**given, **{k: given.get(k, {}) | v for k, v in TINY.items()}}))
+        parameters.write_text(yaml.safe_dump({**given, **{k: given.get(k, {}) | v for k, v in changes.items()}}))
     catalog = folder / "conf/demo/catalog.yml"
     catalog.write_text(re.sub(r"n_images: \d+", "n_images: 60", catalog.read_text()))
 
     def try_command(command):
-        """Run a command, filled in, unless it was."""
+        """Run a command, filled in and made small, unless it was."""
         if command != EVERYTHING:
             try_command(EVERYTHING)
         for part, needed in NEEDS.items():
@@ -258,14 +317,19 @@ def documented(tmp_path_factory, copy_project):
 
     @cache
     def run_once(command):
-        run(command, find_images(command))
+        words = fill_in(made_small(command), find_images(command))
+        if command in RUN_BY:
+            ended = kedro(folder, *words[1:], f"--runner={__name__}.{UpToTheFirstNode.__name__}")
+            assert ended.stderr.splitlines()[-1] == f"Error: {ALL_IS_THERE}", ended.stderr[-3000:]
+        else:
+            start(words, folder)
 
-    def run(command, images):
+    def fill_in(command, images):
         models = (folder / "data/06_models/pneumonia_model.keras").glob("*")
         first = min((path.name for path in models), default="")
         command = re.sub(r"([:=/])(V|VERSION)\b", rf"\g<1>{first}", command)
         command = command.replace("=PATH", f"={images}").replace("=FOLDER", f"={folder / 'data/01_raw/elsewhere'}")
-        start(shlex.split(command), folder)
+        return shlex.split(command)
 
     def find_images(command):
         """Return a folder of images that a command takes for PATH."""
@@ -284,14 +348,25 @@ def documented(tmp_path_factory, copy_project):
             return raw / "other_names"
         return raw / "chest_xray"
 
-    return folder, lambda command: try_command(made_small(command))
+    return folder, try_command
+
+
+# What differs from others in how images are found and named ends with the split, in how they are decoded with pixels,
+# in how a network is trained with the network.
+ENDS = {
+    r"preset=|class_names=|images\.\w+=": "--pipelines=ingest",
+    "pneumoniamnist": "--to-nodes=inputs.draw_batch",
+    "tensorboard=": "--pipelines=training",
+}
 
 
 def made_small(command):
-    """Return a command with small numbers; one that differs from others in the images only ends with the split."""
+    """Return a command with small numbers, which ends with what sets it apart from others."""
     for name, number in SMALL.items():
         command = re.sub(rf"\b{re.escape(name)}=(\d+|S)\b", f"{name}={number}", command)
-    return f"{command} --pipelines=ingest" if re.search(r"preset=|class_names=", command) else command
+    if "--pipelines=" in command:
+        return command
+    return " ".join([command, *(end for part, end in ENDS.items() if re.search(part, command))])
 
 
 def write_medmnist(folder, side):
