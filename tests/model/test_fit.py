@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,11 +198,23 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, tmp_path):
+@pytest.fixture(scope="module")
+def interrupted(fit_tiny, tmp_path_factory):
+    """What a training leaves that is interrupted after two of three epochs."""
+    folder = tmp_path_factory.mktemp("interrupted")
     with pytest.raises(UserError, match=r" 2 of 3 epochs\. .* resumes"):
-        fit_tiny(states_in(tmp_path, InterruptedStates))
+        fit_tiny(states_in(folder, InterruptedStates))
+    return folder
 
-    assert_same(fit_tiny(states_in(tmp_path)), trained)
+
+@pytest.fixture
+def left(interrupted, tmp_path):
+    """A copy of it, to go on from."""
+    return states_in(shutil.copytree(interrupted, tmp_path / "left"))
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, left):
+    assert_same(fit_tiny(left), trained)
 
 
 @pytest.fixture(scope="module")
@@ -245,15 +258,11 @@ def test_an_interrupted_ensemble_goes_on_with_the_member_it_was_at(fit_tiny, ens
     assert not list(states.folder.iterdir())
 
 
-def test_another_recipe_leaves_an_interrupted_training_alone_and_says_how_they_differ(
-    fit_tiny, trained, tmp_path, caplog
-):
-    with pytest.raises(UserError, match="Interrupted"):
-        fit_tiny(states_in(tmp_path, InterruptedStates))
-    fit_tiny(states_in(tmp_path), epochs=1)
+def test_another_recipe_leaves_an_interrupted_training_alone_and_says_how_they_differ(fit_tiny, trained, left, caplog):
+    fit_tiny(left, epochs=1)
 
     assert "not resumed, because this one has training.epochs 1 instead of 3." in caplog.text
-    assert_same(fit_tiny(states_in(tmp_path)), trained)
+    assert_same(fit_tiny(left), trained)
 
 
 def test_a_damaged_state_of_another_training_is_named_and_stops_nobody(fit_tiny, tmp_path, caplog):
@@ -265,11 +274,9 @@ def test_a_damaged_state_of_another_training_is_named_and_stops_nobody(fit_tiny,
     assert "another.npz is damaged" in caplog.text
 
 
-def test_a_limit_on_memory_does_not_start_a_training_over(fit_tiny, tmp_path, caplog, default_parameters):
+def test_a_limit_on_memory_does_not_start_a_training_over(fit_tiny, left, caplog):
     caplog.set_level("INFO")
-    with pytest.raises(UserError, match="Interrupted"):
-        fit_tiny(states_in(tmp_path, InterruptedStates))
-    fit_tiny(states_in(tmp_path), device="cpu")
+    fit_tiny(left, device="cpu")
 
     assert "Resuming after 2 of 3 epochs." in caplog.messages
 
@@ -318,11 +325,9 @@ def test_a_network_starts_from_the_weights_that_are_given(default_parameters, ti
         np.testing.assert_array_equal(built, wanted)
 
 
-def test_restart_ignores_an_unfinished_training(fit_tiny, tmp_path, caplog):
+def test_restart_ignores_an_unfinished_training(fit_tiny, left, caplog):
     caplog.set_level("INFO")
-    with pytest.raises(UserError):
-        fit_tiny(states_in(tmp_path, InterruptedStates))
-    fit_tiny(states_in(tmp_path), restart=True, epochs=3)
+    fit_tiny(left, restart=True)
 
     assert "Resuming" not in caplog.text
 
