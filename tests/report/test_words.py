@@ -18,6 +18,8 @@ from pneumonia.report.words import say_bounds, say_interval, say_number, say_per
         (say_percent(1.0, 0), "100%"),
         (say_percent(0.9996), "99.96%"),  # not all
         (say_percent(0.004, 0), "0.4%"),  # not none
+        (say_percent(0.999996), "100.0%"),
+        (say_percent(1e-7), "0.0%"),
         (say_rate(0.9996), "0.9996"),
         (say_rate(1.0), "1.000"),
         (say_rate(0.0), "0.000"),

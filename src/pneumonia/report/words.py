@@ -55,12 +55,12 @@ def say_count(count: int, one: str, many: str | None = None) -> str:
 def say_percent(share: float | None, digits: int = 1) -> str:
     """Format a share as a percentage; a dash if undefined.
 
-    What is neither none nor all does not read as 0% or 100%.
+    What is neither none nor all does not read as 0% or 100%, if at most two more digits tell it.
     """
     if share is None or pd.isna(share):
         return "–"
-    while 0 < share < 1 and digits < MOST_DIGITS and float(f"{100 * share:.{digits}f}") in (0, 100):
-        digits += 1
+    tried = range(digits, digits + 3) if 0 < share < 1 else ()
+    digits = next((more for more in tried if float(f"{100 * share:.{more}f}") not in (0, 100)), digits)
     return f"{100 * share:z.{digits}f}%"
 
 
