@@ -96,6 +96,11 @@ def write_page(table, external="none", source="unknown", **counted):
     return write_study_report(table, summarise_study(table), given, report, **shown)
 
 
+def test_a_difference_has_a_sign_only_where_it_has_one():
+    rows = compared(0.05).iloc[[0, 0]].assign(difference=[-0.00001, np.nan])
+    assert tabulate_differences(rows)["difference"].tolist() == ["+0.0000", "–"]
+
+
 @pytest.fixture(scope="module")
 def page():
     return write_page(results(0.05))

@@ -87,7 +87,7 @@ def _say_why(rows: pd.DataFrame) -> str:
 
 
 def _say_row(row: dict[str, Any]) -> str:
-    return f"{name_measure(row['measure'])} {row['difference']:+.4f} ({say_interval(row, 4)})"
+    return f"{name_measure(row['measure'])} {row['difference']:+z.4f} ({say_interval(row, 4)})"
 
 
 def tabulate_sites(study_results: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def tabulate_differences(compared: pd.DataFrame) -> pd.DataFrame:
     """Return one row per recipe and measure: difference, interval and verdict in words."""
     intervals = [say_interval(row, 4) for row in compared.to_dict("records")]
     table = _named(compared[["recipe", "measure", "difference", "verdict"]])
-    table["difference"] = [f"{value:+.4f}" for value in compared["difference"]]
+    table["difference"] = ["–" if pd.isna(value) else f"{value:+z.4f}" for value in compared["difference"]]
     table.insert(3, "95% interval", intervals)
     return table
 
