@@ -18,6 +18,7 @@ from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
 from pneumonia.model.compiling import compile_network, make_schedule, steps_per_call
 from pneumonia.model.fit import build, run_epochs, train
 from pneumonia.model.hardware import Hardware
+from pneumonia.model.networks import make_network
 from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe, make_recipe
 from pneumonia.model.weight_average import AveragedCopy
@@ -97,7 +98,8 @@ def toy(default_parameters, tmp_path):
         x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]], "float32"), np.array([[0.0], [0.0], [1.0], [1.0]], "float32")
         val_input = tf.data.Dataset.from_tensors((x, 1 - y if opposite else y))
         copy = AveragedCopy(keras.models.clone_model(network), val_input, [])
-        restore(network, progress.take_up(state))
+        progress.take_up(state)
+        restore(network, progress.variables)
         callbacks = [
             StopWhenDiverged(progress, state),
             JudgeEpoch(progress, copy),
@@ -215,6 +217,26 @@ def left(interrupted, tmp_path):
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, left):
     assert_same(fit_tiny(left), trained)
+
+
+@pytest.mark.parametrize("epochs", [1, 2], ids=["as the size changes", "at full size"])
+def test_the_last_epochs_see_images_of_full_size_also_after_an_interruption(fit_tiny, tmp_path, monkeypatch, epochs):
+    for module in ("recipe", "networks"):
+        monkeypatch.setattr(f"pneumonia.model.{module}.LEAST_SIZE", 16)
+    sizes = []
+    monkeypatch.setattr(
+        "pneumonia.model.fit.make_network",
+        lambda name, size, **given: sizes.append(size) or make_network(name, size, **given),
+    )
+    growing = {"image_scale": 0.5, "full_size": 0.6}
+    undisturbed = fit_tiny(states_in(tmp_path / "undisturbed"), **growing)
+
+    # The first is the copy that is validated.
+    assert sizes == [32, 16, 32]
+    interrupted = type("", (InterruptedStates,), {"interrupted": (None, epochs)})
+    with pytest.raises(UserError, match=rf" {epochs} of 3 epochs\. .* resumes"):
+        fit_tiny(states_in(tmp_path, interrupted), **growing)
+    assert_same(fit_tiny(states_in(tmp_path), **growing), undisturbed)
 
 
 @pytest.fixture(scope="module")

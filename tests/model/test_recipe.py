@@ -64,7 +64,21 @@ def test_a_recipe_that_cannot_work_is_refused_before_training(default_parameters
 def test_members_have_seeds_of_their_own(default_parameters):
     recipe = recipe_of(default_parameters, "virus", "bacteria")
     assert [recipe.of_member(number).training.seed for number in range(3)] == [0, 1, 2]
-    assert recipe.training_size == 96
+
+
+@pytest.mark.parametrize(
+    ("training", "sizes"),
+    [
+        ({"epochs": 20, "full_size": 0.15}, [96] * 17 + [128] * 3),
+        ({"epochs": 2, "full_size": 0.0}, [96] * 2),
+        ({"epochs": 2, "full_size": 1.0}, [128] * 2),
+        ({"epochs": 1, "full_size": 0.15}, [96]),
+    ],
+)
+def test_the_last_epochs_have_images_of_full_size(default_parameters, training, sizes):
+    given = {**default_parameters, "training": {**default_parameters["training"], **training}}
+
+    assert recipe_of(given, "virus", "bacteria").sizes == sizes
 
 
 # 8 and 16 images in train: n / (2 n_c) is 1.5 and 0.75.

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats, Model
+from pneumonia.base.progress import follow
 from pneumonia.model.batch_normalization import fuse_normalisation
-from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
+from pneumonia.model.callbacks import CountBatches, JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, restore
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks
@@ -108,11 +109,11 @@ class Bench:
     def _fit_one(self, fit: Fit, start: list[np.ndarray], state: TrainingState) -> Progress:
         recipe, training = self._recipe, self._recipe.training
         progress = Progress(training, fit.label)
-        saved = progress.take_up(state)
+        progress.take_up(state)
         if progress.finished:
             return progress
         self._start_from(start)
-        restore(self._network, saved)
+        restore(self._network, progress.variables)
         limit, size = recipe.inputs.memory_limit_mb, training.batch_size
         self._copy.aim(
             make_eval_input(self._store, fit.val, batch_size=size, memory_limit_mb=limit),
@@ -127,7 +128,10 @@ class Bench:
             augmentation=Augmentation(change, N_DRAWS),
             labelling=Labelling(fit.class_weights),
         )
-        run_epochs(self._network, batches, self._callbacks(fit, progress, state), self._steps)
+        left = self._steps * (training.epochs - progress.next_epoch)
+        with follow(left, "Fitting", "batches", alone=False) as advance:
+            callbacks = [*self._callbacks(fit, progress, state), CountBatches(advance)]
+            run_epochs(self._network, batches, callbacks, self._steps)
         return progress
 
     def _start_from(self, weights: list[np.ndarray]) -> None:

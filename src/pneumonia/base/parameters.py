@@ -111,8 +111,10 @@ class TrainingParameters(Group):
     is the sum of the last two. class: the two classes. auto: etiology if it is known for every positive training
     image."""
     image_scale: Annotated[float, Field(ge=0.25, le=1)]
-    """Side of the training images. Smaller images lose little, because crops are enlarged anyway; the time of an epoch
-    grows with about the square of this. [share of inputs.image_size]"""
+    """Side of the training images, but for the last epochs. Smaller images lose little, because crops are enlarged
+    anyway; the time of an epoch grows with about the square of this. [share of inputs.image_size]"""
+    full_size: Annotated[float, Field(ge=0, le=1)]
+    """The last epochs, in which training images have the full size. [share of the epochs]"""
     members: Annotated[int, Field(ge=1, le=20)]
     """Networks whose probabilities one model averages. A single network is trained on all of train; each of several is
     trained on train without one fold, on which its epoch is chosen, so that k networks cost k - 1 times the training.

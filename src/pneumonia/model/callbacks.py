@@ -4,17 +4,16 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import say_time
-from pneumonia.model.checkpoint import TrainingState
+from pneumonia.model.checkpoint import TrainingState, variables_of
 from pneumonia.model.compiling import plain_names
 from pneumonia.model.progress import Progress
 from pneumonia.model.weight_average import AveragedCopy
@@ -78,7 +77,7 @@ class JudgeEpoch(keras.callbacks.Callback):
 
 
 class SaveState(keras.callbacks.Callback):
-    """Writes all that the next epoch depends on, after each epoch."""
+    """Keeps and writes all that the next epoch depends on, after each epoch."""
 
     def __init__(self, progress: Progress, state: TrainingState, description: dict[str, Any]) -> None:
         """Take what is written, and the description that names the training."""
@@ -87,10 +86,12 @@ class SaveState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the state."""
-        variables = [*self.model.variables, *self.model.optimizer.variables]
+        progress = self.progress
+        # At the end of `fit`, Keras replaces the network's weights by the averaged ones, so they are kept here.
+        progress.variables = variables_of(self.model)
         self.state.write(
-            {"description": self.description, **self.progress.record()},
-            {"variables": [np.asarray(v) for v in variables], "best": self.progress.best_weights},
+            {"description": self.description, **progress.record()},
+            {"variables": progress.variables, "best": progress.best_weights},
         )
 
 
@@ -131,17 +132,19 @@ class CountBatches(keras.callbacks.Callback):
 class ReportProgress(keras.callbacks.Callback):
     """Reports after each epoch its results and how long the rest will take at most."""
 
-    def __init__(self, progress: Progress) -> None:
-        """Take what is said."""
+    def __init__(self, progress: Progress, sizes: Sequence[int] = ()) -> None:
+        """Take what is said, and the side of the images in each epoch if it changes."""
         super().__init__()
-        self.progress = progress
+        self.progress, self.pixels = progress, [size**2 for size in sizes] or [1] * progress.training.epochs
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Report on one line. The first epoch also builds the graph, so it does not tell how long the others take."""
         progress = self.progress
         row = progress.history[-1]
         epochs = progress.training.epochs
-        seconds = (epochs - epoch - 1) * min(row["seconds"] for row in progress.history[-2:])
+        # An epoch takes at most as much longer as its images have more pixels.
+        rate = min(done["seconds"] / self.pixels[int(done["epoch"]) - 1] for done in progress.history[-2:])
+        seconds = rate * sum(self.pixels[epoch + 1 :])
         left = f", at most {say_time(seconds)} left" if epoch and seconds else ""
         logger.info(
             "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s%s",

@@ -174,6 +174,11 @@ class TrainingStates:
             self._locks.pop(key).release()
 
 
+def variables_of(network: Model) -> list[np.ndarray]:
+    """Return the variables of a compiled network and of its optimizer."""
+    return [np.asarray(variable) for variable in (*network.variables, *network.optimizer.variables)]
+
+
 def restore(network: Model, variables: list[np.ndarray]) -> None:
     """Give a compiled network, and its optimizer, the variables that were saved; none: leave it as it is."""
     if not variables:

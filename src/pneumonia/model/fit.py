@@ -1,4 +1,4 @@
-"""Trains a network, or several, so that an interrupted training can be resumed. `fit_member` shows the steps.
+"""Trains a network, or several, so that an interrupted training can be resumed. `fit_epochs` shows the steps.
 
 After every epoch, one file contains everything that the next epoch depends on: the network's variables, the
 optimizer's, the best weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from keras.callbacks import Callback
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.progress import follow
@@ -157,40 +158,59 @@ def list_members(
 
 
 def fit_member(member: EnsembleMember, store: PixelStore, hardware: Hardware) -> tuple[keras.Model, Progress]:
-    """Train one network: input, network, compilation, fit. After an interruption, go on with the next epoch.
+    """Train one network, after an interruption from the next epoch on.
 
     Returns:
         The network with its kept weights, and what is known of each epoch.
     """
-    recipe, training = member.recipe, member.recipe.training
-    progress = Progress(training, member.label)
-    saved = progress.take_up(member.state)
-    strategy = make_strategy(hardware)
-    change = partial(augment, strengths=recipe.inputs.augmentation, size=recipe.training_size)
+    progress = Progress(member.recipe.training, member.label)
+    progress.take_up(member.state)
     # The copy with averaged weights, which is validated after each epoch and becomes the model.
     copy = AveragedCopy(*_copied(member, store))
-    if not progress.finished:
-        # 1. The input. Each epoch is shuffled, cut into batches, augmented and weighted by class; some are prefetched.
-        batches = make_train_input(
-            store,
-            member.train,
-            # With several devices, from a smaller batch one could get no image, which is an error.
-            Batching(training.batch_size, training.seed, progress.next_epoch, strategy.num_replicas_in_sync > 1),
-            memory_limit_mb=recipe.inputs.memory_limit_mb,
-            augmentation=Augmentation(change, N_DRAWS),
-            labelling=Labelling(recipe.class_weights, recipe.etiologies),
-        )
-        with building_on(hardware, strategy):
-            # 2. The network, with the weights that it starts from.
-            network = fuse_normalisation(build(recipe, recipe.training_size, member.start))
-            # 3. Optimizer, learning rate, loss and metrics.
-            compile_network(network, training, member.steps, hardware)
-            restore(network, saved)
-        # 4. The epochs; the callbacks validate, keep the best weights and save.
-        run_epochs(network, batches, _callbacks(member, progress, copy), member.steps)
+    left = member.steps * (member.recipe.training.epochs - progress.next_epoch)
+    with follow(left, "Fitting", "batches", alone=False) as advance:
+        callbacks = [*_callbacks(member, progress, copy), CountBatches(advance)]
+        while not progress.finished:
+            fit_epochs(member, progress, callbacks, store, hardware)
     copy.network.set_weights(progress.best_weights)
     outputs = copy.network.outputs
     return keras.Model(copy.network.inputs[0], outputs if len(outputs) > 1 else outputs[0], name=member.name), progress
+
+
+def fit_epochs(
+    member: EnsembleMember, progress: Progress, callbacks: list[Callback], store: PixelStore, hardware: Hardware
+) -> None:
+    """Train one network for as long as the size of its images stays the same: input, network, compilation, fit.
+
+    Args:
+        member: The network.
+        progress: Which epoch is next, and with which variables it goes on.
+        callbacks: As for `run_epochs`.
+        store: Has the pixels.
+        hardware: On what it computes.
+    """
+    recipe, training = member.recipe, member.recipe.training
+    sizes, epoch, strategy = recipe.sizes, progress.next_epoch, make_strategy(hardware)
+    change = partial(augment, strengths=recipe.inputs.augmentation, size=sizes[epoch])
+    # 1. The input. Each epoch is shuffled, cut into batches, augmented and weighted by class; some are prefetched.
+    batches = make_train_input(
+        store,
+        member.train,
+        # With several devices, from a smaller batch one could get no image, which is an error.
+        Batching(training.batch_size, training.seed, epoch, strategy.num_replicas_in_sync > 1),
+        memory_limit_mb=recipe.inputs.memory_limit_mb,
+        augmentation=Augmentation(change, N_DRAWS),
+        labelling=Labelling(recipe.class_weights, recipe.etiologies),
+    )
+    with building_on(hardware, strategy):
+        # 2. The network, with the weights that it starts from.
+        network = fuse_normalisation(build(recipe, sizes[epoch], member.start))
+        # 3. Optimizer, learning rate, loss and metrics.
+        compile_network(network, training, member.steps, hardware)
+        restore(network, progress.variables)
+    # 4. The epochs; the callbacks validate, keep the best weights and save.
+    end = len(sizes) - sizes[::-1].index(sizes[epoch])
+    run_epochs(network, batches, callbacks, member.steps, end)
 
 
 def build(recipe: Recipe, size: int, start: Sequence[np.ndarray] | None = None) -> keras.Model:
@@ -215,39 +235,44 @@ def _copied(member: EnsembleMember, store: PixelStore) -> tuple[keras.Model, tf.
     return build(recipe, recipe.inputs.image_size), val_input, batches
 
 
-def _callbacks(member: EnsembleMember, progress: Progress, copy: AveragedCopy) -> list[keras.callbacks.Callback]:
+def _callbacks(member: EnsembleMember, progress: Progress, copy: AveragedCopy) -> list[Callback]:
     """Return what happens in the training beside its steps, in order."""
     return [
         StopWhenDiverged(progress, member.state),
         JudgeEpoch(progress, copy),
         *([log_for_tensorboard(member.log, progress)] if member.log else []),
         SaveState(progress, member.state, member.description),
-        ReportProgress(progress),
+        ReportProgress(progress, member.recipe.sizes),
     ]
 
 
 def run_epochs(
-    network: keras.Model, train_input: tf.data.Dataset, callbacks: list[keras.callbacks.Callback], steps: int
+    network: keras.Model, train_input: tf.data.Dataset, callbacks: list[Callback], steps: int, end: int | None = None
 ) -> None:
     """Fit a compiled network; the callbacks, of which one is a `JudgeEpoch`, validate, keep and save.
+
+    Args:
+        network: Compiled.
+        train_input: Endless batches, from the next epoch on.
+        callbacks: What happens beside the steps.
+        steps: Batches in an epoch.
+        end: How many epochs are done at the end, those before included; by default those of the recipe.
 
     Raises:
         UserError: If interrupted, out of memory, diverged, or the machine cannot train deterministically. The state of
             the last complete epoch is kept.
     """
     progress = next(callback.progress for callback in callbacks if isinstance(callback, JudgeEpoch))
-    epochs = progress.training.epochs
     try:
-        with follow(steps * (epochs - progress.next_epoch), "Fitting", "batches", alone=False) as advance:
-            network.fit(
-                train_input,
-                initial_epoch=progress.next_epoch,
-                epochs=epochs,
-                steps_per_epoch=steps,
-                callbacks=[*callbacks, CountBatches(advance)],
-                shuffle=False,  # the input shuffles
-                verbose=0,
-            )
+        network.fit(
+            train_input,
+            initial_epoch=progress.next_epoch,
+            epochs=end or progress.training.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,  # the input shuffles
+            verbose=0,
+        )
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted after {progress}. {progress.resumed_by.capitalize()} resumes from there; "

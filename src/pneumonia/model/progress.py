@@ -23,6 +23,7 @@ class Progress:
         history: One dictionary per epoch, those before an interruption included.
         best_epoch: The last epoch (from 0) that is within the tolerance of the best one; -1 before the first.
         best_weights: The (averaged) weights of that epoch, in the order of `network.weights`.
+        variables: Those of network and optimizer after the last epoch, with which the next one goes on.
     """
 
     training: TrainingParameters
@@ -30,6 +31,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
     best_weights: list[np.ndarray] = field(default_factory=list, repr=False)
+    variables: list[np.ndarray] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
         """Say how many epochs are done."""
@@ -52,15 +54,15 @@ class Progress:
         waited = self.next_epoch - 1 - self.best_epoch
         return self.next_epoch >= self.training.epochs or (self.next_epoch > 0 and waited >= self.training.patience)
 
-    def take_up(self, state: TrainingState) -> list[np.ndarray]:
-        """Take up an unfinished training: return the variables of its network and optimizer; none if there is none."""
+    def take_up(self, state: TrainingState) -> None:
+        """Take up an unfinished training, if there is one."""
         saved = None if self.training.restart else state.read()
         if saved is None:
-            return []
+            return
         record, arrays = saved
         self.history, self.best_epoch, self.best_weights = record["history"], record["best_epoch"], arrays["best"]
+        self.variables = arrays["variables"]
         logger.info("Resuming after %s.", str(self))
-        return arrays["variables"]
 
     def is_kept(self, row: dict[str, float]) -> bool:
         """Tell whether an epoch, the last of the history, is within the tolerance of the best."""

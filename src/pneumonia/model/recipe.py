@@ -35,8 +35,15 @@ class Recipe(Group):
 
     @property
     def training_size(self) -> int:
-        """Side of the images that the network is trained on, pixels."""
+        """Side of the images that the network is trained on, before the last epochs, pixels."""
         return round(self.training.image_scale * self.inputs.image_size)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Side of the images in each epoch, pixels: `training_size`, and in the last epochs `inputs.image_size`."""
+        epochs = self.training.epochs
+        last = round(self.training.full_size * epochs)
+        return [self.training_size] * (epochs - last) + [self.inputs.image_size] * last
 
     def of_member(self, number: int) -> "Recipe":
         """Return the recipe of one of several networks, counted from 0: each has its own seed."""

@@ -23,7 +23,7 @@ def train_network(
 ) -> tuple[Model, dict[str, Any], pd.DataFrame]:
     """Train a network on the train images, validated on the val images. The test images are not read.
 
-    The steps are those of `pneumonia.model.fit.fit_member`: input (shuffle, batch, augment, weigh by class, prefetch),
+    The steps are those of `pneumonia.model.fit.fit_epochs`: input (shuffle, batch, augment, weigh by class, prefetch),
     network, compilation, fit.
 
     Args:
