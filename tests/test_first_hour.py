@@ -78,6 +78,7 @@ def test_a_path_with_a_space_and_an_umlaut_is_read(ingested):
     [
         (["read_me.txt"], r"There is no image file at .*train, val and test .*--params=images=PATH"),
         (["healthy/1.png", "ill/2.png"], r"class folders there: healthy, ill\..*ingest\.class_names=healthy/ill"),
+        (["A/NORMAL/1.png", "B/PNEUMONIA/2.png"], r"not at the top, but below A, B\. Call splits train, val and test"),
         (["1.png", "2.png"], r"class folders there: none\. Name the folder above"),
         (["NORMAL/1.png", "PNEUMONIA/read_me.txt"], r"no usable image of class PNEUMONIA.*ingest\.class_names"),
     ],

@@ -23,7 +23,7 @@ export function readCodestream(frame) {
   if (view.getUint32(4) === 0x6a502020) at = find(frame, [0x6a, 0x70, 0x32, 0x63]) + 4; // a JP2 file around the codestream
   if (view.getUint32(at) === 0xff4fff51) {
     const [x1, y1, x0, y0] = [8, 12, 16, 20].map((place) => view.getUint32(at + place));
-    return { syntax: JPEG_2000, bits: (frame[at + 42] & 0x7f) + 1, components: view.getUint16(at + 40), height: y1 - y0, width: x1 - x0 };
+    return { syntax: JPEG_2000, bits: (frame[at + 42] & 0x7f) + 1, components: view.getUint16(at + 40), height: y1 - y0, width: x1 - x0, isSigned: frame[at + 42] > 0x7f };
   }
   for (at = view.getUint16(0) === 0xffd8 ? 2 : frame.length; at < frame.length; ) {
     if (frame[at] !== 0xff) return null;
@@ -63,6 +63,7 @@ export async function decodeRaw(data, syntax, header, tools) {
   const stream = readCodestream(frame);
   if (!stream) throw new Error("no codestream");
   if (stream.height !== height || stream.width !== width) throw new Refused("damaged: its pixel data have another size than its header says");
+  if (stream.isSigned && header.PixelRepresentation !== 1) throw new Refused("signed values in the pixel data, unsigned ones in the header: export it uncompressed");
   if (stream.components !== 1) return { values: await luminance(frame, stream, tools), bits: 8, highBit: 7 };
   if (stream.syntax === EXTENDED && ![8, 12].includes(stream.bits)) throw new Refused("damaged: its pixel data claim bits that a lossy JPEG cannot have");
   if (stream.syntax === EXTENDED && stream.bits === 12) throw new Refused("lossy JPEG of 12 bits, which browsers do not read: export it uncompressed");
@@ -75,10 +76,11 @@ export async function decodeRaw(data, syntax, header, tools) {
 }
 
 function uncompressed(data, count, allocated, isBig) {
-  const { dataOffset, length } = data.elements.x7fe00010;
+  const { dataOffset, length, vr } = data.elements.x7fe00010;
   if (![8, 16, 32].includes(allocated) || length < (count * allocated) / 8) throw new Error("pixels are missing");
   const view = new DataView(data.byteArray.buffer, data.byteArray.byteOffset + dataOffset, length);
-  const read = { 8: (at) => view.getUint8(at), 16: (at) => view.getUint16(2 * at, !isBig), 32: (at) => view.getUint32(4 * at, !isBig) }[allocated];
+  const swap = isBig && vr === "OW" ? 1 : 0; // two values of 8 bits are one word
+  const read = { 8: (at) => view.getUint8(at ^ swap), 16: (at) => view.getUint16(2 * at, !isBig), 32: (at) => view.getUint32(4 * at, !isBig) }[allocated];
   return Float64Array.from({ length: count }, (_, at) => read(at));
 }
 

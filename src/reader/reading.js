@@ -5,6 +5,8 @@ import { isDicom, readDicom } from "./dicom.js";
 import { Refused, kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "./files.js";
 
 const PALETTE = 3; // a PNG's colour type
+const ORIENTATION = 0x0112; // a tag of EXIF
+const [LEAST_SHARE, OUTLIERS] = [0.1, 0.001]; // as in images/examine.py
 
 /**
  * The image in a file: {width, height, isJpeg, values, grey}.
@@ -27,7 +29,8 @@ function readPng(bytes, limits) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   refuseSize(width, height, limits);
-  if (hasChunk(bytes, "acTL")) throw new Refused("animated, or several images in one file");
+  if (chunk(bytes, "acTL")) throw new Refused("animated, or several images in one file");
+  if (isTurned(chunk(bytes, "eXIf"))) throw new Refused("rotated by its EXIF orientation: store it upright");
   const image = decodePng(bytes);
   const { data, channels, depth } = image;
   const alpha = transparent(image);
@@ -41,17 +44,35 @@ function readPng(bytes, limits) {
   // Of colours of 16 bits, the upper 8 are used.
   const upper = depth === 16 ? Uint8Array.from(data, (value) => value >> 8) : data;
   const grey = Uint8Array.from({ length: width * height }, channels < 3 ? (_, at) => pick(at) : (_, at) => luminance(upper, at * channels));
+  if (depth === 16 && countUsed(grey) < LEAST_SHARE * 256) throw new Refused("16 bits in several channels, of which the upper 8 show next to nothing");
   return { width, height, values: null, grey: () => grey };
 }
 
-/** Whether a PNG has a chunk of this name before its image data. */
-function hasChunk(bytes, name) {
+/** The content of a PNG's first chunk of this name; undefined if it has none. */
+function chunk(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 8; at + 8 <= bytes.length; at += 12 + view.getUint32(at)) {
     const found = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    if (found === name || found === "IDAT") return found === name;
+    if (found === name) return bytes.subarray(at + 8, at + 8 + view.getUint32(at));
+  }
+}
+
+/** Whether an EXIF block says that an image is not stored upright. */
+function isTurned(exif) {
+  if (!exif || exif.length < 14) return false;
+  const view = new DataView(exif.buffer, exif.byteOffset, exif.length);
+  const isLittle = exif[0] === 0x49;
+  const first = view.getUint32(4, isLittle) + 2;
+  for (let at = first; at + 12 <= exif.length && at < first + 12 * view.getUint16(first - 2, isLittle); at += 12) {
+    if (view.getUint16(at, isLittle) === ORIENTATION) return view.getUint16(at + 8, isLittle) >= 2 && view.getUint16(at + 8, isLittle) <= 8;
   }
   return false;
+}
+
+/** How many levels lie between the darkest and the brightest pixels, without outliers. */
+function countUsed(grey) {
+  const levels = grey.slice().sort();
+  return levels[Math.ceil(levels.length * (1 - OUTLIERS)) - 1] - levels[Math.floor(levels.length * OUTLIERS)] + 1;
 }
 
 /** Decode a PNG to 8 or 16 bits, without palette. */

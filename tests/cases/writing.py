@@ -94,6 +94,12 @@ def write_cases(folder):
         make(TransferSyntaxUID="1.2.840.10008.1.2.1.99"),
         grey=np.rint(ramp * (255 / 4095)).astype(int).tolist(),
     )
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": bytes([85, 0, 255, 170])}
+    add("8 bits in words, big-endian", make(**{**row([0] * 4), **eight}, big_endian=True), grey=[0, 85, 170, 255])
+    signed = (ramp - 900).astype("<i2").tobytes()
+    data = transcoded(make(PixelRepresentation=1, PixelData=signed), "JPEG2000Lossless", folder)
+    element = b"\x28\x00\x03\x01US\x02\x00"
+    add("signed under an unsigned header", data.replace(element + b"\1", element + b"\0"), "signed values in the pixel")
     for width, height in tables["squares"]:
         data = png("uint8", np.random.default_rng(0).integers(0, 256, (height, width)))
         squares = {rule: decode_image(data, SIZE, rule).ravel().tolist() for rule in RULES}

@@ -267,10 +267,43 @@ def test_a_decoder_that_is_killed_from_outside_is_started_again(tmp_path):
             helper._process.kill()
 
 
+def test_compressed_pixel_data_without_their_delimiter_are_read_and_cut_ones_are_not(tmp_path):
+    for syntax in ("JPEGLosslessProcess14_1", "RLELossless"):
+        data = transcoded(make(), syntax, tmp_path)
+
+        assert np.array_equal(np.asarray(open_dicom(data[:-8]).grey()), grey())
+        assert examine_image(data[:-20], "a.dcm", LIMITS).problem == (
+            "truncated: its pixel data end before the image does"
+        )
+
+
+@pytest.mark.parametrize("wrong", [BASELINE, LOSSLESS])
+def test_a_codestream_under_the_name_of_another_is_read_as_what_it_is(tmp_path, wrong):
+    data = transcoded(make(), "JPEG2000Lossless", tmp_path).replace(b"1.2.840.10008.1.2.4.90", wrong.encode())
+
+    assert examine_image(data, "a.dcm", LIMITS).note == "pixel data of another transfer syntax than the header says"
+    assert np.array_equal(np.asarray(open_dicom(data).grey()), grey())
+
+
+def test_signed_values_under_an_unsigned_header_are_refused(tmp_path):
+    values = (np.arange(40 * 48) - 900).astype("<i2").tobytes()
+    data = transcoded(make(PixelRepresentation=1, PixelData=values), "JPEG2000Lossless", tmp_path)
+    element = b"\x28\x00\x03\x01US\x02\x00"
+
+    assert examine_image(data, "a.dcm", LIMITS).refusal == ""
+    changed = data.replace(element + b"\x01", element + b"\x00")
+    assert examine_image(changed, "a.dcm", LIMITS).problem == (
+        "signed values in the pixel data, unsigned ones in the header: export it uncompressed"
+    )
+
+
 REFUSED = {
     "no pixel data": {"PixelData": None},
     "more than 16 bits per pixel": {"BitsStored": 32, "BitsAllocated": 32},
     "unknown transfer syntax: export it uncompressed": {"TransferSyntaxUID": "1.2.3.4"},
+    "no decoder for High-Throughput JPEG 2000 Image Compression (Lossless Only) is installed: export it uncompressed": {
+        **COMPRESSED, "TransferSyntaxUID": "1.2.840.10008.1.2.4.201", "PixelData": jpeg(RAMP)
+    },
     "too small: 48 x 20 pixels (ingest.min_side is 32)": {"Rows": 20},
     "damaged: its pixel data cannot be decoded (ValueError)": {"Rows": 4000, "Columns": 4000},
     "damaged: its pixel data have another size than its header says": {

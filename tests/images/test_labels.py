@@ -176,8 +176,9 @@ def test_a_preset_without_its_table_names_it(label):
         label("path,label\na.png,1\n", "a.png", name="other.csv", preset="nih")
 
 
-def test_rsna_has_several_rows_an_image(label):
-    source = label(RSNA, "0004cfab.dcm", "00436515.dcm", preset="rsna")
+@pytest.mark.parametrize("table", [RSNA, RSNA.replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n")])
+def test_rsna_has_several_rows_an_image(label, table):
+    source = label(table, "0004cfab.dcm", "00436515.dcm", preset="rsna")
 
     assert labels_of(source) == {"0004cfab.dcm": "NORMAL", "00436515.dcm": "PNEUMONIA"}
     assert source.listing.label_problems == ()
@@ -225,6 +226,11 @@ READ = {
     "a byte order mark": ("\ufeffpath,label\na.png,1\nb.png,0\n", {}),
     "UTF-16": ("path,label\na.png,1\nb.png,0\n".encode("utf-16"), {}),
     "UTF-16 without a mark": ("path,label\na.png,1\nb.png,0\n".encode("utf-16-le"), {}),
+    "UTF-16 in the other order, without a mark": ("path,label\na.png,1\nb.png,0\n".encode("utf-16-be"), {}),
+    "Greek in Windows' letters": ("Εικόνα,αρχείο,label\nα,a.png,1\nβ,b.png,0\n".encode("cp1253"), {}),
+    "the end of a file of DOS": ("path,label\na.png,1\nb.png,0\n\x1a", {}),
+    "letters without a width": ("path,label\n\u200ba.png,1\nb.png,0\u200b\n", {}),
+    "texts of a spreadsheet": ('path,label\n"=""a.png""",1\n"=""b.png""",0\n', {}),
     "Windows' own letters": ("Pfad,Befund,Gerät\na.png,1,x\nb.png,0,x\n".encode("latin-1"), {}),
     "Excel's first line": ("sep=;\npath;label\na.png;1\nb.png;0\n", {}),
     "a title above": ("Export of Monday\n\npath,label,more\na.png,1,\nb.png,0,\n", {}),
@@ -239,6 +245,10 @@ READ = {
     "Chinese headers": ("文件名,诊断\na.png,肺炎\nb.png,正常\n", {}),
     "Chinese in GBK": ("文件名,诊断\na.png,肺炎\nb.png,正常\n".encode("gbk"), {}),
     "Chinese in GBK, named": ("甲,乙\na.png,1\nb.png,0\n".encode("gbk"), {"columns": {"path": "甲", "label": "乙"}}),
+    "Korean headers": ("파일명,진단결과\na.png,폐렴\nb.png,정상\n", {}),
+    "Korean yes and no": ("파일 이름,label\na.png,있음\nb.png,없음\n", {}),
+    "Spanish findings": ("archivo,Hallazgo\na.png,neumonía\nb.png,sin hallazgos\n", {}),
+    "a column that asks": ("image_path,is_pneumonia\na.png,1\nb.png,0\n", {}),
     "decimals": ("path,label\na.png,1.0\nb.png,0.0\n", {}),
     "TRUE and FALSE": ("path,label\na.png,TRUE\nb.png,FALSE\n", {}),
     "yes and no": ("path,label\na.png,yes\nb.png,No\n", {}),
@@ -250,6 +260,7 @@ READ = {
     "a column for each class, with blanks": ("path,No finding,Pneumonia\na.png,,1\nb.png,1,\n", {}),
     "plus and minus": ("path,label\na.png,+\nb.png,-\n", {}),
     "findings joined by bars": ("path,label\na.png,Infiltration|Pneumonia\nb.png,No Finding\n", {}),
+    "findings joined by semicolons": ("path,label\na.png,Mass;Pneumonia\nb.png,No Finding\n", {}),
     "findings by their kinds": ("path,finding\na.png,Pneumonia/Viral/COVID-19\nb.png,No Finding\n", {}),
     "lists of findings": ("path,Labels\na.png,\"['pneumonia', 'nodule']\"\nb.png,['normal']\n", {}),
     "codes and names": ("path,label,diagnosis\na.png,0,pneumonia\nb.png,1,normal\n", {}),
@@ -345,6 +356,10 @@ c.png,0,999,V,,
         ("Alter (Monate)", ["6", "6 Jahre"], ["0.5", "6"]),
         ("age_days", ["365.25", "30"], ["1", "0.08214"]),
         ("Patient's Age", ["34,5", "062Y"], ["34.5", "62"]),
+        ("Âge (mois)", ["6", "6 ans"], ["0.5", "6"]),
+        ("idade em meses", ["18", "6"], ["1.5", "0.5"]),
+        ("age_weeks", ["3", "1"], ["0.05749", "0.01916"]),
+        ("나이(세)", ["5", "6개월"], ["5", "0.5"]),
     ],
 )  # fmt: skip
 def test_an_age_counts_what_its_header_says(label, header, cells, ages):
@@ -360,6 +375,28 @@ def test_an_m_beside_an_h_is_mujer(label, cells, sexes):
     assert [source.listing.rows[path].sex for path in TWO] == list(sexes)
 
 
+@pytest.mark.parametrize("gap", ["", "nan", "None", "N/A", "unknown", "-", "?"])
+@pytest.mark.parametrize("column", ["patient", "group"])
+def test_rows_without_a_patient_are_no_group(label, column, gap):
+    source = label(f"path,label,{column}\na.png,1,{gap}\nb.png,0,{gap}\n", *TWO)
+
+    assert [source.listing.rows[path].group for path in TWO] == ["", ""]
+
+
+def test_a_patient_of_two_letters_is_one_and_decimals_tell_no_patients_apart(label):
+    table = "path,label,patient\na.png,1,7\nb.png,0,7.0\nc.png,0,NA\nd.png,0,NA\n"
+
+    groups = [row.group for row in label(table, "a.png", "b.png", "c.png", "d.png").listing.rows.values()]
+
+    assert groups[0] == groups[1] != groups[2] == groups[3] != ""
+
+
+def test_a_projection_called_l_is_lateral(label):
+    source = label("path,label,Projection\na.png,1,L\nb.png,0,PA\n", *TWO)
+
+    assert labels_of(source) == {"a.png": "lateral view", "b.png": "NORMAL"}
+
+
 def test_patients_become_groups_whose_names_do_not_tell_them(label):
     source = label("path,label,Patienten-ID\na.png,1,4711\nb.png,0,4711\nc.png,0,4712\n", "a.png", "b.png", "c.png")
 
@@ -373,6 +410,11 @@ NO_CLASS = {
     "a doubt is no class": ("path,Pneumonia\na.png,-1\nb.png,1\n", "unknown label -1", "PNEUMONIA"),
     "no column says yes": ("path,Normal,Pneumonia,COVID\na.png,0,0,1\nb.png,1,0,0\n", "neither a", "NORMAL"),
     "both columns say yes": ("path,Normal,Pneumonia\na.png,1,1\nb.png,1,0\n", "two labels in", "NORMAL"),
+    "a class with a minus": (
+        "path,label\na.png,Pneumonia (-)\nb.png,normal\n",
+        "unknown label Pneumonia (-)",
+        "NORMAL",
+    ),
     "a list of two classes": ("path,label\na.png,Pneumonia|Normal\nb.png,normal\n", "unknown label Pneu", "NORMAL"),
     "a list of others": ("path,label\na.png,Normal|Nodule\nb.png,Pneumonia\n", "unknown label Nor", "PNEUMONIA"),
 }
@@ -453,6 +495,9 @@ def test_where_several_tables_have_labels_one_must_be_named(label):
         (("gesund", "Lungenentzündung"), ["NORMAL", "PNEUMONIA"]),
         (("NORMAL", "healthy"), ["NORMAL", "healthy"]),
         (("0", "1"), ["0", "1"]),
+        (("Saludable", "Neumonía"), ["NORMAL", "PNEUMONIA"]),
+        (("pneumonia_0", "pneumonia_1"), ["pneumonia_0", "pneumonia_1"]),
+        (("NORMAL", "Pneumonia (-)"), ["NORMAL", "Pneumonia (-)"]),
         (("NORMAL", "Viral Pneumonia"), ["NORMAL", "Viral Pneumonia"]),
     ],
 )

@@ -102,6 +102,14 @@ def test_class_folders_without_splits_are_found_below_other_folders():
     ]
 
 
+def test_a_member_with_an_absolute_path_hides_no_other():
+    listing = arrange(members("NORMAL/1.jpeg", "PNEUMONIA/2.jpeg", "/etc/3.jpeg"))
+
+    assert {file.path: file.label for file in listing.files} == {
+        "NORMAL/1.jpeg": "NORMAL", "PNEUMONIA/2.jpeg": "PNEUMONIA", "/etc/3.jpeg": ""
+    }  # fmt: skip
+
+
 def test_a_single_class_folder_keeps_its_name_as_label():
     assert find_root(["set/NORMAL/a.jpeg", "set/NORMAL/b.jpeg"]) == ("set/", False)
 
@@ -176,10 +184,10 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
 @pytest.mark.parametrize(
     ("split", "names"),
     [
-        ("train", "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn"),
-        ("val", "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data"),
-        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests"),
-        ("none", "trained|tested|evaluation|normal|set1"),
+        ("train", "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"),
+        ("val", "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증"),
+        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests|Testdaten"),
+        ("none", "trained|tested|evaluation|normal|set1|dev1|TR01"),
     ],
 )
 @pytest.mark.parametrize(

@@ -74,10 +74,20 @@ def test_a_set_in_shards_has_the_paths_of_the_published_folder(place, labelled):
     }
 
 
+def test_each_file_has_its_own_names_of_the_classes(place, labelled):
+    files = {"train.parquet": parquet([row(1, 0)], NAMED), "test.parquet": parquet([row(2, 0)], NAMED[::-1])}
+
+    assert {file.path: file.label for file in labelled(place(files)).listing.files} == {
+        "train/NORMAL/IM-0001-0001.jpeg": "NORMAL",
+        "test/PNEUMONIA/IM-0002-0001.jpeg": "PNEUMONIA",
+    }
+
+
 @pytest.mark.parametrize(
     ("rows", "names", "expected"),
     [
         ([row(1, 0), row(2, 1)], None, {"IM-0001-0001.jpeg": "NORMAL", "IM-0002-0001.jpeg": "PNEUMONIA"}),
+        ([row(1, ["Effusion", "Pneumonia"])], None, {"IM-0001-0001.jpeg": "PNEUMONIA"}),
         ([row(1, "pneumonia")], None, {"IM-0001-0001.jpeg": "PNEUMONIA"}),
         ([row(1, 1)], ["Pneumonia", "Normal"], {"Normal/IM-0001-0001.jpeg": "NORMAL"}),
         ([{"image": JPEG, "label": 1}], None, {"0-0-000000.jpeg": "PNEUMONIA"}),

@@ -19,10 +19,11 @@ from pneumonia.base.parameters import (
     PredictionParameters,
 )
 from pneumonia.images import index as image_index
+from pneumonia.images.account import describe_other_classes
 from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.copies import mark_duplicates
-from pneumonia.images.labels import describe_other_classes, with_labels
+from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration

@@ -6,15 +6,21 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.images.class_words import class_folders
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK
 from pneumonia.images.index import FAINT
+from pneumonia.images.layout import SIDE_FILES
 from pneumonia.images.patient_key import PREFIX
+from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
+from pneumonia.images.tables import SPREADSHEETS
 
 logger = logging.getLogger(__name__)
 
 # How many rejected files an error message lists; the table has them all.
 _SHOWN = 20
+# How many folders one lists.
+_MOST_FOLDERS = 20
 # A patient's ID on a larger share of the images, and on more than so many, is likely to stand for no patient.
 _LARGE_SHARE, _MANY = 0.1, 10
 # With more, no split is possible.
@@ -110,3 +116,26 @@ def _say(counts: dict[str, int]) -> str:
     shown = [f"{count:,} {what}" for what, count in list(counts.items())[:_SHOWN]]
     more = [f"{len(counts) - _SHOWN:,} others"] if len(counts) > _SHOWN else []
     return "; ".join([*shown, *more])
+
+
+def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str:
+    """Say that no image is in a class folder, and each way to go on."""
+    found = sorted({file.label for file in source.listing.files} - {""})
+    shown = f"{', '.join(found[:_MOST_FOLDERS])}{' and others' if len(found) > _MOST_FOLDERS else ''}" or "none"
+    below = {parts[1] for file in source.listing.files if len(parts := file.path.split("/")) > 2 and file.label}
+    if len(set(class_folders(below, ingest).values())) == 2:
+        return (
+            f"The class folders {' and '.join(ingest.class_names)} at {source.address} are not at the top, but below "
+            f"{shown}. Call splits train, val and test; name each hospital in sources, as docs/hospitals.md shows; "
+            "otherwise put the folders of the classes at the top."
+        )
+    one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
+    tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
+    by_table = f" If a table has the labels: --params=labels.table={tables[0]}." if tables else ""
+    if tables and tables[0].lower().endswith(SPREADSHEETS):
+        by_table = f" If {tables[0]} has the labels, save it as CSV in the same folder: it is then found."
+    return (
+        f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}; class folders there: "
+        f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "
+        f"positive: --params=ingest.class_names={one}/{other},ingest.positive_class={other}.{by_table}"
+    )

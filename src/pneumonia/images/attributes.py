@@ -28,7 +28,7 @@ _UNITS = {
         günlük ημέρες ημερών 天 日 日龄 일 يوم أيام दिन hari hr. ngày วัน""",
     24 * _DAYS_OF_A_YEAR: "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren",
 }  # fmt: skip
-_PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
+PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\d\s,;]*)[\s,;]*(?:(?:und|and|et|y|e|en|и|&)\s+(?=\d))?")
 _DECORATION = re.compile(r"^(?:aged?|alter|about|circa|ca\.?|[~>≥])\s*|[\s-]*(?:old|alt|of age|o/d)$|(?<=\d)\+$")
 _HYPHEN = re.compile(r"(?<=\d)-(?=[^\W\d])")
@@ -87,7 +87,7 @@ def parse_age(text: str, per_year: float = 1.0) -> float | None:
     years, position, former = 0.0, 0, 0.0
     while position < len(words):
         part = _PART.match(words, position)
-        units = _PER_YEAR.get(part[2].rstrip("./")) if part else None
+        units = PER_YEAR.get(part[2].rstrip("./")) if part else None
         if part is None or units is None or units <= former:
             return None
         years += _number(part[1]) / units

@@ -18,24 +18,29 @@ _MEANT = (
         polmonite polmoniti neumonía neumonia neumonías пневмония пневмонии 肺炎 폐렴 zatürre zatürree pnömoni
         longontsteking lunginflammation lungebetændelse lungebetennelse zapaleniepłuc keuhkokuume tüdőgyulladás
         zápalplic πνευμονία viêmphổi radangparu निमोनिया التهابرئوي الالتهابالرئوي pneumonic withpneumonia haspneumonia
+        ispneumonia pneumonialabel
         pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
     ),
     _spelled(
         """normal normals normale normales normaux normaal normalny normální normala healthy gesund gesunde unauffällig
         unauffaellig ohnebefund ob keinbefund befundlos nofinding nofindings nopneumonia nonpneumonia notpneumonia
         withoutpneumonia pneumonianegative keinepneumonie ohnepneumonie nichtpneumonie pneumonienegativ sain sains
-        sano sanos sana sani saudável saudavel gezond zdrowy zdravý frisk friska terve здоров здоровый здоровые норма
-        正常 健康 異常なし 정상 sağlıklı saglikli υγιής bìnhthường सामान्य طبيعي سليم control controls kontrolle
+        sano sanos sana sani sane saludable saludables sinhallazgos sinalteraciones semachados semalterações saudável
+        saudavel gezond zdrowy zdravý frisk friska terve здоров здоровый здоровые норма
+        正常 健康 異常なし 未见异常 未見異常 未见明显异常 无异常 무이상 이상없음 정상 sağlıklı saglikli υγιής
+        bìnhthường सामान्य طبيعي سليم control controls kontrolle
         sinneumonía sinneumonia senzapolmonite sanspneumonie sempneumonia zonderlongontsteking"""
     ),
 )
 _TRUE = _spelled(
-    """1 true t yes y ja j oui si sí sim да 是 有 はい あり 예 evet tak kyllä ναι positive positiv positif positivo
+    """1 true t yes y ja j oui si sí sim да 是 有 はい あり 예 네 있음 유 evet tak kyllä ναι positive positiv positif
+        positivo
     positiva positivi pos présent present vorhanden presente 阳性 陽性 양성 положительный положительно pozitif
     pozytywny wahr vrai verdadero vero verdadeiro истина waar"""
 )
 _FALSE = _spelled(
-    """0 false f no n nein non não nao nee нет 否 无 無 いいえ なし 아니오 hayır hayir nie ei όχι negative negativ
+    """0 false f no n nein non não nao nee нет 否 无 無 いいえ なし 아니오 아니요 없음 무 hayır hayir nie ei όχι
+        negative negativ
     negatif négatif negativo negativa negativi neg absent nichtvorhanden ausente assente 阴性 陰性 음성
     отрицательный отрицательно negatywny falsch faux falso ложь onwaar"""
 )
@@ -46,15 +51,19 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']".
-_BETWEEN = re.compile(r"[|/]|(?<=['\"])\s*[,;]\s*(?=['\"])")
+_MINUS = re.compile(r"\w[\s(_]*[-−–][\s)]*$")
+# Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']". A comma
+# in a text may be followed by a doubt.
+_BETWEEN = re.compile(r"[|/;]|(?<=['\"])\s*[,;]\s*(?=['\"])")
 
 
 def class_of_folder(name: str, ingest: IngestParameters) -> str:
     """Return the class that a folder's name means whatever its case, or by another usual word; "" if none.
 
-    A folder called 0 or 1 means none: nothing says which is which.
+    A folder called 0 or 1 means none: nothing says which is which. Nor does one with a minus behind its name.
     """
+    if _MINUS.search(name):
+        return ""
     for word in (spelling(name), spelling(_NOISE.sub(" ", _CAMEL.sub(" ", name)))):
         known = _by_name(word, ingest)
         if known:
@@ -103,7 +112,8 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
     """Return the class of each folder whose name means one.
 
     A folder of the very name goes first: beside NORMAL, a folder "healthy" is another class. If only one of two or more
-    folders means a class, by a synonym, none is taken: only a person can tell what the others are.
+    folders means a class, by a synonym, none is taken: only a person can tell what the others are. Neither is any of
+    several that mean the same class, if none means the other: pneumonia_0 and pneumonia_1.
     """
     found = {name: class_of_folder(name, ingest) for name in names}
     plain = {spelling(name): meant for name, meant in found.items() if spelling(name) == spelling(meant)}
@@ -112,7 +122,8 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
         name: meant for name, meant in found.items() if meant and (meant not in named or spelling(name) in plain)
     }
     others = {name for name in found if name} - set(meaning)
-    return {} if others and not named and len(set(meaning.values())) < 2 else meaning
+    is_half = len(set(meaning.values())) < 2
+    return {} if is_half and ((others and not named) or len(meaning) > 1) else meaning
 
 
 def _by_name(word: str, ingest: IngestParameters) -> str:

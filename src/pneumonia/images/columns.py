@@ -1,10 +1,12 @@
 """Which column of a table is which: as the parameters say, or by the names that people give them."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.attributes import PER_YEAR
 from pneumonia.images.class_words import class_of_column
 from pneumonia.images.tables import spelling
 
@@ -22,7 +24,7 @@ _KNOWN = {
         ruta rutaimagen arquivo nomearquivo nomedoarquivo imagem caminho immagine nomefile percorso bestand
         bestandsnaam afbeelding plik nazwapliku obraz файл имяфайла путь изображение снимок 文件 文件名 文件路径
         路径 图像 图片 图像名 图片名 影像 檔名 檔案 ファイル ファイル名 ファイルパス 画像 画像名 파일 파일명
-        이미지 경로 dosya dosyaadı görüntü id""",
+        파일이름 이미지 이미지명 이미지파일 경로 dosya dosyaadı görüntü id""",
     "accession": """accession accessionnumber accessionno accessionnr accno accnr acc accnum auftragsnummer
         auftragsnr auftrag untersuchungsnummer untersuchungsnr anforderungsnummer zugangsnummer zugriffsnummer
         leistungsnummer numéroaccession numérodaccession numérodexamen numeroexamen numeroaccession
@@ -39,8 +41,9 @@ _KNOWN = {
     "label": """label labels class classname target finding findings diagnosis diagnostic result outcome category
         groundtruth gt y classification annotation klasse befund diagnose ergebnis beurteilung kategorie
         klassifikation étiquette etiquette classe diagnostique résultat etiqueta clase categoría categoria
-        diagnóstico diagnostico resultado diagnosi esito etichetta diagnoza etykieta метка класс диагноз
-        заключение 标签 类别 诊断 结果 标注 標籤 診斷 診断 分類 ラベル 진단 라벨 레이블 분류 etiket tanı sınıf""",
+        diagnóstico diagnostico resultado hallazgo hallazgos rótulo diagnosi esito etichetta diagnoza etykieta метка
+        класс диагноз заключение 标签 类别 诊断 诊断结果 结果 标注 標籤 診斷 診断 分類 ラベル 진단 진단명 진단결과
+        판독결과 라벨 레이블 분류 etiket tanı sınıf truelabel gtlabel ytrue diagnosislabel""",
     "group": "group groupid groupe grupo gruppo gruppe группа 组 组别 グループ 그룹",
     "split": """split set subset datasplit dataset datasettype partition phase usage aufteilung teilmenge
         ensemble conjunto выборка 数据集 划分""",
@@ -60,6 +63,9 @@ _KNOWN = {
 _RANKS = {field: {spelling(name): rank for rank, name in enumerate(names.split())} for field, names in _KNOWN.items()}
 _MONTHS = re.compile(r"months?$|monaten?$|mois$|mes(es)?$|mesi$|maanden$|мес|月龄|か月|개월")
 _DAYS = re.compile(r"days$|tagen?$|jours$|d[ií]as$|giorni$|dagen$")
+_WORD = re.compile(r"[^\W_]+")
+# Words between an age and its unit, as in "idade em meses".
+_IN = ("in", "en", "em", "w", "в")
 _OTHER_FIELDS = ("group", "patient", "split", "age", "sex", "view", "site")
 
 
@@ -119,18 +125,34 @@ def age_unit(column: str) -> float:
     >>> age_unit("Age (years)"), age_unit("Alter in Monaten")
     (1.0, 12.0)
     """
+    _, unit = _part_age(column)
     word = spelling(column)
-    return 12.0 if _MONTHS.search(word) else 365.25 if _DAYS.search(word) else 1.0
+    return PER_YEAR[unit] if unit else 12.0 if _MONTHS.search(word) else 365.25 if _DAYS.search(word) else 1.0
 
 
 def _recognised(field: str, columns: Sequence[str]) -> str:
     """Return the column with the likeliest name for a field; "" if none has such a name."""
     ranks = _RANKS[field]
+    names = {column: spelling(column) for column in columns}
+    if field == "age" and ranks.keys().isdisjoint(names.values()):
+        names = {column: _part_age(column)[0] for column in columns}
     return min(
-        (column for column in columns if spelling(column) in ranks),
-        key=lambda column: ranks[spelling(column)],
+        (column for column in columns if names[column] in ranks),
+        key=lambda column: ranks[names[column]],
         default="",
     )
+
+
+def _part_age(column: str) -> tuple[str, str]:
+    """Part the header of ages into name and unit, "" if it has none: "Âge (mois)", "age_weeks".
+
+    >>> _part_age("Idade em meses"), _part_age("age")
+    (('idade', 'meses'), ('age', ''))
+    """
+    *words, last = _WORD.findall(unicodedata.normalize("NFKC", column).lower()) or [""]
+    if not words or last not in PER_YEAR:
+        return spelling(column), ""
+    return spelling("".join(words[:-1] if words[-1] in _IN and len(words) > 1 else words)), last
 
 
 def _named(field: str, name: str, columns: Sequence[str]) -> str:

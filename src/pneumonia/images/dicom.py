@@ -33,6 +33,7 @@ from pneumonia.images.dicom_codecs import (
     ENCAPSULATED,
     EXPLICIT,
     IMPLICIT,
+    READ,
     RLE,
     decode_raw,
     first_frame,
@@ -40,7 +41,7 @@ from pneumonia.images.dicom_codecs import (
 )
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
-from pneumonia.images.dicom_start import readable
+from pneumonia.images.dicom_start import readable, with_delimiter
 from pneumonia.images.dicom_values import TAGS, read_header, read_tables
 from pneumonia.images.refusal import OtherObjectError, RefusedError
 
@@ -191,16 +192,21 @@ class Dicom:
         except ERRORS as error:
             raise RefusedError("unknown transfer syntax: export it uncompressed") from error
         if not is_available:
-            raise RefusedError(f"no decoder for {UID(self.syntax).name} is installed: {INSTALL}")
+            advice = INSTALL if self.syntax in READ else "export it uncompressed"
+            raise RefusedError(f"no decoder for {UID(self.syntax).name} is installed: {advice}")
 
     def _odd_values(self) -> list[str]:
         """Return notes on header values that cannot be read."""
         age, sex, meaning = (self._text(name) for name in ("PatientAge", "PatientSex", "PhotometricInterpretation"))
+        shape = self._text("PresentationLUTShape").upper()
         odd = {
             "age cannot be read": not is_gap(age) and not self.age,
             "sex cannot be read": not is_gap(sex) and not self.sex and sex.upper() != "U",
             "photometric interpretation missing: read as MONOCHROME2": not meaning,
             "photometric interpretation not as the standard writes it": bool(meaning) and meaning != self.photometric,
+            "presentation LUT shape contradicts the photometric interpretation, which counts": (
+                shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != (self.photometric == "MONOCHROME1")
+            ),
         }
         return [note for note, applies in odd.items() if applies]
 
@@ -216,7 +222,11 @@ def open_dicom(data: bytes) -> Dicom:
     """
     pydicom = load_pydicom()
     try:
-        return Dicom(pydicom.dcmread(io.BytesIO(readable(data)), specific_tags=list(TAGS), force=True))
+        whole = readable(data)
+        dataset = pydicom.dcmread(io.BytesIO(whole), specific_tags=list(TAGS), force=True)
+        if "PixelData" not in dataset and (closed := with_delimiter(whole)):
+            dataset = pydicom.dcmread(io.BytesIO(closed), specific_tags=list(TAGS), force=True)
+        return Dicom(dataset)
     except RefusedError:
         raise
     except ERRORS as error:

@@ -14,8 +14,14 @@ from pneumonia.images.refusal import RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
+_FAMILIES = (
+    (_BASELINE, _EXTENDED), (_LOSSLESS, _LOSSLESS_SV1), (_JPEG_LS, "1.2.840.10008.1.2.4.81"),
+    (_JPEG_2000, "1.2.840.10008.1.2.4.91"),
+)  # fmt: skip
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 RLE = "1.2.840.10008.1.2.5"
+# Transfer syntaxes that the packages of the extra dicom read.
+READ = (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE, *(syntax for family in _FAMILIES for syntax in family))
 # Transfer syntaxes by the marker of a JPEG frame.
 _BY_MARKER = {
     0xC0: _BASELINE, 0xC1: _EXTENDED, 0xC2: _EXTENDED, 0xC3: _LOSSLESS_SV1, 0xF7: _JPEG_LS,
@@ -33,6 +39,7 @@ class Codestream(NamedTuple):
     components: int
     height: int
     width: int
+    is_signed: bool = False
 
 
 class Raw(NamedTuple):
@@ -52,7 +59,7 @@ def read_codestream(frame: bytes) -> Codestream | None:
         if frame.startswith(b"\xff\x4f\xff\x51"):
             x1, y1, x0, y0 = struct.unpack(">4I", frame[8:24])
             components, depth = struct.unpack(">HB", frame[40:43])
-            return Codestream(_JPEG_2000, (depth & 0x7F) + 1, components, y1 - y0, x1 - x0)
+            return Codestream(_JPEG_2000, (depth & 0x7F) + 1, components, y1 - y0, x1 - x0, bool(depth & 0x80))
         position = 2 if frame.startswith(b"\xff\xd8") else len(frame)
         while position < len(frame):
             if frame[position] != 0xFF:
@@ -99,20 +106,30 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
         raise RefusedError("damaged: its pixel data cannot be read")
     if (stream.height, stream.width) != shape:
         raise RefusedError("damaged: its pixel data have another size than its header says")
+    if stream.is_signed and header["PixelRepresentation"] != 1:
+        raise RefusedError("signed values in the pixel data, unsigned ones in the header: export it uncompressed")
     if stream.components != 1:
         return Raw(_luminance(dataset, stream), 8, 7, ("three colours in the pixel data: luminance is used",))
     if stream.syntax == _EXTENDED and stream.bits not in (8, 12):  # GDCM writes 16, and decodes them to something
         raise RefusedError("damaged: its pixel data claim bits that a lossy JPEG cannot have")
+    notes: tuple[str, ...] = ()
+    if _family(stream.syntax) != _family(syntax):
+        syntax, notes = stream.syntax, ("pixel data of another transfer syntax than the header says",)
     if stream.syntax == _EXTENDED and stream.bits > 8:
         syntax = (
             _LOSSLESS_SV1  # GDCM looks at the stream; pydicom does not let it read 12 bits with loss under their name
         )
     values = _as_array(dataset, syntax, shape, 8 if stream.bits <= 8 else 16, stream.bits)
-    if stream.bits < stored:
-        return Raw(values, stream.bits, stream.bits - 1, (f"{stream.bits}-bit image under a {stored}-bit header",))
-    if stream.bits > stored and high == stored - 1 and _exceeds(values, stream.bits, stored, header):
-        return Raw(values, stream.bits, stream.bits - 1, (f"{stream.bits}-bit image under a {stored}-bit header",))
-    return Raw(values, stored, min(high, stream.bits - 1))
+    is_deeper = stream.bits > stored and high == stored - 1 and _exceeds(values, stream.bits, stored, header)
+    if stream.bits < stored or is_deeper:
+        notes = (*notes, f"{stream.bits}-bit image under a {stored}-bit header")
+        return Raw(values, stream.bits, stream.bits - 1, notes)
+    return Raw(values, stored, min(high, stream.bits - 1), notes)
+
+
+def _family(syntax: str) -> str:
+    """Return the first of the transfer syntaxes whose codestreams are of one kind."""
+    return next((family[0] for family in _FAMILIES if syntax in family), syntax)
 
 
 def _exceeds(values: npt.NDArray[Any], bits: int, stored: int, header: Mapping[str, Any]) -> bool:

@@ -11,6 +11,9 @@ _MOST_INFLATED_BYTES = 200_000_000
 _META_BYTES = 65_536
 _PREFIX, _PREAMBLE_BYTES = b"DICM", 128
 _WHOLE = _PREAMBLE_BYTES + len(_PREFIX)
+# How compressed pixel data begin, each of their parts, and their end.
+_ENCAPSULATED = (b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff", b"\xe0\x7f\x10\x00OW\0\0\xff\xff\xff\xff")
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
 # The first value of a data set without meta information is a length, a character set, a type, a date or a class.
 _MOST_FIRST_BYTES = 128
 _REPRESENTATIONS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split())
@@ -46,6 +49,22 @@ def readable(data: bytes) -> bytes:
     if unpacker.unconsumed_tail:
         raise RefusedError(f"deflated, and more than {_MOST_INFLATED_BYTES:,} bytes")
     return meta.replace(_DEFLATED, _INFLATED) + content
+
+
+def with_delimiter(data: bytes) -> bytes:
+    """Return a file with the delimiter that should end its compressed pixel data; nothing, if it has none of these.
+
+    Raises:
+        RefusedError: If it ends within the pixel data.
+    """
+    at = max(data.rfind(start) for start in _ENCAPSULATED) + len(_ENCAPSULATED[0])
+    if at < len(_ENCAPSULATED[0]):
+        return b""
+    while data[at : at + 4] == _ITEM and at + 8 <= len(data):
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    if at != len(data):
+        raise RefusedError("truncated: its pixel data end before the image does")
+    return data + _DELIMITER
 
 
 def _start_of_meta(data: bytes) -> int | None:

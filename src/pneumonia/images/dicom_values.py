@@ -13,6 +13,7 @@ TEXTS = (
     "Modality", "SOPClassUID", "PresentationIntentType", "BurnedInAnnotation", "BodyPartExamined", "ViewPosition",
     "PatientOrientation", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "PatientID",
     "PatientAge", "PatientSex", "Manufacturer", "ManufacturerModelName", "PhotometricInterpretation", "VOILUTFunction",
+    "PresentationLUTShape",
 )  # fmt: skip
 DECIMALS = ("NumberOfFrames", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
 INTEGERS = (

@@ -24,7 +24,7 @@ from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrin
 from pneumonia.images.refusal import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
-FACTS_VERSION = f"8-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"9-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # Pillow decodes no larger image.
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -39,6 +39,8 @@ _OUTLIERS = 0.001
 
 # Pillow's modes of grey and colour, with and without alpha, multiplied or not.
 _MODES = frozenset(["1", "L", "RGB", "P", "LA", "PA", "RGBA", "La", "RGBa"])
+# The tag of TIFF that says what its values are, and that they are signed.
+_SAMPLE_FORMAT, _SIGNED = 339, 2
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _JPEG_START_OF_SCAN = b"\xff\xda"
@@ -228,7 +230,9 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
     if problem:
         return problem
     if image.mode not in _MODES and not image.mode.startswith("I"):
-        return f"colour mode {image.mode}"
+        return f"colour mode {image.mode}: store it in grey of 8 or 16 bits"
+    if image.mode == "L" and _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ()):
+        return "signed values of 8 bits: store unsigned ones"  # Pillow takes them as unsigned
     return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
 
 

@@ -130,7 +130,8 @@ def _judge_chexpert(row: Row, ingest: IngestParameters, labels: LabelsParameters
 def _read_rsna(rows: list[Row], ingest: IngestParameters, labels: LabelsParameters) -> Iterator[LabelRow]:
     """Read RSNA's table of boxes: several rows an image, with one target. Each image is its own group."""
     for row in rows:
-        label = {"1": ingest.positive_class, "0": ingest.negative_class}.get(row["Target"].strip(), "")
+        target = _finding(row["Target"])
+        label = ingest.positive_class if target == 1.0 else ingest.negative_class if target == 0.0 else ""
         reason = "" if label else f"unknown label {row['Target'] or '(none)'}"
         yield LabelRow(row["patientId"], label, reason, row["patientId"], may_repeat=True)
 

@@ -19,6 +19,8 @@ OTHER_FINDINGS = "neither a positive nor a negative finding"
 _LETTERS = 30
 # Share of the cells of a column without a known name that must name a class.
 _MOST = 0.9
+# A shorter word for a gap may be the name of a patient.
+_LEAST_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,23 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
         if meant and view == LATERAL:
             meant, reason = "", LATERAL_VIEW
         yield LabelRow(
-            row[path], meant, reason, facts.get("group", ""), split, age, sex, view,
-            site=facts.get("site", "").strip(), patient=facts.get("patient", ""), unread=unread, line=line,
+            row[path], meant, reason, _name_of(facts.get("group", "")), split, age, sex, view,
+            site=facts.get("site", "").strip(), patient=_whole(_name_of(facts.get("patient", ""))), unread=unread,
+            line=line,
         )  # fmt: skip
+
+
+def _name_of(cell: str) -> str:
+    """Return the name of a group or a patient; "" if the cell says that it is not known, as many rows may.
+
+    Two letters, such as NA, may be a name all the same.
+    """
+    return "" if is_gap(cell) and not (cell.isalpha() and len(cell) < _LEAST_GAP) else cell
+
+
+def _whole(number: str) -> str:
+    """Return a number without the decimals that programs add to a column with gaps: 7 for 7.0."""
+    return number.removesuffix(".0") if number.removesuffix(".0").isdecimal() else number
 
 
 def _classes_of(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> dict[str, str]:
@@ -176,4 +192,5 @@ def _read_facts(age: str, sex: str, view: str, per_year: float) -> tuple[str, st
     years, known = parse_age(age, per_year), parse_sex(sex)
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
-    return write_age(years), known, view_of(view) or view.upper(), tuple(unread)
+    seen = LATERAL if view.upper() == "L" else view_of(view) or view.upper()  # in a DICOM header, L may be a side
+    return write_age(years), known, seen, tuple(unread)

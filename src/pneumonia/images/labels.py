@@ -26,19 +26,18 @@ from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
 from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
-from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES, ImageFile, Listing
+from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
 from pneumonia.images.matching import REMARKS, Match, RowFit, match_keys, match_paths, tidy_key
 from pneumonia.images.patience import LostError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
-from pneumonia.images.tables import SPREADSHEETS, Table
+from pneumonia.images.tables import Table
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_COLUMNS = ("kind", "path", "note")
 
 _SHOWN = 3
-_MOST_FOLDERS = 20
 # A shorter key in a column of an unknown name may be anything.
 _LEAST_LETTERS = 5
 # How many letters of a cell that could not be read are listed.
@@ -254,22 +253,6 @@ def _describe_labels(rows: Iterable[LabelRow]) -> str:
     return (
         f"The table of labels gives no file a usable label: {shown}. Say what its labels mean: "
         "labels.words.positive=WORD,labels.words.negative=WORD; or name their column: labels.columns.label=COLUMN."
-    )
-
-
-def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str:
-    """Say that no image is in a class folder, and each way to go on."""
-    found = sorted({file.label for file in source.listing.files} - {""})
-    shown = f"{', '.join(found[:_MOST_FOLDERS])}{' and others' if len(found) > _MOST_FOLDERS else ''}" or "none"
-    one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
-    tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
-    by_table = f" If a table has the labels: --params=labels.table={tables[0]}." if tables else ""
-    if tables and tables[0].lower().endswith(SPREADSHEETS):
-        by_table = f" If {tables[0]} has the labels, save it as CSV in the same folder: it is then found."
-    return (
-        f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}; class folders there: "
-        f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "
-        f"positive: --params=ingest.class_names={one}/{other},ingest.positive_class={other}.{by_table}"
     )
 
 

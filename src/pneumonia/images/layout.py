@@ -153,7 +153,7 @@ def find_root(names: list[str]) -> tuple[str, bool]:
     if roots:
         return min(roots, key=lambda root: (root.count("/"), root)), True
     folders = {_folder(name) for name in images}
-    common = os.path.commonpath([folder or "." for folder in folders]) if folders else ""
+    common = os.path.commonpath([f"/{folder}" for folder in folders]).strip("/") if folders else ""
     if len(folders) == 1 and common:
         common = PurePosixPath(common).parent.as_posix()  # the only class folder
     return (f"{common}/" if common not in ("", ".") else ""), False

@@ -72,7 +72,7 @@ class ParquetStorage:
         self._names = [name for name, _ in files]
         self._schema = self._files[0].schema_arrow
         self._image = _find_images(self._schema, identity)
-        self._classes = _find_classes(self._schema)
+        self._classes = [_find_classes(file.schema_arrow) for file in self._files]
         self._table: bytes = b""
 
     def members(self) -> Iterator[ListedFile]:
@@ -124,24 +124,22 @@ class ParquetStorage:
 
     def _rows(self) -> Iterator[tuple[ParquetPosition, Any, dict[str, str]]]:
         """Give each row's place, image, and the text of its other columns."""
-        others = [field.name for field in self._schema if field.name != self._image and _is_plain(field.type)]
+        others = [
+            field.name
+            for field in self._schema
+            if field.name != self._image and (_is_plain(field.type) or field.name in self._classes[0])
+        ]
         for number, file in enumerate(self._files):
             try:
                 for group in range(file.num_row_groups):
                     row = 0
                     for batch in file.iter_batches(_BATCH, row_groups=[group], columns=[self._image, *others]):
                         for values in batch.to_pylist():
-                            text = {name: self._text(name, values[name]) for name in others}
+                            text = {name: _text(self._classes[number].get(name), values[name]) for name in others}
                             yield ParquetPosition(number, group, row), values[self._image], text
                             row += 1
             except self._errors as error:
                 raise UserError(f"{self._names[number]} is damaged ({error}). Download it again.") from error
-
-    def _text(self, name: str, value: Any) -> str:
-        names = self._classes.get(name)
-        if names and isinstance(value, int) and 0 <= value < len(names):
-            return names[value]
-        return "" if value is None else str(value)
 
     def _path(self, place: ParquetPosition, image: Any, values: Mapping[str, str]) -> str:
         """Return the path of an image: split, label, and its own name if it has one."""
@@ -149,7 +147,7 @@ class ParquetStorage:
         name = PurePosixPath(called.replace("\\", "/")).name or f"{place.file}-{place.group}-{place.row:06d}"
         if not PurePosixPath(name).suffix:
             name += _suffix(_content(image))
-        label = next((values[column] for column in self._classes if values.get(column)), "")
+        label = next((values[column] for column in self._classes[place.file] if values.get(column)), "")
         parts = (split_in(self._names[place.file]), label.replace("/", "_"), name)
         return "/".join(part for part in parts if part)
 
@@ -187,7 +185,9 @@ def _find_classes(schema: Any) -> dict[str, list[str]]:
     try:
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = described.get("info", {}).get("features", {})
-        kinds = {name: feature for name, feature in features.items() if isinstance(feature, dict)}
+        kinds = {
+            name: feature.get("feature", feature) for name, feature in features.items() if isinstance(feature, dict)
+        }
         return {
             name: list(map(str, feature["names"]))
             for name, feature in kinds.items()
@@ -195,6 +195,15 @@ def _find_classes(schema: Any) -> dict[str, list[str]]:
         }
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def _text(names: Sequence[str] | None, value: Any) -> str:
+    """Return a value as text: a class by its name, several with bars between them."""
+    if isinstance(value, list):
+        return "|".join(_text(names, one) for one in value)
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return "" if value is None else str(value)
 
 
 def _content(image: Any) -> bytes:
@@ -208,9 +217,11 @@ def _suffix(data: bytes) -> str:
 
 
 def _is_plain(kind: Any) -> bool:
-    """Tell whether a column holds text, numbers or truths."""
+    """Tell whether a column holds text, numbers or truths, or lists of texts."""
     import pyarrow
 
     types = pyarrow.types
     checks = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
+    if types.is_list(kind):
+        return bool(types.is_string(kind.value_type))
     return any(check(kind) for check in checks) or (types.is_dictionary(kind) and _is_plain(kind.value_type))

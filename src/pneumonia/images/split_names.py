@@ -1,5 +1,6 @@
 """What people call the folders of train, val and test."""
 
+import re
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -11,13 +12,16 @@ UNSPLIT = "none"
 
 _CALLED = {
     "train": """train training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
-        entrenamiento entraînement entrainement treino addestramento обучение 训练 训练集 訓練 学習""",
+        trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
+        訓練 学習 학습 훈련""",
     "val": """val valid validation validate validating dev development devset valset validset validationset
-        validationdata valdata valimages validationimages tuning tune validierung validación validacion validação
-        validazione валидация 验证 验证集 検証""",
+        validationdata valdata valimages validationimages tuning tune validierung validierungsdaten validación
+        validacion validação validazione валидация 验证 验证集 検証 검증""",
     "test": """test testing tests tst testset testingset testdata testimages testingimages holdout heldout holdoutset
-        prueba teste тест 测试 测试集 テスト""",
+        testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
 }  # fmt: skip
+# Before the word, as in 01_train.
+_NUMBER = re.compile(r"^\s*\d+[\s_.-]+")
 _SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
 
 
@@ -28,7 +32,7 @@ def split_of(name: str) -> str:
     >>> split_of("Training"), split_of("hold-out"), split_of("NORMAL")
     ('train', 'test', '')
     """
-    return _SPLIT_OF.get(spelling(name), "")
+    return _SPLIT_OF.get(spelling(_NUMBER.sub("", name)), "")
 
 
 def split_in(path: str) -> str:

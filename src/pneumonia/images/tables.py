@@ -21,8 +21,15 @@ _SEPARATORS = ",;\t|"
 # Rows that the separator is judged by, and how many rows a title above the header may have.
 _SAMPLE, _MOST_TITLE_ROWS = 50, 20
 # Encodings that are tried after Unicode, in this order: the first in which most paths fit the files is right.
-_NATIONAL = ("cp1252", "gb18030", "shift_jis", "big5", "cp949", "cp1251", "cp1250", "cp1254", "cp437")
+_NATIONAL = (
+    "cp1252", "gb18030", "shift_jis", "big5", "cp949", "cp1251", "cp1250", "cp1253", "cp1254", "cp437", "mac_roman"
+)  # fmt: skip
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
+# What DOS writes at the end of a file, and letters without a width, which pages have in texts that are copied.
+_END_OF_FILE = "\x1a\0"
+_WIDTHLESS = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
+# How spreadsheets are told that a number is a text.
+_AS_TEXT = re.compile(r'="(.*)"')
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -85,12 +92,12 @@ def _decode(content: bytes) -> Iterator[str]:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         names: Sequence[str] = ("utf-16",)
     elif content[:200].count(0) * 3 > len(content[:200]):
-        names = ("utf-16-le", "utf-16-be")
+        names = ("utf-16-be", "utf-16-le") if content[0] == 0 else ("utf-16-le", "utf-16-be")
     else:
         names = ("utf-8-sig", *_NATIONAL)
     for name in names:
         try:
-            text = content.decode(name)
+            text = content.decode(name).rstrip(_END_OF_FILE)
         except UnicodeDecodeError:
             continue
         if _BINARY.search(text):
@@ -136,11 +143,18 @@ def _read_cells(text: str, separator: str, has_first_line: bool) -> Iterator[tup
     """Give the line and the cells of each row that has any."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     for cells in reader:
-        stripped = [cell.strip() for cell in cells]
+        stripped = [_bare(cell) for cell in cells]
         if len(stripped) == 1 and separator in stripped[0] and "\n" not in cells[0]:  # a whole row in quotes
-            stripped = [cell.strip() for cell in next(csv.reader(stripped, delimiter=separator))]
+            stripped = [_bare(cell) for cell in next(csv.reader(stripped, delimiter=separator))]
         if any(stripped):
             yield reader.line_num + has_first_line, stripped
+
+
+def _bare(cell: str) -> str:
+    """Return a cell without what is around its value: blanks, letters without a width, ="..." of a spreadsheet."""
+    text = _WIDTHLESS.sub("", cell).strip()
+    as_text = _AS_TEXT.fullmatch(text)
+    return as_text[1] if as_text else text
 
 
 def _find_separator(text: str) -> str:

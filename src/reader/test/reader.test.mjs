@@ -3,6 +3,7 @@ import test from "node:test";
 import { chooseBits, isMask } from "../depth.js";
 import { kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "../files.js";
 import { judge, results, threshold } from "../judge.js";
+import { readImage } from "../reading.js";
 import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
 
@@ -41,6 +42,16 @@ test("files are known by their content", () => {
   assert.throws(() => kind(new Uint8Array()), /empty file/);
   assert.equal(kind(Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)), "jpeg");
 });
+
+test("a PNG that is turned by EXIF, and 16-bit colours that use the lower bits, are refused", async () => {
+  const read = (base64) => readImage(Uint8Array.from(atob(base64), (one) => one.charCodeAt(0)), { min_side: 1, max_pixels: 1e6, max_file_bytes: 1e6 }, {});
+  await assert.rejects(read(TURNED), /^Error: rotated by its EXIF orientation: store it upright$/);
+  await assert.rejects(read(DARK), /^Error: 16 bits in several channels, of which the upper 8 show next to nothing$/);
+});
+
+// As Pillow writes them: 4 x 1 grey values and orientation 6; 3 x 1 colours of 0, 1365 and 4095.
+const TURNED = "iVBORw0KGgoAAAANSUhEUgAAAAQAAAABCAAAAADcV1ARAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kAAAANSURBVHicY2AIXfUfAANXAf8tZnLvAAAAAElFTkSuQmCC";
+const DARK = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAABEAIAAADEEl+gAAAAEklEQVR4nGNgAAPWUBDk/w+CABNLBDnJEsBCAAAAAElFTkSuQmCC";
 
 test("two grey levels are a mask, also blurred ones", () => {
   const levels = (...counts) => Uint8Array.from(counts.flatMap(([level, count]) => Array(count).fill(level)));

@@ -270,6 +270,7 @@ OTHERS = {
     "bomb.tiff": ("more than", tiff({256: 60_000, 257: 60_000, 278: 60_000})),
     "pages.tiff": ("animated", encode(IMAGE, "TIFF", **BOTH)),
     "floating point.tiff": ("colour mode F", encode(IMAGE.convert("F"), "TIFF")),
+    "8 bits, signed.tiff": ("signed values of 8 bits", tiff({339: 2}, pixels=bytes(range(128)) * 32)),
     "lab.tiff": ("colour mode LAB", encode(Image.merge("LAB", [IMAGE, IMAGE, IMAGE]), "TIFF")),
     "32-bit too bright.tiff": (
         "values from", encode(Image.fromarray(np.arange(4096).reshape(64, 64).astype(np.int32) * 4097), "TIFF")

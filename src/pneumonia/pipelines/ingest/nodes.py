@@ -9,11 +9,11 @@ from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
 from pneumonia.images import near_duplicates as copies
-from pneumonia.images.account import refuse_unusable, warn
+from pneumonia.images.account import describe_other_classes, refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.index import examine_files, make_index
-from pneumonia.images.labels import PROBLEM_COLUMNS, describe_other_classes, with_labels
+from pneumonia.images.labels import PROBLEM_COLUMNS, with_labels
 from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, REJECTED
