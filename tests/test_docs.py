@@ -448,6 +448,7 @@ def test_what_is_said_to_be_in_a_file_is_defined_there(page):
         module = ast.parse(file.read_text(encoding="utf-8"))
         defined = {getattr(part, "name", None) for part in module.body}
         defined |= {getattr(target, "id", None) for part in module.body for target in getattr(part, "targets", [])}
+        defined |= {part.target.id for part in module.body if isinstance(part, ast.AnnAssign)}
         assert set(re.findall(r"\w+", names.replace(" and ", " "))) <= defined, path
 
 
@@ -560,8 +561,8 @@ def test_readme_says_in_a_sentence_each_where_to_change_what():
     entries = [" ".join(entry.split()) for entry in section.split("\n- ")[1:]]
 
     assert [re.match(r"\*\*(.+?)\*\*: ", entry)[1] for entry in entries] == [
-        "Image size", "Network", "Optimizer", "Loss", "Class weights", "Threshold", "Split ratio", "Metric",
-        "Source of the images",
+        "Image size", "Network", "Optimizer", "Loss", "Class weights", "Shuffle, batch, prefetch", "Labels",
+        "Threshold", "Split ratio", "Metric", "Source of the images",
     ]  # fmt: skip
     for entry in entries:
         assert entry.endswith(".")
