@@ -504,12 +504,9 @@ TrainingState.write = killing_write
 
 
 @pytest.mark.slow
-def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, copy_project):
-    checkout = copy_project(tmp_path / "checkout")
-    command = [
-        "--env=demo", "--pipeline=training",
-        "--params=training.epochs=3,training.deterministic=true,inputs.image_size=64",
-    ]  # fmt: skip
+def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, tiny_checkout):
+    checkout = tiny_checkout(tmp_path / "checkout")
+    command = ["--env=tiny", "--pipelines=training", "--params=training.epochs=3,training.deterministic=true"]
     prefix = [sys.executable, "-c"]
     run = "import sys; from kedro.framework.cli import main; sys.argv = ['kedro', 'run', *sys.argv[1:]]; main()"
 
@@ -517,9 +514,9 @@ def test_a_killed_kedro_run_is_continued_by_the_same_command(tmp_path, copy_proj
     assert killed.returncode == -signal.SIGKILL
     continued = subprocess.run([*prefix, run, *command], cwd=checkout, capture_output=True, text=True, check=True)
     assert "Resuming after 2 of 3 epochs" in continued.stdout + continued.stderr
-    first = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
+    first = max((checkout / "data/tiny/06_models/pneumonia_model.keras").glob("*/*.keras"))
     subprocess.run([*prefix, run, *command], cwd=checkout, check=True, capture_output=True)
-    second = max((checkout / "data/demo/06_models/pneumonia_model.keras").glob("*/*.keras"))
+    second = max((checkout / "data/tiny/06_models/pneumonia_model.keras").glob("*/*.keras"))
 
     assert first != second
     pairs = zip(*(keras.models.load_model(path).get_weights() for path in (first, second)), strict=True)
