@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 from tests.conftest import succeed
 from tests.images.dicom_files import make
+from tests.tiny_network import register_tiny_network
 
 from pneumonia.base.files import write_whole_folder
 from pneumonia.export.contract import complete
@@ -25,6 +27,7 @@ from pneumonia.pixels.decoding import decode_image
 from pneumonia.predictor.reading import Item
 
 pytestmark = pytest.mark.slow
+ON_BOTH = pytest.mark.parametrize("width", [1280, 390])
 RATE = {"value": 0.9, "low": 0.8, "high": 0.95}
 MARKED = "burned-in annotation, which may name the patient"
 METRICS = {"auc": RATE, "sensitivity": RATE, "specificity": RATE, "accuracy": RATE, "n": 8, "n_groups": 7}
@@ -66,11 +69,26 @@ def images(pixels):
     ]
 
 
-@pytest.fixture(scope="module", params=[1280, 390])
-def opened(request, open_page, address):
-    opened = open_page(address, request.param)
-    opened.page.locator("#state", has_text="Ready").wait_for()
-    return opened
+@pytest.fixture(scope="module")
+def open_reader(open_page, address):
+    @cache
+    def open_reader(width):
+        opened = open_page(address, width)
+        opened.page.locator("#state", has_text="Ready").wait_for()
+        return opened
+
+    return open_reader
+
+
+@pytest.fixture
+def width():
+    """CSS pixels, of a desk; a test of what depends on it takes a phone's too."""
+    return 1280
+
+
+@pytest.fixture
+def opened(open_reader, width):
+    return open_reader(width)
 
 
 @pytest.fixture
@@ -147,7 +165,9 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     project, tiny_checkout, open_page, tmp_path
 ):
     folder = tiny_checkout(tmp_path / "checkout")
-    succeed(folder, "run", "--env=tiny", "--params=training.target=class")
+    audits = "evaluation.robustness=false,evaluation.framing_images=0"  # nothing of them is on the page
+    network = f"model.name={register_tiny_network()}"
+    succeed(folder, "run", "--env=tiny", f"--params=training.target=class,{network},{audits}")
     succeed(folder, "run", "--env=tiny", "--pipelines=export")
     images = tmp_path / "new"
     images.mkdir()
@@ -165,7 +185,7 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     opened.page.locator("#state", has_text="Ready").wait_for()
     rows = score(opened.page, [images / path for path in predictions["path"]])
 
-    assert json.loads((model / "model.json").read_text())["map"]["shape"] == [4, 4]
+    assert json.loads((model / "model.json").read_text())["map"]["shape"] == [16, 16]
     assert [row["decision"] for row in rows] == predictions["decision"].tolist()
     for row, said in zip(rows, predictions.itertuples(), strict=True):
         if row["decision"]:
@@ -177,6 +197,7 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     assert opened.said == []
 
 
+@ON_BOTH
 def test_the_limits_come_first(page):
     told = page.locator("header").inner_text()
     assert "Not a medical device" in told
@@ -221,6 +242,7 @@ def test_five_hundred_files_at_once(page, images):
     assert [row["file"] for row in rows] == [file["name"] for file in many]
 
 
+@ON_BOTH
 def test_window_zoom_and_map_follow_the_keyboard(page, images):
     score(page, images[:1])
     page.focus("#canvas")
@@ -231,11 +253,13 @@ def test_window_zoom_and_map_follow_the_keyboard(page, images):
     assert page.locator("#window").inner_text() == "Width 255, level 128, zoom 100%"
 
 
+@ON_BOTH
 def test_nothing_sticks_out_of_the_window(page, images):
     score(page, images[:3])
     assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
 
 
+@ON_BOTH
 def test_nothing_was_asked_of_the_network_and_the_policy_forbids_it(opened, address):
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [address]
     assert opened.said == []
