@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from filelock import FileLock
 
 TINY = {
     "training": {"epochs": 1, "batch_size": 16},
@@ -388,10 +389,18 @@ def tiny_checkout(project, copy_project):
 
 @pytest.fixture(scope="session")
 def finished_checkout(tmp_path_factory, tiny_checkout):
-    """A checkout in which `kedro run --env=tiny` was run once, in a process of its own. Tests leave its data alone."""
-    folder = tiny_checkout(tmp_path_factory.mktemp("finished") / "checkout")
-    succeed(folder, "run", "--env=tiny", by=kedro_process)
-    return folder
+    """A checkout in which `kedro run --env=tiny` was run once, in a process of its own. Tests leave its data alone.
+
+    It is run by the first worker that needs it; each gets a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    finished = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with FileLock(finished.with_suffix(".lock")):
+        if not finished.is_dir():
+            folder = tiny_checkout(base / "running")
+            succeed(folder, "run", "--env=tiny", by=kedro_process)
+            folder.rename(finished)
+    return shutil.copytree(finished, base / "finished_checkout")
 
 
 @pytest.fixture(scope="module")
