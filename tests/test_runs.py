@@ -200,15 +200,16 @@ def test_a_run_starts_and_ends_where_it_is_told(resumed, selection, made, kept):
 
 
 @pytest.mark.slow
-def test_kedros_server_predicts_over_http_and_says_what_is_wrong(resumed):
-    images = next((resumed / "data/tiny/01_raw/chest_xray").glob("*/NORMAL"))
+def test_kedros_server_predicts_over_http_and_says_what_is_wrong(tmp_path, finished_checkout):
+    folder = shutil.copytree(finished_checkout, tmp_path / "checkout")
+    images = next((folder / "data/tiny/01_raw/chest_xray").glob("*/NORMAL"))
     predict = {"pipeline_names": ["prediction"]}
 
-    with serving(resumed, "kedro", "server", "start", "--env=tiny", probe="/health") as url:
+    with serving(folder, "kedro", "server", "start", "--env=tiny", probe="/health") as url:
         done = post(f"{url}/run", {**predict, "params": {"images": str(images)}})
         failed = post(f"{url}/run", {**predict, "params": {"images": "no/such/folder"}})
 
-    path = resumed / f"data/tiny/07_model_output/new_predictions.csv/{done['run_id']}/new_predictions.csv"
+    path = folder / f"data/tiny/07_model_output/new_predictions.csv/{done['run_id']}/new_predictions.csv"
     assert done["status"] == "success"
     assert len(pd.read_csv(path)) == len(list(images.iterdir()))
     assert failed["status"] == "failure"

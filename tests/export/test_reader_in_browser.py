@@ -185,7 +185,7 @@ def test_a_model_of_two_classes_gives_a_page_that_says_what_prediction_says(
     opened.page.locator("#state", has_text="Ready").wait_for()
     rows = score(opened.page, [images / path for path in predictions["path"]])
 
-    assert json.loads((model / "model.json").read_text())["map"]["shape"] == [16, 16]
+    assert json.loads((model / "model.json").read_text())["map"]["shape"] == [15, 15]
     assert [row["decision"] for row in rows] == predictions["decision"].tolist()
     for row, said in zip(rows, predictions.itertuples(), strict=True):
         if row["decision"]:
