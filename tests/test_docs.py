@@ -83,7 +83,7 @@ RUN_BY = {
     "kedro run --tags=evaluation": EVERYTHING,
     "kedro run --tags=report": EVERYTHING,
     "kedro run --to-nodes=inputs.draw_batch": EVERYTHING,
-    "kedro run --pipelines=adaptation --params=images=FOLDER,adaptation.images=4000":
+    "kedro run --pipelines=adaptation --params=images=FOLDER":
         "kedro run --pipelines=adaptation --params=images=PATH",
     "kedro run --pipelines=adaptation --params=images=PATH --load-versions=pneumonia_model:V":
         "kedro run --pipelines=adaptation --params=images=PATH",
