@@ -89,6 +89,10 @@ RUN_BY = {
         "kedro run --pipelines=adaptation --params=images=PATH",
     "kedro run --pipelines=export --load-versions=pneumonia_model:V": "kedro run --pipelines=export",
     "kedro run --pipelines=study --env=demo": "kedro run --pipelines=study --params=images=PATH",
+    # The images of these tests have no numbers that put them in an order.
+    "kedro run --pipelines=study "
+    "--params=images=PATH,study.folds=blocks,training.epochs=24,evaluation.robustness_images=300":
+        "kedro run --pipelines=study --params=images=PATH",
 }  # fmt: skip
 ALL_IS_THERE = "All inputs are there."
 
