@@ -1,10 +1,10 @@
 """What a whole run costs, by stage, on this checkout and on others, in turn: CPU and wall seconds, and peak memory.
 
-    python benchmarks/whole_run.py [--beside CHECKOUT ...] [--repeats N] [kedro run's options, such as --env=demo]
+    python benchmarks/whole_run.py [--beside CHECKOUT ...] [--repeats N] [kedro run's options]
 
-Every run starts from nothing, in a copy of the checkout that is removed afterwards. CPU seconds are those of the run
-and of all processes that it starts; memory is the largest sum of their resident sets, looked at every half second.
-Compare figures of one call with each other only.
+Options of `kedro run` are such as --env=demo or --params=images=/PATH. Every run starts from nothing, in a copy of the
+checkout that is removed afterwards. CPU seconds are those of the run and of all processes that it starts; memory is the
+largest sum of their resident sets, looked at every half second. Compare figures of one call with each other only.
 """
 
 import argparse
