@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats, Model
-from pneumonia.base.progress import follow
 from pneumonia.model.batch_normalization import fuse_normalisation
-from pneumonia.model.callbacks import CountBatches, JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
+from pneumonia.model.callbacks import JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged, counted_batches
 from pneumonia.model.checkpoint import TrainingState, restore
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.ensembles import average_networks
@@ -128,10 +127,8 @@ class Bench:
             augmentation=Augmentation(change, N_DRAWS),
             labelling=Labelling(fit.class_weights),
         )
-        left = self._steps * (training.epochs - progress.next_epoch)
-        with follow(left, "Fitting", "batches", alone=False) as advance:
-            callbacks = [*self._callbacks(fit, progress, state), CountBatches(advance)]
-            run_epochs(self._network, batches, callbacks, self._steps)
+        with counted_batches(progress, self._steps) as counter:
+            run_epochs(self._network, batches, [*self._callbacks(fit, progress, state), counter], self._steps)
         return progress
 
     def _start_from(self, weights: list[np.ndarray]) -> None:

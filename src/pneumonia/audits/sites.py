@@ -43,9 +43,9 @@ def audit_sites(
     """Measure the network and the shortcuts on the test images of each site, and a rule that knows only the site.
 
     The rule gives every test image the share of positives among the training images of its site, or among all if the
-    site has none. From three sites, the
-    network's AUC at a new one is predicted: of the logits of the AUCs, the mean and Student's 95% prediction interval
-    with the variance between sites of DerSimonian and Laird (Higgins et al., J. R. Stat. Soc. A 172, 2009).
+    site has none. From three sites on, the network's AUC at a new one is predicted: of the logits of the AUCs, the mean
+    and Student's 95% prediction interval with the variance between sites of DerSimonian and Laird (Higgins et al., J.
+    R. Stat. Soc. A 172, 2009).
 
     Args:
         predictions: One row per image of validation and test.

@@ -112,7 +112,7 @@ class TrainingParameters(Group):
     image."""
     image_scale: Annotated[float, Field(ge=0.25, le=1)]
     """Side of the training images, but for the last epochs. Smaller images lose little, because crops are enlarged
-    anyway; the time of an epoch grows with about the square of this. [share of inputs.image_size]"""
+    anyway, and an epoch takes less time. [share of inputs.image_size]"""
     full_size: Annotated[float, Field(ge=0, le=1)]
     """The last epochs, in which training images have the full size. [share of the epochs]"""
     members: Annotated[int, Field(ge=1, le=20)]

@@ -4,7 +4,8 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import keras
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.progress import say_time
+from pneumonia.base.progress import follow, say_time
 from pneumonia.model.checkpoint import TrainingState, variables_of
 from pneumonia.model.compiling import plain_names
 from pneumonia.model.progress import Progress
@@ -127,6 +128,14 @@ class CountBatches(keras.callbacks.Callback):
         """Count the batches since the last call: several are done in one go."""
         self.advance(batch + 1 - self._done)
         self._done = batch + 1
+
+
+@contextmanager
+def counted_batches(progress: Progress, steps: int) -> Iterator[CountBatches]:
+    """Show how many batches of the epochs that are left are done, `steps` in each, by the callback that is yielded."""
+    left = steps * (progress.training.epochs - progress.next_epoch)
+    with follow(left, "Fitting", "batches", alone=False) as advance:
+        yield CountBatches(advance)
 
 
 class ReportProgress(keras.callbacks.Callback):

@@ -17,14 +17,13 @@ import tensorflow as tf
 from keras.callbacks import Callback
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.progress import follow
 from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import (
-    CountBatches,
     JudgeEpoch,
     ReportProgress,
     SaveState,
     StopWhenDiverged,
+    counted_batches,
     log_for_tensorboard,
 )
 from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
@@ -167,9 +166,8 @@ def fit_member(member: EnsembleMember, store: PixelStore, hardware: Hardware) ->
     progress.take_up(member.state)
     # The copy with averaged weights, which is validated after each epoch and becomes the model.
     copy = AveragedCopy(*_copied(member, store))
-    left = member.steps * (member.recipe.training.epochs - progress.next_epoch)
-    with follow(left, "Fitting", "batches", alone=False) as advance:
-        callbacks = [*_callbacks(member, progress, copy), CountBatches(advance)]
+    with counted_batches(progress, member.steps) as counter:
+        callbacks = [*_callbacks(member, progress, copy), counter]
         while not progress.finished:
             fit_epochs(member, progress, callbacks, store, hardware)
     copy.network.set_weights(progress.best_weights)
