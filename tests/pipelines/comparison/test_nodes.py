@@ -4,8 +4,7 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.intervals import estimate_auc
-from pneumonia.pipelines.comparison.figures import draw_comparison
-from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences
+from pneumonia.pipelines.comparison.nodes import compare_runs, describe_differences, draw_comparison
 from pneumonia.report.comparison import say_comparison, write_comparison_report
 
 OLD, NEW, ALIKE = "2026-01-01T00.00.00.000Z", "2026-01-03T00.00.00.000Z", "2026-01-02T00.00.00.000Z"

@@ -17,7 +17,7 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.dicom import INSTALL, load_pydicom
 from pneumonia.images.index import INDEX_COLUMNS
 from pneumonia.images.source import ImageSource
-from pneumonia.pipelines.ingest import figures, nodes
+from pneumonia.pipelines.ingest import nodes
 from pneumonia.split.contract import ManifestContract
 from pneumonia.split.leak_audit import SplitBy, audit_leaks
 from pneumonia.split.summary import FlowStep, count_data_flow, tabulate_split
@@ -382,7 +382,7 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
 
 
 def test_the_figure_names_every_split_and_stratum(write_folder, split, published, delivered):
-    figure = figures.draw_split(tabulate_split(split(write_folder(published))[2], delivered()))
+    figure = nodes.draw_split(tabulate_split(split(write_folder(published))[2], delivered()))
 
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["train", "val", "test"]

@@ -12,8 +12,7 @@ from pneumonia.model.compiling import make_loss, make_optimizer
 from pneumonia.model.contract import RecipeContract
 from pneumonia.model.lineage import manifest_digest, weights_digest
 from pneumonia.model.recipe import make_recipe
-from pneumonia.pipelines.training.figures import METRIC_TITLES, draw_training_curves
-from pneumonia.pipelines.training.nodes import describe_network, train_network
+from pneumonia.pipelines.training.nodes import METRIC_TITLES, describe_network, draw_training_curves, train_network
 
 HISTORY = pd.DataFrame(
     {

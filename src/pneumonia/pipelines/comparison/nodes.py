@@ -1,4 +1,4 @@
-"""Nodes of the comparison pipeline: all evaluated models, and how they were made."""
+"""Nodes of the comparison pipeline: all evaluated models, how they were made, and the figure of both."""
 
 import json
 import logging
@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.annotations import Figure
 from pneumonia.base.errors import UserError
 from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.registry import in_columns
 from pneumonia.metrics.summary import MainMetric, Metrics
+from pneumonia.model.key import flattened
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.record import RunRecord
 
@@ -169,7 +171,7 @@ def describe_differences(lineages: dict[str, Lineage]) -> dict[str, str]:
     Returns:
         By version, entries like `training.seed=7`, separated by `; `; empty if all models are alike.
     """
-    flat = {version: _flatten(lineage) for version, lineage in lineages.items()}
+    flat = {version: _leaves(lineage) for version, lineage in lineages.items()}
     names = sorted({name for entries in flat.values() for name in entries})
     differing = [name for name in names if len({entries.get(name, "absent") for entries in flat.values()}) > 1]
     return {
@@ -178,12 +180,29 @@ def describe_differences(lineages: dict[str, Lineage]) -> dict[str, str]:
     }
 
 
-def _flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _leaves(lineage: Mapping[str, Any]) -> dict[str, str]:
     """Return the leaves of a lineage by dotted name, as JSON."""
-    leaves: dict[str, str] = {}
-    for key, value in record.items():
-        name = f"{prefix}{key}"
-        if name in LEFT_OUT:
-            continue
-        leaves |= _flatten(value, f"{name}.") if isinstance(value, dict) else {name: json.dumps(value)}
-    return leaves
+    return {
+        name: json.dumps(value)
+        for name, value in flattened(dict(lineage)).items()
+        if not any(f"{name}.".startswith(f"{left_out}.") for left_out in LEFT_OUT)
+    }
+
+
+def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
+    """Draw the AUC of each model on validation and test, the newest evaluation on top; at most 30."""
+    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
+
+    shown = run_comparison.head(30)
+    figure, axes = new_figure(7.2, 1.6 + 0.42 * len(shown))
+    for split, shift in (("val", -0.15), ("test", 0.15)):
+        for position, row in enumerate(shown.to_dict("records")):
+            value, low, high = (row[f"{split}_auc{end}"] for end in ("", "_low", "_high"))
+            draw_interval(axes, position + shift, value, low, high, SPLIT_COLOURS[split])
+        axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
+    names = [f"#{row.rank}  {row.network}\n{row.model[:16]}, images {row.val_images}" for row in shown.itertuples()]
+    row_axes(axes, names)
+    axes.set_xlabel("AUC, 95% interval")
+    axes.set_title("Models, newest evaluation on top")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.6 / (1 + 0.42 * len(shown))), ncols=2)
+    return figure

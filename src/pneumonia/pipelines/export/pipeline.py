@@ -1,8 +1,9 @@
 """The export pipeline: convert, compare, complete."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from pneumonia.metrics.operating_points import choose_operating_point
+from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.export.nodes import complete_export, convert_model, measure_parity
 from pneumonia.predictor.predictor import TrainedModel
 
@@ -12,29 +13,14 @@ COMPLETED_BY = ("export_candidate", "export_parity", "metrics", "run_record", "e
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
-    return Pipeline(
-        [
-            Node(
-                choose_operating_point,
-                ["decision", "operating_points", "params:prediction.place"],
-                "chosen_decision",
-                name="choose_operating_point",
-            ),
-            Node(convert_model, TRAINED, "export_candidate", name="convert_model"),
-            Node(
-                measure_parity,
-                {name: name for name in ("export_candidate", "split_manifest", "pixel_store")} | TRAINED,
-                "export_parity",
-                name="measure_parity",
-            ),
-            Node(
-                complete_export,
-                {name: name for name in COMPLETED_BY} | TRAINED,
-                "exported_model",
-                name="complete_export",
-            ),
-        ],
-        namespace="export",
-        prefix_datasets_with_namespace=False,
-        tags="export",
+    return stage(
+        "export",
+        node(choose_operating_point, ["decision", "operating_points", "params:prediction.place"], "chosen_decision"),
+        node(convert_model, TRAINED, "export_candidate"),
+        node(
+            measure_parity,
+            {name: name for name in ("export_candidate", "split_manifest", "pixel_store")} | TRAINED,
+            "export_parity",
+        ),
+        node(complete_export, {name: name for name in COMPLETED_BY} | TRAINED, "exported_model"),
     )

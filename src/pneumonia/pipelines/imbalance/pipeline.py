@@ -1,22 +1,17 @@
 """The imbalance pipeline: counts, weights, figure."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
 from pneumonia.split.classes import count_classes, weigh_classes
 
 
 def create_pipeline() -> Pipeline:
     """Return the pipeline."""
-    return Pipeline(
-        [
-            Node(count_classes, "split_manifest", "class_counts", name="count_classes"),
-            Node(weigh_classes, ["class_counts", "params:imbalance"], "class_weights", name="weigh_classes"),
-            Node(
-                draw_class_balance, ["class_counts", "class_weights"], "class_balance_figure", name="draw_class_balance"
-            ),
-        ],
-        namespace="imbalance",
-        prefix_datasets_with_namespace=False,
-        tags="imbalance",
+    return stage(
+        "imbalance",
+        node(count_classes, "split_manifest", "class_counts"),
+        node(weigh_classes, ["class_counts", "params:imbalance"], "class_weights"),
+        node(draw_class_balance, ["class_counts", "class_weights"], "class_balance_figure"),
     )

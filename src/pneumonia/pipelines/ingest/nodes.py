@@ -1,10 +1,11 @@
-"""Nodes of the ingest pipeline that are more than one function of the domain."""
+"""Nodes of the ingest pipeline that are more than one function of the domain, and its figure."""
 
 import logging
 from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.annotations import Figure
 from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
@@ -14,10 +15,12 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.index import examine_files, make_index
 from pneumonia.images.labels import PROBLEM_COLUMNS, with_labels
+from pneumonia.images.layout import SPLITS
 from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, REJECTED
 from pneumonia.split.manifest import make_manifest
+from pneumonia.split.summary import ALL
 
 logger = logging.getLogger(__name__)
 
@@ -123,3 +126,50 @@ def refuse_other_classes(chest_xrays: ImageSource, parameters: IngestParameters)
     """
     if {file.label for file in chest_xrays.listing.files}.isdisjoint(parameters.class_names):
         raise UserError(describe_other_classes(chest_xrays, parameters))
+
+
+def draw_split(split_table: pd.DataFrame) -> Figure:
+    """Draw the images of every split, and how far val is from its target share.
+
+    Args:
+        split_table: As `tabulate_split` returns it.
+    """
+    from pneumonia.report.style import SERIES, SPLIT_COLOURS, new_figure, row_axes
+
+    leaves, strata = _leaves(split_table), split_table[split_table["split"] == "val"]
+    figure, (left, right) = new_figure(9.6, 3.6, columns=2, width_ratios=(3, 2))
+    start = pd.Series(0, index=list(SPLITS))
+    for colour, ((label, etiology), rows) in zip(
+        SERIES, leaves.groupby(["label", "etiology"], sort=False), strict=False
+    ):
+        counts = rows.set_index("split").reindex(SPLITS)
+        name = label if etiology == ALL else f"{label}, {etiology}"
+        left.barh(range(len(SPLITS)), counts["images"], left=start.to_numpy(), height=0.6, color=colour, label=name)
+        start = start + counts["images"]
+    groups = split_table[split_table["label"] == ALL].set_index("split")["groups"]
+    for row, split in enumerate(SPLITS):
+        left.annotate(
+            f" {start[split]:,} images, {groups[split]:,} groups", (start[split], row), va="center", fontsize=8.5
+        )
+    row_axes(left, SPLITS)
+    left.margins(x=0.45)
+    left.set_title("Images per split")
+    left.legend(loc="lower right")
+    names = [
+        "all" if row.label == ALL else row.label if row.etiology == ALL else row.etiology for row in strata.itertuples()
+    ]
+    right.axvspan(-1, 1, color=SPLIT_COLOURS["val"], alpha=0.12, linewidth=0)
+    right.plot(strata["points_off"], range(len(names)), "o", color=SPLIT_COLOURS["val"])
+    row_axes(right, names)
+    limit = 1.25 * max(1.0, strata["points_off"].abs().max())
+    right.set_xlim(-limit, limit)
+    right.set_xlabel("percentage points (band: 1 point)")
+    right.set_title(f"Val: deviation from {strata['demanded'].iloc[0]:.0%}")
+    return figure
+
+
+def _leaves(split_table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that add up to all images: the finest stratum of every class."""
+    rows = split_table[split_table["label"] != ALL]
+    finest = rows.groupby("label")["etiology"].transform(lambda names: len(set(names)) > 1)
+    return rows[~finest | (rows["etiology"] != ALL)]
