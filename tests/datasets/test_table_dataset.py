@@ -1,4 +1,6 @@
 import csv
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -31,7 +33,25 @@ def test_the_checksum_is_that_of_the_file_as_sha256sum_prints_it(dataset, tmp_pa
 
     # printf 'a\n1\n' | sha256sum
     digest = "309b0e45a73d3fc5325e2b6ed0a01ef8b9cde6b05a5633c1f893f970d52bfddc"
-    assert (tmp_path / "table.csv" / FIRST / "table.csv.sha256").read_text() == f"{digest}  table.csv\n"
+    folder = tmp_path / "table.csv" / FIRST
+    first, where = (folder / "table.csv.sha256").read_text().splitlines()
+    assert first == f"{digest}  table.csv"
+    assert where == f"# written as {FIRST}/table.csv"
+    subprocess.run(["sha256sum", "--check", "--strict", "table.csv.sha256"], cwd=folder, check=True)
+
+
+def test_the_table_of_another_run_with_its_own_checksum_is_refused_with_the_way_out(dataset, tmp_path):
+    dataset.save(TABLE)
+    TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(None, SECOND)).save(TABLE.head(2))
+    first, second = tmp_path / "table.csv" / FIRST, tmp_path / "table.csv" / SECOND
+    shutil.copytree(first, second, dirs_exist_ok=True)
+
+    swapped = TableDataset(filepath=str(tmp_path / "table.csv"), version=Version(SECOND, None))
+    with pytest.raises(UserError, match=f"belongs elsewhere: its checksum was written for {FIRST}/table.csv"):
+        swapped.load()
+
+    subprocess.run("sha256sum table.csv > table.csv.sha256", shell=True, cwd=second, check=True)
+    pd.testing.assert_frame_equal(swapped.load(), TABLE)
 
 
 def test_a_table_cut_at_the_end_of_a_row_is_refused(dataset, tmp_path):

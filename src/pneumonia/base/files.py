@@ -29,6 +29,8 @@ VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 ABANDONED_AFTER = 3600.0
 # How long to wait for another run, in seconds: on a file system without locks, a killed run leaves its lock behind.
 LONGEST_WAIT = 3600.0
+# Begins the comment of a checksum that says for which file it was written.
+_WRITTEN_AS = b"# written as "
 
 
 @contextmanager
@@ -126,13 +128,18 @@ def checksum_path(path: Path) -> Path:
 
 
 def write_with_checksum(path: Path, content: bytes) -> None:
-    """Write the checksum, as `sha256sum --check` reads it, then the file, so that no newest file lacks its checksum."""
-    write_whole(checksum_path(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+    """Write the checksum, as `sha256sum --check` reads it, then the file, so that no newest file lacks its checksum.
+
+    A comment, which `sha256sum` passes over, says where the file belongs, so that the file of another run is known as
+    one though the right checksum is beside it.
+    """
+    line = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode()
+    write_whole(checksum_path(path), line + _written_as(path))
     write_whole(path, content)
 
 
 def read_as_written(path: Path, *, needs_checksum: bool = False) -> bytes:
-    """Read a file, unless it has changed since it was written.
+    """Read a file, unless it has changed since it was written, or belongs elsewhere.
 
     Args:
         path: The file.
@@ -141,22 +148,35 @@ def read_as_written(path: Path, *, needs_checksum: bool = False) -> bytes:
 
     Raises:
         OSError: If it is no file, or cannot be read.
-        UserError: If its checksum is not that of the file, or is missing and needed.
+        UserError: If its checksum is not that of the file or that of another one, or is missing and needed.
     """
     content, beside = regular(path).read_bytes(), checksum_path(path)
+    on_purpose = f"sha256sum {path.name} > {beside.name} (in its folder)"
     if is_missing(beside):
         if needs_checksum:
             raise UserError(
-                f"{path} has no checksum, so it cannot be checked for damage. If you trust it: "
-                f"sha256sum {path.name} > {beside.name} (in its folder)."
+                f"{path} has no checksum, so it cannot be checked for damage. If you trust it: {on_purpose}."
             )
         logger.warning("%s has no checksum: an older release wrote it, or it was removed. It is used unchecked.", path)
-    elif regular(beside).read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
+        return content
+    digest, _, said = regular(beside).read_bytes().partition(b"\n")
+    if digest.split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
         raise UserError(
             f"{path} has changed since it was written: it was truncated or edited. Remove it and run again, or, "
-            f"if you edited it on purpose: sha256sum {path.name} > {beside.name}."
+            f"if you edited it on purpose: {on_purpose}."
+        )
+    if said and said != _written_as(path):
+        there = said.removeprefix(_WRITTEN_AS).decode(errors="replace").strip()[:200]
+        raise UserError(
+            f"{path} belongs elsewhere: its checksum was written for {there}. Remove it and run again, or, if you put "
+            f"it here on purpose: {on_purpose}."
         )
     return content
+
+
+def _written_as(path: Path) -> bytes:
+    """Return the comment that tells a file from those of other runs, by its version, or folder, and its name."""
+    return _WRITTEN_AS + f"{path.parent.name}/{path.name}\n".encode()
 
 
 def read_record(path: Path) -> Any:
