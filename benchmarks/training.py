@@ -39,7 +39,7 @@ from kedro.config import OmegaConfigLoader
 from pneumonia.base.parameters import Parameters
 from pneumonia.model.compiling import compile_network
 from pneumonia.model.batch_normalization import fuse_normalisation
-from pneumonia.model.hardware import Hardware, choose_hardware
+from pneumonia.model.hardware import Hardware, choose_hardware, prepare_devices
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, make_train_input
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/training.json"))
     arguments = parser.parse_args()
+    prepare_devices("cpu")
     results = {}
     for part in arguments.parts:
         results[part] = PARTS[part](arguments)

@@ -69,7 +69,7 @@ def fit_tiny(tiny_store, tiny_manifest, default_parameters, tiny_cnn):
         given = {**default_parameters, "model": {**default_parameters["model"], "name": tiny_cnn}}
         augmentation = {**default_parameters["inputs"]["augmentation"], "flip": flip}
         given["inputs"] = {**given["inputs"], "image_size": tiny_store.image_size, "augmentation": augmentation}
-        short = {"epochs": 3, "batch_size": 8, "deterministic": True, "image_scale": 1.0}
+        short = {"epochs": 3, "batch_size": 8, "deterministic": True, "image_scale": 1.0, "validation_freq": 1}
         given["training"] = {**given["training"], **short, **changes}
         groups = Parameters.model_validate(given)
         recipe = make_recipe(manifest, WEIGHTS, groups.inputs, groups.model, groups.training)
@@ -89,7 +89,7 @@ def toy(default_parameters, tmp_path):
     """Fit a network of two weights on endless batches of four numbers; return it and its progress."""
 
     def run(state=None, opposite=False, **changes):
-        recipe = {"epochs": 3, "warmup_epochs": 0.0, **changes}
+        recipe = {"epochs": 3, "warmup_epochs": 0.0, "validation_freq": 1, **changes}
         progress = Progress(TrainingParameters(**{**default_parameters["training"], **recipe}))
         state = state or TrainingState(tmp_path / "state.npz")
         keras.utils.set_random_seed(0)
@@ -132,8 +132,8 @@ class GivenCopy(AveragedCopy):
 
 
 def test_the_last_epoch_within_the_tolerance_of_the_best_is_kept(default_parameters):
-    recipe = {**default_parameters["training"], "monitor": "val_auc", "tolerance": 0.01, "weight_averaging": 0.0}
-    progress = Progress(TrainingParameters(**recipe))
+    recipe = {"monitor": "val_auc", "tolerance": 0.01, "weight_averaging": 0.0, "validation_freq": 1}
+    progress = Progress(TrainingParameters(**{**default_parameters["training"], **recipe}))
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
     compile_network(network, progress.training, STEPS, CPU)
     judge = JudgeEpoch(progress, GivenCopy(keras.models.clone_model(network), [0.90, 0.95, 0.945, 0.93, 0.944, 0.939]))
@@ -217,6 +217,25 @@ def left(interrupted, tmp_path):
 
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(fit_tiny, trained, left):
     assert_same(fit_tiny(left), trained)
+
+
+def test_only_some_epochs_and_the_last_are_validated_also_after_an_interruption(fit_tiny, tmp_path):
+    """The interruption comes before the first validation, when no weights are kept yet."""
+    with pytest.raises(UserError, match=r" 2 of 4 epochs\. .* resumes"):
+        fit_tiny(states_in(tmp_path, InterruptedStates), epochs=4, validation_freq=3)
+    resumed = fit_tiny(states_in(tmp_path), epochs=4, validation_freq=3)
+
+    assert resumed.history["val_auc"].notna().tolist() == [False, False, True, True]
+    assert resumed.history["loss"].notna().all()
+    assert resumed.facts["kept_epochs"][0] in (3, 4)
+    assert_same(fit_tiny(states_in(tmp_path / "undisturbed"), epochs=4, validation_freq=3), resumed)
+
+
+def test_patience_ends_only_with_a_validation(toy):
+    _, progress = toy(epochs=30, patience=1, validation_freq=4, **WORSENING)
+
+    assert len(progress.history) == 8
+    assert progress.best_epoch == 3
 
 
 @pytest.mark.parametrize("epochs", [1, 2], ids=["as the size changes", "at full size"])

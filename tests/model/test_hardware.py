@@ -1,7 +1,14 @@
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.model.hardware import _cpu_policy, _gpu_policy, choose_hardware, make_strategy, read_cpu_flags
+from pneumonia.model.hardware import (
+    _cpu_policy,
+    _gpu_policy,
+    choose_hardware,
+    make_strategy,
+    prepare_devices,
+    read_cpu_flags,
+)
 
 
 def test_without_a_gpu_the_cpu_trains_in_float32_without_xla(caplog, monkeypatch):
@@ -72,3 +79,40 @@ def test_a_processor_with_bfloat16_instructions_computes_in_it(tmp_path):
     assert _cpu_policy(flags) == "mixed_bfloat16"
     assert _cpu_policy({"fpu", "avx512f"}) == "float32"
     assert read_cpu_flags(tmp_path / "none") == set()
+
+
+@pytest.mark.parametrize(
+    ("cores", "of_the_user", "gpus", "set_to"),
+    [(1, None, 0, [1, 1]), (2, None, 0, [2, 1]), (16, None, 0, [16, 8]), (16, "4", 0, []), (16, None, 1, [])],
+)
+def test_without_a_gpu_an_operation_has_half_of_the_cores_unless_the_user_says_otherwise(
+    cores, of_the_user, gpus, set_to, monkeypatch
+):
+    import tensorflow as tf
+
+    done = []
+    monkeypatch.setattr("pneumonia.model.hardware.thread_count", lambda: cores)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["gpu"] * gpus)
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, grows: None)
+    for kind in ("inter", "intra"):
+        monkeypatch.setattr(tf.config.threading, f"set_{kind}_op_parallelism_threads", done.append)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if of_the_user:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", of_the_user)
+
+    prepare_devices("auto")
+
+    assert done == set_to
+
+
+def test_devices_that_are_in_use_stay_as_they_are_with_a_warning(monkeypatch, caplog):
+    import tensorflow as tf
+
+    def refuse(threads):
+        raise RuntimeError("cannot be modified after initialization")
+
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", refuse)
+    prepare_devices("auto")
+
+    assert "its devices and threads stay as they are" in caplog.text

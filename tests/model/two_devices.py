@@ -32,7 +32,7 @@ N_VAL = 16
 SIZE = 32
 TRAINING = {
     "epochs": 3, "batch_size": 8, "image_scale": 1.0, "precision": "float32",
-    "monitor": "val_log_loss", "tolerance": 0.0,
+    "monitor": "val_log_loss", "tolerance": 0.0, "validation_freq": 1,
 }  # fmt: skip
 
 

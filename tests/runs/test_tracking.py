@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -85,7 +86,7 @@ def test_a_run_is_logged_with_parameters_intervals_curves_documents_and_figures(
 
     run, client = tracked(), mlflow.MlflowClient()
     assert run.info.status == "FINISHED"
-    assert run.data.params["training.epochs"] == "120"
+    assert run.data.params["training.decay"] == "cosine"
     assert run.data.params["images"] == "s3://***@bucket/set"
     assert run.data.metrics == {
         "external/auc": 0.9, "external/auc_low": 0.8, "external/auc_high": 0.95, "epochs/val_auc": 0.8, "epochs/kept": 1
@@ -157,6 +158,11 @@ def test_curves_of_several_members_are_apart_and_counts_are_logged_too():
     history = pd.DataFrame({"epoch": [1, 1], "loss": [0.7, 0.5], "member": [1, 2]})
     assert list(list_curves(history)) == [("epochs/member 1/loss", 0.7, 1), ("epochs/member 2/loss", 0.5, 1)]
     assert list(list_values({"test": {"n": 3, "optimistic": False}})) == [("test/n", 3.0)]
+
+
+def test_curves_have_no_point_where_nothing_was_measured():
+    history = pd.DataFrame({"epoch": [1, 2], "val_auc": [np.nan, 0.9], "member": [1, 1]})
+    assert list(list_curves(history)) == [("epochs/val_auc", 0.9, 2)]
 
 
 @pytest.mark.slow

@@ -141,6 +141,9 @@ class TrainingParameters(Group):
     weight_averaging: Annotated[float, Field(ge=0, lt=1)]
     """Momentum of the moving average of the weights; the average is what is validated and saved. 0 switches it off.
     [per step]"""
+    validation_freq: Annotated[int, Field(ge=1)]
+    """Epochs from one validation to the next, as in Keras; the last epoch is always validated. Only a validated epoch's
+    weights can be kept. [epochs]"""
     monitor: Literal["val_log_loss", "val_auc"]
     """Metric that decides which epoch's weights are kept, and when to stop. val_auc: higher is better. val_log_loss:
     lower is better."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import keras
@@ -51,7 +52,7 @@ class StopWhenDiverged(keras.callbacks.Callback):
 
 
 class JudgeEpoch(keras.callbacks.Callback):
-    """Validates the averaged copy, records the epoch, keeps its weights if best, and stops when patience ends."""
+    """Validates the averaged copy if its turn, records the epoch, keeps the best weights, stops when patience ends."""
 
     def __init__(self, progress: Progress, copy: AveragedCopy) -> None:
         """Take what is judged and where it is noted."""
@@ -65,9 +66,11 @@ class JudgeEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Judge the epoch. The callbacks after this one see its validation in `logs`."""
         progress = self.progress
-        self.copy.follow(self.model)
         logs = {} if logs is None else logs
-        found = {**plain_names(logs), **self.copy.validate()}
+        found = plain_names(logs)
+        if progress.validates(epoch):
+            self.copy.follow(self.model)
+            found |= self.copy.validate()
         logs.update(found)
         row = {"epoch": epoch + 1, **found}
         progress.history.append({**row, "seconds": round(time.perf_counter() - self._started, 3)})
@@ -139,7 +142,7 @@ def counted_batches(progress: Progress, steps: int) -> Iterator[CountBatches]:
 
 
 class ReportProgress(keras.callbacks.Callback):
-    """Reports after each epoch its results and how long the rest will take at most."""
+    """Reports after each epoch its results and about how long the rest will take."""
 
     def __init__(self, progress: Progress, sizes: Sequence[int] = ()) -> None:
         """Take what is said, and the side of the images in each epoch if it changes."""
@@ -151,13 +154,17 @@ class ReportProgress(keras.callbacks.Callback):
         progress = self.progress
         row = progress.history[-1]
         epochs = progress.training.epochs
-        # An epoch takes at most as much longer as its images have more pixels.
-        rate = min(done["seconds"] / self.pixels[int(done["epoch"]) - 1] for done in progress.history[-2:])
-        seconds = rate * sum(self.pixels[epoch + 1 :])
-        left = f", at most {say_time(seconds)} left" if epoch and seconds else ""
+        # One epoch in `validation_freq` is validated; an epoch takes longer the more pixels its images have.
+        recent = progress.history[1:][-progress.training.validation_freq :]
+        rates = [done["seconds"] / self.pixels[int(done["epoch"]) - 1] for done in recent]
+        seconds = fmean(rates) * sum(self.pixels[epoch + 1 :]) if rates else 0.0
+        left = f", about {say_time(seconds)} left" if seconds else ""
+        judged = ""
+        if "val_auc" in row:
+            judged = f", validation AUC {row['val_auc']:.4f}, log-loss {row['val_log_loss']:.4f}"
         logger.info(
-            "%s%d/%d: loss %.4f, validation AUC %.4f, log-loss %.4f%s; %.0f s%s",
+            "%s%d/%d: loss %.4f%s%s; %.0f s%s",
             f"{progress.member.capitalize()}, epoch " if progress.member else "Epoch ",
-            epoch + 1, epochs, row["loss"], row["val_auc"], row["val_log_loss"],
-            " (kept)" if progress.best_epoch == epoch else "", row["seconds"], left,
+            epoch + 1, epochs, row["loss"], judged, " (kept)" if progress.best_epoch == epoch else "",
+            row["seconds"], left,
         )  # fmt: skip

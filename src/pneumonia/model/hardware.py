@@ -1,12 +1,14 @@
 """The device and the precision of a training."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -16,6 +18,8 @@ FLOAT16_CAPABILITY = (7, 0)
 BFLOAT16_CAPABILITY = (8, 0)
 # Processors with instructions for bfloat16, as /proc/cpuinfo names them.
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+# The user's own choice of threads, which TensorFlow reads.
+_THREADS_OF_AN_OPERATION = "TF_NUM_INTRAOP_THREADS"
 
 
 @dataclass(frozen=True)
@@ -77,24 +81,35 @@ def choose_hardware(device: str, precision: str, deterministic: bool = False) ->
 
 
 def prepare_devices(device: str) -> None:
-    """Hide unwanted GPUs, and let the others allocate memory as needed.
+    """Hide unwanted GPUs, let the others allocate memory as needed, and share out the cores where there is none.
 
-    TensorFlow allows neither once it has used a device: call this before anything is computed.
+    TensorFlow allows none of this once it has used a device: call this before anything is computed.
 
     Args:
         device: "auto", "cpu" or "gpu".
     """
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
     try:
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
         for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
+        if not tf.config.get_visible_devices("GPU") and _THREADS_OF_AN_OPERATION not in os.environ:
+            share_out_cores(thread_count())
     except RuntimeError as error:
-        if gpus:
-            logger.warning("TensorFlow is already running, so the GPU settings cannot be changed: %s", error)
+        logger.warning("TensorFlow is already running, so its devices and threads stay as they are: %s", error)
+
+
+def share_out_cores(cores: int) -> None:
+    """Compute several operations at once, each on half of the cores.
+
+    An operation of a small network is so short that dividing it among threads costs more than it saves.
+    """
+    import tensorflow as tf
+
+    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    tf.config.threading.set_intra_op_parallelism_threads(max(cores // 2, 1))
 
 
 def read_cpu_flags(path: Path = Path("/proc/cpuinfo")) -> set[str]:

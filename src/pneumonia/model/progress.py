@@ -20,8 +20,8 @@ class Progress:
     Attributes:
         training: The recipe.
         member: Which of several networks this is, for messages, such as "member 2 of 5".
-        history: One dictionary per epoch, those before an interruption included.
-        best_epoch: The last epoch (from 0) that is within the tolerance of the best one; -1 before the first.
+        history: One dictionary per epoch, those before an interruption included; `val_...` only of those validated.
+        best_epoch: The last validated epoch (from 0) that is within the tolerance of the best one; -1 before the first.
         best_weights: The (averaged) weights of that epoch, in the order of `network.weights`.
         variables: Those of network and optimizer after the last epoch, with which the next one goes on.
     """
@@ -50,9 +50,12 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or the last `patience` of them brought no improvement."""
+        """Whether all epochs are done, or one is validated that is `patience` of them later than the best."""
+        if self.next_epoch >= self.training.epochs:
+            return True
         waited = self.next_epoch - 1 - self.best_epoch
-        return self.next_epoch >= self.training.epochs or (self.next_epoch > 0 and waited >= self.training.patience)
+        is_validated = self.next_epoch > 0 and self.training.monitor in self.history[-1]
+        return is_validated and waited >= self.training.patience
 
     def take_up(self, state: TrainingState) -> None:
         """Take up an unfinished training, if there is one."""
@@ -65,9 +68,13 @@ class Progress:
         logger.info("Resuming after %s.", str(self))
 
     def is_kept(self, row: dict[str, float]) -> bool:
-        """Tell whether an epoch, the last of the history, is within the tolerance of the best."""
-        best = max(self._score(earlier) for earlier in self.history)
-        return self._score(row) >= best - self.training.tolerance
+        """Tell whether an epoch, the last of the history, is validated and within the tolerance of the best."""
+        scores = [self._score(earlier) for earlier in self.history if self.training.monitor in earlier]
+        return self.training.monitor in row and self._score(row) >= max(scores) - self.training.tolerance
+
+    def validates(self, epoch: int) -> bool:
+        """Tell whether an epoch (from 0) is validated."""
+        return (epoch + 1) % self.training.validation_freq == 0 or epoch + 1 == self.training.epochs
 
     def table(self) -> pd.DataFrame:
         """Return the history, one row per epoch; `kept` is 1 at the epoch whose weights are kept."""

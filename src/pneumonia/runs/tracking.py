@@ -212,12 +212,13 @@ def list_values(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
 
 
 def list_curves(history: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """Give each value of each epoch, with the epoch; of several members, by member."""
+    """Give each value that was measured in an epoch, with the epoch; of several members, by member."""
     by_member = history["member"].max() > 1
     for row in history.to_dict("records"):
         epoch, member = int(row.pop("epoch")), row.pop("member")
         for name, value in row.items():
-            yield f"epochs/{f'member {member}/' if by_member else ''}{name}", float(value), epoch
+            if not pd.isna(value):  # not every epoch is validated
+                yield f"epochs/{f'member {member}/' if by_member else ''}{name}", float(value), epoch
 
 
 def _requirements() -> Iterator[str]:

@@ -80,7 +80,8 @@ def draw_training_curves(training_history: pd.DataFrame) -> Figure:
         for number, history in training_history.groupby("member"):
             for split, column in (("train", metric), ("val", f"val_{metric}")):
                 label = split if number == 1 else None
-                panel.plot(history["epoch"], history[column], color=SPLIT_COLOURS[split], label=label)
+                measured = history.dropna(subset=column)  # not every epoch is validated
+                panel.plot(measured["epoch"], measured[column], color=SPLIT_COLOURS[split], label=label)
         for epoch in kept:
             label = f"epoch kept: {', '.join(map(str, kept))}" if epoch == kept[0] else None
             panel.axvline(epoch, color="0.6", linewidth=0.8, linestyle="--", label=label)
