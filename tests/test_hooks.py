@@ -15,7 +15,7 @@ from kedro.runner import SequentialRunner
 
 from pneumonia import hooks
 from pneumonia.base.errors import UserError
-from pneumonia.base.ledger import ScoringLedger
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
 from pneumonia.hooks import (
     ParametersHook,

@@ -18,8 +18,8 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
+from pneumonia.runs.configuration import check_parameters
 from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
-from pneumonia.runs.parameter_check import check_parameters
 from pneumonia.runs.pinning import (
     check_load_versions,
     name_parent,
@@ -30,9 +30,8 @@ from pneumonia.runs.pinning import (
     refuse_mixture,
     warn_of_the_clock,
 )
-from pneumonia.runs.reminder import remind_of, stop_reminding
 from pneumonia.runs.scorings import scored_images
-from pneumonia.runs.stages import Stages, nodes_to_run
+from pneumonia.runs.stages import Stages, nodes_to_run, remind_of, stop_reminding
 
 logger = logging.getLogger(__name__)
 

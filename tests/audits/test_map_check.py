@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.model.test_grad_cam import make_bright_spot_network
 
-from pneumonia.audits.map_check import compare_maps, correlate_ranks, shuffle_weights
+from pneumonia.audits.maps import compare_maps, correlate_ranks, shuffle_weights
 
 
 def test_maps_are_compared_by_the_ranks_of_their_values():

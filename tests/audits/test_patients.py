@@ -9,7 +9,7 @@ from pneumonia.audits.patients import (
     measure_by_attribute,
     measure_patients,
 )
-from pneumonia.metrics.rates import estimate_rate
+from pneumonia.metrics.bounds import estimate_rate
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.pointing import boxes_in_frame, hits_of_others, peak_of, point_at
+from pneumonia.audits.maps import boxes_in_frame, hits_of_others, peak_of, point_at
 
 
 def boxes(*values):

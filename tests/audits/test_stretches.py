@@ -4,7 +4,7 @@ import pytest
 
 from pneumonia.audits.stretches import Measure, find_stretches, order_predictions
 from pneumonia.pipelines.evaluation.audit_figures import draw_order
-from pneumonia.report.stretches import judge_stretches, say_stretch
+from pneumonia.report.judgements import judge_stretches, say_stretch
 from pneumonia.report.words import Level
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.base.test_files import WRONG
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.ledger import ScoringLedger
+from pneumonia.base.sqlite import ScoringLedger
 
 
 def test_an_image_counts_once_for_each_run_that_scored_it(tmp_path):

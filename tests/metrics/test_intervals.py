@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.groups import rate_deviation
 from pneumonia.metrics.intervals import (
     estimate_both_rates,
@@ -10,7 +11,6 @@ from pneumonia.metrics.intervals import (
     rates_function,
 )
 from pneumonia.metrics.metrics import RATE_METRICS
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import METRICS
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.metrics.label_errors import confident_class, count_label_errors
+from pneumonia.study.labels import confident_class, count_label_errors
 
 
 def test_images_are_counted_as_in_the_worked_example():

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
+from pneumonia.report.judgements import judge_patients
 from pneumonia.report.limits import say_fairness
-from pneumonia.report.patients import judge_patients
 
 STRATA = pd.DataFrame({"attribute": ["age", "age", "sex", "sex"], "value": ["a", "b", "F", "M"]})
 

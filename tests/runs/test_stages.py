@@ -8,8 +8,17 @@ from kedro.pipeline import Node
 
 from pneumonia.base.progress import RUNNING, follow
 from pneumonia.runs.advice import next_options
-from pneumonia.runs.reminder import SECONDS_OF_SILENCE, Reminder, remind_of, stop_reminding
-from pneumonia.runs.stages import LONG, REST, STAGES, Stages, seconds_of
+from pneumonia.runs.stages import (
+    LONG,
+    REST,
+    SECONDS_OF_SILENCE,
+    STAGES,
+    Reminder,
+    Stages,
+    remind_of,
+    seconds_of,
+    stop_reminding,
+)
 
 configure_project("pneumonia")
 

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from pneumonia.split.sequence import name_place, order_groups
+from pneumonia.split.folds import name_place, order_groups
 
 
 def rows_of(*names):

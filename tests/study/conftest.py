@@ -6,8 +6,8 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
 from pneumonia.study.plan import plan_study
-from pneumonia.study.records import StudyRecords
 from pneumonia.study.run import plan_jobs
+from pneumonia.study.task import StudyRecords
 
 TINY = {
     "inputs": {"image_size": 32, "resize": "squeeze"},

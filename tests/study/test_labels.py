@@ -1,8 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from pneumonia.metrics.label_errors import COUNT_COLUMNS
-from pneumonia.study.labels import SCORE_COLUMNS, SUSPECT_COLUMNS, suspect_labels
+from pneumonia.study.labels import COUNT_COLUMNS, SCORE_COLUMNS, SUSPECT_COLUMNS, suspect_labels
 
 
 def manifest():

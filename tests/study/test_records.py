@@ -1,7 +1,7 @@
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.study.records import StudyRecords
+from pneumonia.study.task import StudyRecords
 
 
 def test_a_result_is_found_again_and_others_are_not(tmp_path):

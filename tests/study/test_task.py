@@ -9,8 +9,8 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.pixels.store import PixelStores
 from pneumonia.study import task
-from pneumonia.study.records import StudyRecords
 from pneumonia.study.run import find_external, run_jobs, run_study
+from pneumonia.study.task import StudyRecords
 
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 

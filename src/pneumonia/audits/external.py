@@ -26,10 +26,10 @@ from pneumonia.images.copies import mark_duplicates
 from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide, on_one_scale
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Estimate
 from pneumonia.metrics.summary import SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage

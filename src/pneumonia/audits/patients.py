@@ -8,9 +8,8 @@ import pandas as pd
 from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.layout import SPLITS
 from pneumonia.metrics.auc import estimate_auc
-from pneumonia.metrics.bounds import TAIL, difference
+from pneumonia.metrics.bounds import TAIL, difference, estimate_rate
 from pneumonia.metrics.breakdowns import measure_stratum
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Estimate
 
 AGE_EDGES = (0, 1, 6, 18, 40, 65, 200)  # years, the upper end not included

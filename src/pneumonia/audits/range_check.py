@@ -9,9 +9,9 @@ from PIL import Image
 
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.breakdowns import measure_stratum
 from pneumonia.metrics.metrics import ranking_metrics
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import in_columns
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, open_pixels, stored_parts

@@ -11,9 +11,8 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.sites import SITE
-from pneumonia.metrics.bounds import TAIL
+from pneumonia.metrics.bounds import TAIL, estimate_rate
 from pneumonia.metrics.breakdowns import auc_of, count_images
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.keys import pixel_keys

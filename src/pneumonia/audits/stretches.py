@@ -10,7 +10,7 @@ import pandas as pd
 from pneumonia.base.annotations import Floats
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.split.sequence import order_groups
+from pneumonia.split.folds import order_groups
 
 PERMUTATIONS = 999
 LEAST_VARIANCE = 1e-12  # of what differs by more than rounding

@@ -9,14 +9,14 @@ from kedro.utils import load_obj
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import find_entries, find_versions, read_record
-from pneumonia.base.ledger import ScoringLedger
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.demo.images import write_demo_images
 from pneumonia.demo.second_hospital import write_second_hospital
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.sites import Sites
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import KAGGLE
-from pneumonia.study.records import StudyRecords
+from pneumonia.study.task import StudyRecords
 
 
 def open_images(path: str | dict[str, str] | None, address: str | dict[str, str] | None = None) -> ImageSource:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.groups import conformal_quantile
 from pneumonia.metrics.logistic import logit
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Targets, in_columns
 
 MISSED = 0.05  # share of the images of each class whose set may lack it

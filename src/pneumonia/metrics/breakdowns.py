@@ -9,9 +9,8 @@ from pneumonia.base.annotations import Floats
 from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.auc import estimate_auc
-from pneumonia.metrics.bounds import UNDEFINED
+from pneumonia.metrics.bounds import UNDEFINED, estimate_rate
 from pneumonia.metrics.decisions import Decision, decide
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Estimate, in_columns
 from pneumonia.metrics.summary import columns_of, estimate
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from pneumonia.base.annotations import Floats
 from pneumonia.base.errors import UserError
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.logistic import expit, fit_shift, fit_slope, logit
 from pneumonia.metrics.metrics import ECE_BINS, calibration_bin
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import Targets
 
 Method = Literal["logistic", "isotonic", "none"]

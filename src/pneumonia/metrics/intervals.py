@@ -2,7 +2,7 @@
 
 Images of one group (one child, as far as file names tell) resemble each other, so groups count, not images:
 
-* sensitivity, specificity and other rates, and the Brier score: `rates.estimate_rate`;
+* sensitivity, specificity and other rates, and the Brier score: `bounds.estimate_rate`;
 * what follows from the two, like balanced accuracy or predictive values: from their intervals (`bounds.mover`), at the
   shares of the classes that were seen. One perfect rate then does not hide how uncertain it is;
 * AUC: `auc.estimate_auc`;
@@ -20,10 +20,9 @@ import numpy.typing as npt
 
 from pneumonia.base.annotations import Floats
 from pneumonia.metrics.auc import estimate_auc
-from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, exact_bound, logit_interval, mover
+from pneumonia.metrics.bounds import TAIL, UNDEFINED, difference, estimate_rate, exact_bound, logit_interval, mover
 from pneumonia.metrics.groups import bootstrap, correlation, group_sums
 from pneumonia.metrics.metrics import confusion_cells, confusion_rates
-from pneumonia.metrics.rates import estimate_rate
 from pneumonia.metrics.registry import METRICS, Cells, Estimate, Metric, Targets
 
 Columns = Mapping[str, npt.NDArray]

@@ -13,9 +13,9 @@ from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import UserError, explain
 from pneumonia.base.files import find_versions, read_record
-from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters
 from pneumonia.base.progress import follow
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.base.startup import start_tensorflow
 from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of

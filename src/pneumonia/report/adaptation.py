@@ -17,9 +17,9 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.registry import Estimate, value_of
 from pneumonia.metrics.summary import SplitMetrics
 from pneumonia.model.lineage import Lineage
-from pneumonia.report.calibration import judge_calibration
 from pneumonia.report.external import judge_auc, say_fates, tabulate_shortcuts
 from pneumonia.report.findings import judge_precision
+from pneumonia.report.judgements import judge_calibration
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts

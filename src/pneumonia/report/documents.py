@@ -19,9 +19,9 @@ from pneumonia.metrics.breakdowns import Family
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
+from pneumonia.report.judgements import say_multiplicity, say_stretch, tabulate_differences
 from pneumonia.report.limits import list_limits, say_fairness, say_optimism
 from pneumonia.report.material import CardMaterial, ReportMaterial, ReportTables
-from pneumonia.report.patients import say_multiplicity, tabulate_differences
 from pneumonia.report.provenance import (
     ATTRIBUTION,
     count_of,
@@ -35,9 +35,8 @@ from pneumonia.report.provenance import (
     source_of,
 )
 from pneumonia.report.render import render
-from pneumonia.report.stretches import say_stretch
+from pneumonia.split.folds import LEAST_GROUPS
 from pneumonia.split.leak_audit import SplitBy, Unit
-from pneumonia.split.sequence import LEAST_GROUPS
 from pneumonia.split.summary import ALL, FlowStep
 
 NO_SPLIT = "no folder named train, val or test"

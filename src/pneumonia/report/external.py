@@ -16,9 +16,8 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.registry import Estimate, value_of
 from pneumonia.metrics.summary import Metrics
 from pneumonia.model.lineage import Lineage
-from pneumonia.report.calibration import judge_calibration
+from pneumonia.report.judgements import judge_calibration, judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.limits import say_training_images
-from pneumonia.report.patients import judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts, lead_of
 from pneumonia.report.words import (

@@ -16,13 +16,10 @@ from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.summary import Metrics, SplitMetrics
-from pneumonia.report.calibration import judge_calibration
-from pneumonia.report.maps import judge_maps, judge_pointing
+from pneumonia.report.judgements import judge_calibration, judge_maps, judge_patients, judge_pointing, judge_stretches
 from pneumonia.report.material import FindingsMaterial
-from pneumonia.report.patients import judge_patients
 from pneumonia.report.provenance import count_of, say_shared, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
-from pneumonia.report.stretches import judge_stretches
 from pneumonia.report.words import (
     CHANCE,
     Finding,

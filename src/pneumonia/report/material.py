@@ -4,8 +4,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-from pneumonia.audits.map_check import MapSimilarity
-from pneumonia.audits.pointing import Pointing
+from pneumonia.audits.maps import MapSimilarity, Pointing
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.summary import Metrics
 from pneumonia.report.record import RunRecord

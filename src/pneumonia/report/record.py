@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pneumonia.base.contract import RecordContract
 from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import hide_all_credentials
-from pneumonia.base.ledger import ScoringLedger
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.model.lineage import Lineage, class_names, manifest_digest
 
 

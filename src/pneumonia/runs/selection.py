@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.runs.errors import plainly
-from pneumonia.runs.reminder import stop_reminding
+from pneumonia.runs.stages import stop_reminding
 
 _SHOWN = 12
 

@@ -1,10 +1,12 @@
 """What a run says of its stages: which one begins, how far it is, and what it found.
 
 A stage is a pipeline, by the namespace of its nodes. Kedro runs nodes of later stages as soon as they can run: a stage
-begins when those before it have ended, and counts what was done of it by then.
+begins when those before it have ended, and counts what was done of it by then. On a terminal a bar says all the time
+how far the run is; elsewhere the run says it when it said nothing for a while.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from tqdm import tqdm
 
 from pneumonia.base.progress import RUNNING, say_time
 
@@ -58,6 +61,8 @@ REST = 0.25
 TRUST = 0.1
 # Share of a stage before which nothing tells how long it takes.
 TELLING = 0.05
+SECONDS_OF_SILENCE = 12.0
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Status(NamedTuple):
@@ -211,3 +216,64 @@ def nodes_to_run(run_params: dict[str, Any], pipeline: Pipeline, catalog: Any) -
     if not run_params.get("only_missing_outputs"):
         return list(pipeline.nodes)
     return [node for node in pipeline.nodes if not all(catalog.exists(name) for name in node.outputs)]
+
+
+class Reminder(logging.Handler):
+    """Says how far a run is whenever it said nothing for a while; on a terminal, a bar says so all the time."""
+
+    def __init__(self, stages: Stages, clock: Callable[[], float] = time.monotonic, *, on_terminal: bool) -> None:
+        """Take what is said, and where."""
+        super().__init__()
+        self._stages, self._clock, self._last = stages, clock, clock()
+        form = "{percentage:3.0f}%|{bar:20}| {desc}"
+        self._bar = tqdm(total=1.0, bar_format=form, leave=False, dynamic_ncols=True) if on_terminal else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note that something is being said, and make room for it."""
+        self._last = self._clock()
+        if self._bar is not None:
+            self._bar.clear()
+
+    def look(self) -> None:
+        """Draw the bar, or say how far the run is if nothing else was said for a while."""
+        if self._bar is not None:
+            self._bar.n, words = self._stages.status()
+            self._bar.set_description_str(words)
+        elif self._clock() - self._last >= SECONDS_OF_SILENCE:
+            logger.info("%s.", self._stages.status().words)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+        super().close()
+
+
+_reminding: list[tuple[Reminder, threading.Event, threading.Thread]] = []
+
+
+def remind_of(stages: Stages) -> None:
+    """Let a run say how far it is, in a thread of its own, until `stop_reminding`; an earlier run says no more."""
+    stop_reminding()
+    reminder, ended = Reminder(stages, on_terminal=sys.stderr.isatty()), threading.Event()
+
+    def look_often() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            reminder.look()
+
+    thread = threading.Thread(target=look_often, daemon=True)
+    _reminding.append((reminder, ended, thread))
+    RUNNING.are_shown = True
+    logging.getLogger().handlers.insert(0, reminder)  # before the message itself is written
+    thread.start()
+
+
+def stop_reminding() -> None:
+    """Say nothing more of the run, however it ended."""
+    RUNNING.are_shown = False
+    while _reminding:
+        reminder, ended, thread = _reminding.pop()
+        ended.set()
+        thread.join(SECONDS_BETWEEN_LOOKS)
+        logging.getLogger().removeHandler(reminder)
+        reminder.close()

@@ -21,8 +21,7 @@ from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest, leave_out
 from pneumonia.study.labels import SCORE_COLUMNS
 from pneumonia.study.plan import Task
-from pneumonia.study.records import StudyRecords
-from pneumonia.study.task import Images, Job, run_task
+from pneumonia.study.task import Images, Job, StudyRecords, run_task
 
 logger = logging.getLogger(__name__)
 

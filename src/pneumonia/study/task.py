@@ -1,4 +1,4 @@
-"""One training of a study, wherever it is done: from images at an address to a row of results."""
+"""One training of a study, wherever it is done: from images at an address to a row of results, which is kept."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import socket
 import time
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pandas as pd
 
 from pneumonia.base.environment import describe_environment, digest_of_code, tell_difference
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import is_missing, read_record, write_with_checksum
 from pneumonia.images.source import ImageSource
+from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.key import describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
@@ -25,13 +28,44 @@ from pneumonia.split.classes import count_classes, weigh_classes
 from pneumonia.split.folds import HELD_OUT
 from pneumonia.study.judges import Judged, judge, worst_of_each
 from pneumonia.study.plan import Task
-from pneumonia.study.records import StudyRecords
 
 logger = logging.getLogger(__name__)
 
 # What the judges' results depend on: code, and parameters of evaluation.
 JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py", "study/task.py")
 JUDGED_BY = ("framing_images", "robustness", "robustness_images", "seed")
+
+
+@dataclass(frozen=True)
+class StudyRecords:
+    """A folder with one file for each finished training, named after all that its result depends on.
+
+    Attributes:
+        folder: It need not exist.
+    """
+
+    folder: Path
+
+    @property
+    def states(self) -> TrainingStates:
+        """The states of unfinished trainings."""
+        return TrainingStates(self.folder / "states", self.folder / "tensorboard")
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """Return the result of a training, or None where it is not finished.
+
+        Raises:
+            UserError: If its file is not whole.
+        """
+        path = self._path(key)
+        return None if is_missing(path) else dict(read_record(path))
+
+    def save(self, key: str, record: dict[str, Any]) -> None:
+        """Write the result of a training, whole or not at all."""
+        write_with_checksum(self._path(key), json.dumps(record, indent=1).encode())
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pneumonia.audits.corruption import measure_robustness
 from pneumonia.audits.framing import CUTS, Shown, measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import Region
-from pneumonia.audits.robustness import measure_robustness
 from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
 from pneumonia.audits.shortcuts import FEATURE_SETS, Basis
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
-from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.metrics import summary
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import SCORE_COLUMNS

@@ -1,9 +1,8 @@
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumonia.audits.corruption import KINDS
+from pneumonia.audits.corruption import KINDS, damage_images, measure_robustness
 from pneumonia.audits.regions import Region, hide, hide_regions, measure_regions
-from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcuts import FEATURE_SETS, Basis, describe_shortcuts
 from pneumonia.metrics.decisions import make_decision
 from pneumonia.model.scoring import score_images

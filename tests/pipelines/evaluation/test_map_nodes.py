@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pneumonia.audits.pointing import LESION_COLUMNS, measure_pointing, read_lesions
+from pneumonia.audits.maps import LESION_COLUMNS, measure_pointing, read_lesions
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import score_images

@@ -15,7 +15,7 @@ MOMENTS = (0.0, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 
 
 # The server imports Kedro and the pipeline once; each run is a fork of it, with no thread of the tests' process.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.pipelines.ingest.run_ingest", "pneumonia.datasets.table_dataset"])
+PROCESSES.set_forkserver_preload(["tests.pipelines.ingest.run_ingest", "pneumonia.datasets.text_datasets"])
 
 
 def start(project, images, root):

@@ -1,7 +1,7 @@
 import pytest
 
-from pneumonia.base.ledger import ScoringLedger
 from pneumonia.base.parameters import IngestParameters, PredictionParameters, ReportParameters
+from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.images.source import ImageSource
 from pneumonia.predictor.predictor import PREDICTION_COLUMNS, predict_images
 from pneumonia.report.predictions import draw_new_maps, write_prediction_report

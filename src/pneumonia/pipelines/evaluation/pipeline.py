@@ -5,14 +5,13 @@ The nodes are the functions that do the work. Those that look at images get them
 
 from kedro.pipeline import Pipeline
 
+from pneumonia.audits.corruption import damage_images, measure_robustness
 from pneumonia.audits.framing import measure_framings, reframe_images
-from pneumonia.audits.map_check import compare_maps
+from pneumonia.audits.maps import compare_maps, measure_pointing, read_lesions
 from pneumonia.audits.patients import count_patients, measure_patients
-from pneumonia.audits.pointing import measure_pointing, read_lesions
 from pneumonia.audits.range_check import check_range, measure_in_range
 from pneumonia.audits.regions import hide_regions, measure_regions
 from pneumonia.audits.rim_network import compare_twins, score_twins
-from pneumonia.audits.robustness import damage_images, measure_robustness
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites

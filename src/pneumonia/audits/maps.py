@@ -1,4 +1,8 @@
-"""How often the peak of the network's map lies on a lesion that the source lists."""
+"""Whether the network's maps peak on lesions that the source lists, and depend on what the network has learned.
+
+For the latter they are compared with those of the same network, shuffled. Maps that stay alike show the image, not the
+network (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018).
+"""
 
 import io
 import logging
@@ -12,7 +16,7 @@ from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
-from pneumonia.metrics.rates import estimate_rate
+from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.registry import Estimate
 from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
@@ -26,6 +30,7 @@ logger = logging.getLogger(__name__)
 BOX_COLUMNS = ["left", "top", "right", "bottom"]
 LESION_COLUMNS = ["path", *BOX_COLUMNS]
 LESIONS_FILE = "lesions.csv"
+MOST = 32  # positive test images
 Boxes = npt.NDArray[np.float64]
 
 
@@ -176,3 +181,76 @@ def point_at(cam: Floats, boxes: Boxes) -> tuple[bool, float]:
     row, column = peak_of(cam)
     is_within = (column >= boxes[:, 0]) & (column < boxes[:, 2]) & (row >= boxes[:, 1]) & (row < boxes[:, 3])
     return bool(cam.max() > 0 and is_within.any()), float(inside.mean())
+
+
+class MapSimilarity(TypedDict):
+    """How alike the maps of `n` images are: Spearman's rank correlation, None without images; of `blank` ones, none."""
+
+    n: int
+    similarity: float | None
+    lowest: float | None
+    highest: float | None
+    blank: NotRequired[int]  # missing from records of earlier releases
+
+
+NOTHING: MapSimilarity = {"n": 0, "similarity": None, "lowest": None, "highest": None}
+
+
+def compare_maps(
+    pneumonia_model: Model,
+    split_manifest: pd.DataFrame,
+    pixel_store: PixelStores,
+    model_lineage: Lineage,
+    parameters: EvaluationParameters,
+) -> MapSimilarity:
+    """Compare the maps of positive test images with those after the values of each weight were shuffled.
+
+    Args:
+        pneumonia_model: The trained network.
+        split_manifest: One row per image.
+        pixel_store: Has their pixels.
+        model_lineage: What the model was made from.
+        parameters: `seed`.
+
+    Returns:
+        `n` images; `similarity`, the mean of Spearman's rank correlation of the two maps of each, with `lowest` and
+        `highest` (None without images). Images with a map that is the same everywhere have no correlation: they are
+        left out, and counted as `blank`.
+    """
+    test = split_manifest[(split_manifest["split"] == "test") & (split_manifest["target"] == 1)]
+    chosen = test.sample(min(MOST, len(test)), random_state=parameters.seed).sort_index()
+    if chosen.empty:
+        return {**NOTHING, "blank": 0}
+    store = open_pixels(pixel_store, model_lineage)
+    images = store.read(store.rows(pixel_keys(chosen)))
+    maps = (grad_cam(model, images) for model in (pneumonia_model, shuffle_weights(pneumonia_model, parameters.seed)))
+    all_found = np.array([correlate_ranks(one, other) for one, other in zip(*maps, strict=True)])
+    found = all_found[~np.isnan(all_found)]
+    blank = len(all_found) - len(found)
+    if not len(found):
+        return {**NOTHING, "blank": blank}
+    return {
+        "n": len(found),
+        "similarity": float(found.mean()),
+        "lowest": float(found.min()),
+        "highest": float(found.max()),
+        "blank": blank,
+    }
+
+
+def shuffle_weights(model: Model, seed: int) -> Model:
+    """Return a copy of a model in which the values of each of its weights are in another order."""
+    import keras
+
+    copy, rng = keras.models.clone_model(model), np.random.default_rng(seed)
+    copy.set_weights([rng.permuted(weight.ravel()).reshape(weight.shape) for weight in model.get_weights()])
+    return copy
+
+
+def correlate_ranks(one: Floats, other: Floats) -> float:
+    """Return Spearman's rank correlation of two maps; NaN where one of them is the same everywhere."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(spearmanr(one.ravel(), other.ravel()).statistic)
