@@ -3,12 +3,14 @@ import charls from "@cornerstonejs/codec-charls/decodewasmjs";
 import openjpeg from "@cornerstonejs/codec-openjpeg/decodewasmjs";
 import dicomParser from "dicom-parser";
 import { Decoder } from "jpeg-lossless-decoder-js/release/lossless.js";
-import { Refused } from "./files.js";
+import { Refused, SEVERAL_FRAMES } from "./files.js";
 
 const JPEG = "1.2.840.10008.1.2.4.";
 const [BASELINE, EXTENDED, LOSSLESS, LS, JPEG_2000] = ["50", "51", "70", "80", "90"].map((number) => JPEG + number);
 export const [IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE] = ["", ".1", ".2", ".5"].map((end) => `1.2.840.10008.1.2${end}`);
-const KNOWN = [IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE, ...["50", "51", "57", "70", "80", "81", "90", "91"].map((number) => JPEG + number)];
+const NATIVE = [IMPLICIT, EXPLICIT, BIG_ENDIAN];
+const KNOWN = [...NATIVE, RLE, ...["50", "51", "57", "70", "80", "81", "90", "91"].map((number) => JPEG + number)];
+const STARTS = [[0xff, 0xd8, 0xff], [0xff, 0x4f, 0xff, 0x51], [0, 0, 0, 12, 0x6a, 0x50, 0x20, 0x20]]; // of codestreams
 const BY_MARKER = { 0xc0: BASELINE, 0xc1: EXTENDED, 0xc2: EXTENDED, 0xc3: LOSSLESS, 0xf7: LS };
 
 /** Refuse a transfer syntax that no decoder of this page reads. */
@@ -36,6 +38,22 @@ export function readCodestream(frame) {
   return null;
 }
 
+/** Refuse a JPEG that is not the usual one of 8 bits and with loss. */
+export function refuseUnusualJpeg(bytes) {
+  const { syntax, bits } = streamOf(bytes) ?? {};
+  if (!syntax) throw new Refused("damaged: its header cannot be read");
+  const kind = { [LOSSLESS]: "lossless JPEG", [LS]: "JPEG-LS" }[syntax] ?? (bits === 8 ? "" : `${bits}-bit JPEG`);
+  if (kind) throw new Refused(`not read: ${kind} format. Store it as PNG of 8 or 16 bits`);
+}
+
+function streamOf(bytes) {
+  try {
+    return readCodestream(bytes);
+  } catch {
+    return null; // it ends within its header
+  }
+}
+
 const find = (bytes, sought) => bytes.findIndex((_, at) => sought.every((byte, place) => bytes[at + place] === byte));
 
 /** The only frame of encapsulated pixel data. */
@@ -55,7 +73,8 @@ export async function decodeRaw(data, syntax, header, tools) {
   const allocated = header.BitsAllocated || 8 * (1 + ((header.BitsStored ?? 8) > 8));
   const stored = Math.min(header.BitsStored || allocated, allocated);
   const high = header.HighBit == null || header.HighBit >= allocated ? stored - 1 : header.HighBit;
-  if ([IMPLICIT, EXPLICIT, BIG_ENDIAN].includes(syntax)) {
+  if (countFrames(data, syntax, (width * height * allocated) / 8) > 1) throw new Refused(SEVERAL_FRAMES);
+  if (NATIVE.includes(syntax)) {
     return { values: uncompressed(data, width * height, allocated, syntax === BIG_ENDIAN), bits: stored, highBit: high };
   }
   const frame = firstFrame(data);
@@ -73,6 +92,14 @@ export async function decodeRaw(data, syntax, header, tools) {
   const exceeds = () => values.some((value) => (value + offset) % 2 ** stream.bits >= 2 ** stored);
   if (stream.bits < stored || (stream.bits > stored && high === stored - 1 && exceeds())) return { values, bits: stream.bits, highBit: stream.bits - 1 };
   return { values, bits: stored, highBit: Math.min(high, stream.bits - 1) };
+}
+
+/** The images in pixel data whose header tells of one, of so many bytes where they are not compressed. */
+function countFrames(data, syntax, size) {
+  const { length, fragments, encapsulatedPixelData } = data.elements.x7fe00010;
+  if (!encapsulatedPixelData) return NATIVE.includes(syntax) ? Math.floor(length / size) : 1;
+  const begins = ({ position }) => STARTS.some((start) => start.every((byte, at) => data.byteArray[position + at] === byte));
+  return fragments.filter((one) => syntax === RLE || begins(one)).length;
 }
 
 function uncompressed(data, count, allocated, isBig) {

@@ -128,7 +128,7 @@ function described(data, syntax) {
   for (const [name, tag] of Object.entries(CODES)) {
     header[name] = (data.elements[tag]?.items ?? []).map(({ dataSet: item }) => [text(item, "x00080100") || text(item, "x00080119"), text(item, "x00080104")]);
   }
-  header.NumberOfFrames = /^\d{1,9}$/.test(header.NumberOfFrames?.[0] ?? "") ? Number(header.NumberOfFrames[0]) : 1;
+  header.NumberOfFrames = /^\+?\d{1,9}(\.0*)?$/.test((header.NumberOfFrames?.[0] ?? "").trim()) ? Number(header.NumberOfFrames[0]) : 1;
   const isPacked = pixels?.encapsulatedPixelData;
   return { data, header, syntax: isPacked && [IMPLICIT, EXPLICIT, BIG_ENDIAN].includes(syntax) ? readCodestream(firstFrame(data))?.syntax ?? RLE : syntax };
 }
@@ -174,7 +174,8 @@ function readTable(item, header) {
   const isNarrow = count <= bytes.length && bytes.length < 2 * count;
   const entries = isNarrow ? bytes.subarray(0, count) : Uint16Array.from({ length: Math.min(count, bytes.length >> 1) }, (_, at) => item.uint16("x00283006", at));
   if (entries.length < count) throw new Error("the lookup table is shorter than it says");
-  // Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
-  const isSigned = header.PixelRepresentation === 1 || (header.RescaleIntercept?.[0] ?? "").startsWith("-");
+  // Whether the first value is signed is often not told: it is if the values that are looked up may be negative.
+  const falls = [header.RescaleSlope, header.RescaleIntercept].some((texts) => texts?.[0].trim().startsWith("-"));
+  const isSigned = falls || header.PixelRepresentation === 1 || descriptor.vr === "SS";
   return { first: isSigned && first >= 2 ** 15 ? first - 2 ** 16 : first, entries, claimed: claimed >= 1 && claimed <= 16 ? claimed : 16 };
 }

@@ -1,4 +1,5 @@
 // What a DICOM header says of an object: as images/dicom_header.py, with the same words.
+import { SEVERAL_FRAMES } from "./files.js";
 import words from "../pneumonia/images/dicom_words.json" with { type: "json" };
 
 const [FRONTAL, LATERAL] = ["FRONTAL", "LATERAL"];
@@ -33,13 +34,12 @@ const isCombining = (one) => `${one}\u0334`.normalize("NFD") !== `${one}\u0334`;
 function refusalOfKind(header) {
   const modality = plain(header.Modality ?? "").trim();
   const kind = header.SOPClassUID ?? "";
-  const isKnown = listed("modalities", "radiograph").includes(modality);
   const isOther = kind.startsWith(STANDARD) && !RADIOGRAPHS.includes(kind) && !kind.startsWith(`${IMAGES}.7.`);
   if (listed("modalities", "other").includes(modality)) return `not a radiograph: other modality (${modality})`;
   if (RAW.includes(kind) || plain(header.PresentationIntentType ?? "") === " FOR PROCESSING ") return "raw detector data (FOR PROCESSING): export the image for presentation";
-  if (isOther && (!isKnown || ["SC", "OT"].includes(modality) || !header.PixelData)) return "not a radiograph: other kind of object";
+  if (isOther) return "not a radiograph: other kind of object, by its SOP class";
   if (!header.PixelData) return "no pixel data";
-  if (header.NumberOfFrames > 1) return "several frames in one file";
+  if (header.NumberOfFrames > 1) return SEVERAL_FRAMES;
   if (plain(header.BurnedInAnnotation ?? "") === " YES ") return "burned-in annotation, which may name the patient";
   return "";
 }

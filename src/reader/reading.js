@@ -1,5 +1,6 @@
 // From a file to its pixels.
 import { convertIndexedToRgb, decode } from "fast-png";
+import { refuseUnusualJpeg } from "./codecs.js";
 import { bitsOf, scale, valuesOf } from "./depth.js";
 import { isDicom, readDicom } from "./dicom.js";
 import { Refused, kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "./files.js";
@@ -18,6 +19,7 @@ export async function readImage(bytes, limits, tools) {
   if (bytes.length > limits.max_file_bytes) throw new Refused(`more than ${limits.max_file_bytes.toLocaleString("en")} bytes`);
   if (isDicom(bytes)) return { ...(await readDicom(bytes, limits, tools)), isJpeg: false };
   if (kind(bytes) === "png") return { ...readPng(bytes, limits), isJpeg: false };
+  refuseUnusualJpeg(bytes);
   refuseSize(...sidesOfJpeg(bytes), limits);
   refuseCutJpeg(bytes);
   const { width, height, grey } = await tools.raster(bytes, "image/jpeg");

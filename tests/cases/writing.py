@@ -10,10 +10,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import yaml
 from PIL import Image
+from pydicom.encaps import encapsulate
 from tests.images.dicom_files import make
+from tests.pipelines.ingest.faulty_images import frame
 
+from pneumonia.images.dicom_codecs import first_frame
 from pneumonia.pixels.decoding import decode_image
 
 HERE = Path(__file__).parent
@@ -34,15 +38,35 @@ def alternatives():
             yield dict(chosen), refusal, view, notes
 
 
-def row(values, **tags):
-    """Return the header of a DICOM image of one row."""
-    return {"Rows": 1, "Columns": len(values), "PixelData": np.array(values).astype(np.uint16).tobytes(), **tags}
+def tiled(values, kind=None):
+    """Repeat rows of values, or one row, until no side is shorter than that of a usable image."""
+    array = np.atleast_2d(np.array(values, kind))
+    repeats = [-(-SIZE // side) for side in array.shape[:2]]
+    return np.tile(array, [*repeats, *[1] * (array.ndim - 2)])
 
 
-def png(kind, values):
-    """Return a PNG of rows of numbers, or of lists of channels."""
+def rows(values, **tags):
+    """Return the header of a DICOM image whose rows have these values."""
+    pixels = tiled(values)
+    size = {"Rows": pixels.shape[0], "Columns": pixels.shape[1]}
+    return {**size, "PixelData": pixels.astype(np.uint16).tobytes(), **tags}
+
+
+def png(pixels):
+    """Return a PNG of numbers, or of lists of channels."""
     content = io.BytesIO()
-    Image.fromarray(np.array(values, kind)).save(content, "PNG")
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def twice(data):
+    """Return a DICOM file whose pixel data hold its image twice, of which the header says nothing."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    is_packed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    pixels = dataset.PixelData
+    dataset.PixelData = encapsulate([first_frame(pixels)] * 2) if is_packed else pixels * 2
+    content = io.BytesIO()
+    dataset.save_as(content)
     return content.getvalue()
 
 
@@ -81,27 +105,36 @@ def write_cases(folder):
     for header, refusal, _, _ in alternatives():
         add(str(header), make(**{"ViewPosition": "PA", **header}), refusal)
     for name, (bits, header, values, grey) in read_table("dicom.yml")["pixels"].items():
-        add(name, make(**row(values, BitsStored=bits, **{"HighBit": bits - 1, **header})), grey=grey)
+        data = make(**rows(values, BitsStored=bits, **{"HighBit": bits - 1, **header}))
+        add(name, data, grey=tiled(grey).ravel().tolist())
     tables = read_table("cases.yml")
     for name, (kind, values, said) in tables["png"].items():
         refusal, grey = (said, None) if isinstance(said, str) else ("", said)
-        add(name, png(kind, values), refusal, grey)
+        pixels = tiled(values, kind)
+        of_value = None if grey is None else tiled(np.reshape(grey, np.shape(values)[:2])).ravel().tolist()
+        add(name, png(pixels), refusal, of_value)
     ramp = np.arange(40 * 48) * 2
+    for name, (position, byte, refusal) in tables["jpeg"].items():
+        add(name, frame(position, byte), refusal)
     for syntax in tables["transfer syntaxes"]:
-        add(syntax, transcoded(make(), syntax, folder), grey=np.rint(ramp * (255 / 4095)).astype(int).tolist())
+        data = transcoded(make(), syntax, folder)
+        add(syntax, data, grey=np.rint(ramp * (255 / 4095)).astype(int).tolist())
+        add(f"{syntax}, twice", twice(data), "several frames in one file")
     add(
         "deflated",
         make(TransferSyntaxUID="1.2.840.10008.1.2.1.99"),
         grey=np.rint(ramp * (255 / 4095)).astype(int).tolist(),
     )
-    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": bytes([85, 0, 255, 170])}
-    add("8 bits in words, big-endian", make(**{**row([0] * 4), **eight}, big_endian=True), grey=[0, 85, 170, 255])
+    levels, swapped = tiled([0, 85, 170, 255]), tiled([85, 0, 255, 170]).astype(np.uint8).tobytes()
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": swapped}
+    data = make(**{**rows([0] * 4), **eight}, big_endian=True)
+    add("8 bits in words, big-endian", data, grey=levels.ravel().tolist())
     signed = (ramp - 900).astype("<i2").tobytes()
     data = transcoded(make(PixelRepresentation=1, PixelData=signed), "JPEG2000Lossless", folder)
     element = b"\x28\x00\x03\x01US\x02\x00"
     add("signed under an unsigned header", data.replace(element + b"\1", element + b"\0"), "signed values in the pixel")
     for width, height in tables["squares"]:
-        data = png("uint8", np.random.default_rng(0).integers(0, 256, (height, width)))
+        data = png(np.random.default_rng(0).integers(0, 256, (height, width)).astype(np.uint8))
         squares = {rule: decode_image(data, SIZE, rule).ravel().tolist() for rule in RULES}
         add(f"{width} x {height}", data, squares=squares)
     (folder / "cases.json").write_text(json.dumps({"size": SIZE, "files": cases}), encoding="utf-8")

@@ -19,6 +19,7 @@ from tests.images.dicom_files import make
 
 from pneumonia.images import dicom_apart
 from pneumonia.images.dicom import open_dicom
+from pneumonia.images.dicom_codecs import first_frame
 from pneumonia.images.dicom_header import ViewWords, judge
 from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.examine import Limits, examine_image
@@ -246,6 +247,16 @@ def test_a_lossy_jpeg_of_12_bits_is_decoded(tmp_path):
     assert [pixels.getpixel(place) for place in ((140, 420), (120, 230), (100, 300))] == [244, 95, 36]
     odd = transcoded(make(), "JPEGExtendedProcess2_4", tmp_path)
     assert examine_image(odd, "a", LIMITS).problem == "damaged: its pixel data claim bits that a lossy JPEG cannot have"
+
+
+def test_a_jpeg_without_loss_is_named_and_not_looked_at_for_damage(tmp_path):
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": RAMP.tobytes()}
+    frame = first_frame(
+        pydicom.dcmread(io.BytesIO(transcoded(make(**eight), "JPEGLosslessProcess14_1", tmp_path))).PixelData
+    )
+
+    facts = examine_image(frame.rstrip(b"\0"), "a.jpeg", LIMITS)
+    assert facts.problem == "not read: lossless JPEG format. Store it as PNG of 8 or 16 bits"
 
 
 def test_a_damaged_image_that_ends_the_decoder_costs_itself_alone(tmp_path):

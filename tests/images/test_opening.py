@@ -11,7 +11,7 @@ CASES = read_table("cases.yml")["png"]
 
 @pytest.mark.parametrize(("kind", "values", "said"), CASES.values(), ids=CASES)
 def test_a_png_has_the_grey_levels_of_the_cases_or_is_refused(kind, values, said):
-    with open_image(png(kind, values)) as image:
+    with open_image(png(np.array(values, kind))) as image:
         if isinstance(said, str):
             with pytest.raises(RefusedError, match=said):
                 to_grey(image)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.images.dicom_apart import Request, decode, decode_apart
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.refusal import SEVERAL_FRAMES, OtherObjectError, RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
@@ -19,14 +19,18 @@ _FAMILIES = (
     (_JPEG_2000, "1.2.840.10008.1.2.4.91"),
 )  # fmt: skip
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+_NATIVE = (IMPLICIT, EXPLICIT, BIG_ENDIAN)
 RLE = "1.2.840.10008.1.2.5"
 # Transfer syntaxes that the packages of the extra dicom read.
-READ = (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE, *(syntax for family in _FAMILIES for syntax in family))
+READ = (*_NATIVE, RLE, *(syntax for family in _FAMILIES for syntax in family))
 # Transfer syntaxes by the marker of a JPEG frame.
 _BY_MARKER = {
-    0xC0: _BASELINE, 0xC1: _EXTENDED, 0xC2: _EXTENDED, 0xC3: _LOSSLESS_SV1, 0xF7: _JPEG_LS,
+    0xC0: _BASELINE, 0xC1: _EXTENDED, 0xC2: _EXTENDED, 0xC9: _EXTENDED, 0xCA: _EXTENDED, 0xC3: _LOSSLESS_SV1,
+    0xF7: _JPEG_LS,
 }  # fmt: skip
 _JP2 = b"\x00\x00\x00\x0cjP  "
+# How a codestream begins.
+_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", _JP2)
 # How encapsulated pixel data begin: the item of the offset table.
 ENCAPSULATED = b"\xfe\xff\x00\xe0"
 
@@ -40,6 +44,13 @@ class Codestream(NamedTuple):
     height: int
     width: int
     is_signed: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of a JPEG that is not the usual one of 8 bits and with loss; "" if it is."""
+        if self.syntax in (_BASELINE, _EXTENDED):
+            return "" if self.bits == 8 else f"{self.bits}-bit JPEG"
+        return "JPEG-LS" if self.syntax == _JPEG_LS else "lossless JPEG"
 
 
 class Raw(NamedTuple):
@@ -99,7 +110,9 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     stored = min(header.get("BitsStored") or allocated, allocated)
     high = header.get("HighBit")
     high = stored - 1 if high is None or high >= allocated else high
-    if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, RLE):
+    if _count_frames(dataset.PixelData, syntax, shape[0] * shape[1] * allocated // 8) > 1:
+        raise OtherObjectError(SEVERAL_FRAMES)
+    if syntax in (*_NATIVE, RLE):
         return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high)
     stream = read_codestream(first_frame(dataset.PixelData))
     if stream is None:
@@ -127,6 +140,17 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     return Raw(values, stored, min(high, stream.bits - 1), notes)
 
 
+def _count_frames(pixel_data: bytes, syntax: str, n_bytes: int) -> int:
+    """Count the images in pixel data whose header tells of one, of `n_bytes` where they are not compressed."""
+    from pydicom.encaps import generate_fragments, parse_basic_offsets
+
+    if syntax in _NATIVE:
+        return len(pixel_data) // max(n_bytes, 1)
+    content = io.BytesIO(pixel_data)
+    parse_basic_offsets(content)
+    return sum(syntax == RLE or fragment.startswith(_STARTS) for fragment in generate_fragments(content))
+
+
 def _family(syntax: str) -> str:
     """Return the first of the transfer syntaxes whose codestreams are of one kind."""
     return next((family[0] for family in _FAMILIES if syntax in family), syntax)
@@ -142,7 +166,7 @@ def _exceeds(values: npt.NDArray[Any], bits: int, stored: int, header: Mapping[s
 def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int, stored: int) -> npt.NDArray[Any]:
     """Let pydicom decode; what GDCM decodes, in another process."""
     request = Request(syntax, shape, allocated, stored, dataset.PixelData, dataset["PixelData"].VR)
-    return decode(request) if syntax in (IMPLICIT, EXPLICIT, BIG_ENDIAN, _BASELINE) else decode_apart(request)
+    return decode(request) if syntax in (*_NATIVE, _BASELINE) else decode_apart(request)
 
 
 def _luminance(dataset: Any, stream: Codestream) -> npt.NDArray[np.uint8]:

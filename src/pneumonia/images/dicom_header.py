@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from pneumonia.images.refusal import SEVERAL_FRAMES
+
 FRONTAL, LATERAL = "FRONTAL", "LATERAL"
 # How a view is called in the index.
 VIEWS = {"ap": "AP", "pa": "PA", "frontal": FRONTAL, "lateral": LATERAL}
@@ -88,20 +90,17 @@ def _judge_kind(header: Mapping[str, Any]) -> ObjectVerdict:
     """Tell radiographs from other objects, whatever they show."""
     modality = plain(str(header.get("Modality") or "")).strip()
     sop_class = str(header.get("SOPClassUID") or "")
-    is_named = modality in _listed("modalities", "radiograph") and modality not in ("SC", "OT")
-    is_other_class = sop_class.startswith(_STANDARD) and not (
-        sop_class in _RADIOGRAPHS or sop_class.startswith(f"{_IMAGES}.7.")
-    )
+    is_radiograph = sop_class in _RADIOGRAPHS or sop_class.startswith(f"{_IMAGES}.7.")
     if modality in _listed("modalities", "other"):
         return ObjectVerdict(f"not a radiograph: other modality ({modality})")
     if sop_class in _RAW or plain(str(header.get("PresentationIntentType") or "")) == " FOR PROCESSING ":
         return ObjectVerdict("raw detector data (FOR PROCESSING): export the image for presentation")
-    if is_other_class and (not is_named or not header.get("PixelData")):
-        return ObjectVerdict("not a radiograph: other kind of object")
+    if sop_class.startswith(_STANDARD) and not is_radiograph:
+        return ObjectVerdict("not a radiograph: other kind of object, by its SOP class")
     if not header.get("PixelData"):
         return ObjectVerdict(problem="no pixel data")
     if int(header.get("NumberOfFrames") or 1) > 1:
-        return ObjectVerdict("several frames in one file")
+        return ObjectVerdict(SEVERAL_FRAMES)
     if plain(str(header.get("BurnedInAnnotation") or "")) == " YES ":
         return ObjectVerdict("burned-in annotation, which may name the patient")
     is_known = not modality or modality in _listed("modalities", "radiograph")

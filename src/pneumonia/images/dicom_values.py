@@ -76,8 +76,9 @@ def _read_table(dataset: Any, item: Any) -> tuple[int, Any, int]:
         entries = np.array(_words(item, "LUTData", order)[:count], np.uint16)
     if len(entries) < count:
         raise ValueError("the lookup table is shorter than it says")
-    # Whether the first value is signed is not told: it is if the table would lie above all values otherwise.
-    is_signed = dataset.get("PixelRepresentation") == 1 or str(dataset.get("RescaleIntercept") or "").startswith("-")
+    # Whether the first value is signed is often not told: it is if the values that are looked up may be negative.
+    falls = any(str(dataset.get(name) or "").startswith("-") for name in ("RescaleSlope", "RescaleIntercept"))
+    is_signed = falls or dataset.get("PixelRepresentation") == 1 or item["LUTDescriptor"].VR == "SS"
     return (first - 2**16 if is_signed and first >= 2**15 else first), entries, bits if 1 <= bits <= 16 else 16
 
 
@@ -107,7 +108,7 @@ def _integer(dataset: Any, name: str, *, is_signed: bool) -> int | None:
 
 
 def _count(text: str) -> int:
-    return int(text) if re.fullmatch(r"\d{1,9}", text) else 1
+    return int(float(text)) if re.fullmatch(r"\+?\d{1,9}(?:\.0*)?", text) else 1
 
 
 def _bytes(dataset: Any, name: str) -> Any:

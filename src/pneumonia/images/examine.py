@@ -18,13 +18,13 @@ from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.dicom_start import is_dicom
-from pneumonia.images.naming import name_content, name_damage
+from pneumonia.images.naming import name_content, name_damage, name_unusual_jpeg
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
 from pneumonia.images.refusal import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
-FACTS_VERSION = f"9-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"10-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # Pillow decodes no larger image.
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -41,6 +41,7 @@ _OUTLIERS = 0.001
 _MODES = frozenset(["1", "L", "RGB", "P", "LA", "PA", "RGBA", "La", "RGBa"])
 # The tag of TIFF that says what its values are, and that they are signed.
 _SAMPLE_FORMAT, _SIGNED = 339, 2
+_JPEG = ("JPEG", "MPO")
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _JPEG_START_OF_SCAN = b"\xff\xda"
@@ -147,7 +148,7 @@ def examine_image(
                 return facts._replace(other=MASK)
             notes = _find_notes(image, path)
             seen = _compare(facts, image, notes) if compare or UPPER_BITS in notes else facts
-            damage = _find_jpeg_damage(data) if image.format in ("JPEG", "MPO") else ""
+            damage = _find_jpeg_damage(data) if image.format in _JPEG else ""
             return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:
         return facts._replace(problem=name_content(data))
@@ -233,7 +234,9 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
         return f"colour mode {image.mode}: store it in grey of 8 or 16 bits"
     if image.mode == "L" and _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ()):
         return "signed values of 8 bits: store unsigned ones"  # Pillow takes them as unsigned
-    return "" if _has_end(image.format or "", data) else "truncated: its end is missing"
+    if not _has_end(image.format or "", data):
+        return "truncated: its end is missing"
+    return name_unusual_jpeg(data) if image.format in _JPEG else ""
 
 
 def _size_problem(width: int, height: int, limits: Limits) -> str:

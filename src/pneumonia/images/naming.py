@@ -4,9 +4,13 @@ import io
 
 from PIL import TiffImagePlugin
 
+from pneumonia.images.dicom_codecs import read_codestream
 from pneumonia.images.opening import DECODER_ERRORS
 
-_TIFF = (b"II*\0", b"MM\0*")
+_JPEG, _TIFF = b"\xff\xd8\xff", (b"II*\0", b"MM\0*")
+_HEADER = "damaged: its header cannot be read"
+# The big-endian one of more than 4 GB, which Pillow does not know.
+_BIG_TIFF = b"MM\0+"
 # How files of each format begin.
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", *_TIFF, b"RIFF")
 # What other files begin with, or have 4 bytes further on.
@@ -23,21 +27,39 @@ _OTHER_FORMATS = {
     "Photoshop's": (b"8BPS",),
     "PDF": (b"%PDF-",),
 }
-# What a TIFF must say of itself, by tag: its size, compressions and colours that Pillow knows in some depth.
+# What a TIFF must say of itself, by tag: its size, compressions and colours that are in use.
 _SIZE, _COMPRESSION, _COLOURS, _PLACES = (256, 257, 258), 259, 262, {273, 324}
-_COMPRESSIONS, _MOST_COLOURS = (1, 5, 7, 8, 32773, 32946, 34925, 50000), 8
+_COMPRESSIONS = (1, 5, 7, 8, 32773, 32946, 33003, 33005, 34712, 34887, 34925, 50000, 50001, 50002)
+_MOST_COLOURS = 8
 
 
 def name_content(data: bytes) -> str:
     """Say what a file that cannot be opened as an image may be instead."""
     for name, starts in _OTHER_FORMATS.items():
         if data.startswith(starts) or data[4:].startswith(starts):
-            return f"not read: {name} format. Store it as PNG of 8 or 16 bits"
-    if data.startswith(_TIFF) and _is_known_tiff(data):
+            return _say_format(name)
+    if data.startswith(_JPEG):
+        return name_unusual_jpeg(data) or _HEADER
+    if data.startswith(_BIG_TIFF) or (data.startswith(_TIFF) and _is_known_tiff(data)):
         return "not read: TIFF of an unusual kind. Store it as PNG of 8 or 16 bits, without alpha channel"
     if _is_text(data[:512]):
         return "text, not an image"
-    return "damaged: its header cannot be read" if data.startswith(_SIGNATURES) else "not an image"
+    return _HEADER if data.startswith(_SIGNATURES) else "not an image"
+
+
+def name_unusual_jpeg(data: bytes) -> str:
+    """Say why a JPEG is not read if it is not of the usual kind, of 8 bits and with loss; "" if it is.
+
+    The decoder that looks for damage writes behind its memory where a JPEG has no loss.
+    """
+    stream = read_codestream(data)
+    if stream is None:
+        return _HEADER
+    return _say_format(stream.kind) if stream.kind else ""
+
+
+def _say_format(name: str) -> str:
+    return f"not read: {name} format. Store it as PNG of 8 or 16 bits"
 
 
 def _is_known_tiff(data: bytes) -> bool:

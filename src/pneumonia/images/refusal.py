@@ -1,5 +1,7 @@
 """The errors for a file that is not used."""
 
+SEVERAL_FRAMES = "several frames in one file"
+
 
 class RefusedError(ValueError):
     """A file that must not be used as an image. The message is the reason, as in the index."""

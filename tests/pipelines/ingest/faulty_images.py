@@ -174,12 +174,13 @@ JPEGS = {
     "frame without width.jpeg": (HEADER, frame(7, 0, 0)),
     "frame of 65,535 pixels.jpeg": ("more than", frame(5, 255, 255, 255, 255)),
     "frame twice as high.jpeg": ("truncated: image data ends before the image does", frame(5, 0, 128)),
-    "frame of 12 bits.jpeg": (HEADER, frame(4, 12)),
+    "frame of 12 bits.jpeg": ("not read: 12-bit JPEG format. Store it as PNG", frame(4, 12)),
     "frame of no channel.jpeg": (HEADER, frame(9, 0)),
     "frame of five channels.jpeg": (HEADER, frame(9, 5)),
     "frame without sampling.jpeg": ("damaged", frame(11, 0)),
     "frame too short.jpeg": (HEADER, frame(3, 4)),
-    "lossless frame.jpeg": ("damaged", frame(1, 0xC3)),
+    "lossless frame.jpeg": ("not read: lossless JPEG format. Store it as PNG", frame(1, 0xC3)),
+    "JPEG-LS.jpeg": ("not read: JPEG-LS format. Store it as PNG", frame(1, 0xF7)),
     "segment longer than the file.jpeg": ("truncated", with_segment(0xE0, lambda segment: put(segment, 2, 255, 255))),
     "Huffman table of noise.jpeg": (
         "damaged",
@@ -262,6 +263,10 @@ OTHERS = {
         "not read: TIFF of an unusual kind", tiff({258: 16, 262: 0, 279: 8192}, ">", bytes(8192))
     ),
     "unknown compression.tiff": (HEADER, tiff({259: 9999})),
+    "JPEG XL inside.tiff": ("not read: TIFF of an unusual kind. Store it as PNG", tiff({259: 50002})),
+    "big-endian, of more than 4 GB.tiff": (
+        "not read: TIFF of an unusual kind. Store it as PNG", b"MM\0+\0\x08" + bytes(500)
+    ),
     "unknown colours.tiff": (HEADER, tiff({262: 99})),
     "strips behind the end.tiff": ("truncated", tiff({273: 10**6})),
     "no strips.tiff": (HEADER, tiff({273: None})),
