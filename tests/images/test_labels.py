@@ -263,6 +263,11 @@ READ = {
     "findings joined by semicolons": ("path,label\na.png,Mass;Pneumonia\nb.png,No Finding\n", {}),
     "findings by their kinds": ("path,finding\na.png,Pneumonia/Viral/COVID-19\nb.png,No Finding\n", {}),
     "lists of findings": ("path,Labels\na.png,\"['pneumonia', 'nodule']\"\nb.png,['normal']\n", {}),
+    "codes, and names under an unknown header": ("path,label,label_name\na.png,0,PNEUMONIA\nb.png,1,NORMAL\n", {}),
+    "Polish in Windows' letters": ("plik;diagnoza\na.png;Zapalenie płuc\nb.png;Prawidłowy\n".encode("cp1250"), {}),
+    "German short words": ("Datei;Befund\na.png;Pneumonie\nb.png;unauff.\n", {}),
+    "a normal report": ("Datei;Befund\na.png;Pneumonie\nb.png;Normalbefund\n", {}),
+    "Korean true and false": ("파일,폐렴\na.png,참\nb.png,거짓\n", {}),
     "codes and names": ("path,label,diagnosis\na.png,0,pneumonia\nb.png,1,normal\n", {}),
     "records in JSON": ('[{"path": "a.png", "label": 1}, {"path": "b.png", "label": 0}]', {}),
     "a record a line": ('{"file_name": "a.png", "label": true}\n{"file_name": "b.png", "label": false}\n', {}),
@@ -410,6 +415,11 @@ NO_CLASS = {
     "a doubt is no class": ("path,Pneumonia\na.png,-1\nb.png,1\n", "unknown label -1", "PNEUMONIA"),
     "no column says yes": ("path,Normal,Pneumonia,COVID\na.png,0,0,1\nb.png,1,0,0\n", "neither a", "NORMAL"),
     "both columns say yes": ("path,Normal,Pneumonia\na.png,1,1\nb.png,1,0\n", "two labels in", "NORMAL"),
+    "a class equal to 0": (
+        "path,label\na.png,Pneumonia=0\nc.png,Pneumonia=1\nb.png,Normal\n",
+        "unknown label Pneumonia=0",
+        "NORMAL",
+    ),
     "a class with a minus": (
         "path,label\na.png,Pneumonia (-)\nb.png,normal\n",
         "unknown label Pneumonia (-)",

@@ -23,23 +23,24 @@ _MEANT = (
     ),
     _spelled(
         """normal normals normale normales normaux normaal normalny normální normala healthy gesund gesunde unauffällig
-        unauffaellig ohnebefund ob keinbefund befundlos nofinding nofindings nopneumonia nonpneumonia notpneumonia
-        withoutpneumonia pneumonianegative keinepneumonie ohnepneumonie nichtpneumonie pneumonienegativ sain sains
+        unauffaellig unauff ohnebefund normalbefund ob keinbefund befundlos nofinding nofindings nopneumonia
+        nonpneumonia notpneumonia withoutpneumonia pneumonianegative keinepneumonie ohnepneumonie nichtpneumonie
+        pneumonienegativ sain sains
         sano sanos sana sani sane saludable saludables sinhallazgos sinalteraciones semachados semalterações saudável
-        saudavel gezond zdrowy zdravý frisk friska terve здоров здоровый здоровые норма
+        saudavel gezond zdrowy prawidłowy prawidłowa prawidłowe zdravý frisk friska terve здоров здоровый здоровые норма
         正常 健康 異常なし 未见异常 未見異常 未见明显异常 无异常 무이상 이상없음 정상 sağlıklı saglikli υγιής
         bìnhthường सामान्य طبيعي سليم control controls kontrolle
         sinneumonía sinneumonia senzapolmonite sanspneumonie sempneumonia zonderlongontsteking"""
     ),
 )
 _TRUE = _spelled(
-    """1 true t yes y ja j oui si sí sim да 是 有 はい あり 예 네 있음 유 evet tak kyllä ναι positive positiv positif
+    """1 true t yes y ja j oui si sí sim да 是 有 はい あり 예 네 있음 유 참 evet tak kyllä ναι positive positiv positif
         positivo
     positiva positivi pos présent present vorhanden presente 阳性 陽性 양성 положительный положительно pozitif
     pozytywny wahr vrai verdadero vero verdadeiro истина waar"""
 )
 _FALSE = _spelled(
-    """0 false f no n nein non não nao nee нет 否 无 無 いいえ なし 아니오 아니요 없음 무 hayır hayir nie ei όχι
+    """0 false f no n nein non não nao nee нет 否 无 無 いいえ なし 아니오 아니요 없음 무 거짓 hayır hayir nie ei όχι
         negative negativ
     negatif négatif negativo negativa negativi neg absent nichtvorhanden ausente assente 阴性 陰性 음성
     отрицательный отрицательно negatywny falsch faux falso ложь onwaar"""

@@ -1,7 +1,8 @@
 """Rows of a table of labels, and how people's own tables give them."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ OTHER_FINDINGS = "neither a positive nor a negative finding"
 _LETTERS = 30
 # Share of the cells of a column without a known name that must name a class.
 _MOST = 0.9
+_DIGITS = re.compile(r"\d+")
 # A shorter word for a gap may be the name of a patient.
 _LEAST_GAP = 3
 
@@ -114,7 +116,17 @@ def _classes_of(table: Table, column: str, ingest: IngestParameters, labels: Lab
     if codes >= {"1", "2"} and "0" not in codes:  # nothing says which is which
         said = (*labels.words.positive, *labels.words.negative)
         found |= {code: "" for code in codes if code not in said}
+    found |= dict.fromkeys(_numbered(text for text, meant in found.items() if meant), "")
     return {**found, "-": ingest.negative_class} if {"+", "-"} <= cells else found
+
+
+def _numbered(texts: Iterable[str]) -> set[str]:
+    """Return the texts that differ in nothing but numbers, one of them 0, as "pneumonia=0" and "pneumonia=1"."""
+    by_words: dict[str, set[str]] = defaultdict(set)
+    for text in texts:
+        by_words[_DIGITS.sub("#", text)].add(text)
+    alike = [found for words, found in by_words.items() if len(found) > 1 and words != "#"]
+    return {text for found in alike if any("0" in _DIGITS.findall(one) for one in found) for text in found}
 
 
 def _opposite_column(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> str:
@@ -147,10 +159,23 @@ def find_label_column(table: Table, ingest: IngestParameters, labels: LabelsPara
     shares = {column: _share_of_classes(table, column, ingest, labels) for column in named or table.columns}
     # Of two columns, names of classes are clearer than codes.
     best = max(shares, key=lambda column: (shares[column], not _is_counted(table, column)), default="")
-    if named:
+    if named and (labels.columns.label or not _is_counted(table, best)):
         return best
-    full = [column for column, share in shares.items() if share >= 0.9 and not _is_counted(table, column)]
-    return full[0] if len(full) == 1 else ""
+    others = [column for column in table.columns if column not in named]
+    full = [
+        column
+        for column in others
+        if not _is_counted(table, column) and _share_of_classes(table, column, ingest, labels) >= _MOST
+    ]
+    if not named:
+        return full[0] if len(full) == 1 else ""
+    return next((column for column in full if _says_the_same(table, best, column)), best)
+
+
+def _says_the_same(table: Table, codes: str, words: str) -> bool:
+    """Tell whether the words of one column stand for the codes of another: one word for each code."""
+    pairs = {(row[codes], row[words]) for row in table.rows}
+    return len(pairs) == len({code for code, _ in pairs}) == len({word for _, word in pairs}) > 1
 
 
 def _share_of_classes(table: Table, column: str, ingest: IngestParameters, labels: LabelsParameters) -> float:

@@ -64,6 +64,11 @@ class TableReading:
         """The number of rows that name a file."""
         return sum(_names_files(match, self.key) for match in self.matches)
 
+    @property
+    def legible(self) -> int:
+        """How many rows have a known label, less what could not be read in them."""
+        return sum(bool(row.label) - len(row.unread) for row in self.rows)
+
 
 def with_labels(
     source: ImageSource, ingest: IngestParameters, labels: LabelsParameters, patient_key: PatientKey
@@ -100,7 +105,7 @@ class _Reader:
         return read_headers(files, self._source.read_start)
 
     def read(self, tables: Sequence[Sequence[Table]]) -> TableReading:
-        """Return the reading with the most rows that name files; of equal ones the likeliest.
+        """Return the reading with the most rows that name files; of equal ones the most legible, then the likeliest.
 
         Args:
             tables: The tables, each in every encoding that it may have.
@@ -116,7 +121,7 @@ class _Reader:
                 raise
             except UserError as error:  # in another encoding it may be right
                 errors.append(error)
-        best = max(readings, key=lambda reading: reading.matched, default=None)
+        best = max(readings, key=lambda reading: (reading.matched, reading.legible), default=None)
         if best is None:
             raise errors[0]
         if not best.matched:
