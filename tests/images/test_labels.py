@@ -501,6 +501,7 @@ def test_where_several_tables_have_labels_one_must_be_named(label):
         (("Normal", "Pneumonia"), ["NORMAL", "PNEUMONIA"]),
         (("normal", "PNEUMONIA"), ["NORMAL", "PNEUMONIA"]),
         (("0_normal", "1_pneumonia"), ["NORMAL", "PNEUMONIA"]),
+        (("class0_normal", "class1_pneumonia"), ["NORMAL", "PNEUMONIA"]),
         (("healthy", "pneumonia cases"), ["NORMAL", "PNEUMONIA"]),
         (("gesund", "Lungenentzündung"), ["NORMAL", "PNEUMONIA"]),
         (("NORMAL", "healthy"), ["NORMAL", "healthy"]),

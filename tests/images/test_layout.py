@@ -41,6 +41,9 @@ def test_paths_begin_below_the_folder_that_holds_the_splits():
         ("train/NORMAL/ehthumbs.db", "ehthumbs.db"),
         ("train/NORMAL/@eaDir/a.jpeg/SYNOPHOTO_THUMB_M.jpg", "in a system's own folder"),
         ("$RECYCLE.BIN/a.jpeg", "in a system's own folder"),
+        ("train/NORMAL/~$findings.xlsx", "lock or stream of a system"),
+        ("train/NORMAL/a.jpeg:Zone.Identifier", "lock or stream of a system"),
+        ("train/NORMAL/Thumbs.db:encryptable", "lock or stream of a system"),
         ("train/NORMAL/a.jpeg", ""),
     ],
 )
@@ -63,12 +66,14 @@ def test_annotations_called_like_their_images_are_counted_and_no_images():
 
 
 def test_a_folder_between_split_and_class_that_only_says_images_is_passed_over():
-    listing = arrange(members("train/images/NORMAL/a.png", "test/IMAGES/PNEUMONIA/x/b.png", "train/images/c.png"))
+    names = ["train/images/NORMAL/a.png", "test/IMAGES/PNEUMONIA/x/b.png", "val/val/NORMAL/d.png", "train/images/c.png"]
+    listing = arrange(members(*names))
 
     assert [(file.source_split, file.label) for file in listing.files] == [
         ("test", "PNEUMONIA"),
         ("train", "NORMAL"),
         ("train", "images"),
+        ("val", "NORMAL"),
     ]
 
 

@@ -47,8 +47,8 @@ _FALSE = _spelled(
 )
 # What folders of a class are called besides, such as "0_normal cases".
 _NOISE = re.compile(
-    r"\d+|(?<![^\W_])(?:class|klasse|classe|clase|label|cases?|patients?|images?|imgs?|pics?|pictures?|chest|"
-    r"x[ _-]?rays?|cxr|scans?|radiographs?|bilder|dataset|folder|lungs?)(?![^\W_])",
+    r"\d+|(?<![^\W\d_])(?:class|klasse|classe|clase|label|cases?|patients?|images?|imgs?|pics?|pictures?|chest|"
+    r"x[ _-]?rays?|cxr|scans?|radiographs?|bilder|dataset|folder|lungs?)(?![^\W\d_])",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -20,6 +20,8 @@ _OF_A_VIEWER = (
 )  # fmt: skip
 # What systems leave in folders, in lower case.
 _OF_A_SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\\r")
+# What Windows keeps beside a file, where another system copied it as a file of its own.
+_STREAMS = (":zone.identifier", ":encryptable")
 _FOLDERS_OF_A_SYSTEM = {"@eadir", "$recycle.bin", "system volume information", "lost+found", "#recycle"}
 # What stands beside an image under its name, in lower case.
 _ANNOTATIONS = (
@@ -70,6 +72,8 @@ def junk_kind(name: str) -> str:
         return "AppleDouble (._*)"
     if parts[-1] == ".DS_Store" or parts[-1].lower() in _OF_A_SYSTEM:
         return parts[-1]
+    if parts[-1].startswith("~$") or parts[-1].lower().endswith(_STREAMS):
+        return "lock or stream of a system"
     if not _FOLDERS_OF_A_SYSTEM.isdisjoint(part.lower() for part in parts[:-1]):
         return "in a system's own folder"
     if parts[-1].upper() == "DICOMDIR" or suffix_of(name) in _OF_A_VIEWER:

@@ -125,7 +125,7 @@ def _numbered(texts: Iterable[str]) -> set[str]:
     by_words: dict[str, set[str]] = defaultdict(set)
     for text in texts:
         by_words[_DIGITS.sub("#", text)].add(text)
-    alike = [found for words, found in by_words.items() if len(found) > 1 and words != "#"]
+    alike = [found for words, found in by_words.items() if len(found) > 1 and any(map(str.isalpha, words))]
     return {text for found in alike if any("0" in _DIGITS.findall(one) for one in found) for text in found}
 
 

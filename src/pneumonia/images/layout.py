@@ -18,7 +18,7 @@ SIDE_FILES = ("groups.csv", "lesions.csv")
 NOT_IN_CLASS_FOLDER = "not in a class folder"
 SAME_PATH = "another file has the same printable path"
 DOUBLED_TREE = "copy in a second tree"
-# Folders between those of a split and of its classes, as `spelling` gives them.
+# Folders between those of a split and of its classes, as `spelling` gives them, besides one called like the split.
 _BETWEEN = frozenset(
     "image images img imgs picture pictures bilder data files jpg jpeg png dicom dcm cxr xray xrays".split()  # noqa: SIM905
 )
@@ -162,7 +162,7 @@ def find_root(names: list[str]) -> tuple[str, bool]:
 def _image_in_class_folder(path: str, member: ListedFile, is_split: bool) -> ImageFile:
     """Describe an image file by where it lies."""
     parts = path.split("/")
-    while is_split and len(parts) > 3 and spelling(parts[1]) in _BETWEEN:
+    while is_split and len(parts) > 3 and (spelling(parts[1]) in _BETWEEN or parts[1] == parts[0]):
         del parts[1]
     split, label = (split_of(parts[0]), parts[1]) if is_split else (_split_without_tree(parts), parts[0])
     return ImageFile(path, sys.intern(label), sys.intern(split), member, member.problem)  # few names, a million times
