@@ -47,8 +47,10 @@ function refusalOfKind(header) {
 function refusalOfPart(header) {
   const text = plain(header.BodyPartExamined ?? "");
   const regions = (header.AnatomicRegionSequence ?? []).map(([, meaning]) => plain(meaning)).join("");
-  return (partOf(text) || (text ? "" : partOf(regions))) === "other" ? "not a chest: other body part" : "";
+  return (partOf(text) || (text ? "" : partOf(regions) || partOf(described(header)))) === "other" ? "not a chest: other body part" : "";
 }
+
+const described = (header) => TEXTS.map((name) => plain(header[name] ?? "")).join("");
 
 function partOf(text) {
   if (has(text, "not_chest")) return "other";
@@ -64,7 +66,7 @@ function viewOf(header) {
     viewOfOrientation(header.PatientOrientation ?? ""),
     viewIn(plain(header.BodyPartExamined ?? "")),
   ];
-  return told.find(Boolean) || viewIn(TEXTS.map((name) => plain(header[name] ?? "")).join(""));
+  return told.find(Boolean) || viewIn(described(header));
 }
 
 /** The view that a text names; "" if it names none, or frontal and lateral ones. */

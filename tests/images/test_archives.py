@@ -130,6 +130,7 @@ UNREAD = {
         b"7z\xbc\xaf\x27\x1c" + bytes(50),
         r"is a 7-Zip archive, .* Unpack it \(7z x a\.7z\) and name the folder: --params",
     ),
+    "a.7z.001": (b"7z\xbc\xaf\x27\x1c" + bytes(50), "is a 7-Zip archive"),
     "a.rar": (b"Rar!\x1a\x07\x01\x00" + bytes(50), r"is a RAR archive, .* Unpack it \(unrar x a\.rar\)"),
     "wrong.zip": (b"Rar!\x1a\x07\x01\x00" + bytes(50), "is a RAR archive"),
     "a.tar.zst": (
@@ -181,6 +182,7 @@ def test_a_tar_member_that_could_do_harm_is_refused_with_its_reason(source):
 
 
 NAMES = {
+    "euc_kr": ["폐렴/환자1.jpeg", "정상/환자2.jpeg"],
     "gbk": ["肺炎/患者一.jpeg", "正常/患者二.jpeg"],
     "utf-8": ["肺炎/患者一.jpeg", "Röntgen/größe.jpeg"],
     "cp437": ["Röntgen/Größe.jpeg", "normal/älter.jpeg"],

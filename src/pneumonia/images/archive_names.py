@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 # What Python takes where an archive says nothing.
 UNSAID = "cp437"
 
+# Of ten Chinese letters, six would be Hangul in a Korean encoding.
+_LEAST_HANGUL = 4
 _RUN = re.compile(r"[^\x00-\x7f]+")
 _LETTER_BESIDE = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
 
@@ -49,12 +51,19 @@ def _is_east_asian(letter: str) -> bool:
     return unicodedata.east_asian_width(letter) in ("W", "F") or unicodedata.category(letter)[0] in "PN"
 
 
+def _is_korean(text: str) -> bool:
+    """Tell whether all foreign letters are Hangul, so many that Chinese ones are unlikely to look like them."""
+    letters = set("".join(_RUN.findall(text)))
+    return len(letters) >= _LEAST_HANGUL and all("가" <= letter <= "힣" for letter in letters)
+
+
 def _is_cyrillic(letter: str) -> bool:
     return "\u0400" <= letter <= "\u04ff"
 
 
 _CANDIDATES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("utf-8", lambda text: True),
+    ("euc_kr", _is_korean),
     ("gbk", _is_common_chinese),
     ("shift_jis", _are_words(_is_east_asian)),
     ("big5", _are_words(_is_east_asian)),

@@ -108,10 +108,10 @@ def _judge_kind(header: Mapping[str, Any]) -> ObjectVerdict:
 
 
 def _judge_part(header: Mapping[str, Any], words: ViewWords) -> tuple[str, str]:
-    """Say why the body part is not the chest, and what is not known about it."""
+    """Say why the body part is not the chest, by the first of the header's values that tells it; what is not known."""
     text = plain(str(header.get("BodyPartExamined") or ""))
     regions = "".join(plain(meaning) for _, meaning in header.get("AnatomicRegionSequence") or ())
-    found = _part_of(text, words) or ("" if text else _part_of(regions, words))
+    found = _part_of(text, words) or ("" if text else _part_of(regions, words) or _part_of(_described(header), words))
     if found == "other":
         return "not a chest: other body part", ""
     is_view = bool(text) and not set(text.split()) - _listed("words", "neutral") - {"AP", "PA", "LAT", "LL", "RL"}
@@ -141,7 +141,7 @@ def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple
         _view_of_orientation(header.get("PatientOrientation") or ()),
         _view_of(plain(str(header.get("BodyPartExamined") or "")), ViewWords()),
     ]
-    described = _view_of("".join(plain(str(header.get(name) or "")) for name in _TEXTS), ViewWords())
+    described = _view_of(_described(header), ViewWords())
     known = [view for view in told if view]
     notes = []
     if text and not told[0] and set(text.split()) - _listed("words", "neutral"):
@@ -154,6 +154,11 @@ def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple
     if not view:
         notes.append(VIEW_UNKNOWN)
     return view, tuple(notes)
+
+
+def _described(header: Mapping[str, Any]) -> str:
+    """Return what the header's descriptions say together."""
+    return "".join(plain(str(header.get(name) or "")) for name in _TEXTS)
 
 
 def view_of(text: str) -> str:

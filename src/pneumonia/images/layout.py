@@ -1,6 +1,7 @@
 """Sorts the files at a source into images, with class and published split, and junk."""
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ DOUBLED_TREE = "copy in a second tree"
 _BETWEEN = frozenset(
     "image images img imgs picture pictures bilder data files jpg jpeg png dicom dcm cxr xray xrays".split()  # noqa: SIM905
 )
+_PART_OF_ARCHIVE = re.compile(r"\.(?:7z|zip|rar|tar|t?gz)\.\d+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def may_be_dicom(name: str) -> bool:
     own = name.rpartition("/")[2]
     suffix = suffix_of(own)
     has_number = any(letter.isdecimal() for letter in own)
-    return has_number and (not suffix or suffix[1:].isdecimal()) and not own.lower().endswith("sums")
+    is_other = own.lower().endswith("sums") or _PART_OF_ARCHIVE.search(own)
+    return has_number and (not suffix or suffix[1:].isdecimal()) and not is_other
 
 
 def _may_be_image(name: str) -> bool:
