@@ -1,12 +1,15 @@
 import pytest
 
-from pneumonia.report.words import say_bounds, say_interval, say_number, say_percent, say_rate
+from pneumonia.report.render import say_cell
+from pneumonia.report.words import say_bounds, say_interval, say_number, say_percent, say_threshold
 
 
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        (say_number(-0.0004), "0.000"),
+        (say_number(-1e-12), "0.000"),
+        (say_number(-0.0004), "-0.0004"),
+        (say_number(0.0), "0.000"),
         (say_number(-0.0006), "-0.001"),
         (say_number(None), "–"),
         (say_number(float("nan")), "–"),
@@ -18,19 +21,27 @@ from pneumonia.report.words import say_bounds, say_interval, say_number, say_per
         (say_percent(1.0, 0), "100%"),
         (say_percent(0.9996), "99.96%"),  # not all
         (say_percent(0.004, 0), "0.4%"),  # not none
-        (say_percent(0.999996), "100.0%"),
-        (say_percent(1e-7), "0.0%"),
-        (say_rate(0.9996), "0.9996"),
-        (say_rate(1.0), "1.000"),
-        (say_rate(0.0), "0.000"),
-        (say_rate(None), "–"),
-        (say_interval({"low": -0.004, "high": 0.25}, 2), "0.00 to 0.25"),
+        (say_percent(0.999996), "99.9996%"),
+        (say_percent(1e-12), "0.0%"),
+        (say_number(0.9997), "0.9997"),  # not 1.000: some pairs are ranked wrongly
+        (say_number(0.99999996), "0.99999996"),
+        (say_number(1 - 1e-12), "1.000"),
+        (say_number(1.0), "1.000"),
+        (say_number(1.002, 2), "1.002"),
+        (say_number(-0.9999), "-0.9999"),
+        (say_number(0.8, 0), "1"),
+        (say_cell(0.9997), "0.9997"),
+        (say_cell(0.0), "0.000"),
+        (say_cell(12.0), "12"),
+        (say_threshold(0.9999), "0.9999"),
+        (say_threshold(1.0), "1.000"),
+        (say_interval({"low": -0.004, "high": 0.25}, 2), "-0.004 to 0.25"),
         (say_interval({"low": -0.25, "high": -0.001}, 2), "-0.25 to -0.001"),  # it does not include zero
         (say_interval({"low": 0.0004, "high": 0.71312}), "0.0004 to 0.713"),
-        (say_interval({"low": 1e-9, "high": 1.0}), "0.000 to 1.000"),
+        (say_interval({"low": 1e-10, "high": 1.0}), "0.000 to 1.000"),
         (say_interval({"low": 3.517, "high": 1953.4}, 2), "3.52 to 1,953"),
-        (say_interval({"low": 0.0, "high": 0.004}, 2), "0.00 to 0.00"),
-        (say_interval({"low": -0.001, "high": None}, 2), "at least 0.00"),
+        (say_interval({"low": 0.0, "high": 0.004}, 2), "0.00 to 0.004"),
+        (say_interval({"low": -0.001, "high": None}, 2), "at least -0.001"),
         (say_interval({"low": None, "high": None}), "no interval"),
         (say_bounds({"low": None, "high": None}), "no interval"),
         (say_bounds({"low": 0.5, "high": 0.6}, 2), "95% interval 0.50 to 0.60"),

@@ -147,7 +147,7 @@ def judge_precision(measured: SplitMetrics, images: str) -> Finding:
         text = f"A class of the {images} has fewer than two groups: skill cannot be distinguished from chance."
         return finding(Level.BAD, "No interval", text)
     counted = f"{measured['n']:,} images of {measured['n_groups']:,} groups"
-    text = f"The 95% interval of the AUC is {high - low:.3f} wide ({counted})."
+    text = f"The 95% interval of the AUC is {say_number(high - low)} wide ({counted})."
     if high - low > WIDE_INTERVAL:
         text += " A smaller difference does not show, unless it is measured on the same images."
         return finding(Level.CAUTION, f"Few {images}", text)
@@ -159,8 +159,8 @@ def _judge_gap(metrics: Metrics) -> Finding | None:
     if val["low"] is None or test["low"] is None:
         return None
     gap = difference(val, test)
-    text = f"AUC {val['value']:.3f} on validation, {test['value']:.3f} on test; difference {say_number(gap['value'])} "
-    text += f"({say_bounds(gap)})."
+    text = f"AUC {say_number(val['value'])} on validation, {say_number(test['value'])} on test; difference "
+    text += f"{say_number(gap['value'])} ({say_bounds(gap)})."
     if say_difference(gap) == "better":
         text += " Expect a further loss on images of other places."
         return finding(Level.CAUTION, "Worse on test than on validation", text)
@@ -175,8 +175,8 @@ def _judge_threshold(val: SplitMetrics, decision: Decision) -> Finding | None:
     best, own = (youden["sensitivity"] + youden["specificity"]) / 2, val["balanced_accuracy"]
     if own["high"] is None or best - own["value"] <= POOR_THRESHOLD or own["high"] >= best:
         return None
-    text = f"On validation its balanced accuracy is {own['value']:.3f} ({say_bounds(own)}); a threshold "
-    text += f"of {say_threshold(youden['threshold'])} has {best:.3f}."
+    text = f"On validation its balanced accuracy is {say_number(own['value'])} ({say_bounds(own)}); a threshold "
+    text += f"of {say_threshold(youden['threshold'])} has {say_number(best)}."
     return finding(Level.CAUTION, "The threshold does not suit these scores", text)
 
 
@@ -184,9 +184,9 @@ def _judge_regions(audit: pd.DataFrame) -> Finding:
     by_view = audit.set_index("predictor")
     rim, centre = by_view.loc[Region.CENTRE_HIDDEN], by_view.loc[Region.BORDER_HIDDEN]
     behind = {"low": rim["behind_centre_low"], "high": rim["behind_centre_high"]}
-    text = f"AUC {rim['auc']:.3f} ({say_interval(rim)}) with the centre of the image hidden, {centre['auc']:.3f} "
-    text += f"({say_interval(centre)}) with all but the centre hidden; difference {say_number(rim['behind_centre'])} "
-    text += f"({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
+    text = f"AUC {say_number(rim['auc'])} ({say_interval(rim)}) with the centre of the image hidden, "
+    text += f"{say_number(centre['auc'])} ({say_interval(centre)}) with all but the centre hidden; difference "
+    text += f"{say_number(rim['behind_centre'])} ({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
     if say_difference(behind) == "worse":
         return finding(Level.BAD, "The network relies more on the rim than on the centre", text)
     if say_difference(behind) != "better":
@@ -274,8 +274,8 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     loss, worst = _judge_losses(robustness[robustness["strength"] == MEDIUM])
     which = "The medium corruption that may cost most" if loss is Loss.OPEN else "Worst of the medium corruptions"
     text = (
-        f"{which}: {worst['kind']}, AUC {worst['auc']:.3f} ({say_interval(worst)}) instead of "
-        f"{clean['auc']:.3f} ({say_interval(clean)}), on {clean['n']:,} images; loss {_say_loss(worst)}."
+        f"{which}: {worst['kind']}, AUC {say_number(worst['auc'])} ({say_interval(worst)}) instead of "
+        f"{say_number(clean['auc'])} ({say_interval(clean)}), on {clean['n']:,} images; loss {_say_loss(worst)}."
     )
     if loss in (Loss.LARGE, Loss.SHOWN):
         return finding(Level.CAUTION, "Sensitive to image quality", text)

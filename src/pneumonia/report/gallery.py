@@ -116,6 +116,7 @@ def webp_uri(pixels: npt.NDArray[np.uint8]) -> str:
 def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
     """Draw the gallery as one figure: a row for each kind present, image and map side by side."""
     from pneumonia.report.style import new_figure
+    from pneumonia.report.words import say_number
 
     listed = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in Outcome}
     rows = [records for records in listed.values() if records]
@@ -126,7 +127,7 @@ def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
     for panels, records in zip(axes, rows, strict=True):
         for ax, record in zip(panels, records, strict=False):
             ax.imshow(np.concatenate([_pixels(record["image"]), _pixels(record["overlay"])], axis=1))
-            ax.set_title(f"{OUTCOME_LABELS[record['kind']]}: {record['probability']:.2f}", fontsize=8)
+            ax.set_title(f"{OUTCOME_LABELS[record['kind']]}: {say_number(record['probability'], 2)}", fontsize=8)
     return figure
 
 

@@ -122,9 +122,8 @@ def judge_stretches(stretch_audit: pd.DataFrame) -> Finding | None:
 
 def say_stretch(row: dict[str, Any]) -> str:
     """Put a row of the audit in a sentence."""
-    measure, digits = Measure(row["measure"]).label, 3
-    while digits < MOST_DIGITS and f"{row['value']:.{digits}f}" == f"{row['overall']:.{digits}f}":
-        digits += 1
+    measure, tried = Measure(row["measure"]).label, range(3, MOST_DIGITS + 1)
+    digits = next((more for more in tried if f"{row['value']:.{more}f}" != f"{row['overall']:.{more}f}"), 3)
     return (
         f"Of {row['stretches']:,} stretches of test groups, the one from {row['first']} to {row['last']} "
         f"({row['label']}, {row['images']:,} images of {row['groups']:,} groups) stands out most: {measure} "

@@ -15,7 +15,6 @@ from pneumonia.report.words import (
     say_interval,
     say_number,
     say_percent,
-    say_rate,
     say_set_share,
     say_threshold,
 )
@@ -58,7 +57,6 @@ def make_environment(template: str) -> "Environment":
         "interval": say_interval,
         "number": say_number,
         "percent": say_percent,
-        "rate": say_rate,
         "set_share": say_set_share,
         "shell": shlex.quote,
         "threshold": say_threshold,
@@ -95,7 +93,7 @@ def code_span(value: Any) -> Any:
 
 
 def say_cell(value: Any) -> str:
-    """Format a value of a table: integers with thousands separators, others with three digits, gaps as a dash."""
+    """Format a value of a table: integers with thousands separators, others as `say_number`, gaps as a dash."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -103,5 +101,5 @@ def say_cell(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else f"{value:z.3f}"
+        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else say_number(value)
     return str(value)

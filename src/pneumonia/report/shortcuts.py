@@ -32,8 +32,8 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     if tried.empty:
         return None
     best = tried.iloc[-1]
-    text = f"“{_label(best)}” reaches AUC {best['auc']:.3f} ({say_interval(best)}) {where}, and the network "
-    text += f"{network['auc']:.3f} ({say_interval(network)}); {_say_lead(best)}."
+    text = f"“{_label(best)}” reaches AUC {say_number(best['auc'])} ({say_interval(best)}) {where}, and the network "
+    text += f"{say_number(network['auc'])} ({say_interval(network)}); {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
         if list(doubtful["predictor"]) != [best["predictor"]]:
@@ -43,8 +43,10 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
             text += " These see the lungs, whose grey levels rise with disease: what the network adds is not shown."
             return finding(Level.CAUTION, "Not shown to be better than grey levels and detail as a whole", text)
         blind = doubtful[is_blind].iloc[-1]
-        text += f" “{_label(blind)}” cannot see the lungs (AUC {blind['auc']:.3f}). So the result does not show that "
-        text += "the network reads radiographs."
+        text += (
+            f" “{_label(blind)}” cannot see the lungs (AUC {say_number(blind['auc'])}). So the result does not show "
+        )
+        text += "that the network reads radiographs."
         is_worse = blind[f"{BEHIND}_high"] < 0
         title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
         return finding(Level.BAD, title, text)

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import pandas as pd
 
-MOST_DIGITS = 6  # of a bound near zero
+MOST_DIGITS = 9  # of a number near 0 or 1; what is nearer differs by the rounding of computations
 MOST_TELLING = 4  # digits of a number that is 10 or more, such as a likelihood ratio
 NO_INTERVAL = "no interval"
 CHANCE = 0.5  # AUC
@@ -55,37 +55,39 @@ def say_count(count: int, one: str, many: str | None = None) -> str:
 def say_percent(share: float | None, digits: int = 1) -> str:
     """Format a share as a percentage; a dash if undefined.
 
-    What is neither none nor all does not read as 0% or 100%, if at most two more digits tell it.
+    What is neither none nor all does not read as 0% or 100%.
     """
     if share is None or pd.isna(share):
         return "–"
-    tried = range(digits, digits + 3) if 0 < share < 1 else ()
+    tried = range(digits, MOST_DIGITS - 1) if 0 < share < 1 else ()
     digits = next((more for more in tried if float(f"{100 * share:.{more}f}") not in (0, 100)), digits)
     return f"{100 * share:z.{digits}f}%"
 
 
 def say_number(value: Any, digits: int = 3) -> str:
-    """Format a number with a fixed number of decimals, fewer from 10 on; a dash if undefined."""
+    """Format a number with a fixed number of decimals, fewer from 10 on; a dash if undefined.
+
+    What is not 0, 1 or -1 takes as many more decimals as it needs not to read as one of them: an AUC of 1.000 ranks
+    every pair rightly, and a bound of 0.000 includes zero. Without decimals, it is rounded: a count.
+    """
     if value is None or pd.isna(value):
         return "–"
     if math.isfinite(value) and abs(value) >= 10:
         digits = min(digits, max(0, MOST_TELLING - len(str(int(abs(value))))))
-    return f"{value:z,.{digits}f}"
+    tried = range(digits, MOST_DIGITS + 1) if digits else ()
+    return f"{value:z,.{next((more for more in tried if _reads_rightly(value, more)), digits)}f}"
 
 
-def say_rate(value: Any, digits: int = 3) -> str:
-    """Format a rate as a number; what is not always right does not read as 1."""
-    while value is not None and 0 < value < 1 and digits < MOST_DIGITS and float(f"{value:.{digits}f}") == 1:
-        digits += 1
-    return say_number(value, digits)
+def _reads_rightly(value: float, digits: int) -> bool:
+    read = abs(float(f"{value:.{digits}f}"))
+    return read not in (0, 1) or read == abs(value)
 
 
 def say_threshold(threshold: float) -> str:
-    """Format a threshold that some images reach and some do not; 0, or what none can reach, as what it is."""
+    """Format a threshold; 0, or what no probability can reach, as what it is."""
     if not 0 < threshold <= 1:
         return "0" if threshold == 0 else "more than 1"
-    digits = next((more for more in range(3, MOST_DIGITS) if 0 < float(f"{threshold:.{more}f}") < 1), MOST_DIGITS)
-    return say_number(threshold, digits)
+    return say_number(threshold)
 
 
 def say_set_share(share: float) -> str:
@@ -100,21 +102,13 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
         return NO_INTERVAL
     if high is None or pd.isna(high):
         return f"at least {say_number(low, digits)}"
-    # A bound beside zero must not read as zero, which the interval would then seem to include.
-    excludes = low > 0 or high < 0
-    low_digits, high_digits = (_digits_beside_zero(bound, digits) if excludes else digits for bound in (low, high))
-    return f"{say_number(low, low_digits)} to {say_number(high, high_digits)}"
+    return f"{say_number(low, digits)} to {say_number(high, digits)}"
 
 
 def say_bounds(estimate: Mapping[str, Any], digits: int = 3) -> str:
     """Format the bounds of an estimate with what they are; words alone if there are none."""
     said = say_interval(estimate, digits)
     return said if said == NO_INTERVAL else f"95% interval {said}"
-
-
-def _digits_beside_zero(bound: float, digits: int) -> int:
-    """Return how many digits a bound takes not to read as zero; the given ones, if too many."""
-    return next((more for more in range(digits, MOST_DIGITS + 1) if float(f"{bound:.{more}f}")), digits)
 
 
 def png_uri(picture: bytes) -> str:

@@ -105,6 +105,7 @@ def draw_order(ordered_predictions: pd.DataFrame, stretch_audit: pd.DataFrame) -
 def draw_robustness(robustness: pd.DataFrame) -> Figure:
     """Draw the AUC for each kind of corruption and strength, darker for larger losses."""
     from pneumonia.report.style import new_figure
+    from pneumonia.report.words import say_number
 
     if robustness.empty:
         return _not_measured("evaluation.robustness is off")
@@ -115,7 +116,7 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
     _draw_cells(axes, table.to_numpy(), (clean - table).to_numpy(), most=0.25)
     axes.set_xticks(range(3), ["mild", "medium", "strong"])
     axes.set_yticks(range(len(table)), table.index)
-    axes.set_title(f"AUC under corruption ({clean:.3f} without)")
+    axes.set_title(f"AUC under corruption ({say_number(clean)} without)")
     return figure
 
 
@@ -152,12 +153,13 @@ def _draw_cells(axes: Any, values: Floats, lost: Floats, most: float, fontsize: 
     from matplotlib.colors import LinearSegmentedColormap
 
     from pneumonia.report.style import INK, PAPER, POSITIVE
+    from pneumonia.report.words import say_number
 
     axes.imshow(lost, LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=most, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             colour = PAPER if lost[row, column] > 0.67 * most else INK
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=fontsize)
+            axes.text(column, row, say_number(value), ha="center", va="center", color=colour, fontsize=fontsize)
     axes.grid(visible=False)
 
 

@@ -80,12 +80,13 @@ def _draw_curves(
 ) -> None:
     """Draw validation's curve thin and test's thick, in a band, with the metric under it in the legend."""
     from pneumonia.report.style import SPLIT_COLOURS
+    from pneumonia.report.words import say_interval, say_number
 
     for split, width in (("val", 1.2), ("test", 2.2)):
         columns, area = columns_of(predictions, split), metrics[split][name]
         curve = curve_at(columns["target"], columns["probability"], np.ones((1, len(columns["target"]))))[0]
-        interval = "" if area["low"] is None else f" ({area['low']:.3f}-{area['high']:.3f})"
-        label = f"{split} {area['value']:.3f}{interval}"
+        interval = "" if area["low"] is None else f" ({say_interval(area)})"
+        label = f"{split} {say_number(area['value'])}{interval}"
         axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
     low, high = curve_band(curve_at, columns, seed)
     axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
@@ -131,6 +132,7 @@ def _calibration_label(measured: SplitMetrics) -> str:
 def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
     """Draw sensitivity and specificity over the threshold: validation's thin, test's thick."""
     from pneumonia.report.style import CLASS_COLOURS, INK, new_figure
+    from pneumonia.report.words import say_threshold
 
     figure, axes = new_figure()
     for split, width, alpha in (("val", 1.1, 0.6), ("test", 2.2, 1.0)):
@@ -141,7 +143,7 @@ def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
             axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the network's probability")
-    axes.set_title(f"Threshold {decision['threshold']:.3f} ({decision['rule'].replace('_', ' ')})")
+    axes.set_title(f"Threshold {say_threshold(decision['threshold'])} ({decision['rule'].replace('_', ' ')})")
     axes.legend(loc="lower center")
     return figure
 

@@ -26,6 +26,7 @@ def draw_external_roc(
 ) -> Figure:
     """Draw the ROC curves of the external images and the model's own test, with the frozen threshold."""
     from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
+    from pneumonia.report.words import say_number
 
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
@@ -36,7 +37,7 @@ def draw_external_roc(
     ):
         target, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
         curve = roc_at(target, probability, np.ones((1, len(rows))))[0]
-        axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {records[name]['auc']['value']:.3f}")
+        axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {say_number(records[name]['auc']['value'])}")
         point = 1 - value_of(records[name]["specificity"]), value_of(records[name]["sensitivity"])
         axes.plot(*point, "o", color=colour, markersize=8, markeredgecolor="white")
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
