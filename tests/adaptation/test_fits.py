@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from tests.tiny_network import register_tiny_network
 
-from pneumonia.adaptation.fits import adapt, make_recipe
+from pneumonia.adaptation.bench import Bench
+from pneumonia.adaptation.fits import adapt, make_curve_recipe, make_recipe
 from pneumonia.adaptation.mixture import OWN
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
@@ -47,7 +48,7 @@ def parameters(default_parameters):
         "folds": 2,
         "curve_groups": [4],
         "curve_draws": 2,
-        "curve_epochs": 2,
+        "curve_images": 40,
     }
     return {
         **default_parameters,
@@ -116,13 +117,32 @@ def test_the_last_epoch_is_kept(adapted):
 
 def test_the_curve_begins_before_and_ends_with_all_other_groups(adapted):
     curve, scores = adapted.curve, adapted.scores
-    assert curve.groupby("draw")["groups"].apply(list).tolist() == [[0, 4, 12], [0, 4, 12]]
+    assert curve.groupby("draw")["groups"].apply(list).tolist() == [[0, 4, 12, 12]] * 2
     for fold, rows in curve.groupby("fold"):
+        assert rows["network"].tolist() == ["before", "short", "short", "adapted"]
         judged = scores[scores["fold"] == fold]
-        for groups, column in ((0, "before"), (12, "after")):  # with as many epochs, the end is the fold's own network
+        for network, column in (("before", "before"), ("adapted", "after")):
             positive, negative = (judged.loc[judged["target"] == one, column].to_numpy() for one in (1, 0))
             auc = np.mean(np.sign(positive[:, None] - negative) / 2 + 0.5)
-            assert rows.set_index("groups").loc[groups, "auc"] == pytest.approx(auc)
+            assert rows.set_index("network").loc[network, "auc"] == pytest.approx(auc)
+
+
+def test_networks_of_the_curve_see_images_of_their_groups_alone(run, tmp_path, monkeypatch):
+    fits = []
+
+    def watch(bench, fit):
+        fits.append((fit.label, fit.mixture))
+        return fit_as_usual(bench, fit)
+
+    fit_as_usual = Bench.fit
+    monkeypatch.setattr(Bench, "fit", watch)
+    run(states_in(tmp_path), epochs=1)
+    whole, curve = ([mixture for label, mixture in fits if ("draw" in label) is drawn] for drawn in (False, True))
+    assert [mixture["place"].value_counts()[OWN] for mixture in whole] == [24] * 3
+    assert [(len(mixture), set(mixture["place"])) for mixture in curve] == [(40, {"there"})] * 4
+    times = [mixture["sha256"].value_counts() for mixture in curve]
+    assert [len(counts) for counts in times] == [4, 12, 4, 12]
+    assert max(counts.max() - counts.min() for counts in times) <= 1
 
 
 def test_no_network_is_drawn_for_a_curve_that_nobody_asked_for(run, tmp_path):
@@ -161,6 +181,14 @@ def test_the_recipe_is_the_parents_network_with_the_adaptations_epochs(lineage, 
     assert (recipe.training.epochs, recipe.training.learning_rate, recipe.training.warmup_epochs) == (2, 0.01, 0.0)
     assert (recipe.inputs.image_size, recipe.inputs.resize, recipe.etiologies) == (32, "squeeze", ("bacteria", "virus"))
     assert recipe.inputs.augmentation.flip == parameters["inputs"]["augmentation"]["flip"]
+
+
+def test_networks_of_the_curve_are_averaged_over_few_steps(lineage, parameters):
+    whole = make_recipe(lineage, Parameters.model_validate(parameters))
+    short = make_curve_recipe(whole).training
+    assert (short.epochs, short.weight_averaging, short.learning_rate) == (1, 0.9, 0.01)
+    off = whole.model_copy(update={"training": whole.training.model_copy(update={"weight_averaging": 0.0})})
+    assert make_curve_recipe(off).training.weight_averaging == 0
 
 
 def test_each_network_of_a_model_is_adapted(lineage, plan, tiny_stores, parameters, tmp_path):

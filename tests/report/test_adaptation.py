@@ -121,27 +121,29 @@ def curve():
     """Two draws, whose ends differ by four groups."""
     return pd.DataFrame(
         {
-            "draw": [1, 1, 1, 2, 2, 2],
-            "fold": [1, 1, 1, 2, 2, 2],
-            "groups": [0, 25, 100, 0, 25, 104],
-            "images": [0, 30, 150, 0, 34, 154],
-            "auc": [0.4, 0.6, 0.8, 0.5, 0.7, 0.9],
+            "network": ["before", "short", "short", "adapted"] * 2,
+            "draw": [1, 1, 1, 1, 2, 2, 2, 2],
+            "fold": [1, 1, 1, 1, 2, 2, 2, 2],
+            "groups": [0, 25, 100, 100, 0, 25, 104, 104],
+            "images": [0, 30, 150, 150, 0, 34, 154, 154],
+            "auc": [0.4, 0.6, 0.8, 0.85, 0.5, 0.7, 0.9, 0.95],
         }
     )
 
 
 def test_the_ends_of_the_curve_are_one_point_although_folds_differ_in_size(curve):
     table = tabulate_curve(curve)
-    assert table["groups"].tolist() == [0, 25, 102]
-    assert table["mean_AUC"].tolist() == pytest.approx([0.45, 0.65, 0.85])
-    assert table["highest"].tolist() == [0.5, 0.7, 0.9]
+    assert table["network"].tolist() == ["before", "short training", "short training", "adapted as the model was"]
+    assert table["groups"].tolist() == [0, 25, 102, 102]
+    assert table["mean_AUC"].tolist() == pytest.approx([0.45, 0.65, 0.85, 0.9])
+    assert table["highest"].tolist() == [0.5, 0.7, 0.9, 0.95]
 
 
 def test_the_line_of_the_curve_joins_the_means_of_the_draws(curve):
-    axes = draw_curve(curve, {"new": record(0.45, 0.86)}).axes[0]
-    before, dots, line = axes.lines
-    assert set(before.get_ydata()) == {0.45}
+    before, dots, line, adapted = draw_curve(curve).axes[0].lines
+    assert before.get_ydata() == pytest.approx([0.45, 0.45])
     assert len(dots.get_xdata()) == 4
+    assert adapted.get_xydata().tolist() == [[100, 0.85], [104, 0.95]]
     assert line.get_xdata().tolist() == [25, 102]
     assert line.get_ydata().tolist() == pytest.approx([0.65, 0.85])
 
@@ -195,6 +197,8 @@ def test_the_page_says_what_changed_and_how_to_use_the_places_point(own, with_cu
     assert "kedro run --pipelines=prediction --params=images=PATH,prediction.place=ward3</pre>" in html
     assert "The rim of a thumbnail" in html
     assert ("Not drawn" in html) is not with_curve
+    assert ("Each sees 3,584 images in one pass, all of the new place" in html) is with_curve
+    assert ("The model saw 36,000, 50% of them own." in html) is with_curve
     assert ("is not known" in html) is (own is None)
 
 

@@ -25,9 +25,9 @@ class AdaptationParameters(Group):
     """Folds of the place's groups: every image is judged by a network that was adapted without its group. [folds]"""
     learning_curve: bool
     """Also adapt to fewer groups, to show what more labelled images would bring; it takes a third of the time."""
-    curve_epochs: Annotated[int, Field(ge=1)]
-    """Epochs of each network on the learning curve. With fewer than `epochs`, the curve lies lower than the model.
-    [epochs]"""
+    curve_images: Annotated[int, Field(ge=1)]
+    """Images that each network on the learning curve sees, none of them own: those of its groups, repeated until there
+    are so many. Where a place has more, each sees as many as the largest draw has. [images]"""
     curve_groups: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False, min_length=1)]
     """Numbers of groups on the learning curve; those that the place does not have are left out. [groups]"""
     curve_draws: Annotated[int, Field(ge=1, le=20)]

@@ -5,8 +5,9 @@ from typing import TypedDict, Unpack
 
 import pandas as pd
 
+from pneumonia.adaptation.fits import CurveNetwork
 from pneumonia.adaptation.measure import COMPARED, AdaptationMetrics, Compared
-from pneumonia.adaptation.mixture import NEW, TEST
+from pneumonia.adaptation.mixture import NEW, TEST, size_of
 from pneumonia.adaptation.plan import COST
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.environment import RunContext
@@ -138,9 +139,11 @@ def _say(estimate: Estimate) -> str:
 
 
 def tabulate_curve(adaptation_curve: pd.DataFrame) -> pd.DataFrame:
-    """Give the mean AUC of the draws for each number of groups, with the lowest and the highest."""
-    sizes = adaptation_curve.assign(groups=_joined_ends(adaptation_curve))
-    grouped = sizes.groupby("groups", sort=True)
+    """Give the mean AUC of the draws for each kind of network and number of groups, with the lowest and the highest."""
+    labels = [kind.label for kind in CurveNetwork]
+    named = pd.Categorical([CurveNetwork(name).label for name in adaptation_curve["network"]], labels)
+    sizes = adaptation_curve.assign(groups=_joined_ends(adaptation_curve), network=named)
+    grouped = sizes.groupby(["network", "groups"], sort=True, observed=True)
     table = grouped.agg(
         images=("images", "mean"),
         draws=("auc", "size"),
@@ -181,6 +184,8 @@ def write_adaptation_report(
         findings=list_adaptation_findings(metrics, material["adaptation_shortcuts"], lineage),
         change=tabulate_change(metrics),
         curve=tabulate_curve(material["adaptation_curve"]),
+        curve_images=max([parameters.curve_images, *material["adaptation_curve"]["images"]]),
+        images=parameters.epochs * sum(size_of(plan, parameters)),
         shortcut_table=tabulate_shortcuts(material["adaptation_shortcuts"]),
         further=count_further(metrics["new"]["after"], parameters.interval_width),
         fates=say_fates(material["external_index"]["status"]),

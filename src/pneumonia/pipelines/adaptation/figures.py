@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from pneumonia.adaptation.fits import CurveNetwork
 from pneumonia.adaptation.measure import AdaptationMetrics
 from pneumonia.base.annotations import Figure
 from pneumonia.metrics.summary import MainMetric
@@ -9,18 +10,22 @@ from pneumonia.metrics.summary import MainMetric
 SHOWN: dict[MainMetric, str] = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
 
 
-def draw_curve(adaptation_curve: pd.DataFrame, adaptation_metrics: AdaptationMetrics) -> Figure:
-    """Draw the AUC on the new place over the number of groups that the model was adapted to."""
-    from pneumonia.report.style import MUTED, POSITIVE, new_figure
+def draw_curve(adaptation_curve: pd.DataFrame) -> Figure:
+    """Draw the AUC on the new place over the number of groups that a network was adapted to."""
+    from pneumonia.report.style import INK, MUTED, POSITIVE, new_figure
 
     figure, axes = new_figure(7.6, 3.2)
-    axes.axhline(adaptation_metrics["new"]["before"]["auc"]["value"], color=MUTED, linewidth=1, linestyle="--")
-    adapted = adaptation_curve[adaptation_curve["groups"] > 0]
-    axes.plot(adapted["groups"], adapted["auc"], "o", color=POSITIVE, alpha=0.5, markersize=5)
-    step = adapted.groupby("draw").cumcount()  # every draw has the same numbers of groups, but for its end
-    means = adapted.groupby(step)[["groups", "auc"]].mean()
-    axes.plot(means["groups"], means["auc"], color=POSITIVE)
+    before, short, adapted = (adaptation_curve[adaptation_curve["network"] == kind] for kind in CurveNetwork)
+    step = short.groupby("draw").cumcount()  # every draw has the same numbers of groups, but for its end
+    means = short.groupby(step)[["groups", "auc"]].mean()
+    axes.axhline(before["auc"].mean(), color=MUTED, linewidth=1, linestyle="--", label="before (mean)")
+    axes.plot(
+        short["groups"], short["auc"], "o", color=POSITIVE, alpha=0.5, markersize=5, label=CurveNetwork.SHORT.label
+    )
+    axes.plot(means["groups"], means["auc"], color=POSITIVE, label="their mean")
+    axes.plot(adapted["groups"], adapted["auc"], "D", color=INK, markersize=4.5, label=CurveNetwork.ADAPTED.label)
     axes.set(xlabel="groups of the new place", ylabel="AUC on other groups", title="Learning curve", xlim=(0, None))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 

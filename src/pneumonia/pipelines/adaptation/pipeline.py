@@ -144,7 +144,7 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
                 name="fit_place_point",
             ),
             Node(plan_test, "adaptation_predictions", "adaptation_planning", name="plan_test"),
-            Node(draw_curve, ["adaptation_curve", "adaptation_metrics"], "adaptation_curve_figure", name="draw_curve"),
+            Node(draw_curve, "adaptation_curve", "adaptation_curve_figure", name="draw_curve"),
             Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
             Node(
                 write_adaptation_report,
