@@ -44,6 +44,7 @@ def scores():
         ("auto", ImageSource("Bethesda.zip"), "Bethesda"),
         ("auto", Sites({"north": ImageSource("/images/1.zip"), "south": ImageSource("/images/2")}), "north+south"),
         ("ward 3", ImageSource("/images/Bethesda"), "ward 3"),
+        ("auto", ImageSource("/images/2024, east"), "2024- east"),
     ],
 )
 def test_a_place_is_named_by_the_user_or_after_its_images(place, source, name):
@@ -85,7 +86,9 @@ def test_a_place_for_which_nothing_was_fitted_is_refused():
 
 
 def test_a_files_name_holds_no_character_that_a_path_could_mean():
-    assert file_name({"place": "../ward 3/é", "weights_sha256": "0123456789abcdef"}) == "..-ward-3--0123456789ab"
+    assert file_name({"place": "../ward 3/é", "weights_sha256": "0123456789abcdef"}) == "..-ward-3-é-0123456789ab"
+    names = {file_name({"place": place, "weights_sha256": "0123456789abcdef"}) for place in ("서울", "부산")}
+    assert len(names) == 2
 
 
 def test_each_group_is_in_one_half():

@@ -5,7 +5,6 @@ import pandas as pd
 
 from pneumonia.base.adaptation_parameters import AdaptationParameters
 
-OWN = "own images"  # the place of those that the model was first trained on
 TRAIN, VAL, TEST, NEW = "train", "val", "test", "new"  # what an image is for
 
 

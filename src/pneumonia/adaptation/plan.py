@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.adaptation.mixture import NEW, OWN, TEST, TRAIN, VAL
+from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL
 from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
+from pneumonia.base.places import OWN
 from pneumonia.images.index import OK
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.operating_points import name_place

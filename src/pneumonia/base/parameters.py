@@ -18,6 +18,7 @@ from pneumonia.base.data_parameters import (
     Share,
     SourceParameters,
 )
+from pneumonia.base.places import ChosenPlace, Place
 from pneumonia.base.study_parameters import EngineParameters, MlflowParameters, StudyParameters
 
 
@@ -220,7 +221,7 @@ class PredictionParameters(Group):
 
     batch_size: Annotated[int, Field(ge=1)]
     """Images per forward pass; affects speed and memory, not the result. [images]"""
-    place: Annotated[str, Field(min_length=1, max_length=60)]
+    place: ChosenPlace
     """Name of the place whose own threshold and calibration are used, also by export; they were fitted by
     external.recalibrate or an adaptation. none: those of the model. [none, or a name]"""
     shown_images: Annotated[int, Field(ge=0, le=1000)]
@@ -249,9 +250,9 @@ class ExternalParameters(Group):
     recalibrate: bool
     """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
     all groups are kept under the name of the place."""
-    place: Annotated[str, Field(min_length=1, max_length=60)]
-    """Name of the place, on the pages and for what is fitted there. auto: the last part of the address; of
-    several sources their names, such as a+b. [auto, or a name]"""
+    place: Place
+    """Name of the place, on the pages and for what is fitted there: at most 60 characters, no comma. auto: the last
+    part of the address, other signs replaced; of several sources their names, such as a+b. [auto, or a name]"""
 
 
 class Parameters(Group):

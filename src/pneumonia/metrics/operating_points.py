@@ -7,15 +7,14 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.places import AUTO, NONE, plain_place
 from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import estimate_both_rates
 
-AUTO, NONE = "auto", "none"
-
 
 def name_place(place: str, source: str) -> str:
-    """Return the name of a place: as it was given, or that of the source of its images."""
-    return source if place == AUTO else place
+    """Return the name of a place: as it was given, or that of the source of its images, as far as it can be given."""
+    return plain_place(source) if place == AUTO else place
 
 
 def fit_operating_point(
@@ -75,7 +74,8 @@ def cross_decide(scores: pd.DataFrame, parameters: EvaluationParameters) -> pd.D
 
 def file_name(point: Decision) -> str:
     """Return under which name an operating point is kept: by place and model."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', point['place'])}-{point['weights_sha256'][:12]}"
+    place = re.sub(r"[^\w.-]+", "-", point["place"])
+    return f"{place}-{point['weights_sha256'][:12]}"
 
 
 def choose_operating_point(decision: Decision, operating_points: dict[str, Decision], place: str) -> Decision:

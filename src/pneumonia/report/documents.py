@@ -104,6 +104,7 @@ def _in_words(material: ReportTables) -> dict[str, Any]:
         "say_stretch": say_stretch,
         "attribution": ATTRIBUTION,
         "is_by_image": is_by_image,
+        "units": "images" if is_by_image else "groups",
         "intervals": INTERVALS.format(
             counted=COUNTED_ALONE if is_by_image else COUNTED,
             resamples=record["parameters"]["evaluation"]["resamples"],

@@ -105,12 +105,12 @@ def test_figures_and_page_set_both_places_side_by_side(
     roc = draw_external_roc(predictions, ours, measured, metrics)
     value = measured["external"]["auc"]["value"]
     labels = [text.get_text() for text in roc.axes[0].get_legend().get_texts()]
-    assert labels == [f"own test, AUC {value:.3f}", f"north, AUC {value:.3f}"]
+    assert labels == [f"own test, AUC {value:.3f}", f"“north”, AUC {value:.3f}"]
     above, below = draw_external_scores(predictions, ours, origin).axes
     assert [sum(bar.get_height() for bar in bars) for bars in below.containers] == pytest.approx([1, 1])
-    assert (above.get_title(loc="left"), below.get_title(loc="left")) == ("own test", "north")
+    assert (above.get_title(loc="left"), below.get_title(loc="left")) == ("own test", "“north”")
     (axes,) = draw_external_calibration(predictions, ours, origin).axes
-    assert [line.get_label() for line in axes.get_lines()[1:]] == ["own test", "north"]
+    assert [line.get_label() for line in axes.get_lines()[1:]] == ["own test", "“north”"]
 
     strata, differences = measure_attributes(predictions)
     material = dict(

@@ -53,6 +53,13 @@ def test_without_treatment_every_image_weighs_one():
     assert weights == {"NORMAL": 1.0, "PNEUMONIA": 1.0}
 
 
+def test_the_figure_counts_groups_only_where_they_are_not_the_images():
+    alone = MANIFEST.assign(group=range(len(MANIFEST)))
+    for manifest, said in ((MANIFEST, "4 (25%), 3 groups"), (alone, "4 (25%)")):
+        axes = draw_class_balance(count_classes(manifest), {"NORMAL": 2.0, "PNEUMONIA": 2 / 3}).axes[0]
+        assert said in [text.get_text() for text in axes.texts]
+
+
 def test_the_figure_names_every_split_and_the_weights():
     counts = count_classes(MANIFEST)
 

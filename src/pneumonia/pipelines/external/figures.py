@@ -14,8 +14,10 @@ BINS = np.linspace(0, 1, 21)
 OWN = "own test"
 
 
-def _samples(external_predictions: pd.DataFrame, predictions: pd.DataFrame, place: str) -> dict[str, pd.DataFrame]:
-    return {OWN: predictions[predictions["split"] == "test"], place: external_predictions}
+def _samples(
+    external_predictions: pd.DataFrame, predictions: pd.DataFrame, place: str
+) -> tuple[tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]:
+    return (OWN, predictions[predictions["split"] == "test"]), (f"“{place}”", external_predictions)
 
 
 def draw_external_roc(
@@ -31,14 +33,16 @@ def draw_external_roc(
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     place = external_metrics["place"]
-    records = {OWN: metrics["test"], place: external_metrics["external"]}
-    for (name, rows), colour in zip(
-        _samples(external_predictions, predictions, place).items(), (SPLIT_COLOURS["test"], POSITIVE), strict=True
+    for (name, rows), record, colour in zip(
+        _samples(external_predictions, predictions, place),
+        (metrics["test"], external_metrics["external"]),
+        (SPLIT_COLOURS["test"], POSITIVE),
+        strict=True,
     ):
         target, probability = rows["target"].to_numpy(), rows["probability"].to_numpy()
         curve = roc_at(target, probability, np.ones((1, len(rows))))[0]
-        axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {say_number(records[name]['auc']['value'])}")
-        point = 1 - value_of(records[name]["specificity"]), value_of(records[name]["sensitivity"])
+        axes.plot(GRID, curve, color=colour, label=f"{name}, AUC {say_number(record['auc']['value'])}")
+        point = 1 - value_of(record["specificity"]), value_of(record["sensitivity"])
         axes.plot(*point, "o", color=colour, markersize=8, markeredgecolor="white")
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="1 - specificity", ylabel="sensitivity", title="ROC curve")
     axes.legend(loc="lower right")
@@ -53,7 +57,7 @@ def draw_external_scores(
 
     figure, panels = new_figure(4.6, 3.9, rows=2, sharex=True)
     for axes, (name, rows) in zip(
-        panels, _samples(external_predictions, predictions, external_origin["place"]).items(), strict=True
+        panels, _samples(external_predictions, predictions, external_origin["place"]), strict=True
     ):
         for target, colour in enumerate(CLASS_COLOURS):
             part = rows[rows["target"] == target]
@@ -75,7 +79,7 @@ def draw_external_calibration(
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     for (name, rows), colour in zip(
-        _samples(external_predictions, predictions, external_origin["place"]).items(),
+        _samples(external_predictions, predictions, external_origin["place"]),
         (SPLIT_COLOURS["test"], POSITIVE),
         strict=True,
     ):

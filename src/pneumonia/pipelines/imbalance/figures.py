@@ -18,6 +18,7 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
     figure, axes = new_figure(7.2, 3.2)
     splits = [split for split in SPLITS if split in set(class_counts["split"])]
     counted = class_counts.groupby(["split", "label", "target"], as_index=False)[["images", "groups", "share"]].sum()
+    is_by_image = counted["images"].equals(counted["groups"])
     for target, rows in counted.groupby("target"):
         label = str(rows["label"].iloc[0])
         rows = rows.set_index("split").reindex(splits)
@@ -32,7 +33,7 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
         axes.bar_label(
             bars,
             [
-                f"{int(n):,} ({share:.0%}), {int(g):,} groups"
+                f"{int(n):,} ({share:.0%})" + ("" if is_by_image else f", {int(g):,} groups")
                 for n, share, g in rows[["images", "share", "groups"]].fillna(0).to_numpy()
             ],
             padding=4,
