@@ -25,7 +25,7 @@ def test_the_verdict_counts_misses_and_false_alarms(verdict, metrics):
     test = metrics["test"]
     assert f"misses {test['confusion']['fn']} of {test['n_positive']} PNEUMONIA images" in verdict
     assert f"calls {test['confusion']['fp']} of {test['n'] - test['n_positive']} NORMAL images PNEUMONIA" in verdict
-    assert f"95% interval {test['auc']['low']:.3f} to {test['auc']['high']:.3f}" in verdict
+    assert f"95% interval {say_interval(test['auc'])}" in verdict
 
 
 def test_the_verdict_claims_no_order_of_equal_probabilities_and_no_interval_that_there_is_not(material, verdict):

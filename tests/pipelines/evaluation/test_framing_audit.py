@@ -11,6 +11,7 @@ from pneumonia.model.predict import predict
 from pneumonia.pipelines.evaluation.audit_figures import draw_framings
 from pneumonia.report.documents import write_report
 from pneumonia.report.findings import judge_framing
+from pneumonia.report.words import say_interval, say_number
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,15 @@ def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_aud
     finding = judge_framing(framing_audit, "NORMAL", "PNEUMONIA")
     assert (finding["level"], finding["title"]) == ("bad", "The network judges by how the image is framed")
     worst = framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT].sort_values("auc").iloc[0]
-    assert f"the AUC is {worst['auc']:.3f} ({worst['low']:.3f} to {worst['high']:.3f}); loss against" in finding["text"]
-    assert f"{worst['loss']:.3f} ({worst['loss_low']:.3f} to {worst['loss_high']:.3f}, paired)" in finding["text"]
-    assert f"The specificity is {worst['specificity']:.3f}; that of all NORMAL validation images" in finding["text"]
+    assert f"the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against" in finding["text"]
+    assert (
+        f"{say_number(worst['loss'])} ({say_number(worst['loss_low'])} to {say_number(worst['loss_high'])}, paired)"
+        in finding["text"]
+    )
+    assert (
+        f"The specificity is {say_number(worst['specificity'])}; that of all NORMAL validation images"
+        in finding["text"]
+    )
 
 
 @pytest.mark.parametrize(

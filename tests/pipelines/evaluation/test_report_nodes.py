@@ -15,7 +15,7 @@ from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
 from pneumonia.report.record import record_run
 from pneumonia.report.render import escape_markdown, render, say_cell
-from pneumonia.report.words import say_percent
+from pneumonia.report.words import say_number, say_percent
 
 NO_LEDGER = ScoringLedger(Path("no such file"))
 
@@ -89,7 +89,7 @@ def test_the_report_names_versions_command_and_limits(report, run_record, metric
         run_record["data"]["manifest_sha256"],
         "not a medical device",
         "CC BY 4.0",
-        f"{metrics['test']['auc']['value']:.3f}",
+        say_number(metrics["test"]["auc"]["value"]),
     ):
         assert text in report
 
@@ -301,8 +301,8 @@ def test_the_gallery_asks_for_a_second_reading_of_labels(report):
 
 def test_predictive_values_and_counts_of_1000_stand_in_both_documents(report, card, material):
     row = material["predictive_values"].set_index("prevalence").loc[0.1]
-    assert f'<td class="number strong">{row["ppv"]:.3f}</td>' in report
-    assert f"| 10% | {row['ppv']:.3f} ({row['ppv_low']:.3f} to {row['ppv_high']:.3f}) |" in card
+    assert f'<td class="number strong">{say_number(row["ppv"])}</td>' in report
+    assert f"| 10% | {say_number(row['ppv'])} ({say_number(row['ppv_low'])} to {say_number(row['ppv_high'])}) |" in card
     assert "With the sensitivity and specificity of test" in report
     assert "Likelihood ratio of a positive call" in report
 
