@@ -7,9 +7,9 @@ from tests.tiny_network import register_tiny_network
 
 from pneumonia.adaptation.bench import Bench
 from pneumonia.adaptation.fits import adapt, make_curve_recipe, make_recipe
-from pneumonia.adaptation.mixture import OWN
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
+from pneumonia.base.places import OWN
 from pneumonia.model.checkpoint import TrainingState, TrainingStates
 from pneumonia.model.ensembles import average_networks
 from pneumonia.model.lineage import weights_digest

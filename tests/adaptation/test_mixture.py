@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from pneumonia.adaptation.mixture import OWN, balance, mix, size_of
+from pneumonia.adaptation.mixture import balance, mix, size_of
+from pneumonia.base.places import OWN
 
 
 def rows(place, negatives, positives):

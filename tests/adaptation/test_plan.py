@@ -3,9 +3,9 @@ import logging
 import pandas as pd
 import pytest
 
-from pneumonia.adaptation.mixture import OWN
 from pneumonia.adaptation.plan import COST, list_draws, plan_adaptation, store_new_pixels
 from pneumonia.base.errors import UserError
+from pneumonia.base.places import OWN
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import manifest_digest
 
