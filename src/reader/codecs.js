@@ -73,7 +73,9 @@ export async function decodeRaw(data, syntax, header, tools) {
   const allocated = header.BitsAllocated || 8 * (1 + ((header.BitsStored ?? 8) > 8));
   const stored = Math.min(header.BitsStored || allocated, allocated);
   const high = header.HighBit == null || header.HighBit >= allocated ? stored - 1 : header.HighBit;
-  if (countFrames(data, syntax, (width * height * allocated) / 8) > 1) throw new Refused(SEVERAL_FRAMES);
+  const frames = countFrames(data, syntax, (width * height * allocated) / 8);
+  if (frames > 1) throw new Refused(SEVERAL_FRAMES);
+  if (NATIVE.includes(syntax) && !frames) throw new Refused("truncated: its pixel data end before the image does");
   if (NATIVE.includes(syntax)) {
     return { values: uncompressed(data, width * height, allocated, syntax === BIG_ENDIAN), bits: stored, highBit: high };
   }

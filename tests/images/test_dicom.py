@@ -230,7 +230,7 @@ def test_a_deflated_file_that_is_damaged_or_larger_than_any_radiograph_is_refuse
     much = (bomb.compress(bytes(10**7)) + bomb.flush(zlib.Z_FULL_FLUSH)) * 21 + bomb.flush()
 
     for changed, reason in (
-        (data[:-300], "damaged: its pixel data cannot be decoded (ValueError)"),
+        (data[:-300], "truncated: its pixel data end before the image does"),
         (data[:end] + b"\xff" * 50, "damaged: its header cannot be read (error)"),
         (data[:end] + much, "deflated, and more than 200,000,000 bytes"),
         (data[:132] + data[144:], "deflated, without the length of its meta information: export it uncompressed"),
@@ -288,9 +288,15 @@ def test_compressed_pixel_data_without_their_delimiter_are_read_and_cut_ones_are
         )
 
 
-@pytest.mark.parametrize("wrong", [BASELINE, LOSSLESS])
-def test_a_codestream_under_the_name_of_another_is_read_as_what_it_is(tmp_path, wrong):
-    data = transcoded(make(), "JPEG2000Lossless", tmp_path).replace(b"1.2.840.10008.1.2.4.90", wrong.encode())
+IMPLICIT, EXPLICIT, RLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
+PACKED = {"JPEG2000Lossless": "1.2.840.10008.1.2.4.90", "JPEGLosslessProcess14_1": LOSSLESS, "RLELossless": RLE}
+MISNAMED = [(kind, wrong) for kind in PACKED for wrong in (IMPLICIT, EXPLICIT)]
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [*MISNAMED, ("JPEG2000Lossless", BASELINE), ("JPEG2000Lossless", LOSSLESS)])
+def test_a_codestream_under_the_name_of_another_is_read_as_what_it_is(tmp_path, kind, wrong):
+    named = PACKED[kind].encode()
+    data = transcoded(make(), kind, tmp_path).replace(named, wrong.encode().ljust(len(named), b"\0"))
 
     assert examine_image(data, "a.dcm", LIMITS).note == "pixel data of another transfer syntax than the header says"
     assert np.array_equal(np.asarray(open_dicom(data).grey()), grey())
@@ -316,7 +322,7 @@ REFUSED = {
         **COMPRESSED, "TransferSyntaxUID": "1.2.840.10008.1.2.4.201", "PixelData": jpeg(RAMP)
     },
     "too small: 48 x 20 pixels (ingest.min_side is 32)": {"Rows": 20},
-    "damaged: its pixel data cannot be decoded (ValueError)": {"Rows": 4000, "Columns": 4000},
+    "truncated: its pixel data end before the image does": {"Rows": 4000, "Columns": 4000},
     "damaged: its pixel data have another size than its header says": {
         **COMPRESSED, "Rows": 41, "PixelData": jpeg(RAMP)
     },
@@ -340,7 +346,7 @@ def test_a_damaged_header_is_refused_without_quoting_it():
     data = make().replace(b"MRN-00815", b"MRN-\xff\xfe815")
     cut = make()[:-700]
 
-    assert examine_image(cut, "a.dcm", LIMITS).problem.startswith("damaged: its pixel data")
+    assert examine_image(cut, "a.dcm", LIMITS).problem == "truncated: its pixel data end before the image does"
     for place in range(132, len(data), 293):
         damaged = bytearray(data)
         damaged[place] ^= 0xFF

@@ -268,6 +268,7 @@ READ = {
     "German short words": ("Datei;Befund\na.png;Pneumonie\nb.png;unauff.\n", {}),
     "a normal report": ("Datei;Befund\na.png;Pneumonie\nb.png;Normalbefund\n", {}),
     "Korean true and false": ("파일,폐렴\na.png,참\nb.png,거짓\n", {}),
+    "texts marked by an apostrophe": ("path,label\n'a.png,'1\n'b.png','0'\n", {}),
     "codes and names": ("path,label,diagnosis\na.png,0,pneumonia\nb.png,1,normal\n", {}),
     "records in JSON": ('[{"path": "a.png", "label": 1}, {"path": "b.png", "label": 0}]', {}),
     "a record a line": ('{"file_name": "a.png", "label": true}\n{"file_name": "b.png", "label": false}\n', {}),

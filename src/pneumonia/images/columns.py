@@ -34,7 +34,8 @@ _KNOWN = {
     "study_uid": "studyinstanceuid studyuid",
     "series_uid": "seriesinstanceuid seriesuid",
     "patient": """patient patientid patientsid patid pid patientno patientnr patientnumber mrn medicalrecordnumber
-        subject subjectid patientennummer patientennr patientenid patnr pat fallnummer ippatient idpatient
+        subject subjectid nip ipp nhc prontuário
+        prontuario patientennummer patientennr patientenid patnr pat fallnummer ippatient idpatient
         numeropatient numéropatient paciente idpaciente pacienteid númerodepaciente paziente idpaziente
         patiëntnummer patientnummer пациент номерпациента 病人 病人号 患者 患者编号 患者id 病历号 환자 환자번호
         환자id hasta hastano""",

@@ -34,10 +34,8 @@ from pneumonia.images.dicom_codecs import (
     EXPLICIT,
     IMPLICIT,
     READ,
-    RLE,
     decode_raw,
-    first_frame,
-    read_codestream,
+    packed_syntax,
 )
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
@@ -177,8 +175,7 @@ class Dicom:
             return str(syntax)
         pixels = self._dataset.PixelData if "PixelData" in self._dataset else b""
         if pixels.startswith(ENCAPSULATED):
-            stream = read_codestream(first_frame(pixels))
-            return stream.syntax if stream else RLE
+            return packed_syntax(pixels)
         is_implicit, is_little = self._dataset.original_encoding
         return IMPLICIT if is_implicit else EXPLICIT if is_little else BIG_ENDIAN
 

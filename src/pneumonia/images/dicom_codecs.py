@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.images.dicom_apart import Request, decode, decode_apart
-from pneumonia.images.refusal import SEVERAL_FRAMES, OtherObjectError, RefusedError
+from pneumonia.images.refusal import CUT, SEVERAL_FRAMES, OtherObjectError, RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
@@ -33,6 +33,9 @@ _JP2 = b"\x00\x00\x00\x0cjP  "
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", _JP2)
 # How encapsulated pixel data begin: the item of the offset table.
 ENCAPSULATED = b"\xfe\xff\x00\xe0"
+
+
+_OTHER_SYNTAX = "pixel data of another transfer syntax than the header says"
 
 
 class Codestream(NamedTuple):
@@ -93,6 +96,12 @@ def first_frame(pixel_data: bytes) -> bytes:
     return frame
 
 
+def packed_syntax(pixel_data: bytes) -> str:
+    """Return the transfer syntax of encapsulated pixel data, as their bytes show it."""
+    stream = read_codestream(first_frame(pixel_data))
+    return stream.syntax if stream else RLE
+
+
 def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     """Decode the stored bits of an image of one sample per pixel.
 
@@ -110,10 +119,16 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     stored = min(header.get("BitsStored") or allocated, allocated)
     high = header.get("HighBit")
     high = stored - 1 if high is None or high >= allocated else high
-    if _count_frames(dataset.PixelData, syntax, shape[0] * shape[1] * allocated // 8) > 1:
+    notes: tuple[str, ...] = ()
+    if syntax in _NATIVE and dataset.PixelData.startswith(ENCAPSULATED):
+        syntax, notes = packed_syntax(dataset.PixelData), (_OTHER_SYNTAX,)
+    frames = _count_frames(dataset.PixelData, syntax, shape[0] * shape[1] * allocated // 8)
+    if frames > 1:
         raise OtherObjectError(SEVERAL_FRAMES)
+    if syntax in _NATIVE and not frames:
+        raise RefusedError(CUT)
     if syntax in (*_NATIVE, RLE):
-        return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high)
+        return Raw(_as_array(dataset, syntax, shape, allocated, allocated), stored, high, notes)
     stream = read_codestream(first_frame(dataset.PixelData))
     if stream is None:
         raise RefusedError("damaged: its pixel data cannot be read")
@@ -125,9 +140,8 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
         return Raw(_luminance(dataset, stream), 8, 7, ("three colours in the pixel data: luminance is used",))
     if stream.syntax == _EXTENDED and stream.bits not in (8, 12):  # GDCM writes 16, and decodes them to something
         raise RefusedError("damaged: its pixel data claim bits that a lossy JPEG cannot have")
-    notes: tuple[str, ...] = ()
     if _family(stream.syntax) != _family(syntax):
-        syntax, notes = stream.syntax, ("pixel data of another transfer syntax than the header says",)
+        syntax, notes = stream.syntax, (_OTHER_SYNTAX,)
     if stream.syntax == _EXTENDED and stream.bits > 8:
         syntax = (
             _LOSSLESS_SV1  # GDCM looks at the stream; pydicom does not let it read 12 bits with loss under their name

@@ -2,7 +2,7 @@
 
 import zlib
 
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.refusal import CUT, RefusedError
 
 # The data set itself is compressed; pydicom would unpack it without a limit.
 _DEFLATED, _INFLATED = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"
@@ -63,7 +63,7 @@ def with_delimiter(data: bytes) -> bytes:
     while data[at : at + 4] == _ITEM and at + 8 <= len(data):
         at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
     if at != len(data):
-        raise RefusedError("truncated: its pixel data end before the image does")
+        raise RefusedError(CUT)
     return data + _DELIMITER
 
 

@@ -120,7 +120,7 @@ def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -
 
 def tidy_key(key: str) -> str:
     """Return a key of a header without what spreadsheets add."""
-    key = composed(key).strip().casefold()
+    key = composed(key).strip().casefold().removesuffix(".dcm")
     return key.removesuffix(".0") if key.removesuffix(".0").isdecimal() else key
 
 

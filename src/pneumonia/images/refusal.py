@@ -1,6 +1,7 @@
 """The errors for a file that is not used."""
 
 SEVERAL_FRAMES = "several frames in one file"
+CUT = "truncated: its pixel data end before the image does"
 
 
 class RefusedError(ValueError):

@@ -28,8 +28,8 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
 # What DOS writes at the end of a file, and letters without a width, which pages have in texts that are copied.
 _END_OF_FILE = "\x1a\0"
 _WIDTHLESS = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
-# How spreadsheets are told that a number is a text.
-_AS_TEXT = re.compile(r'="(.*)"')
+# How spreadsheets are told that a number is a text; programs also put one between apostrophes.
+_AS_TEXT = re.compile(r"""="(.*)"|'(.*?)'?""")
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -151,10 +151,10 @@ def _read_cells(text: str, separator: str, has_first_line: bool) -> Iterator[tup
 
 
 def _bare(cell: str) -> str:
-    """Return a cell without what is around its value: blanks, letters without a width, ="..." of a spreadsheet."""
+    """Return a cell without what is around its value: blanks, letters without a width, marks of a text."""
     text = _WIDTHLESS.sub("", cell).strip()
     as_text = _AS_TEXT.fullmatch(text)
-    return as_text[1] if as_text else text
+    return (as_text[1] or as_text[2] or "") if as_text else text
 
 
 def _find_separator(text: str) -> str:
