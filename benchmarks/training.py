@@ -1,6 +1,6 @@
 """How fast training is, in one run on one machine.
 
-    python benchmarks/training.py [--parts step input notes] [--full-size FOLDER] [--json FILE]
+    python benchmarks/training.py [--parts step input judge notes] [--full-size FOLDER] [--json FILE]
 
 Parts:
     step   training steps of the default network on images in memory, images/s: in the precision that
@@ -8,6 +8,8 @@ Parts:
            same network in PyTorch, where that is installed.
     input  augmented training images/s from the input alone, overall and per CPU-second, and how long its iterators
            keep the caller waiting at their end.
+    judge  what measuring the statistics of the averaged weights and validating cost after an epoch, beside the steps of
+           that epoch, in CPU seconds; as many images as the published train images have.
     notes  the notes' network at their settings, images/s: fed by our inputs, and by the notes' loop, which decodes each
            image in three channels in every epoch. Needs --full-size: a folder of JPEG files of 1,000 to 2,000 px.
 
@@ -41,14 +43,16 @@ from pneumonia.model.compiling import compile_network
 from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.hardware import Hardware, choose_hardware, prepare_devices
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
+from pneumonia.model.weight_average import STATISTICS_BATCHES, AveragedCopy, measure_statistics
 from pneumonia.pixels.augmentation import N_DRAWS, augment
-from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, make_train_input
+from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, make_train_input, steps_per_epoch
 from pneumonia.pixels.decoding import decode_image
 
 PROJECT = Path(__file__).parents[1]
 STEPS = 20  # per repeat
 KINDS = 2  # of pneumonia
 STORED = 1_024  # images of the part input
+TRAINED, VALIDATED = 3_661, 915  # images of the published train images in train and val
 
 
 def main() -> None:
@@ -222,6 +226,33 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.jp*g") if path.is_file())
 
 
+def time_judging(arguments) -> dict[str, float]:
+    """CPU seconds of the steps of an epoch, of measuring statistics, and of validating."""
+    parameters = load_parameters("base")
+    batch, size = parameters.training.batch_size, parameters.inputs.image_size
+    policy = choose_hardware("cpu", "auto").policy
+    step = keras_step(parameters, round(parameters.training.image_scale * size), policy)
+    steps = steps_per_epoch(TRAINED, batch)
+    images = np.random.default_rng(0).integers(0, 256, (VALIDATED, size, size, 1), dtype=np.uint8)
+    targets = (np.arange(VALIDATED) % 2).astype(np.float32)[:, None]
+    network = make_network(parameters.model.name, size, etiologies=KINDS)
+    copy = AveragedCopy(network, tf.data.Dataset.from_tensor_slices((images, targets)).batch(batch), [])
+    forward, batches = tf.function(lambda x: network(x, training=True)), [images[:batch]] * STATISTICS_BATCHES
+    parts: dict[str, Callable[[], object]] = {
+        "steps": lambda: step(steps),
+        "statistics": lambda: measure_statistics(network, batches, forward),
+        "validation": copy.validate,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in parts}
+    for repeat in range(arguments.repeats + 1):
+        for name, part in parts.items():
+            start = time.process_time()
+            part()
+            if repeat:  # the first one traces the graph
+                seconds[name].append(time.process_time() - start)
+    return {f"{name}_cpu_s": round(median(values), 2) for name, values in seconds.items()}
+
+
 def time_notes(arguments) -> dict[str, float]:
     """Images/s of the notes' network: our inputs against the notes' loop, in turn."""
     if arguments.full_size is None:
@@ -288,7 +319,7 @@ def _rgb_network(size: int) -> keras.Model:
     return keras.Model(image, tail(image))
 
 
-PARTS = {"step": time_steps, "input": time_input, "notes": time_notes}
+PARTS = {"step": time_steps, "input": time_input, "judge": time_judging, "notes": time_notes}
 
 if __name__ == "__main__":
     main()
