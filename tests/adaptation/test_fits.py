@@ -127,11 +127,12 @@ def test_the_curve_begins_before_and_ends_with_all_other_groups(adapted):
             assert rows.set_index("network").loc[network, "auc"] == pytest.approx(auc)
 
 
-def test_networks_of_the_curve_see_images_of_their_groups_alone(run, tmp_path, monkeypatch):
-    fits = []
+def test_networks_of_the_curve_see_their_groups_alone_and_are_watched_on_the_fold_left_out(run, tmp_path, monkeypatch):
+    fits, watched = [], []
 
     def watch(bench, fit):
         fits.append((fit.label, fit.mixture))
+        watched.append(fit.val)
         return fit_as_usual(bench, fit)
 
     fit_as_usual = Bench.fit
@@ -143,6 +144,8 @@ def test_networks_of_the_curve_see_images_of_their_groups_alone(run, tmp_path, m
     times = [mixture["sha256"].value_counts() for mixture in curve]
     assert [len(counts) for counts in times] == [4, 12, 4, 12]
     assert max(counts.max() - counts.min() for counts in times) <= 1
+    assert [set(val["place"]) for val in watched] == [{OWN}] * 3 + [{"there"}] * 4
+    assert [set(val["fold"]) for val in watched[3:]] == [{1}, {1}, {2}, {2}]
 
 
 def test_no_network_is_drawn_for_a_curve_that_nobody_asked_for(run, tmp_path):

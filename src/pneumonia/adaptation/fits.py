@@ -85,14 +85,25 @@ class Fits:
     size: tuple[int, int]
     done: int = 0
 
-    def adapt_to(self, new: pd.DataFrame, name: str) -> pd.DataFrame:
-        """Adapt the network to images; return the history."""
+    def adapt_to(self, new: pd.DataFrame, name: str, watched: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Adapt the network to images.
+
+        Args:
+            new: Images of the new place.
+            name: For messages.
+            watched: Images that are judged meanwhile; they choose nothing. By default some of the own validation
+                images, which show what is forgotten.
+
+        Returns:
+            The history.
+        """
         from pneumonia.adaptation.bench import Fit
 
         self.done += 1
         own, val = (self.plan[self.plan["split"] == split] for split in (TRAIN, VAL))
         mixture = mix(own, new, self.size, self.parameters)
-        watched = val.sample(min(WATCHED, len(val)), random_state=self.parameters.seed) if len(val) else new
+        if watched is None:
+            watched = val.sample(min(WATCHED, len(val)), random_state=self.parameters.seed) if len(val) else new
         key = key_of(self.description)
         return self.bench.fit(
             Fit(
@@ -225,7 +236,7 @@ def _draw_curve(
     """Measure the AUC on a fold after adapting to more and more of the other groups, before, and as it was adapted."""
     rows = []
     for draw, fold, n_groups, images in draws:
-        fits.adapt_to(images, f"{n_groups} groups, draw {draw}")
+        fits.adapt_to(images, f"{n_groups} groups, draw {draw}", fits.plan[fits.plan["fold"] == fold])
         judged = scores[scores["fold"] == fold]
         probability = fits.bench.predict(pixel_keys(judged), batch_size)
         rows.append(_point(CurveNetwork.SHORT, draw, fold, images) | _auc(judged, probability))
