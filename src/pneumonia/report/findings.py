@@ -146,7 +146,8 @@ def judge_precision(measured: SplitMetrics, images: str) -> Finding:
     if low is None or high is None:
         text = f"A class of the {images} has fewer than two groups: skill cannot be distinguished from chance."
         return finding(Level.BAD, "No interval", text)
-    counted = f"{measured['n']:,} images of {measured['n_groups']:,} groups"
+    is_by_image = measured["n"] == measured["n_groups"]
+    counted = f"{measured['n']:,} images" + ("" if is_by_image else f" of {measured['n_groups']:,} groups")
     text = f"The 95% interval of the AUC is {say_number(high - low)} wide ({counted})."
     if high - low > WIDE_INTERVAL:
         text += " A smaller difference does not show, unless it is measured on the same images."

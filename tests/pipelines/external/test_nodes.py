@@ -112,6 +112,14 @@ def test_figures_and_page_set_both_places_side_by_side(
     (axes,) = draw_external_calibration(predictions, ours, origin).axes
     assert [line.get_label() for line in axes.get_lines()[1:]] == ["own test", "“north”"]
 
+    # A place may be called like the model's own test.
+    namesake = {**measured, "place": "own test"}
+    assert [axes.get_title(loc="left") for axes in draw_external_scores(predictions, ours, namesake).axes] == [
+        "own test", "“own test”"
+    ]  # fmt: skip
+    labels = draw_external_roc(predictions, ours, namesake, metrics).axes[0].get_legend().get_texts()
+    assert [text.get_text().split(",")[0] for text in labels] == ["own test", "“own test”"]
+
     strata, differences = measure_attributes(predictions)
     material = dict(
         external_index=index,
