@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from tests.conftest import post, serving
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import TrainingParameters
+from pneumonia.base.study_parameters import EngineParameters
 from pneumonia.runs.tracking import TrackingHook, list_curves, list_values
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -61,6 +63,9 @@ def catalog(here, catalog_entries, default_parameters, trained_model):
 
 def set_parameters(catalog, defaults, **mlflow):
     changed = {**defaults, "images": "s3://KEY:SECRET@bucket/set", "mlflow": {**defaults["mlflow"], **mlflow}}
+    changed["training"] = TrainingParameters.model_validate(defaults["training"])  # as Kedro passes what a node takes
+    engine = {**defaults["engine"], "address": "tcp://KEY:SECRET@host:8786"}
+    changed["engine"] = EngineParameters.model_validate(engine)
     catalog["parameters"] = MemoryDataset(changed)
 
 
@@ -88,6 +93,8 @@ def test_a_run_is_logged_with_parameters_intervals_curves_documents_and_figures(
     assert run.info.status == "FINISHED"
     assert run.data.params["training.decay"] == "cosine"
     assert run.data.params["images"] == "s3://***@bucket/set"
+    assert run.data.params["engine.address"] == "tcp://***@host:8786"
+    assert "SECRET" not in str(run.data.params)
     assert run.data.metrics == {
         "external/auc": 0.9, "external/auc_low": 0.8, "external/auc_high": 0.95, "epochs/val_auc": 0.8, "epochs/kept": 1
     }  # fmt: skip

@@ -5,9 +5,10 @@ an image is read. The text below a field, with its unit in brackets, is its desc
 into the YAML files and the table of parameters.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.data_parameters import (
@@ -293,3 +294,11 @@ class Parameters(Group):
                 )
             source.over(self.ingest, self.labels)
         return self
+
+
+def as_dictionaries(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without types: Kedro passes the groups that a node asks for as models."""
+    return {
+        name: group.model_dump(mode="json") if isinstance(group, BaseModel) else group
+        for name, group in parameters.items()
+    }

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pneumonia.base.contract import RecordContract
 from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import hide_all_credentials
+from pneumonia.base.parameters import as_dictionaries
 from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.model.lineage import Lineage, class_names, manifest_digest
 
@@ -107,11 +108,7 @@ def record_run(
         `test_scorings`: in how many runs the test image that was scored most often was scored, and
         the median one.
     """
-    # Kedro passes the groups that a node asks for as typed models, the others as dictionaries.
-    parameters = {
-        name: hide_all_credentials(group.model_dump(mode="json") if isinstance(group, BaseModel) else group)
-        for name, group in parameters.items()
-    }
+    parameters = hide_all_credentials(as_dictionaries(parameters))
     parameters["images"] = str(parameters["images"])
     test = split_manifest[split_manifest["split"] == "test"]
     times = scoring_ledger.count(test["sha256"])

@@ -20,7 +20,7 @@ from kedro.pipeline import Pipeline
 
 import pneumonia
 from pneumonia.base.errors import UserError, hide_all_credentials, hide_credentials
-from pneumonia.base.parameters import Parameters
+from pneumonia.base.parameters import Parameters, as_dictionaries
 from pneumonia.base.study_parameters import MlflowParameters
 from pneumonia.model.key import flattened
 from pneumonia.runs.errors import plainly
@@ -142,7 +142,8 @@ def _open_run(settings: MlflowParameters, run_params: Mapping[str, Any], paramet
         "environment": run_params.get("env") or "local",
     }
     run_id: str = client.create_run(experiment.experiment_id, tags=tags, run_name=run_params["run_id"]).info.run_id
-    shown = hide_all_credentials({name: value for name, value in parameters.items() if name != "mlflow"})
+    groups = {name: group for name, group in as_dictionaries(parameters).items() if name != "mlflow"}
+    shown = hide_all_credentials(groups)
     params = [Param(_name(name), str(value)[:_LONGEST]) for name, value in flattened(shown).items()]
     client.log_batch(run_id, params=params)
     return run_id
