@@ -122,6 +122,7 @@ def test_an_evaluated_model_is_logged_and_on_request_registered(catalog, default
     assert by_bytes["in_range"].tolist() == ["yes", "yes"]
     assert by_path["probability"][0] == pytest.approx(by_bytes["probability"][0], abs=1e-6)
     assert set(by_bytes["decision"]) <= {"NORMAL", "PNEUMONIA"}
+    assert by_path["probability"].tolist()[1:] == [None, None]
     assert by_path["reason"].tolist() == ["", "No such file or directory", "Is a folder"]
 
 
@@ -185,4 +186,5 @@ def test_mlflow_serves_the_model_over_http(catalog, here, tiny_images):
     assert good["decision"] in {"NORMAL", "PNEUMONIA"}
     assert good["in_range"] == "yes"
     assert bad["decision"] == bad["in_range"] == ""
+    assert bad["probability"] is None
     assert bad["reason"]

@@ -25,7 +25,7 @@ class ServedModel:
         self._predictor = predictor
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Return `ANSWERS` for each row, in order; a probability that there is not is missing.
+        """Return `ANSWERS` for each row, in order; a probability that there is not is None.
 
         Args:
             model_input: A column `image` with the bytes of files, or a column `path`.
@@ -38,7 +38,9 @@ class ServedModel:
             raise UserError(f"Give the images in one column: {IMAGE}, with their bytes, or {PATH}.")
         kind, make = (IMAGE, _item_of_bytes) if IMAGE in given else (PATH, _item_of_path)
         items = [make(one, number) for number, one in enumerate(model_input[kind])]
-        return self._predictor.predict(items)[list(ANSWERS)]
+        said = self._predictor.predict(items)[list(ANSWERS)]
+        probability = said["probability"].astype(object)  # JSON has no NaN
+        return said.assign(probability=probability.where(said["probability"].notna(), None))
 
 
 def _load_pyfunc(data_path: str) -> ServedModel:
