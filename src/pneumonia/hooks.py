@@ -18,9 +18,11 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
+from pneumonia.runs.belonging import refuse_foreign
 from pneumonia.runs.configuration import check_parameters
 from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
 from pneumonia.runs.pinning import (
+    PARENT,
     check_load_versions,
     name_parent,
     outputs_by_stage,
@@ -28,6 +30,7 @@ from pneumonia.runs.pinning import (
     pin_outputs,
     pin_parent,
     refuse_mixture,
+    refuse_other_split,
     warn_of_the_clock,
 )
 from pneumonia.runs.scorings import scored_images
@@ -81,9 +84,11 @@ class RunContextHook:
             pin_companions(given, pipeline, catalog)
         pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
-        refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & set(MODEL))
+        refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, PARENT})
         if "checked_lineage" in catalog:
             refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
+            if "pneumonia_model" not in given:
+                refuse_other_split(sources, catalog)
         if not run_params.get("only_missing_outputs"):
             pin_outputs(pipeline, catalog)
         warn_of_the_clock(run_params["run_id"], pipeline, catalog)
@@ -103,7 +108,7 @@ class ScoringLedgerHook:
 
 
 class LayoutHook:
-    """Names what an earlier run saved, and a node cannot use: of another release, or edited, with the right checksum.
+    """Names what an earlier run saved, and a node cannot use: of another model or release, or edited and trusted.
 
     What is read by many steps has a contract of its own (`validator` in the catalog), which names the entry.
     """
@@ -117,6 +122,12 @@ class LayoutHook:
         """Remember what the run reads of earlier ones."""
         stored = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
         self._read = {name for name in stored if getattr(catalog.get(name), "is_of_earlier_runs", False)}
+
+    @hook_impl
+    @plainly
+    def before_node_run(self, inputs: dict[str, Any]) -> None:
+        """Refuse a model or manifest that is not the one of the lineage beside it, as an evaluation does first."""
+        refuse_foreign(inputs, self._read)
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Any) -> None:

@@ -152,3 +152,24 @@ def test_the_advice_names_the_images_where_the_advised_run_would_not_find_them(t
         refuse_missing(
             {"chest_xrays", "split_manifest"}, catalog, {"runtime_params": {"images": given}}, newest_model=False
         )
+
+
+def test_what_was_removed_is_not_taken_from_an_older_run(tmp_path):
+    names = ("scores", "decision", "predictions")
+    entry = {"type": "pneumonia.datasets.RecordDataset", "versioned": True}
+    for name in names:
+        for version in (OLD, NEW):
+            file = tmp_path / name / version / name
+            file.parent.mkdir(parents=True)
+            file.write_text("{}")
+    (tmp_path / "decision" / NEW / "decision").unlink()
+    catalog = DataCatalog.from_config({name: {**entry, "filepath": str(tmp_path / name)} for name in names})
+
+    with pytest.raises(UserError) as raised:
+        refuse_missing({"decision"}, catalog, {}, newest_model=True)
+    assert raised.value.message == f"There is no decision of version {NEW}; make it with: kedro run."
+
+
+def test_what_only_a_pipeline_beside_the_default_run_makes_is_made_by_that_pipeline():
+    assert options_to_make({"external_predictions"}, lambda name: False) == ["--pipelines=external"]
+    assert options_to_make({"external_predictions", "decision"}, lambda name: False) == []

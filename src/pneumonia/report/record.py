@@ -112,8 +112,11 @@ def record_run(
     parameters["images"] = str(parameters["images"])
     test = split_manifest[split_manifest["split"] == "test"]
     times = scoring_ledger.count(test["sha256"])
+    # A run that does not read the model has no version of it: it is that of its training.
+    versions = {"pneumonia_model": model_lineage["run_id"], **run_context["versions"]}
     return {
         **run_context,
+        "versions": versions,
         "parameters": parameters,
         "seeds": {
             "ingest": parameters["ingest"]["seed"],

@@ -10,6 +10,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.runs.pinning import PARENTS, outputs_by_stage
+from pneumonia.runs.removed import find_removed
 
 # By what a run made, the first of these that it did: what usually comes next.
 NEXT = {
@@ -21,13 +22,13 @@ NEXT = {
     "pixel_store": "--pipelines=training",
     "class_weights": "--pipelines=training",
 }
-IMAGES = "chest_xrays"
+IMAGES = ("chest_xrays", "external_images", "new_images")
 RECIPE = "training_recipe"  # several models may be trained by one
 MODEL = ("pneumonia_model", "model_lineage", "training_history")  # a training makes them together
 
 
 def refuse_missing(names: Collection[str], catalog: Any, run_params: Mapping[str, Any], *, newest_model: bool) -> None:
-    """Refuse a run that reads what was never made, or what was made for an older model than the newest.
+    """Refuse a run that reads what was never made, or what is older than what was made last: that was removed.
 
     Args:
         names: Of what the run reads.
@@ -39,15 +40,20 @@ def refuse_missing(names: Collection[str], catalog: Any, run_params: Mapping[str
         UserError: Naming what is missing and the command that makes it.
     """
     missing = {name for name in names if not catalog.exists(name)}
+    names = {PARENTS.get(name, name) for name in names}  # an adaptation reads a model under other names
     newest = _newest_model(catalog) if newest_model else ""
-    of_model = outputs_by_stage()["training"].intersection(names) - missing - {RECIPE} if newest else set()
+    of_training = outputs_by_stage()["training"]
+    of_model = of_training.intersection(names) - missing - {RECIPE} if newest else set()
     older = {name for name in of_model if (catalog.get(name).resolve_load_version() or newest) < newest}
-    if not missing | older:
+    removed = find_removed(names - missing - of_training, catalog)
+    if not (lacking := missing | older | removed.keys()):
         return
-    first, *rest = sorted(missing or older, key=lambda name: (name != MODEL[0], name))
-    said = f"There is no {first} {'yet' if missing else f'of the newest model ({newest})'}"
+    first, *rest = sorted(missing or older or removed, key=lambda name: (name != MODEL[0], name))
+    of_newest = f"of the newest model ({newest})" if older else f"of version {removed.get(first)}"
+    which = "yet" if missing else of_newest
+    said = f"There is no {first} {which}"
     others = f", nor {', '.join(rest[:2])}{f' and {len(rest) - 2} more' if len(rest) > 2 else ''}" if rest else ""
-    options = options_to_make(missing | older, lambda name: name not in older and catalog.exists(name))
+    options = options_to_make(lacking, lambda name: name not in lacking and catalog.exists(name))
     if options is None:
         raise UserError(f"{said}{others}.")
     command = with_env(
@@ -68,13 +74,15 @@ def options_to_make(missing: Collection[str], exists: Callable[[str], bool]) -> 
         exists: Tells whether there is a dataset.
 
     Returns:
-        The options; none of the default run makes it all; None if nothing makes it.
+        The options; none of the default run makes it all; None if nothing makes it. What only pipelines beside the
+        default run make is named where nothing else is missing.
     """
     whole = pipelines["__default__"]
     makers = {output: node for node in whole.nodes for output in node.outputs}
     wanted = {PARENTS.get(name, name) for name in missing} & makers.keys()
     if not wanted:
-        return None
+        beside = {name for name, pipeline in pipelines.items() if pipeline.all_outputs().intersection(missing)}
+        return [f"--pipelines={','.join(sorted(beside))}"] if beside else None
 
     def is_gone(name: str) -> bool:
         return name in makers and (name in wanted or not exists(name))
@@ -108,12 +116,11 @@ def _images_option(
 ) -> list[str]:
     """Name the images where the advised run reads some that are not where it would look for them."""
     given = (run_params.get("runtime_params") or {}).get("images")
-    if IMAGES not in pipeline_of(options).inputs() or IMAGES not in catalog:
-        return []
-    if given and IMAGES in names:
+    read = pipeline_of(options).inputs().intersection(IMAGES)
+    if given and read.intersection(names):
         return [f"--params=images={shlex.quote(str(given))}"]
-    source = catalog.get(IMAGES)
-    return [] if given or source.finds_its_images else ["--params=images=PATH"]
+    sources = [catalog.get(name) for name in read if name in catalog]
+    return [] if given or all(source.finds_its_images for source in sources) else ["--params=images=PATH"]
 
 
 def pipeline_of(options: Collection[str]) -> Pipeline:

@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
 from pneumonia.model.contract import LineageContract
-from pneumonia.model.lineage import Lineage
+from pneumonia.model.lineage import Lineage, check_lineage
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +138,22 @@ def refuse_mixture(names: set[str], catalog: Any) -> None:
             f"The newest {first} and the newest {second} belong to two models. Evaluate the newest model as a whole "
             "(kedro run --pipelines=evaluation), or name one by --load-versions=pneumonia_model:VERSION."
         )
+
+
+def refuse_other_split(names: set[str], catalog: Any) -> None:
+    """Refuse to read the newest tables about the split together with results that were made on another one.
+
+    Args:
+        names: Of the datasets that a run reads.
+        catalog: The catalog.
+
+    Raises:
+        UserError: Naming both manifests.
+    """
+    stages = outputs_by_stage()
+    about_split = names & (stages["ingest"] | stages["imbalance"]) - {"split_manifest"}  # its readers check it
+    if about_split and names & stages["evaluation"]:
+        check_lineage(catalog.load("checked_lineage"), catalog.load("split_manifest"))
 
 
 def _find_model(catalog: Any, name: str) -> str | None:

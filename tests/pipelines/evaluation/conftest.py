@@ -183,6 +183,7 @@ def run_record(manifest, default_parameters, tmp_path_factory):
         parameters=default_parameters | {"report": stated},
         split_manifest=manifest,
         model_lineage={
+            "run_id": "2026-01-02T03.04.05.678Z",
             "manifest_sha256": "0" * 64,
             "pixels": "128-squeeze-decoder",
             "image_size": 128,

@@ -13,7 +13,7 @@ from pneumonia.audits.shortcuts import Basis
 from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report
-from pneumonia.report.record import record_run
+from pneumonia.report.record import RunRecordContract, record_run
 from pneumonia.report.render import escape_markdown, render, say_cell
 from pneumonia.report.words import say_number, say_percent
 
@@ -38,7 +38,11 @@ def test_the_record_holds_parameters_that_kedro_made_typed(run_record, manifest,
 
     typed = dict(Parameters.model_validate(default_parameters))
     again = record_run(
-        {"run_id": "x"}, typed | {"images": run_record["data"]["images"]}, manifest, run_record["model"], NO_LEDGER
+        {"versions": {}},
+        typed | {"images": run_record["data"]["images"]},
+        manifest,
+        run_record["model"],
+        NO_LEDGER,
     )
     assert again["parameters"]["evaluation"] == run_record["parameters"]["evaluation"]
     assert again["seeds"] == run_record["seeds"]
@@ -65,9 +69,17 @@ def test_keys_and_signatures_are_in_no_document(material, pictures, manifest, de
         assert "***" in text
 
 
+def test_a_record_that_is_made_alone_names_the_model_by_the_run_that_trained_it(
+    run_record, manifest, default_parameters
+):
+    again = record_run({"versions": {}}, default_parameters, manifest, run_record["model"], NO_LEDGER)
+    assert again["versions"] == {"pneumonia_model": "2026-01-02T03.04.05.678Z"}
+    assert RunRecordContract().validate(again) is again
+
+
 def test_the_hash_of_the_images_does_not_depend_on_the_split(run_record, manifest, default_parameters):
     turned = manifest.assign(split=manifest["split"].to_numpy()[::-1]).iloc[::-1]
-    again = record_run({}, default_parameters, turned, run_record["model"], NO_LEDGER)
+    again = record_run({"versions": {}}, default_parameters, turned, run_record["model"], NO_LEDGER)
     assert again["data"]["images_sha256"] == run_record["data"]["images_sha256"]
     assert again["data"]["manifest_sha256"] != run_record["data"]["manifest_sha256"]
 
@@ -238,7 +250,7 @@ def test_scorings_are_counted_by_image_in_all_runs(run_record, manifest, default
     ledger.note("b", test.iloc[1:])  # one image fewer
     ledger.note("c", [*test.iloc[:1], "of another image"])
     ledger.note("d", test.iloc[:1])
-    again = record_run({}, default_parameters, manifest, run_record["model"], ledger)
+    again = record_run({"versions": {}}, default_parameters, manifest, run_record["model"], ledger)
     assert run_record["data"]["test_scorings"] == {"most": 1, "median": 1}
     assert again["data"]["test_scorings"] == {"most": 3, "median": 2}
 
