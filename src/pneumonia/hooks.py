@@ -17,22 +17,11 @@ from kedro.pipeline.node import Node
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
+from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
 from pneumonia.runs.belonging import refuse_foreign
 from pneumonia.runs.configuration import check_parameters
 from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
-from pneumonia.runs.pinning import (
-    PARENT,
-    check_load_versions,
-    name_parent,
-    outputs_by_stage,
-    pin_companions,
-    pin_outputs,
-    pin_parent,
-    refuse_mixture,
-    refuse_other_split,
-    warn_of_the_clock,
-)
 from pneumonia.runs.scorings import scored_images
 from pneumonia.runs.stages import Stages, nodes_to_run, remind_of, stop_reminding
 
@@ -78,20 +67,20 @@ class RunContextHook:
         Raises:
             UserError: Naming the missing dataset and the command that makes it.
         """
-        given = name_parent(run_params.get("load_versions") or {}, pipeline, catalog)
-        check_load_versions(given, pipeline, catalog)
+        given = pinning.name_parent(run_params.get("load_versions") or {}, pipeline, catalog)
+        pinning.check_load_versions(given, pipeline, catalog)
         if "pneumonia_model" in given:
-            pin_companions(given, pipeline, catalog)
-        pin_parent(given, pipeline, catalog)
+            pinning.pin_companions(given, pipeline, catalog)
+        pinning.pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
-        refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, PARENT})
+        refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, pinning.PARENT})
         if "checked_lineage" in catalog:
-            refuse_mixture(sources & (outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
+            pinning.refuse_mixture(sources & (pinning.outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
             if "pneumonia_model" not in given:
-                refuse_other_split(sources, catalog)
+                pinning.refuse_other_split(sources, catalog)
         if not run_params.get("only_missing_outputs"):
-            pin_outputs(pipeline, catalog)
-        warn_of_the_clock(run_params["run_id"], pipeline, catalog)
+            pinning.pin_outputs(pipeline, catalog)
+        pinning.warn_of_the_clock(run_params["run_id"], pipeline, catalog)
         if "run_context" in sources:
             catalog.save("run_context", _describe_start(run_params, pipeline, catalog))
 
@@ -250,9 +239,7 @@ class StagesHook:
         self._stages.end()
         for name, title in PAGES.items():
             if name in pipeline.all_outputs():
-                dataset = catalog.get(name)
-                files = {Path(file).parent.name: Path(file) for file in dataset.list_versions()}
-                logger.info(say_page(files[dataset.resolve_load_version()], title))
+                logger.info(say_page(pinning.file_of(catalog, name), title))
         if options := next_options(pipeline, has_model=catalog.exists("pneumonia_model")):
             logger.info("Next: %s", with_env(f"{command_to_run()} {options}", run_params))
 

@@ -3,17 +3,8 @@
 import sys
 import warnings
 
+from pneumonia import hooks
 from pneumonia.base.startup import mend_process, tell_argument_problem, tell_backend_problem, tell_encoding_problem
-from pneumonia.hooks import (
-    LayoutHook,
-    ParametersHook,
-    RunContextHook,
-    ScoringLedgerHook,
-    StagesHook,
-    TensorFlowHook,
-    TrainingStateHook,
-    UserErrorHook,
-)
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
 from pneumonia.runs.tracking import TrackingHook
@@ -29,14 +20,14 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 # Kedro calls the last first: MLflow hears of a run once the others have let it begin, and of its end after them.
 HOOKS = (
     TrackingHook(),
-    ParametersHook(),
-    RunContextHook(),
-    LayoutHook(),
-    TensorFlowHook(),
-    StagesHook(),  # Kedro calls the last one first
-    ScoringLedgerHook(),
-    TrainingStateHook(),
-    UserErrorHook(),
+    hooks.ParametersHook(),
+    hooks.RunContextHook(),
+    hooks.LayoutHook(),
+    hooks.TensorFlowHook(),
+    hooks.StagesHook(),  # Kedro calls the last one first
+    hooks.ScoringLedgerHook(),
+    hooks.TrainingStateHook(),
+    hooks.UserErrorHook(),
 )
 
 # kedro-mlflow, even if it is merely installed, breaks a run with its file store; the project's own hook tracks runs.

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.audits.rim_network import (
+from pneumonia.audits.regions import (
     CENTRE,
     RIM,
     SCORE_COLUMNS,
@@ -55,7 +55,7 @@ def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_pixels, ev
 
 
 def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
-    monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
+    monkeypatch.setattr("pneumonia.audits.regions.LEAST_IMAGES", 12)
     tables = score_twins(tiny_manifest, *tiny_pixels, evaluation_parameters)
     judged = tiny_manifest[tiny_manifest["split"] != "train"]
     for table in tables:
@@ -67,7 +67,7 @@ def test_validation_and_test_are_scored_and_off_is_off(tiny_manifest, tiny_pixel
 
 def test_neither_network_sees_what_the_other_sees(tiny_manifest, tiny_pixels, evaluation_parameters, monkeypatch):
     """Stores that differ only in the central square get the same scores of their rims, and others of their centres."""
-    monkeypatch.setattr("pneumonia.audits.rim_network.LEAST_IMAGES", 12)
+    monkeypatch.setattr("pneumonia.audits.regions.LEAST_IMAGES", 12)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(tiny_manifest), 48, 48, 1), np.uint8)
     other = images.copy()

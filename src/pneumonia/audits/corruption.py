@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
+from PIL import Image
 
 from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
@@ -96,8 +97,6 @@ def _scale(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
 
 
 def _crop(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
-    from PIL import Image
-
     height, width = image.shape
     top, left = rng.uniform(0.0, amount, 2)
     box = (left * width, top * height, width * (1 - amount + left), height * (1 - amount + top))
@@ -105,8 +104,6 @@ def _crop(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
 
 
 def _jpeg(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
-    from PIL import Image
-
     file = io.BytesIO()
     Image.fromarray(image.astype(np.uint8)).save(file, "JPEG", quality=int(amount))
     return np.asarray(Image.open(file), dtype=np.float32)

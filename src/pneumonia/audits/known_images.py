@@ -2,13 +2,10 @@
 
 from typing import TypedDict
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from pneumonia.audits.external import Origin, list_items
-from pneumonia.base.annotations import Pixels
+from pneumonia.audits.shortcuts import shrink
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters
 from pneumonia.images.near_duplicates import correlate_details
@@ -110,7 +107,7 @@ def find_known(
     if len(pairs):
         one = read_pixels([items[path] for path in rest.loc[pairs[:, 0], "path"]], how)
         other = pixel_store.read(pixel_store.rows(pixel_keys(hashed.loc[pairs[:, 1]])))
-        correlation = correlate_details(_small(one), _small(other))
+        correlation = correlate_details(shrink(one, SIDE), shrink(other, SIDE))
         for (row, place, bits), value in zip(pairs, correlation, strict=True):
             if value >= parameters.near_duplicate_correlation:
                 rows.append((rest["path"][row], hashed["path"][place], False, int(bits), round(float(value), 4)))
@@ -185,9 +182,3 @@ def count_own(new_predictions: pd.DataFrame, split_manifest: pd.DataFrame, model
     counts = new_predictions["sha256"].map(split_of).value_counts()
     found = {split: int(counts[split]) for split in ("train", "val", "test") if split in counts}
     return {"checked": True, "by_split": found}
-
-
-def _small(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Shrink decoded images to the grey values that are compared, `[n, 32, 32]`."""
-    small = [Image.fromarray(image[..., 0]).resize((SIDE, SIDE), Image.Resampling.BOX) for image in pixels]
-    return np.stack([np.asarray(image) for image in small])

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 Border = Literal["reflected", "black"]
 PAD_MODES: dict[Border, Literal["reflect", "constant"]] = {"reflected": "reflect", "black": "constant"}
@@ -71,8 +72,6 @@ def reframe(images: npt.NDArray[np.uint8], framing: Framing) -> npt.NDArray[np.u
     Returns:
         New images, uint8 `[n, size, size, 1]`.
     """
-    from PIL import Image
-
     size = images.shape[1]
     margin = math.ceil(size * max(0.0, -framing.top, framing.bottom - 1, -framing.left, framing.right - 1))
     padded = np.pad(images[..., 0], ((0, 0), (margin, margin), (margin, margin)), mode=PAD_MODES[framing.border])

@@ -46,7 +46,7 @@ def audit_shortcuts(
 
     Args:
         shortcut_features: One row per image of every split.
-        rim_scores: The first table of `rim_network.score_twins`, which may have no row.
+        rim_scores: The first table of `regions.score_twins`, which may have no row.
         scores: The network's probabilities of validation and test.
         parameters: `seed`.
 

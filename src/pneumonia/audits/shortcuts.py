@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pneumonia.base.annotations import Floats
+from pneumonia.base.annotations import Floats, Pixels
 from pneumonia.base.labels import Labelled
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Targets
@@ -112,12 +112,17 @@ def rim_features(images: npt.NDArray[np.uint8]) -> pd.DataFrame:
     Args:
         images: uint8 `[n, size, size, 1]`.
     """
-    small = [Image.fromarray(one[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for one in images]
-    values = np.stack([np.asarray(one, float) for one in small])
+    values = shrink(images, THUMBNAIL).astype(float)
     mean, spread = (found(values, axis=(1, 2), keepdims=True) for found in (np.mean, np.std))
     is_rim = np.ones((THUMBNAIL, THUMBNAIL), bool)
     is_rim[1:-1, 1:-1] = False
     return pd.DataFrame(((values - mean) / (spread + 1))[:, is_rim], columns=RIM_FEATURES)
+
+
+def shrink(images: Pixels, side: int) -> Pixels:
+    """Return images, uint8 `[n, size, size, 1]`, as means over areas, uint8 `[n, side, side]`."""
+    small = [Image.fromarray(image[..., 0]).resize((side, side), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(image) for image in small])
 
 
 def _laplacian(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

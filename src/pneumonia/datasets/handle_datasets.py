@@ -23,8 +23,22 @@ from pneumonia.runs.errors import plainly
 OF_EARLIER_RUNS = ("load_records", "load_all_records", "open_versions", "open_environments", "open_study_records")
 
 
-class ServiceDataset(AbstractDataset[NoReturn, Any]):
-    """Loads what a function returns, such as a handle on the raw images. It always exists, and nothing is saved.
+class HandleDataset(AbstractDataset[Any, Any]):
+    """What always exists and is described by the arguments of its entry."""
+
+    def __init__(self, metadata: dict[str, Any] | None, **described: Any) -> None:
+        """Keep the description, and the metadata for plugins."""
+        self._described, self.metadata = described, metadata
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return self._described
+
+
+class ServiceDataset(HandleDataset):
+    """Loads what a function returns, such as a handle on the raw images. Nothing is saved.
 
     Example:
     ```yaml
@@ -44,8 +58,8 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
             arguments: Its keyword arguments. Kedro makes a relative `path` or `filepath` among them absolute.
             metadata: For plugins.
         """
+        super().__init__(metadata, service=service, arguments=arguments)
         self._service, self._arguments = service, arguments
-        self.metadata = metadata
 
     @property
     def is_of_earlier_runs(self) -> bool:
@@ -74,14 +88,8 @@ class ServiceDataset(AbstractDataset[NoReturn, Any]):
         """Refuse."""
         raise UserError(f"{self._service} can only be read or called: no node saves it.")
 
-    def _exists(self) -> bool:
-        return True
 
-    def _describe(self) -> dict[str, Any]:
-        return {"service": self._service, "arguments": self._arguments}
-
-
-class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
+class PixelStoreDataset(HandleDataset):
     """Saving a request decodes the images that are not stored yet; loading returns a handle on the stores.
 
     The handle opens the store of one image size and resize method, and checks every byte of it once per run. Nothing is
@@ -98,10 +106,9 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         """Describe where the stores are."""
-        self._filepath = Path(filepath)
+        super().__init__(metadata, filepath=Path(filepath))
         # One handle for the whole run: it remembers what it has checked.
-        self._stores = PixelStores(self._filepath)
-        self.metadata = metadata
+        self._stores = PixelStores(Path(filepath))
 
     @plainly
     def save(self, data: PixelRequest) -> None:
@@ -123,13 +130,10 @@ class PixelStoreDataset(AbstractDataset[PixelRequest, PixelStores]):
         return self._stores
 
     def _exists(self) -> bool:
-        return any(find_entries(folder, ".json") for folder in find_entries(self._filepath))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return any(find_entries(folder, ".json") for folder in find_entries(self._described["filepath"]))
 
 
-class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
+class TrainingStateDataset(HandleDataset):
     """Returns a handle on what trainings write themselves, epoch by epoch. Nothing is saved through the catalog.
 
     Example:
@@ -143,10 +147,9 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
 
     def __init__(self, *, filepath: str, tensorboard_logs: str, metadata: dict[str, Any] | None = None) -> None:
         """Describe the folders of the states and of TensorBoard's logs."""
-        self._filepath = Path(filepath)
+        super().__init__(metadata, filepath=Path(filepath), tensorboard_logs=Path(tensorboard_logs))
         # One handle for the whole run: it holds the lock until the model is saved.
-        self._states = TrainingStates(self._filepath, Path(tensorboard_logs))
-        self.metadata = metadata
+        self._states = TrainingStates(Path(filepath), Path(tensorboard_logs))
 
     @plainly
     def load(self) -> TrainingStates:
@@ -158,15 +161,8 @@ class TrainingStateDataset(AbstractDataset[NoReturn, TrainingStates]):
         """Refuse: the training writes its state itself, epoch by epoch."""
         raise UserError("training_state is written by the training itself, epoch by epoch, not by a node.")
 
-    def _exists(self) -> bool:
-        # The handle always exists; only the handle knows whether a training is unfinished.
-        return True
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "tensorboard_logs": self._states.logs}
-
-
-class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+class RunContextDataset(HandleDataset):
     """Loads a description of the run: how it was started, the commit, the packages and the hardware.
 
     Only Kedro's hooks are told how the run was started: `RunContextHook` saves it here before the first node.
@@ -181,9 +177,8 @@ class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         """Describe the checkout, whose commit is recorded."""
-        self._path = Path(path)
+        super().__init__(metadata, path=Path(path))
         self._started: dict[str, Any] = {}
-        self.metadata = metadata
 
     def save(self, data: dict[str, Any]) -> None:
         """Keep how the run was started: run_id, environment, command, versions. Nothing is written."""
@@ -193,16 +188,10 @@ class RunContextDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """Describe the run."""
         return {
             **self._started,
-            "commit": _commit(self._path),
+            "commit": _commit(self._described["path"]),
             "packages": _package_versions(),
             "hardware": _hardware(),
         }
-
-    def _exists(self) -> bool:
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}
 
 
 def _commit(project: Path) -> str | None:

@@ -165,14 +165,9 @@ def measure_splits(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -
     Returns:
         split, and what `measure_stratum` gives.
     """
-    parts = {"train, a sample": train_predictions, **dict(list(predictions.groupby("split", sort=False)))}
-    return pd.DataFrame(
-        [
-            {"split": name, **measure_stratum(parts[name])}
-            for name in ("train, a sample", "val", "test")
-            if name in parts
-        ]
-    )
+    judged = {split: predictions[predictions["split"] == split] for split in ("val", "test")}
+    parts = {"train, a sample": train_predictions, **judged}
+    return pd.DataFrame([{"split": name, **measure_stratum(rows)} for name, rows in parts.items() if len(rows)])
 
 
 def measure_units(

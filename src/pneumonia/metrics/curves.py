@@ -16,10 +16,7 @@ CurveAt = Callable[[npt.NDArray[np.int64], Floats, Floats], Floats]
 
 def roc_at(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
     """Return the sensitivity at 201 equally spaced values of 1 - specificity, `[b, 201]`, for weights `[b, n]`."""
-    order = np.argsort(-probability, kind="stable")
-    last = np.r_[np.diff(probability[order]) != 0, True]
-    positive = (weights * (target == 1))[:, order].cumsum(axis=1)[:, last]
-    negative = (weights * (target == 0))[:, order].cumsum(axis=1)[:, last]
+    positive, negative = _called(target, probability, weights)
     rates = zip(negative / negative[:, -1:], positive / positive[:, -1:], strict=True)
     return np.stack([np.interp(GRID, np.r_[0, false], np.r_[0, true]) for false, true in rates])
 
@@ -29,13 +26,18 @@ def precision_at(target: npt.NDArray[np.int64], probability: Floats, weights: Fl
 
     At each sensitivity it is the precision of the highest threshold that reaches it.
     """
-    order = np.argsort(-probability, kind="stable")
-    last = np.r_[np.diff(probability[order]) != 0, True]
-    positive = (weights * (target == 1))[:, order].cumsum(axis=1)[:, last]
-    everything = weights[:, order].cumsum(axis=1)[:, last]
+    positive, negative = _called(target, probability, weights)
     recall = positive / positive[:, -1:]
     reached = [np.searchsorted(row, np.maximum(GRID - 1e-12, 1e-12)) for row in recall]
-    return np.stack([hits[at] / all_[at] for hits, all_, at in zip(positive, everything, reached, strict=True)])
+    rows = zip(positive, negative, reached, strict=True)
+    return np.stack([hits[at] / (hits[at] + alarms[at]) for hits, alarms, at in rows])
+
+
+def _called(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> list[Floats]:
+    """Return the weight of the positives and of the negatives from each score on, the highest first, `[b, k]` each."""
+    order = np.argsort(-probability, kind="stable")
+    last = np.r_[np.diff(probability[order]) != 0, True]
+    return [(weights * (target == one))[:, order].cumsum(axis=1)[:, last] for one in (1, 0)]
 
 
 def curve_band(curve_at: CurveAt, columns: Mapping[str, npt.NDArray], seed: int) -> tuple[Floats, Floats]:

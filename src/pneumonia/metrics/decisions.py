@@ -210,29 +210,24 @@ def choose_threshold(probability: Floats, target: Targets, parameters: Evaluatio
     Returns:
         `threshold`, `rule`, and `rule_value` (the rule's number; None for Youden's, which has none).
     """
-    rule = parameters.threshold_rule
-    if rule == "fixed":
-        return {
-            "threshold": parameters.fixed_threshold,
-            "rule": rule,
-            "rule_value": parameters.fixed_threshold,
-        }
     table = threshold_candidates(probability, target)
     threshold, sensitivity, specificity = (table[k] for k in ("threshold", "sensitivity", "specificity"))
-    if rule == "sensitivity_floor":
-        value = parameters.sensitivity_floor
-        return {"threshold": float(threshold[sensitivity >= value - ROUNDING].max()), "rule": rule, "rule_value": value}
-    if rule == "specificity_floor":
-        value = parameters.specificity_floor
-        return {"threshold": float(threshold[specificity >= value - ROUNDING].min()), "rule": rule, "rule_value": value}
-    if rule == "youden":
-        return {
-            "threshold": _nearest_best(threshold, sensitivity + specificity),
-            "rule": rule,
-            "rule_value": None,
-        }
-    cost = parameters.cost_ratio * table["misses"] + table["false_alarms"]
-    return {"threshold": _nearest_best(threshold, -cost), "rule": rule, "rule_value": parameters.cost_ratio}
+    value: float | None = None
+    match parameters.threshold_rule:
+        case "fixed":
+            chosen = value = parameters.fixed_threshold
+        case "sensitivity_floor":
+            value = parameters.sensitivity_floor
+            chosen = float(threshold[sensitivity >= value - ROUNDING].max())
+        case "specificity_floor":
+            value = parameters.specificity_floor
+            chosen = float(threshold[specificity >= value - ROUNDING].min())
+        case "youden":
+            chosen = _nearest_best(threshold, sensitivity + specificity)
+        case "cost_ratio":
+            value = parameters.cost_ratio
+            chosen = _nearest_best(threshold, -(value * table["misses"] + table["false_alarms"]))
+    return {"threshold": chosen, "rule": parameters.threshold_rule, "rule_value": value}
 
 
 def compare_rules(probability: Floats, target: Targets, parameters: EvaluationParameters) -> list[dict[str, Any]]:

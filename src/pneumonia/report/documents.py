@@ -7,8 +7,7 @@ import pandas as pd
 from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.patients import LEAST_COMPARED
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
-from pneumonia.audits.regions import Region
-from pneumonia.audits.rim_network import LEAST_IMAGES
+from pneumonia.audits.regions import LEAST_IMAGES, Region
 from pneumonia.audits.shortcut_audit import Sample, best_shortcut
 from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.audits.sites import LEAST_SITES, ProbedFrom
@@ -17,23 +16,12 @@ from pneumonia.images.layout import UNSPLIT
 from pneumonia.images.sites import cells_of
 from pneumonia.metrics.breakdowns import Family
 from pneumonia.model.networks import MODEL_SUFFIX
+from pneumonia.report import provenance
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
 from pneumonia.report.judgements import say_multiplicity, say_stretch, tabulate_differences
 from pneumonia.report.limits import list_limits, say_fairness, say_optimism
 from pneumonia.report.material import CardMaterial, ReportMaterial, ReportTables
-from pneumonia.report.provenance import (
-    ATTRIBUTION,
-    count_of,
-    ingest_of,
-    is_etiology_known,
-    name_test,
-    say_adaptation,
-    say_grouping,
-    say_leaks,
-    say_population,
-    source_of,
-)
 from pneumonia.report.render import render
 from pneumonia.split.folds import LEAST_GROUPS
 from pneumonia.split.leak_audit import SplitBy, Unit
@@ -80,19 +68,19 @@ def _in_words(material: ReportTables) -> dict[str, Any]:
     """Return what both documents say in words."""
     record, metrics, leaks = material["run_record"], material["metrics"], material["leak_audit"]
     negative, positive = record["data"]["classes"]
-    is_by_image = ingest_of(record)["group_by"] == "image"
-    test_name = name_test(record, material["class_counts"])
+    is_by_image = provenance.ingest_of(record)["group_by"] == "image"
+    test_name = provenance.name_test(record, material["class_counts"])
     return {
         "negative": negative,
         "positive": positive,
-        "source": source_of(record),
-        "population": say_population(record),
-        "grouping": say_grouping(record, material["data_flow"]),
-        "leaks": say_leaks(leaks),
-        "ingest": ingest_of(record),
-        "is_etiology_known": is_etiology_known(record),
+        "source": provenance.source_of(record),
+        "population": provenance.say_population(record),
+        "grouping": provenance.say_grouping(record, material["data_flow"]),
+        "leaks": provenance.say_leaks(leaks),
+        "ingest": provenance.ingest_of(record),
+        "is_etiology_known": provenance.is_etiology_known(record),
         "test_name": test_name,
-        "adapted": say_adaptation(record),
+        "adapted": provenance.say_adaptation(record),
         "MODEL_SUFFIX": MODEL_SUFFIX,
         "members": record["model"]["training"].get("members", 1),
         "optimism": say_optimism(record),
@@ -102,7 +90,7 @@ def _in_words(material: ReportTables) -> dict[str, Any]:
         "fairness": say_fairness(material["patient_strata"], material["patient_differences"]),
         "say_multiplicity": say_multiplicity,
         "say_stretch": say_stretch,
-        "attribution": ATTRIBUTION,
+        "attribution": provenance.ATTRIBUTION,
         "is_by_image": is_by_image,
         "units": "images" if is_by_image else "groups",
         "intervals": INTERVALS.format(
@@ -119,7 +107,7 @@ def _for_tables(material: ReportTables) -> dict[str, Any]:
     return {
         "cell_counts": material["class_counts"].assign(label=cells_of(material["class_counts"])),
         "split_groups": dict(zip(whole["split"], whole["groups"], strict=True)),
-        "flow": {step.value: count_of(material["data_flow"], step) for step in FlowStep},
+        "flow": {step.value: provenance.count_of(material["data_flow"], step) for step in FlowStep},
         "flow_table": _labelled(material["data_flow"].replace({"part": {UNSPLIT: NO_SPLIT}}), step=FlowStep),
         "shortcut_table": _labelled(shortcuts, predictor=Basis, images=Sample),
         "best_shortcut": best_shortcut(shortcuts).label,

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from pneumonia.audits.rim_network import CENTRE, RIM
+from pneumonia.audits.regions import CENTRE, RIM
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import BLIND, Basis
 from pneumonia.metrics.bounds import say_difference
+from pneumonia.metrics.registry import Estimate
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
 
 BEHIND_CENTRE = ("behind_centre", "behind_centre_low", "behind_centre_high")
@@ -95,7 +96,7 @@ def judge_twins(twin_audit: pd.DataFrame) -> Finding | None:
     return finding(Level.CAUTION, "The centre of the images is not shown to reveal more than their rim", text)
 
 
-def lead_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def lead_of(row: Mapping[str, Any]) -> Estimate:
     """Return how far the network is ahead of a shortcut, as an estimate."""
     return {"value": row[BEHIND], "low": row[f"{BEHIND}_low"], "high": row[f"{BEHIND}_high"]}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
 from pneumonia.pixels.keys import pixel_keys
@@ -11,8 +12,9 @@ from pneumonia.pixels.store import PixelStores
 from pneumonia.report.gallery import webp_uri
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
+from pneumonia.report.style import INK, SERIES, new_figure, row_axes
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
-from pneumonia.study.judges import name_measure
+from pneumonia.study.judges import MEASURED, name_measure
 from pneumonia.study.summary import ALIKE, BASE, BETTER, TOO_FEW, WORSE
 
 MOST_SHOWN = 24  # pictures of suspected labels
@@ -146,3 +148,22 @@ def draw_suspects(
         return []
     pictures = store.read(store.rows(keys))[..., 0]
     return [row | {"image": webp_uri(picture)} for row, picture in zip(rows.to_dict("records"), pictures, strict=True)]
+
+
+def draw_study(study_results: pd.DataFrame) -> Figure:
+    """Draw every training as a dot, and each recipe's mean as a line, for the first measure of each judge."""
+
+    kinds = {kind: rates[:2] for kind, rates in MEASURED.items() if f"{kind}_auc" in study_results.columns}
+    recipes = list(dict.fromkeys(study_results["recipe"]))
+    figure, panels = new_figure(9.2, 0.6 + (0.5 + 0.28 * len(recipes)) * len(kinds), len(kinds), 2, squeeze=False)
+    for row, (kind, rates) in zip(panels, kinds.items(), strict=True):
+        for axes, rate in zip(row, rates, strict=False):
+            for position, recipe in enumerate(recipes):
+                values = study_results.loc[study_results["recipe"] == recipe, f"{kind}_{rate}"]
+                axes.plot(values, [position] * len(values), "o", color=SERIES[position % len(SERIES)], alpha=0.7)
+                axes.plot([values.mean()] * 2, [position - 0.32, position + 0.32], color=INK, linewidth=1.6)
+            row_axes(axes, recipes if rate == "auc" else [""] * len(recipes))
+            axes.set_title(name_measure(f"{kind}_{rate}"), fontsize=9.5)
+        for axes in row[len(rates) :]:
+            axes.set_axis_off()
+    return figure

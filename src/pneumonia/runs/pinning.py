@@ -239,6 +239,11 @@ def files_of(catalog: Any, name: str) -> dict[str, Path]:
     return {path.parent.name: path for path in sorted(paths, reverse=True)}
 
 
+def file_of(catalog: Any, name: str) -> Path:
+    """Return the file of the version of a dataset that is read."""
+    return files_of(catalog, name)[catalog.get(name).resolve_load_version()]
+
+
 def load_version(catalog: Any, name: str, version: str) -> Any:
     """Load one version of a dataset, and leave the dataset as it was."""
     dataset = catalog.get(name)

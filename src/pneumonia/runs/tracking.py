@@ -24,7 +24,7 @@ from pneumonia.base.parameters import Parameters, as_dictionaries
 from pneumonia.base.study_parameters import MlflowParameters
 from pneumonia.model.key import flattened
 from pneumonia.runs.errors import plainly
-from pneumonia.runs.pinning import files_of, is_versioned
+from pneumonia.runs.pinning import file_of, is_versioned
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _log_results(run_id: str, made: set[str], catalog: Any) -> None:
     for name in made:
         dataset = catalog.get(name)
         if is_versioned(dataset) and dataset.metadata["kedro-viz"]["layer"] == "reporting":
-            file = _file_of(catalog, name)
+            file = file_of(catalog, name)
             client.log_artifact(run_id, str(file), "figures" if file.suffix == ".png" else None)
 
 
@@ -185,7 +185,7 @@ def _log_model(run_id: str, catalog: Any, registered_model: str) -> None:
     with TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*An input example was not provided")
         for name in ("pneumonia_model", *RECORDS):
-            version = _file_of(catalog, name).parent
+            version = file_of(catalog, name).parent
             shutil.copytree(version, Path(folder, "model", *version.parts[-3:]))
         code = Path(folder, "pneumonia")
         shutil.copytree(Path(pneumonia.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__"))
@@ -228,10 +228,6 @@ def _requirements() -> Iterator[str]:
         name = re.split(r"[^\w.-]", line)[0]
         if "extra ==" not in line or ('"dicom"' in line and find_spec("pydicom")):
             yield f"{name}=={metadata.version(name)}"
-
-
-def _file_of(catalog: Any, name: str) -> Path:
-    return files_of(catalog, name)[catalog.get(name).resolve_load_version()]
 
 
 def _name(text: str) -> str:

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.pipelines.study.figures import draw_study
+from pneumonia.report.study import draw_study
 
 
 def test_every_training_is_a_dot_and_each_recipe_has_a_line_at_its_mean():

@@ -17,6 +17,7 @@ from pneumonia.metrics.summary import MainMetric, Metrics
 from pneumonia.model.key import flattened
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.record import RunRecord
+from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
 
 logger = logging.getLogger(__name__)
 
@@ -191,8 +192,6 @@ def _leaves(lineage: Mapping[str, Any]) -> dict[str, str]:
 
 def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
     """Draw the AUC of each model on validation and test, the newest evaluation on top; at most 30."""
-    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
-
     shown = run_comparison.head(30)
     figure, axes = new_figure(7.2, 1.6 + 0.42 * len(shown))
     for split, shift in (("val", -0.15), ("test", 0.15)):

@@ -10,8 +10,7 @@ from pneumonia.audits.framing import measure_framings, reframe_images
 from pneumonia.audits.maps import compare_maps, measure_pointing, read_lesions
 from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.range_check import check_range, measure_in_range
-from pneumonia.audits.regions import hide_regions, measure_regions
-from pneumonia.audits.rim_network import compare_twins, score_twins
+from pneumonia.audits.regions import compare_twins, hide_regions, measure_regions, score_twins
 from pneumonia.audits.shortcut_audit import audit_shortcuts
 from pneumonia.audits.shortcuts import describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites

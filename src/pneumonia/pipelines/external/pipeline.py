@@ -2,14 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from pneumonia.audits.external import (
-    audit_external,
-    fit_external_point,
-    index_external,
-    measure_attributes,
-    measure_external,
-    predict_external,
-)
+from pneumonia.audits import external
 from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
 from pneumonia.metrics.planning import plan_test
 from pneumonia.pipelines import node, stage
@@ -23,7 +16,7 @@ def create_pipeline() -> Pipeline:
     return stage(
         "external",
         node(
-            index_external,
+            external.index_external,
             ["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
             "external_files",
         ),
@@ -34,7 +27,7 @@ def create_pipeline() -> Pipeline:
             "external_index",
         ),
         node(
-            predict_external,
+            external.predict_external,
             {
                 "external_images": "external_images",
                 "external_index": "external_index",
@@ -48,19 +41,19 @@ def create_pipeline() -> Pipeline:
             describe_origin, ["external_index", "known_images", "external_images", "params:external"], "external_origin"
         ),
         node(
-            measure_external,
+            external.measure_external,
             ["external_predictions", "decision", "params:evaluation", "params:external", "external_origin"],
             "external_metrics",
         ),
         node(
-            fit_external_point,
+            external.fit_external_point,
             ["external_predictions", "external_origin", "decision", "params:evaluation", "params:external"],
             ["external_point", "operating_point"],
         ),
         node(plan_test, "external_predictions", "external_planning"),
-        node(measure_attributes, "external_predictions", ["external_subgroups", "external_differences"]),
+        node(external.measure_attributes, "external_predictions", ["external_subgroups", "external_differences"]),
         node(
-            audit_external,
+            external.audit_external,
             ["external_predictions", "external_index", "external_images", "model_lineage", "params:evaluation"],
             "external_shortcuts",
         ),

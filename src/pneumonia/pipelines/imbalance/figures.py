@@ -4,6 +4,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Figure
 from pneumonia.images.layout import SPLITS
+from pneumonia.report.style import NEGATIVE, POSITIVE, new_figure
 
 
 def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, float]) -> Figure:
@@ -13,8 +14,6 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
         class_counts: Columns split, label, target, images, groups, share.
         class_weights: Weight of a training image, by label.
     """
-    from pneumonia.report.style import NEGATIVE, POSITIVE, new_figure
-
     figure, axes = new_figure(7.2, 3.2)
     splits = [split for split in SPLITS if split in set(class_counts["split"])]
     counted = class_counts.groupby(["split", "label", "target"], as_index=False)[["images", "groups", "share"]].sum()

@@ -19,6 +19,7 @@ from pneumonia.images.layout import SPLITS
 from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, REJECTED
+from pneumonia.report.style import SERIES, SPLIT_COLOURS, new_figure, row_axes
 from pneumonia.split.manifest import make_manifest
 from pneumonia.split.summary import ALL
 
@@ -134,8 +135,6 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
     Args:
         split_table: As `tabulate_split` returns it.
     """
-    from pneumonia.report.style import SERIES, SPLIT_COLOURS, new_figure, row_axes
-
     leaves, strata = _leaves(split_table), split_table[split_table["split"] == "val"]
     figure, (left, right) = new_figure(9.6, 3.6, columns=2, width_ratios=(3, 2))
     start = pd.Series(0, index=list(SPLITS))

@@ -10,6 +10,7 @@ from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import InputsParameters
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
+from pneumonia.report.style import CLASS_COLOURS, MUTED, new_figure
 
 PER_ROW = 4
 
@@ -42,8 +43,6 @@ def draw_batch(
 
 def _draw_pairs(rows: pd.DataFrame, images: npt.NDArray[np.uint8], augmented: npt.NDArray[np.uint8]) -> Figure:
     """Draw each image above its augmented self, with its label and file name."""
-    from pneumonia.report.style import CLASS_COLOURS, MUTED, new_figure
-
     figure, axes = new_figure(7.6, 8.6, IMAGES // PER_ROW, PER_ROW)
     gap = np.full_like(images[:, :3], 255)
     pairs = np.concatenate([images, gap, augmented], axis=1)[..., 0]

@@ -3,8 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from pneumonia.pipelines import node, stage
-from pneumonia.pipelines.study.figures import draw_study
-from pneumonia.report.study import draw_suspects, write_study_report
+from pneumonia.report.study import draw_study, draw_suspects, write_study_report
 from pneumonia.study.labels import suspect_labels
 from pneumonia.study.plan import plan_study
 from pneumonia.study.run import Places, find_external, run_study

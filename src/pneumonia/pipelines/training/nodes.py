@@ -11,6 +11,7 @@ from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.lineage import Lineage, make_lineage, weights_digest
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
+from pneumonia.report.style import SPLIT_COLOURS, new_figure
 
 
 def train_network(
@@ -72,8 +73,6 @@ METRIC_TITLES = {
 
 def draw_training_curves(training_history: pd.DataFrame) -> Figure:
     """Draw each metric over the epochs, for train (augmented images) and val, and mark the epochs kept."""
-    from pneumonia.report.style import SPLIT_COLOURS, new_figure
-
     figure, axes = new_figure(10.5, 5.6, 2, 3)
     kept = sorted(set(training_history.loc[training_history["kept"] == 1, "epoch"]))
     for panel, (metric, title) in zip(axes.flat, METRIC_TITLES.items(), strict=False):
