@@ -45,7 +45,7 @@ def changed(parameters, changes):
     return {**parameters, **{group: {**parameters[group], **values} for group, values in changes.items()}}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def parameters(default_parameters):
     """The parameters of conf/base, changed for a tiny network on tiny images: two recipes, seeds and folds."""
     register_tiny_network()
@@ -62,17 +62,21 @@ def image_folder(tmp_path_factory, tiny_images):
     return folder
 
 
+def places_in(folder, image_folder):
+    """Where a study of the tiny images reads them and keeps pixels and records, below a folder."""
+    return {
+        "chest_xrays": ImageSource(str(image_folder)),
+        "pixel_store": PixelStores(folder / "pixels"),
+        "study_records": StudyRecords(folder / "records"),
+    }
+
+
 @pytest.fixture
 def make_jobs(tmp_path, image_folder, tiny_manifest):
     """Plan the jobs of a study of the tiny images, with pixels and records below a folder of their own."""
 
     def make(parameters, folder=tmp_path, external=NO_IMAGES, manifest=tiny_manifest):
-        given = Parameters.model_validate(parameters)
-        places = {
-            "chest_xrays": ImageSource(str(image_folder)),
-            "pixel_store": PixelStores(folder / "pixels"),
-            "study_records": StudyRecords(folder / "records"),
-        }
-        return plan_jobs(plan_of(parameters), manifest, external, given.ingest, **places)
+        ingest = Parameters.model_validate(parameters).ingest
+        return plan_jobs(plan_of(parameters), manifest, external, ingest, **places_in(folder, image_folder))
 
     return make

@@ -1,33 +1,68 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.study.conftest import NO_IMAGES, changed, plan_of
+from PIL import Image
+from tests.study.conftest import NO_IMAGES, changed, places_in, plan_of
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
-from pneumonia.pixels.store import PixelStores
 from pneumonia.study import task
-from pneumonia.study.run import find_external, run_jobs, run_study
-from pneumonia.study.task import StudyRecords
+from pneumonia.study.run import find_external, plan_jobs, run_jobs, run_study
 
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 
 
-def test_a_training_gives_a_row_that_is_kept_and_leaves_no_state(parameters, make_jobs, tmp_path):
-    (job,) = make_jobs(changed(parameters, ONE))
+@pytest.fixture(scope="module")
+def trained(parameters, image_folder, tiny_manifest, tmp_path_factory):
+    """A job that judges on another place's images as well, its row, and a folder where nothing was stored before."""
+    folder, rng = tmp_path_factory.mktemp("study"), np.random.default_rng(1)
+    elsewhere = folder / "elsewhere"
+    for label in ("NORMAL", "PNEUMONIA"):
+        (elsewhere / label).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(elsewhere / label / f"{number:08}_000.png")
+    one = changed(parameters, {"study": {**ONE["study"], "external": str(elsewhere)}})
+    external = found_external(one, pd.DataFrame({"sha256": []}), folder)
+    ingest = Parameters.model_validate(one).ingest
+    (job,) = plan_jobs(plan_of(one), tiny_manifest, external, ingest, **places_in(folder, image_folder))
+    assert not job.stores.folder.exists()
+    return job, task.run_task(job), folder
 
-    row = task.run_task(job)
+
+def test_a_training_gives_a_row_that_is_kept_and_leaves_no_state(trained):
+    job, row, folder = trained
 
     assert {name: row[name] for name in ("recipe", "seed", "fold", "epochs", "val_images", "val_groups")} == {
         "recipe": "base", "seed": 0, "fold": 1, "epochs": 2, "val_images": 8, "val_groups": 8,
     }  # fmt: skip
     measured = [name for name in row if name.endswith(("_auc", "_sensitivity", "_specificity"))]
-    assert len(measured) == 11
+    assert len(measured) == 14
     assert all(0 <= row[name] <= 1 for name in measured)
     assert job.records.find(job.key) == row
-    assert list((tmp_path / "records/states").glob("*.npz")) == []
+    assert list((folder / "records/states").glob("*.npz")) == []
+
+
+def test_pixels_are_decoded_where_they_are_not_stored(trained):
+    job, _, _ = trained
+    assert len(job.stores.open(32, "squeeze")) == 40 + len(job.external.rows)
+
+
+def test_another_places_images_are_judged_as_well(trained, parameters, make_jobs):
+    job, row, _ = trained
+    one = changed(parameters, {"study": {**ONE["study"], "external": job.external.source.address}})
+
+    assert len(job.external.rows) == 12
+    assert job.external.rows["target"].sum() == 6
+    assert 0 <= row["external_auc"] <= 1
+    (without,) = make_jobs(one)
+    assert job.key != without.key
+    (other,) = make_jobs(one, external=job.external.rows.assign(target=1 - job.external.rows["target"]))
+    assert job.key != other.key
+    (same,) = make_jobs(one, external=job.external.rows)
+    assert job.key == same.key
 
 
 def test_a_training_on_blocks_is_judged_on_the_stretch_that_it_did_not_see(parameters, make_jobs, tiny_manifest):
@@ -59,15 +94,6 @@ def test_what_changes_the_result_changes_the_key(parameters, make_jobs, changes)
     assert job.key != other.key
 
 
-def test_pixels_are_decoded_where_they_are_not_stored(parameters, make_jobs, tmp_path):
-    (job,) = make_jobs(changed(parameters, ONE), tmp_path / "another machine")
-    assert not job.stores.folder.exists()
-
-    task.run_task(job)
-
-    assert len(job.stores.open(32, "squeeze")) == 40
-
-
 def test_a_machine_without_the_images_is_named(parameters, make_jobs, monkeypatch, tmp_path):
     import dataclasses
 
@@ -88,30 +114,6 @@ def test_a_machine_with_other_packages_is_named(parameters, make_jobs, monkeypat
 
     with pytest.raises(UserError, match=r"node7 has keras .* 99\.0\. "):
         task.run_task(job)
-
-
-def test_another_places_images_are_judged_as_well(parameters, make_jobs, tmp_path, default_parameters):
-    from PIL import Image
-
-    folder, rng = tmp_path / "elsewhere", np.random.default_rng(1)
-    for label in ("NORMAL", "PNEUMONIA"):
-        (folder / label).mkdir(parents=True)
-        for number in range(6):
-            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{number:08}_000.png")
-    one = changed(parameters, {"study": {**ONE["study"], "external": str(folder)}})
-    external = found_external(one, pd.DataFrame({"sha256": []}), tmp_path)
-
-    (job,) = make_jobs(one, external=external)
-    row = task.run_task(job)
-
-    assert len(external) == 12
-    assert external["target"].sum() == 6
-    assert 0 <= row["external_auc"] <= 1
-    (without,) = make_jobs(one)
-    assert job.key != without.key
-    (other,) = make_jobs(one, external=external.assign(target=1 - external["target"]))
-    assert job.key != other.key
 
 
 def found_external(parameters, manifest, folder):
@@ -178,12 +180,7 @@ def test_an_interrupted_study_says_how_to_go_on(parameters, make_jobs):
 
 def test_a_study_gives_a_row_for_each_training_of_its_plan(parameters, image_folder, tiny_manifest, tmp_path):
     given = Parameters.model_validate(changed(parameters, {**ONE, "engine": {"workers": 1, "pool": "threads"}}))
-    places = {
-        "chest_xrays": ImageSource(str(image_folder)),
-        "pixel_store": PixelStores(tmp_path / "pixels"),
-        "study_records": StudyRecords(tmp_path / "records"),
-    }
-    plan = plan_of(changed(parameters, ONE))
+    plan, places = plan_of(changed(parameters, ONE)), places_in(tmp_path, image_folder)
 
     table, scores = run_study(plan, tiny_manifest, NO_IMAGES, given.ingest, given.engine, **places)
 
