@@ -10,6 +10,7 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.study import task
 from pneumonia.study.run import find_external, plan_jobs, run_jobs, run_study
+from pneumonia.study.task import StudyRecords
 
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 
@@ -188,3 +189,22 @@ def test_a_study_gives_a_row_for_each_training_of_its_plan(parameters, image_fol
     assert "held_out" not in table
     assert sorted(scores["sha256"]) == sorted(tiny_manifest.loc[tiny_manifest["split"] == "val", "sha256"])
     assert scores["probability"].between(0, 1).all()
+
+
+def test_a_result_is_found_again_and_others_are_not(tmp_path):
+    records = StudyRecords(tmp_path / "new")
+    assert records.find("a1") is None
+
+    records.save("a1", {"recipe": "base", "untouched_auc": 0.9})
+
+    assert StudyRecords(tmp_path / "new").find("a1") == {"recipe": "base", "untouched_auc": 0.9}
+    assert records.find("a2") is None
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    records = StudyRecords(tmp_path)
+    records.save("a1", {"recipe": "base"})
+    (tmp_path / "a1.json").write_text('{"recipe": ')
+
+    with pytest.raises(UserError, match=r"a1\.json has changed since .* Remove it"):
+        records.find("a1")
