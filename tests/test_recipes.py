@@ -56,7 +56,7 @@ RECIPES = {
         [
             ("src/pneumonia/metrics/breakdowns.py", r"(?=^def is_grey)", "§0\n\n\n"),
             (EVALUATION, r"(?<=breakdowns import \()", "\n    count_confident_errors,"),
-            (EVALUATION, r"(?=^ +node\(count_etiologies)", "            §1,\n"),
+            (EVALUATION, r"(?=^ +node\(count_etiologies)", "        §1,\n"),
             ("src/pneumonia/report/material.py", r"(?=^    class_counts: )", "    confident_errors: pd.DataFrame\n"),
             ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n\n"),
             ("src/pneumonia/report/templates/report.html", r"(?=^<section id=\"shortcuts\">)", "§3\n\n"),
