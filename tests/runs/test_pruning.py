@@ -229,7 +229,6 @@ def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path
 
     folder = copy_project(tmp_path / "checkout")
     monkeypatch.chdir(folder)
-    assert "Nothing is saved yet." in CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
     for name in ("report.html", "roc.png"):  # one catalog entry stands for all figures
         path = folder / "data/demo/08_reporting" / name / "2026-01-01T00.00.00.000Z" / name
         path.parent.mkdir(parents=True)
@@ -237,6 +236,13 @@ def test_the_commands_find_the_versions_of_an_environment(copy_project, tmp_path
 
     listed = CliRunner().invoke(cli.cli, ["versions", "list", "--env=demo"]).output
     assert listed.splitlines()[1].split() == ["2026-01-01T00.00.00.000Z", "2.0", "2", "report"]
+
+
+def test_that_nothing_is_saved_yet_is_said(tmp_path, monkeypatch):
+    from pneumonia import cli
+
+    monkeypatch.setattr(cli, "_find", lambda env: (find_all_versions(CATALOG, tmp_path), tmp_path))
+    assert CliRunner().invoke(cli.cli, ["versions", "list"]).output == "Nothing is saved yet.\n"
 
 
 def test_what_cannot_be_removed_is_named(saved, monkeypatch):
