@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
+from kedro.framework.project import configure_project
 from tests.base.test_files import WRONG
 
 from pneumonia.base.errors import UserError
@@ -256,6 +257,7 @@ def test_what_cannot_be_removed_is_named(saved, monkeypatch):
     (saved / f"data/run_record.json/{D}/run_record.json").write_text(json.dumps({"versions": {}}))
     monkeypatch.setattr(cli, "_find", lambda env: (find_all_versions(CATALOG, saved), saved))
     monkeypatch.setattr(pruning.shutil, "rmtree", refuse)
+    configure_project("pneumonia")
     result = CliRunner().invoke(cli.cli, ["versions", "prune", "--keep=1", "--yes"])
 
     assert result.exit_code == 1
