@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.parameters import EvaluationParameters
@@ -16,6 +17,8 @@ from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.store import PixelStores
+from pneumonia.report.style import new_figure
+from pneumonia.report.words import say_number
 
 
 class Outcome(StrEnum):
@@ -106,8 +109,6 @@ def overlay(image: npt.NDArray[np.uint8], cam: npt.NDArray[np.float32]) -> npt.N
 
 def webp_uri(pixels: npt.NDArray[np.uint8]) -> str:
     """Encode a picture as a data URI: WebP, which keeps 60 images of 224 pixels under half a megabyte."""
-    from PIL import Image
-
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", quality=88, method=6)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
@@ -115,9 +116,6 @@ def webp_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
     """Draw the gallery as one figure: a row for each kind present, image and map side by side."""
-    from pneumonia.report.style import new_figure
-    from pneumonia.report.words import say_number
-
     listed = {kind: [record for record in gallery_maps if record["kind"] == kind] for kind in Outcome}
     rows = [records for records in listed.values() if records]
     columns = max(len(records) for records in rows)
@@ -133,6 +131,4 @@ def draw_gallery(gallery_maps: list[dict[str, Any]]) -> Figure:
 
 def _pixels(data_uri: str) -> npt.NDArray[np.uint8]:
     """Decode a picture of `webp_uri`, uint8 `[height, width, 3]`."""
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data_uri.split(",")[1]))).convert("RGB"))

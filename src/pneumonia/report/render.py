@@ -9,15 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.metrics.metrics import METRIC_NAMES
-from pneumonia.report.words import (
-    png_uri,
-    say_bounds,
-    say_interval,
-    say_number,
-    say_percent,
-    say_set_share,
-    say_threshold,
-)
+from pneumonia.report import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,16 +43,16 @@ def make_environment(template: str) -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "bounds": say_bounds,
+        "bounds": words.say_bounds,
         "cell": say_cell,
         "code": code_span,
-        "interval": say_interval,
-        "number": say_number,
-        "percent": say_percent,
-        "set_share": say_set_share,
+        "interval": words.say_interval,
+        "number": words.say_number,
+        "percent": words.say_percent,
+        "set_share": words.say_set_share,
         "shell": shlex.quote,
-        "threshold": say_threshold,
-        "png": png_uri,
+        "threshold": words.say_threshold,
+        "png": words.png_uri,
         "words": lambda name: str(name).replace("_", " "),
     }
     environment.globals["METRIC_NAMES"] = METRIC_NAMES
@@ -101,5 +93,5 @@ def say_cell(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else say_number(value)
+        return f"{value:,.0f}" if float(value).is_integer() and abs(float(value)) > 1 else words.say_number(value)
     return str(value)

@@ -12,6 +12,18 @@ from pneumonia.audits.shortcuts import Basis
 from pneumonia.audits.sites import NEW_SITE
 from pneumonia.audits.stretches import Measure
 from pneumonia.base.annotations import Figure, Floats
+from pneumonia.report.style import (
+    INK,
+    MUTED,
+    PAPER,
+    POSITIVE,
+    SERIES,
+    SPLIT_COLOURS,
+    draw_interval,
+    new_figure,
+    row_axes,
+)
+from pneumonia.report.words import say_number
 
 RUNNING = 20  # groups in a running mean
 RATES = ("auc", "sensitivity", "specificity")
@@ -19,8 +31,6 @@ RATES = ("auc", "sensitivity", "specificity")
 
 def draw_shortcuts(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> Figure:
     """Draw the AUC on test of each shortcut and of the network, and how far the network is ahead of each."""
-    from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
-
     rows = _shortcut_rows(shortcut_audit, region_audit)
     figure, (axes, ahead) = new_figure(6.4, 1.0 + 0.27 * len(rows), columns=2, sharey=True, width_ratios=[3, 2])
     axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=":")
@@ -50,8 +60,6 @@ def _shortcut_rows(shortcut_audit: pd.DataFrame, region_audit: pd.DataFrame) -> 
 
 def draw_sites(site_audit: pd.DataFrame) -> Figure:
     """Draw the network's AUC, sensitivity and specificity on the test images of each site: a forest plot."""
-    from pneumonia.report.style import MUTED, SERIES, draw_interval, new_figure, row_axes
-
     network = site_audit[site_audit["predictor"] == Basis.NETWORK].dropna(subset=["value"])
     if network.empty:
         return _not_measured("the images are of one site")
@@ -71,8 +79,6 @@ def draw_sites(site_audit: pd.DataFrame) -> Figure:
 
 def draw_order(ordered_predictions: pd.DataFrame, stretch_audit: pd.DataFrame) -> Figure:
     """Draw the probability of each group in the order of its class, and the stretch whose errors stand out most."""
-    from pneumonia.report.style import INK, MUTED, SPLIT_COLOURS, new_figure
-
     if ordered_predictions.empty:
         return _not_measured("the names of the images have no order")
     labels = sorted(set(ordered_predictions["label"]))
@@ -104,9 +110,6 @@ def draw_order(ordered_predictions: pd.DataFrame, stretch_audit: pd.DataFrame) -
 
 def draw_robustness(robustness: pd.DataFrame) -> Figure:
     """Draw the AUC for each kind of corruption and strength, darker for larger losses."""
-    from pneumonia.report.style import new_figure
-    from pneumonia.report.words import say_number
-
     if robustness.empty:
         return _not_measured("evaluation.robustness is off")
     clean = float(robustness.loc[robustness["strength"] == 0, "auc"].iloc[0])
@@ -122,8 +125,6 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
 
 def draw_framings(framing_audit: pd.DataFrame) -> Figure:
     """Draw AUC, sensitivity and specificity on validation under each framing, darker for larger losses."""
-    from pneumonia.report.style import new_figure
-
     if framing_audit.empty:
         return _not_measured("evaluation.framing_images is 0")
     names, values = _framing_rows(framing_audit)
@@ -140,8 +141,6 @@ def draw_framings(framing_audit: pd.DataFrame) -> Figure:
 
 
 def _not_measured(reason: str) -> Figure:
-    from pneumonia.report.style import MUTED, new_figure
-
     figure, axes = new_figure(4.6, 1.2)
     axes.set_axis_off()
     axes.text(0.5, 0.5, f"not measured: {reason}", ha="center", color=MUTED)
@@ -151,9 +150,6 @@ def _not_measured(reason: str) -> Figure:
 def _draw_cells(axes: Any, values: Floats, lost: Floats, most: float, fontsize: float = 9.5) -> None:
     """Write values, `[rows, columns]`, in cells that are darker for larger losses, up to `most`; none for NaN."""
     from matplotlib.colors import LinearSegmentedColormap
-
-    from pneumonia.report.style import INK, PAPER, POSITIVE
-    from pneumonia.report.words import say_number
 
     axes.imshow(lost, LinearSegmentedColormap.from_list("", [PAPER, POSITIVE]), vmin=0, vmax=most, aspect="auto")
     for (row, column), value in np.ndenumerate(values):

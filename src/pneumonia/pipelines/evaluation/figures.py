@@ -13,6 +13,18 @@ from pneumonia.metrics.decisions import Decision, threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import MainMetric, Metrics, SplitMetrics, columns_of
+from pneumonia.report.style import (
+    CLASS_COLOURS,
+    INK,
+    MUTED,
+    PAPER,
+    SERIES,
+    SPLIT_COLOURS,
+    draw_interval,
+    new_figure,
+    row_axes,
+)
+from pneumonia.report.words import say_interval, say_number, say_threshold
 
 HEADLINE: tuple[MainMetric, ...] = (
     "auc",
@@ -30,8 +42,6 @@ SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
 
 def draw_metrics(metrics: Metrics) -> Figure:
     """Draw the main metrics of validation and test with their intervals, one row per metric."""
-    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
-
     figure, axes = new_figure(4.6, 3.9)
     for split, shift in (("test", -0.14), ("val", 0.14)):
         for row, name in enumerate(HEADLINE):
@@ -47,8 +57,6 @@ def draw_metrics(metrics: Metrics) -> Figure:
 
 def draw_roc(predictions: pd.DataFrame, metrics: Metrics, parameters: EvaluationParameters) -> Figure:
     """Draw the ROC curves; a 95% band (percentiles over groups) round test's, and where the threshold lies."""
-    from pneumonia.report.style import MUTED, new_figure
-
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     _draw_curves(axes, roc_at, predictions, metrics, "auc", parameters.seed)
@@ -60,8 +68,6 @@ def draw_roc(predictions: pd.DataFrame, metrics: Metrics, parameters: Evaluation
 
 def draw_precision_recall(predictions: pd.DataFrame, metrics: Metrics, parameters: EvaluationParameters) -> Figure:
     """Draw precision over sensitivity; a 95% band (percentiles over groups) round test's, and the threshold."""
-    from pneumonia.report.style import MUTED, new_figure
-
     figure, axes = new_figure()
     _draw_curves(axes, precision_at, predictions, metrics, "average_precision", parameters.seed)
     test = metrics["test"]
@@ -79,9 +85,6 @@ def _draw_curves(
     axes: Any, curve_at: CurveAt, predictions: pd.DataFrame, metrics: Metrics, name: Area, seed: int
 ) -> None:
     """Draw validation's curve thin and test's thick, in a band, with the metric under it in the legend."""
-    from pneumonia.report.style import SPLIT_COLOURS
-    from pneumonia.report.words import say_interval, say_number
-
     for split, width in (("val", 1.2), ("test", 2.2)):
         columns, area = columns_of(predictions, split), metrics[split][name]
         curve = curve_at(columns["target"], columns["probability"], np.ones((1, len(columns["target"]))))[0]
@@ -94,16 +97,12 @@ def _draw_curves(
 
 def _draw_point(axes: Any, x: float, y: float) -> None:
     """Draw where the threshold lies on test's curve."""
-    from pneumonia.report.style import SPLIT_COLOURS
-
     colour, label = SPLIT_COLOURS["test"], "test, at the threshold"
     axes.plot(x, y, "o", color=colour, markersize=8, markeredgecolor="white", label=label)
 
 
 def draw_calibration(predictions: pd.DataFrame, metrics: Metrics) -> Figure:
     """Draw observed over predicted shares of the positive class on test, with 95% intervals."""
-    from pneumonia.report.style import MUTED, SERIES, new_figure
-
     figure, (axes, below) = new_figure(4.6, 3.9, rows=2, sharex=True, height_ratios=[4, 1])
     columns = columns_of(predictions, "test")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
@@ -122,8 +121,6 @@ def draw_calibration(predictions: pd.DataFrame, metrics: Metrics) -> Figure:
 
 
 def _calibration_label(measured: SplitMetrics) -> str:
-    from pneumonia.report.words import say_number
-
     slope, ratio = measured["calibration_slope"]["value"], measured["observed_expected"]["value"]
     fitted = "cannot be fitted" if slope is None else say_number(slope, 2)
     return f"slope {fitted}, observed / expected {say_number(ratio, 2)}"
@@ -131,9 +128,6 @@ def _calibration_label(measured: SplitMetrics) -> str:
 
 def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
     """Draw sensitivity and specificity over the threshold: validation's thin, test's thick."""
-    from pneumonia.report.style import CLASS_COLOURS, INK, new_figure
-    from pneumonia.report.words import say_threshold
-
     figure, axes = new_figure()
     for split, width, alpha in (("val", 1.1, 0.6), ("test", 2.2, 1.0)):
         columns = columns_of(predictions, split)
@@ -151,8 +145,6 @@ def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
 def draw_confusion(predictions: pd.DataFrame) -> Figure:
     """Draw the confusion matrix of test: images and share of their true class."""
     from matplotlib.colors import LinearSegmentedColormap
-
-    from pneumonia.report.style import INK, PAPER, SERIES, new_figure
 
     test = predictions[predictions["split"] == "test"]
     counts = np.zeros((2, 2), dtype=int)
@@ -174,8 +166,6 @@ def draw_confusion(predictions: pd.DataFrame) -> Figure:
 
 def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
     """Draw sensitivity by etiology, and specificity, of validation and test with intervals."""
-    from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes
-
     names = list(dict.fromkeys(subgroups["subgroup"]))
     metric = subgroups.drop_duplicates("subgroup").set_index("subgroup")["metric"]
     figure, axes = new_figure(4.6, 1.5 + 0.5 * len(names))
@@ -195,8 +185,6 @@ def draw_subgroups(subgroups: pd.DataFrame) -> Figure:
 
 def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> Figure:
     """Draw the distribution of probabilities by split and class; different shapes mean a shift between the splits."""
-    from pneumonia.report.style import CLASS_COLOURS, new_figure
-
     figure, axes = new_figure(4.6, 3.9, rows=3, sharex=True, sharey=True)
     everything = pd.concat([train_predictions, predictions], ignore_index=True)
     bins = np.linspace(0, 1, 26)
@@ -222,8 +210,6 @@ def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationPara
 
     Without calibration, only that of the decisions.
     """
-    from pneumonia.report.style import INK, MUTED, SPLIT_COLOURS, new_figure
-
     figure, axes = new_figure(4.6, 3.8)
     risk, colour = 100 * decision_curve["risk"], SPLIT_COLOURS["test"]
     axes.axhline(0, color=INK, linewidth=1, label="no image positive")
@@ -244,8 +230,6 @@ def draw_decision_curve(decision_curve: pd.DataFrame, parameters: EvaluationPara
 
 def draw_abstention(risk_coverage: pd.DataFrame, class_sets: pd.DataFrame) -> Figure:
     """Draw the share of errors over the share of test images that are kept, with a 95% band, and that of the sets."""
-    from pneumonia.report.style import INK, SPLIT_COLOURS, new_figure
-
     figure, axes = new_figure()
     kept, colour = 100 * risk_coverage["kept"], SPLIT_COLOURS["test"]
     bounds = (100 * risk_coverage[name].astype(float) for name in ("low", "high"))

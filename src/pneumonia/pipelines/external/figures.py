@@ -9,6 +9,8 @@ from pneumonia.metrics.calibration import reliability
 from pneumonia.metrics.curves import GRID, roc_at
 from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import Metrics
+from pneumonia.report.style import CLASS_COLOURS, MUTED, POSITIVE, SPLIT_COLOURS, new_figure
+from pneumonia.report.words import say_number
 
 BINS = np.linspace(0, 1, 21)
 OWN = "own test"
@@ -27,9 +29,6 @@ def draw_external_roc(
     metrics: Metrics,
 ) -> Figure:
     """Draw the ROC curves of the external images and the model's own test, with the frozen threshold."""
-    from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
-    from pneumonia.report.words import say_number
-
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     place = external_metrics["place"]
@@ -53,8 +52,6 @@ def draw_external_scores(
     external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: Origin
 ) -> Figure:
     """Draw the probabilities by class, on the model's own test above and on the external images below."""
-    from pneumonia.report.style import CLASS_COLOURS, new_figure
-
     figure, panels = new_figure(4.6, 3.9, rows=2, sharex=True)
     for axes, (name, rows) in zip(
         panels, _samples(external_predictions, predictions, external_origin["place"]), strict=True
@@ -74,8 +71,6 @@ def draw_external_calibration(
     external_predictions: pd.DataFrame, predictions: pd.DataFrame, external_origin: Origin
 ) -> Figure:
     """Draw the observed over the predicted share of positives, on the external images and the model's own test."""
-    from pneumonia.report.style import MUTED, POSITIVE, SPLIT_COLOURS, new_figure
-
     figure, axes = new_figure()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     for (name, rows), colour in zip(
