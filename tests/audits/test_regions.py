@@ -5,14 +5,14 @@ import pytest
 from pneumonia.audits.regions import (
     CENTRE,
     RIM,
-    SCORE_COLUMNS,
+    TWIN_SCORE_COLUMNS,
     Region,
     compare_twins,
     hide,
     score_twins,
-    shrink,
     train_small_network,
 )
+from pneumonia.audits.shortcuts import shrink
 from pneumonia.model.predict import predict
 
 
@@ -62,13 +62,13 @@ def test_the_same_seed_gives_the_same_network_whatever_was_drawn_before(framed):
 def test_images_are_shrunk_to_means_of_areas():
     images = np.zeros((1, 96, 96, 1), np.uint8)
     images[0, ::2] = 200
-    assert (shrink(images) == 100).all()
-    assert shrink(images).shape == (1, 48, 48, 1)
+    assert (shrink(images, 48) == 100).all()
+    assert shrink(images, 48).shape == (1, 48, 48)
 
 
 def test_a_class_with_too_few_images_gives_no_row(tiny_manifest, tiny_pixels, evaluation_parameters):
     tables = score_twins(tiny_manifest, *tiny_pixels, evaluation_parameters)  # 12 train images per class
-    assert all(table.empty and list(table) == SCORE_COLUMNS for table in tables)
+    assert all(table.empty and list(table) == TWIN_SCORE_COLUMNS for table in tables)
     assert compare_twins(*tables).empty
 
 
