@@ -224,3 +224,15 @@ class SourceParameters(Group):
         """
         changed = {**ingest.model_dump(), **self.ingest}, {**labels.model_dump(), **self.labels}
         return IngestParameters.model_validate(changed[0]), LabelsParameters.model_validate(changed[1])
+
+
+class ReportParameters(Group):
+    """What only a person can know about the images; the report repeats it."""
+
+    population: Annotated[str, Field(min_length=1, max_length=200)]
+    """Who the patients are, in the words for the report and the model card, such as: children of 1 to 5 years. unknown:
+    they say so. [text]"""
+    source: Literal["unknown", "kermany", "synthetic"]
+    """Where the images come from. kermany: the published paediatric radiographs (Mendeley Data, Kaggle); the report
+    names hospital, authors and licence. synthetic: drawn by the demo. unknown: the report claims nothing about their
+    origin."""

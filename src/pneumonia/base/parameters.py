@@ -16,6 +16,7 @@ from pneumonia.base.data_parameters import (
     IngestParameters,
     LabelsParameters,
     Patterns,
+    ReportParameters,
     Share,
     SourceParameters,
 )
@@ -228,18 +229,6 @@ class PredictionParameters(Group):
     shown_images: Annotated[int, Field(ge=0, le=1000)]
     """Largest number of new images that the report shows, with a map, most suspicious first; the table lists all.
     [images]"""
-
-
-class ReportParameters(Group):
-    """What only a person can know about the images; the report repeats it."""
-
-    population: Annotated[str, Field(min_length=1, max_length=200)]
-    """Who the patients are, in the words for the report and the model card, such as: children of 1 to 5 years. unknown:
-    they say so. [text]"""
-    source: Literal["unknown", "kermany", "synthetic"]
-    """Where the images come from. kermany: the published paediatric radiographs (Mendeley Data, Kaggle); the report
-    names hospital, authors and licence. synthetic: drawn by the demo. unknown: the report claims nothing about their
-    origin."""
 
 
 class ExternalParameters(Group):
