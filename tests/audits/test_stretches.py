@@ -63,7 +63,7 @@ def test_two_means_that_differ_do_not_read_alike():
     row = {"measure": "scores", "label": "N", "first": "N1", "last": "N10", "groups": 10, "images": 10}
     row |= {"value": 0.51512, "overall": 0.51498, "stretches": 40, "p": 0.006}
     assert "mean probability 0.5151, of all N 0.5150; p = 0.006" in say_stretch(row)
-    assert "mean probability 0.500000, of all N 0.500000" in say_stretch(row | {"value": 0.5, "overall": 0.5})
+    assert "mean probability 0.500, of all N 0.500" in say_stretch(row | {"value": 0.5, "overall": 0.5})
 
 
 def test_without_an_effect_one_order_in_twenty_has_a_p_below_a_twentieth(evaluation_parameters):
