@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project
 from kedro.io import AbstractDataset, DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
@@ -25,6 +26,8 @@ from pneumonia.hooks import (
     TrainingStateHook,
     UserErrorHook,
 )
+
+configure_project("pneumonia")
 
 BEFORE = "2025-12-31T00.00.00.000Z"
 FIRST = "2026-01-01T00.00.00.000Z"
