@@ -58,7 +58,7 @@ RECIPES = {
             (EVALUATION, r"(?<=breakdowns import \()", "\n    count_confident_errors,"),
             (EVALUATION, r"(?=^ +node\(count_etiologies)", "        §1,\n"),
             ("src/pneumonia/report/material.py", r"(?=^    class_counts: )", "    confident_errors: pd.DataFrame\n"),
-            ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n\n"),
+            ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n"),
             ("src/pneumonia/report/templates/report.html", r"(?=^<section id=\"shortcuts\">)", "§3\n\n"),
             ("tests/metrics/test_breakdowns.py", r"(?=^def predictions)", "§4\n\n\n"),
             ("tests/metrics/test_breakdowns.py", r"(?<=breakdowns import \()", "\n    count_confident_errors,"),
