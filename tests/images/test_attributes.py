@@ -4,10 +4,10 @@ from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 
 YEARS = {
     62: "62|062Y|62Y|62 y|62 yrs.|62 years old|62-year-old|62 Jahre|62 ans|62 años|62 anni|62 jaar|62 лет|62岁"
-    "|62歳|62세|62.0|٦٢|６２|62 J.|aged 62|62+|>62|62 yo|62a|P62Y|62 lat|62 yaş| 62 ",
+    "|62歳|62세|62.0|٦٢|６２|62 J.|aged 62|62+|>62|62 yo|62a|P62Y|62 lat|62 yaş| 62 |62 y/o",
     34.5: "34,5|34.5|"
     "34,5 Jahre|34.5Y|34 Jahre 6 Monate|34 years, 6 months|34Y6M|P34Y6M|34 ans et 6 mois|34岁6个月|34歳6か月",
-    0.5: "6M|006M|6 Monate|6 mois|6 meses|6 mesi|6 mo.|6 мес.|6个月|6ヶ月|6개월|6 Monate alt|0,5",
+    0.5: "6M|006M|6 Monate|6 mois|6 meses|6 mesi|6 mo.|6 мес.|6个月|6ヶ月|6개월|6 Monate alt|0,5|6 m/o",
     0: "0|000D|0 Y",
     120: "120|120Y|1440M",
 }
@@ -41,14 +41,15 @@ def test_what_is_no_age_is_none(text):
         (
             "M",
             "M|m|male|Male |MAN|männlich|Mann|homme|H|hombre|masculino|maschio|мужской|м|"
-            "男|男性|남|erkek|ذكر|(M)|Mężczyzna",
+            "男|男性|남|erkek|ذكر|(M)|Mężczyzna|männl.|♂|M (male)|male sex",
         ),
         (
             "F",
-            "F|W|w.|weiblich|Frau|female|WOMAN|femme|mujer|femenino|femmina|vrouw|женский|Ж|女|여성|kadın|أنثى|K|Kobieta",
+            "F|W|w.|weiblich|Frau|female|WOMAN|femme|mujer|femenino|femmina|vrouw|женский|Ж|女|여성|kadın|أنثى|K"
+            "|Kobieta|weibl.|♀|F - female",
         ),
         ("O", "O|other|divers|D|Autre|其他"),
-        ("", "|U|unknown|1|2|0|V|MF|yes|9"),
+        ("", "|U|unknown|1|2|0|V|MF|yes|9|not male|M / F|sex"),
     ],
 )
 def test_a_sex_is_read_in_the_large_languages(sex, words):

@@ -55,6 +55,13 @@ TABLES = {
     "accession that is named": ("accession,label\n0012,1\nA-13,0\n", {"key": "accession"}),
     "patient": ("PatientID,label\n007,1\n008,0\n", {}),
     "patient in German": ("Patienten-Nr.;Befund\n7;1\n8;0\n", {}),
+    **{
+        f"patient, called {head}": (f"{head},label\n007,1\n008,0\n", {})
+        for head in ("NIP", "IPP", "NHC", "prontuário", "Nº de prontuário", "MRN", "UHID", "hospital number", "Fallnr")
+    },
+    "patient, as the name of a file": ("PatientID,label\n007.dcm,1\n008.dcm,0\n", {}),
+    "accession, as the name of a file": ("AccessionNumber,label\n0012.dcm,1\nA-13.dcm,0\n", {}),
+    "study_uid with a word behind it": (f"StudyInstanceUID,label\n{ROOT}1_study,1\n{ROOT}2_study,0\n", {}),
     "study_uid": (f"StudyInstanceUID,label\n{ROOT}1,1\n{ROOT}2,0\n", {}),
     "series_uid": (f"series,label\n{ROOT}1.1,1\n{ROOT}2.1,0\n", {"key": "series_uid", "columns": {"path": "series"}}),
     "a path that fits nothing, and an accession": ("file,accession,label\nx.png,0012,1\ny.png,A-13,0\n", {}),
@@ -81,11 +88,17 @@ def test_a_table_may_name_files_by_the_uid_of_their_object(labelled):
 def test_keys_are_known_by_the_headers_of_the_files_whatever_their_column_is_called(labelled):
     files = {"IM1": image("AB-0012", "1"), "IM2": image("AB-0013", "2")}
 
-    listing = labelled("nr,Vorgang,Befund\n2,AB-0012,krank\n1,AB-0013,normal\n3,AB-0014,normal\n", files=files)
+    table = "nr,Vorgang,Befund\n2,AB-0012,Pneumonie\n1,AB-0013,normal\n3,AB-0014,normal\n"
 
-    assert {file.path: file.label or file.left_out for file in listing.files} == {
-        "IM1": "unknown label krank", "IM2": WELL,
-    }  # fmt: skip
+    assert [file.label for file in labelled(table, files=files).files] == [ILL, WELL]
+
+
+def test_a_key_that_is_said_is_looked_for_in_the_column_of_paths(labelled):
+    files = {"IM1": image("AB-0012", "1"), "IM2": image("AB-0013", "2")}
+
+    listing = labelled("image,label\nAB-0012,1\nAB-0013_study,0\n", files=files, key="accession")
+
+    assert [file.label for file in listing.files] == [ILL, WELL]
 
 
 def test_neither_keys_nor_patients_are_in_the_problems_of_a_table(labelled):

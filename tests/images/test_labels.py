@@ -78,9 +78,9 @@ def test_without_a_table_or_where_it_is_switched_off_the_source_stays(label):
 
 
 def test_what_does_not_fit_is_counted_and_listed_and_not_rejected(label):
-    table = "path,label\na.png,1\na.png,1\nb.png,1\nb.png,0\nc.png,COVID\ngone.png,1\n"
+    table = "path,label\na.png,1\na.png,1\nb.png,1\nb.png,0\nc.png,COVID\ngone.png,1\ne.png,0\n"
 
-    source = label(table, "a.png", "b.png", "c.png", "d.png")
+    source = label(table, "a.png", "b.png", "c.png", "d.png", "e.png")
 
     assert source.listing.label_problems == (
         ("file without a row", "d.png", "no row in the table of labels"),
@@ -197,7 +197,7 @@ def test_rsna_has_several_rows_an_image(label, table):
         (b"path,label\n\0\xff,1\n", {}, "labels.csv is not a CSV table in UTF-8, UTF-16 or another encoding"),
         (b"PK\x03\x04rest", {}, "labels.csv is a spreadsheet. Save it as CSV"),
         ("path,label\nz.png,1\n", {}, "None of the 1 rows .* names a file.*labels.columns.path.*labels.key"),
-        ("path,label\nb.png,1\n", {"key": "accession"}, "no column that is known as accession"),
+        ("who,label\nb.png,1\n", {"key": "accession"}, "no column that is known as accession"),
         (
             "path,label\na.png,sick\n",
             {},
@@ -278,6 +278,18 @@ READ = {
     "labels under an unknown header": ("path,status,age\na.png,pneumonia,1\nb.png,normal,0\n", {}),
     "paths under an unknown header": ("row,picture file,label\n1,a.png,1\n2,b.png,0\n", {}),
     "columns that are named": ("Nr,X Y,Z\n1,a.png,1\n2,b.png,0\n", {"columns": {"path": "x y", "label": "Z"}}),
+    "words that differ in a sign, named": (
+        "path,label\na.png,Pneu+\nb.png,Pneu-\n", {"words": {"positive": ["Pneu+"], "negative": ["Pneu-"]}},
+    ),
+    "kinds of pneumonia": ("path,label\na.png,Bacterial Pneumonia\nb.png,Normal\n", {}),
+    "a kind of pneumonia in brackets": ("path,label\na.png,pneumonia (viral)\nb.png,Normal\n", {}),
+    "kinds of pneumonia, for short": ("path,label\na.png,bacteria\nb.png,normal\n", {}),
+    "a column that says how it answers": ("path,Pneumonia (0/1)\na.png,1\nb.png,0\n", {}),
+    "a column that says what 1 means": ("path,\"Pneumonia [1=yes, 0=no]\"\na.png,1\nb.png,0\n", {}),
+    "a column that is a flag": ("path,pneumonia_flag\na.png,Y\nb.png,N\n", {}),
+    "no header, and codes": ("a.png,1\nb.png,0\n", {}),
+    "no header, and a split": ("TRAIN,a.png,1\nTRAIN,b.png,0\n", {}),
+    "addresses with a query": ("image_url,label\nhttps://h.org/x/a.png?alt=media,1\nhttps://h.org/x/b.png,0\n", {}),
     "words that are named": ("path,label\na.png,C1\nb.png,C2\n", {"words": {"positive": "c1", "negative": ["C2"]}}),
     "numbers that are named": ("path,label\na.png,2\nb.png,1\n", {"words": {"positive": [2], "negative": [1]}}),
     "names without suffix": ("path,label\na,1\nb,0\n", {}),
@@ -366,6 +378,10 @@ c.png,0,999,V,,
         ("idade em meses", ["18", "6"], ["1.5", "0.5"]),
         ("age_weeks", ["3", "1"], ["0.05749", "0.01916"]),
         ("나이(세)", ["5", "6개월"], ["5", "0.5"]),
+        ("Patient Age", ["24", "3 m/o"], ["24", "0.25"]),
+        ("ageInDays", ["365.25", "4 y/o"], ["1", "4"]),
+        ("Age at study (months)", ["24", "6 Y"], ["2", "6"]),
+        ("月龄", ["24", "6 Y"], ["2", "6"]),
     ],
 )  # fmt: skip
 def test_an_age_counts_what_its_header_says(label, header, cells, ages):
@@ -413,31 +429,50 @@ def test_patients_become_groups_whose_names_do_not_tell_them(label):
 
 
 NO_CLASS = {
-    "a doubt is no class": ("path,Pneumonia\na.png,-1\nb.png,1\n", "unknown label -1", "PNEUMONIA"),
+    "a doubt is no class": ("path,Pneumonia\na.png,-1\nb.png,1\nc.png,0\n", "unknown label -1", "PNEUMONIA"),
     "no column says yes": ("path,Normal,Pneumonia,COVID\na.png,0,0,1\nb.png,1,0,0\n", "neither a", "NORMAL"),
     "both columns say yes": ("path,Normal,Pneumonia\na.png,1,1\nb.png,1,0\n", "two labels in", "NORMAL"),
     "a class equal to 0": (
-        "path,label\na.png,Pneumonia=0\nc.png,Pneumonia=1\nb.png,Normal\n",
+        "path,label\na.png,Pneumonia=0\nd.png,Pneumonia=1\nb.png,Normal\nc.png,Pneumonia\n",
         "unknown label Pneumonia=0",
         "NORMAL",
     ),
     "a class with a minus": (
-        "path,label\na.png,Pneumonia (-)\nb.png,normal\n",
+        "path,label\na.png,Pneumonia (-)\nb.png,normal\nc.png,Pneumonia\n",
         "unknown label Pneumonia (-)",
         "NORMAL",
     ),
-    "a list of two classes": ("path,label\na.png,Pneumonia|Normal\nb.png,normal\n", "unknown label Pneu", "NORMAL"),
-    "a list of others": ("path,label\na.png,Normal|Nodule\nb.png,Pneumonia\n", "unknown label Nor", "PNEUMONIA"),
-}
+    "a list of two classes": (
+        "path,label\na.png,Pneumonia|Normal\nb.png,normal\nc.png,1\n", "unknown label Pneu", "NORMAL"
+    ),
+    "a list of others": (
+        "path,label\na.png,Normal|Nodule\nb.png,Pneumonia\nc.png,0\n", "unknown label Nor", "PNEUMONIA"
+    ),
+    "the absence of a kind": (
+        "path,label\na.png,no viral pneumonia\nb.png,viral pneumonia\nc.png,normal\n", "unknown label no", "PNEUMONIA"
+    ),
+    "another modality": (
+        "path,label,modality\na.png,1,CT\nb.png,1,X-ray\nc.png,0,CR\n", "another part of", "PNEUMONIA"
+    ),
+    "another part": (
+        "path,label,view\na.png,1,extremities\nb.png,1,PA\nc.png,0,\n", "another part of", "PNEUMONIA"
+    ),
+    "slices": ("path,label,view\na.png,1,Axial\nb.png,1,AP\nc.png,0,\n", "another part of", "PNEUMONIA"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", NO_CLASS)
 def test_a_row_that_names_no_class_is_left_out(label, kind):
     table, reason, other = NO_CLASS[kind]
 
-    first, second = label(table, *TWO).listing.files
+    first, second, *_ = label(table, *TWO, "c.png").listing.files
 
     assert (first.label, first.left_out[: len(reason)], second.label) == ("", reason, other)
+
+
+def test_a_class_that_only_unknown_words_may_mean_is_missed(label):
+    with pytest.raises(UserError, match=r"label of PNEUMONIA: unknown label ill \(1\)\. Say .*words.positive"):
+        label("path,label\na.png,ill\nb.png,normal\n", *TWO)
 
 
 def test_of_1_and_2_nothing_says_which_is_which(label):
@@ -483,6 +518,14 @@ def test_the_only_table_of_labels_beside_a_flat_folder_is_found(label, names, ex
     assert [file.label for file in source.listing.files] == expected, first
 
 
+def test_a_table_of_one_class_is_none_beside_one_of_both(label):
+    label("id,label\na,1\nb,0\n", *TWO, name="train.csv")
+
+    source = label("id,label\nq,0\nr,0\n", name="sample_submission.csv")
+
+    assert labels_of(source) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
+
+
 def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_class_folders(label):
     assert label("path,label\na.png,1\n", "NORMAL/a.png", name="one.csv").listing.rows == {}
     (named := label("path,label\na.png,1\n", name="two.csv", table="one.csv"))
@@ -490,10 +533,10 @@ def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_cla
 
 
 def test_where_several_tables_have_labels_one_must_be_named(label):
-    label("path,label\na.png,1\n", *TWO, name="one.csv")
+    label("path,label\na.png,1\nb.png,0\n", *TWO, name="one.csv")
 
     with pytest.raises(UserError, match=r"have labels: one.csv, two.csv. Name one: --params=labels.table=one.csv"):
-        label("path,label\na.png,0\n", name="two.csv")
+        label("path,label\na.png,0\nb.png,1\n", name="two.csv")
 
 
 @pytest.mark.parametrize(
@@ -510,7 +553,9 @@ def test_where_several_tables_have_labels_one_must_be_named(label):
         (("Saludable", "Neumonía"), ["NORMAL", "PNEUMONIA"]),
         (("pneumonia_0", "pneumonia_1"), ["pneumonia_0", "pneumonia_1"]),
         (("NORMAL", "Pneumonia (-)"), ["NORMAL", "Pneumonia (-)"]),
-        (("NORMAL", "Viral Pneumonia"), ["NORMAL", "Viral Pneumonia"]),
+        (("NORMAL", "Viral Pneumonia"), ["NORMAL", "PNEUMONIA"]),
+        (("normal", "bacteria"), ["NORMAL", "PNEUMONIA"]),
+        (("PNEUMONIA", "Viral Pneumonia"), ["PNEUMONIA", "Viral Pneumonia"]),
     ],
 )
 def test_a_class_folder_is_known_in_any_case_and_by_the_usual_words(label, folders, expected):
@@ -529,7 +574,8 @@ def test_a_table_of_another_place_is_read(label, tmp_path):
 
 def test_groups_and_facts_of_patients_reach_the_index(label, tmp_path, default_parameters):
     ingest = IngestParameters.model_validate(default_parameters["ingest"])
-    source = label("path,label,group,age,sex,view\na.png,1,child 7,4,female,ap\nb.png,7,,,,\n", "a.png", "b.png")
+    table = "path,label,group,age,sex,view\na.png,1,child 7,4,female,ap\nb.png,,,,,\nc.png,0,,,,\n"
+    source = label(table, "a.png", "b.png", "c.png")
 
     index = make_index(source, examine_files(source, IndexCache(tmp_path / "cache"), ingest), ingest)
 
@@ -537,6 +583,7 @@ def test_groups_and_facts_of_patients_reach_the_index(label, tmp_path, default_p
     assert index[columns].to_numpy().tolist() == [
         ["a.png", "rejected", "child 7", "4", "F", "AP"],
         ["b.png", "left out", "b.png", "", "", ""],
+        ["c.png", "rejected", "c.png", "", "", ""],
     ]
 
 

@@ -32,6 +32,7 @@ def test_a_folder_of_masks_is_known_by_its_name_beside_images(folder, layout):
         ["left/1.png", "right/2.png", "NORMAL/3.png"],
         ["NORMAL/unmasked/1.png", "NORMAL/plain/2.png"],
         ["NORMAL/1_label.png", "NORMAL/2_label.png"],
+        ["NORMAL/1.png", "NORMAL/1_2.png", "NORMAL/1_left.png", "NORMAL/1a.png", "NORMAL/1_camille.png"],
         ["train/NORMAL/1.png", "val/NORMAL/2.png", "test/NORMAL/3.png"],
     ],
 )
@@ -40,7 +41,10 @@ def test_images_are_no_masks(names):
 
 
 @pytest.mark.parametrize(
-    "mask", ["1_mask.png", "1-mask.png", "1_MASK.PNG", "1_seg.jpg", "mask_1.png", "1.mask.png", "1_gt.png"]
-)
+    "mask", ["1_mask.png", "1-mask.png", "1_MASK.PNG", "1_seg.jpg", "mask_1.png", "1.mask.png", "1_gt.png",
+             "1mask.png", "1Mask.png", "1_lung_mask.png", "1_left_mask.png", "1_mask_left.png", "1_mask1.png",
+             "1_masked.png", "1_gradcam.png", "1_cam.png", "1_annotated.png", "1_thumb.png", "1_bbox.png",
+             "1_contour.png", "seg-1.png", "1_lungs.png", "1_分割.png"]
+)  # fmt: skip
 def test_a_mask_is_known_by_its_name_beside_its_image(mask):
     assert find_masks(["a/1.png", "a/2.png", f"a/{mask}", f"b/{mask}"]) == {f"a/{mask}"}

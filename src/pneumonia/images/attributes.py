@@ -12,10 +12,10 @@ MOST_YEARS = 120
 _DAYS_OF_A_YEAR = 365.25
 # Words for units of age, by how many make a year. An "m" is a month, as in DICOM.
 _UNITS = {
-    1.0: """y yr yrs yo year years a an ans année années año años ano anos anno anni jr jahr jahre jahren jaar
+    1.0: """y y/o yr yrs yo year years a an ans année années año años ano anos anno anni jr jahr jahre jahren jaar
         jaren år г г. год года лет л рік років rok roku lata lat let roky év éves vuotta vuosi v yaş yaşında yıl
         ετών έτη έτος 岁 周岁 歲 年 歳 才 세 살 년 سنة سنوات عام वर्ष साल tahun thn tuổi năm ปี""",
-    12.0: """m mo mos mon mth mths month months monat monate monaten mt mois mes meses mese mesi maand maanden mnd
+    12.0: """m m/o mo mos mon mth mths month months monat monate monaten mt mois mes meses mese mesi maand maanden mnd
         mån månad månader måned måneder мес мес. месяц месяца месяцев м міс місяць місяців mies miesiąc miesiące
         miesięcy měsíc měsíce měsíců hó hónap hónapos kk kuukausi kuukautta ay aylık μηνών μήνες μήνας 月 个月
         個月 か月 カ月 ヶ月 ケ月 ヵ月 箇月 月龄 개월 달 월 شهر أشهر شهور महीने महीना माह bulan bln tháng เดือน""",
@@ -34,17 +34,16 @@ _DECORATION = re.compile(r"^(?:aged?|alter|about|circa|ca\.?|[~>≥])\s*|[\s-]*(
 _HYPHEN = re.compile(r"(?<=\d)-(?=[^\W\d])")
 
 _SEXES = {
-    "M": """m male males man men boy masculine mâle h hombre homme garçon garcon masculin masculino varon varón
-        niño macho masc mann männlich maennlich mannlich junge knabe herr bub homem menino maschio maschile uomo
-        bambino mannelijk jongen mand hane pojke dreng gutt mies poika м муж мужской мужчина мальчик чоловік чол
-        mężczyzna mezczyzna męski muž chlapec férfi fiú 男 男性 男孩 男子 남 남자 남성 erkek bay ذكر رجل पुरुष
-        लड़का laki laki-laki lakilaki pria nam άνδρας ανδρας αρρεν άρρεν ชาย""",
-    "F": """f female females woman women girl feminine w weiblich frau mädchen maedchen dame femme fille féminin
-        feminin féminine fem mujer femenino femenina hembra niña feminino mulher menina femmina femminile donna
-        bambina vrouw vrouwelijk meisje k kvinna kvinde kvinne flicka pige jente nainen tyttö ж жен женский
-        женщина девочка жінка kobieta żeński zenski žena zena dívka nő lány 女 女性 女孩 女子 여 여자 여성
-        kadın kadin bayan kız أنثى انثى امرأة महिला स्त्री लड़की perempuan wanita nữ γυναίκα γυναικα θήλυ θηλυ
-        หญิง""",
+    "M": """m ♂ male males man men boy masculine mâle h hombre homme garçon garcon masculin masculino varon varón niño
+        macho masc mann männlich maennlich mannlich männl maennl junge knabe herr bub homem menino maschio maschile
+        uomo bambino mannelijk jongen mand hane pojke dreng gutt mies poika м муж мужской мужчина мальчик чоловік чол
+        mężczyzna mezczyzna męski muž chlapec férfi fiú 男 男性 男孩 男子 남 남자 남성 erkek bay ذكر رجل पुरुष लड़का laki
+        laki-laki lakilaki pria nam άνδρας ανδρας αρρεν άρρεν ชาย""",
+    "F": """f ♀ female females femal woman women girl feminine w weibl weiblich frau mädchen maedchen dame femme fille
+        féminin feminin féminine fem mujer femenino femenina hembra niña feminino mulher menina femmina femminile
+        donna bambina vrouw vrouwelijk meisje k kvinna kvinde kvinne flicka pige jente nainen tyttö ж жен женский
+        женщина девочка жінка kobieta żeński zenski žena zena dívka nő lány 女 女性 女孩 女子 여 여자 여성 kadın
+        kadin bayan kız أنثى انثى امرأة महिला स्त्री लड़की perempuan wanita nữ γυναίκα γυναικα θήλυ θηλυ หญิง""",
     "O": """o other d divers diverse andere autre otro otra outro altro anders другой 其他 その他 기타 nonbinary
         non-binary intersex x inter""",
 }
@@ -107,10 +106,14 @@ def write_age(years: float | None) -> str:
 def parse_sex(text: str) -> str:
     """Return F, M or O; empty if the sex is not known or cannot be read.
 
-    >>> parse_sex("weiblich"), parse_sex("MALE"), parse_sex("2")
+    >>> parse_sex("weiblich"), parse_sex("M (male)"), parse_sex("2")
     ('F', 'M', '')
     """
-    return _SEX_OF.get(_plain(text).strip(".()[] "), "")
+    plain = _plain(text)
+    found = {_SEX_OF.get(plain.strip(".()[] "), "")}
+    if found == {""}:
+        found = {_SEX_OF.get(word, "") for word in re.findall(r"[^\W\d_]+", plain) if word not in ("sex", "gender")}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _plain(text: str) -> str:

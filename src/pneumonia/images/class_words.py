@@ -18,8 +18,7 @@ _MEANT = (
         polmonite polmoniti neumonía neumonia neumonías пневмония пневмонии 肺炎 폐렴 zatürre zatürree pnömoni
         longontsteking lunginflammation lungebetændelse lungebetennelse zapaleniepłuc keuhkokuume tüdőgyulladás
         zápalplic πνευμονία viêmphổi radangparu निमोनिया التهابرئوي الالتهابالرئوي pneumonic withpneumonia haspneumonia
-        ispneumonia pneumonialabel
-        pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
+        ispneumonia bronchopneumonia pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
     ),
     _spelled(
         """normal normals normale normales normaux normaal normalny normální normala healthy gesund gesunde unauffällig
@@ -51,6 +50,21 @@ _NOISE = re.compile(
     r"x[ _-]?rays?|cxr|scans?|radiographs?|bilder|dataset|folder|lungs?)(?![^\W\d_])",
     re.IGNORECASE,
 )
+# Kinds of pneumonia, beside the word for it.
+_KINDS = re.compile(
+    r"(?<![^\W\d_])(?:bacteria|bacterial|viral|virus|virale|lobar|interstitial|atypical|aspiration|bronchial|"
+    r"(?:community|hospital)[ _-]acquired|covid(?:[ _-]?19)?|bakteriell|bactérienne|bacteriana|vírica|batterica)"
+    r"(?![^\W\d_])",
+    re.IGNORECASE,
+)
+# What folders of these are called, for short.
+_SHORT = _spelled("bacteria bacterial virus viral")
+# What the header of a column that says yes or no has besides the class.
+_ASKING = re.compile(
+    r"(?<![^\W\d_])(?:flag|present|presence|status|gt|diagnosis|diagnosed|label|target|binary)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MINUS = re.compile(r"\w[\s(_]*[-−–][\s)]*$")
 # Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']". A comma
@@ -61,15 +75,17 @@ _BETWEEN = re.compile(r"[|/;]|(?<=['\"])\s*[,;]\s*(?=['\"])")
 def class_of_folder(name: str, ingest: IngestParameters) -> str:
     """Return the class that a folder's name means whatever its case, or by another usual word; "" if none.
 
-    A folder called 0 or 1 means none: nothing says which is which. Nor does one with a minus behind its name.
+    A folder called 0 or 1 means none: nothing says which is which. Nor does one with a minus behind its name. A kind of
+    pneumonia is one, but the absence of a kind is not that of others.
     """
     if _MINUS.search(name):
         return ""
-    for word in (spelling(name), spelling(_NOISE.sub(" ", _CAMEL.sub(" ", name)))):
-        known = _by_name(word, ingest)
-        if known:
-            return known
-    return ""
+    bare = _NOISE.sub(" ", _CAMEL.sub(" ", name))
+    known = _by_name(spelling(name), ingest) or _by_name(spelling(bare), ingest)
+    if known:
+        return known
+    kind = "pneumonia" if spelling(bare) in _SHORT else spelling(_KINDS.sub(" ", bare))
+    return _by_name(kind, ingest) if kind in _MEANT[0] else ""
 
 
 def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters, yes: str = "") -> str:
@@ -85,12 +101,11 @@ def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters,
         yes: The class that "yes" means; without one, the positive class.
     """
     word = spelling(text)
-    for words, meant in (
-        (labels.words.positive, ingest.positive_class),
-        (labels.words.negative, ingest.negative_class),
-    ):
-        if text.strip() in words or (word and word in map(spelling, words)):
-            return meant
+    said = ((labels.words.positive, ingest.positive_class), (labels.words.negative, ingest.negative_class))
+    exact = [meant for words, meant in said if text.strip() in words]
+    alike = [meant for words, meant in said if word and word in map(spelling, words)]
+    if len(exact or alike) == 1:
+        return (exact or alike)[0]
     known = class_of_folder(text, ingest) if word else ""
     if known:
         return known
@@ -106,7 +121,8 @@ def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters,
 
 def class_of_column(column: str, ingest: IngestParameters) -> str:
     """Return the class that a column is named after, so that it says yes or no; "" if none."""
-    return _by_name(spelling(column), ingest)
+    bare = _BRACKETS.sub(lambda match: " " if _are_answers(match[1]) else match[0], column)
+    return _by_name(spelling(column), ingest) or _by_name(spelling(_ASKING.sub(" ", _CAMEL.sub(" ", bare))), ingest)
 
 
 def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, str]:
@@ -125,6 +141,12 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
     others = {name for name in found if name} - set(meaning)
     is_half = len(set(meaning.values())) < 2
     return {} if is_half and ((others and not named) or len(meaning) > 1) else meaning
+
+
+def _are_answers(text: str) -> bool:
+    """Tell whether a text lists answers, such as "0/1" and "1=yes, 0=no", and means by them what they say."""
+    answers = [[_truth(word) for word in answer.split("=")] for answer in re.split(r"[/,;|]", text)]
+    return all(None not in answer and len(set(answer)) == 1 for answer in answers)
 
 
 def _by_name(word: str, ingest: IngestParameters) -> str:

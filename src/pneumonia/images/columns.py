@@ -24,7 +24,7 @@ _KNOWN = {
         ruta rutaimagen arquivo nomearquivo nomedoarquivo imagem caminho immagine nomefile percorso bestand
         bestandsnaam afbeelding plik nazwapliku obraz файл имяфайла путь изображение снимок 文件 文件名 文件路径
         路径 图像 图片 图像名 图片名 影像 檔名 檔案 ファイル ファイル名 ファイルパス 画像 画像名 파일 파일명
-        파일이름 이미지 이미지명 이미지파일 경로 dosya dosyaadı görüntü id""",
+        파일이름 이미지 이미지명 이미지파일 경로 dosya dosyaadı görüntü imageurl imgurl dicomid id""",
     "accession": """accession accessionnumber accessionno accessionnr accno accnr acc accnum auftragsnummer
         auftragsnr auftrag untersuchungsnummer untersuchungsnr anforderungsnummer zugangsnummer zugriffsnummer
         leistungsnummer numéroaccession numérodaccession numérodexamen numeroexamen numeroaccession
@@ -34,10 +34,11 @@ _KNOWN = {
     "study_uid": "studyinstanceuid studyuid",
     "series_uid": "seriesinstanceuid seriesuid",
     "patient": """patient patientid patientsid patid pid patientno patientnr patientnumber mrn medicalrecordnumber
-        subject subjectid nip ipp nhc prontuário
-        prontuario patientennummer patientennr patientenid patnr pat fallnummer ippatient idpatient
-        numeropatient numéropatient paciente idpaciente pacienteid númerodepaciente paziente idpaziente
-        patiëntnummer patientnummer пациент номерпациента 病人 病人号 患者 患者编号 患者id 病历号 환자 환자번호
+        medicalrecordno hospitalnumber hospitalno unitnumber uhid hn historiaclínica historiaclinica
+        nohistoriaclínica nodeprontuário npaziente numeropaziente caseid fallnr subject subjectid nip ipp nhc
+        prontuário prontuario patientennummer patientennr patientenid patnr pat fallnummer ippatient idpatient
+        numeropatient numéropatient paciente idpaciente pacienteid númerodepaciente paziente idpaziente patiëntnummer
+        patientnummer пациент номерпациента 病人 病人号 患者 患者编号 患者id 病历号 환자 환자번호
         환자id hasta hastano""",
     "label": """label labels class classname target finding findings diagnosis diagnostic result outcome category
         groundtruth gt y classification annotation klasse befund diagnose ergebnis beurteilung kategorie
@@ -48,26 +49,29 @@ _KNOWN = {
     "group": "group groupid groupe grupo gruppo gruppe группа 组 组别 グループ 그룹",
     "split": """split set subset datasplit dataset datasettype partition phase usage aufteilung teilmenge
         ensemble conjunto выборка 数据集 划分""",
-    "age": """age patientage patientsage ageyears ageinyears agemonths ageinmonths agedays ageindays ageatstudy
-        ageatexam alter alterjahre alterinjahren altermonate alterinmonaten patientenalter lebensalter âge ageans
-        âgeans edad edadaños edadenaños edadmeses età etàanni idade idadeanos leeftijd wiek возраст возрастлет
-        年龄 年齡 年齢 月龄 나이 연령 yaş""",
-    "sex": """sex gender patientsex patientssex patientgender geschlecht sexe sexo sesso genere género genero
-        geslacht płeć plec пол 性别 性別 성별 cinsiyet kön køn kjønn""",
+    "age": """age patientage patientsage ageatstudy ageatexam alter patientenalter lebensalter âge edad età idade
+        leeftijd wiek возраст 年龄 年齡 年齢 月龄 나이 연령 yaş""",
+    "sex": """sex gender patientsex patientssex patientsexdicom patientgender geschlecht sexe sexo sesso genere género
+        genero geslacht płeć plec пол 性别 性別 성별 cinsiyet kön køn kjønn""",
     "view": """view viewposition viewpos projection position appa paap frontallateral orientation projektion
-        projektionsrichtung strahlengang aufnahmerichtung ansicht incidence proyección proyeccion proiezione
-        projeção projectie проекция укладка 体位 投照体位 撮影方向""",
+        projektionsrichtung strahlengang aufnahmerichtung ansicht incidence proyección proyeccion proiezione projeção
+        projectie проекция укладка 体位 投照体位 撮影方向 viewpositiondicom""",
+    "modality": "modality modalität modalité modalidad modalidade modalità модальность 模态 モダリティ 모달리티",
     "site": """site hospital institution centre center clinic standort krankenhaus klinik einrichtung hôpital hopital
         établissement etablissement hospitalname sitename siteid centro ospedale ziekenhuis больница 医院 機関 병원
         hastane""",
 }  # fmt: skip
 _RANKS = {field: {spelling(name): rank for rank, name in enumerate(names.split())} for field, names in _KNOWN.items()}
-_MONTHS = re.compile(r"months?$|monaten?$|mois$|mes(es)?$|mesi$|maanden$|мес|月龄|か月|개월")
-_DAYS = re.compile(r"days$|tagen?$|jours$|d[ií]as$|giorni$|dagen$")
 _WORD = re.compile(r"[^\W_]+")
 # Words between an age and its unit, as in "idade em meses".
 _IN = ("in", "en", "em", "w", "в")
-_OTHER_FIELDS = ("group", "patient", "split", "age", "sex", "view", "site")
+# Words before the event at which a patient had an age, as in "age at study".
+_AT = frozenset(("at", "bei", "on"))
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# An age and its unit in one word; a unit of one letter may be the end of the word.
+_UNITS = "|".join(re.escape(unit) for unit in PER_YEAR if len(unit) > 1)
+_GLUED = re.compile(f"({'|'.join(_RANKS['age'])})(?:{'|'.join(_IN)})?({_UNITS})")
+_OTHER_FIELDS = ("group", "patient", "split", "age", "sex", "view", "modality", "site")
 
 
 def find_columns(columns: Sequence[str], labels: LabelsParameters) -> dict[str, str]:
@@ -103,7 +107,8 @@ def column_of_key(key: str, columns: Sequence[str], labels: LabelsParameters) ->
     """Return the column with the values of a key; "" if there is none."""
     if labels.columns.path:
         return _named("path", labels.columns.path, columns)
-    return _recognised("path" if key in NAME_KEYS else key, columns)
+    own = _recognised("path" if key in NAME_KEYS else key, columns)
+    return own or (_recognised("path", columns) if labels.key == key else "")
 
 
 def label_columns(columns: Sequence[str], ingest: IngestParameters, labels: LabelsParameters) -> list[str]:
@@ -127,8 +132,7 @@ def age_unit(column: str) -> float:
     (1.0, 12.0)
     """
     _, unit = _part_age(column)
-    word = spelling(column)
-    return PER_YEAR[unit] if unit else 12.0 if _MONTHS.search(word) else 365.25 if _DAYS.search(word) else 1.0
+    return PER_YEAR[unit] if unit else 1.0
 
 
 def _recognised(field: str, columns: Sequence[str]) -> str:
@@ -150,10 +154,13 @@ def _part_age(column: str) -> tuple[str, str]:
     >>> _part_age("Idade em meses"), _part_age("age")
     (('idade', 'meses'), ('age', ''))
     """
-    *words, last = _WORD.findall(unicodedata.normalize("NFKC", column).lower()) or [""]
-    if not words or last not in PER_YEAR:
-        return spelling(column), ""
-    return spelling("".join(words[:-1] if words[-1] in _IN and len(words) > 1 else words)), last
+    words = _WORD.findall(unicodedata.normalize("NFKC", _CAMEL.sub(" ", column)).lower())
+    unit = words[-1] if words and words[-1] in PER_YEAR else ""
+    words = words[:-1] if unit and len(words) > 1 else words
+    words = words[: next((place for place, word in enumerate(words) if word in _AT and place), len(words))]
+    name = spelling("".join(words[:-1] if words[-1:] and words[-1] in _IN and len(words) > 1 else words))
+    glued = None if unit else _GLUED.fullmatch(name)
+    return (glued[1], glued[2]) if glued else (name, unit)
 
 
 def _named(field: str, name: str, columns: Sequence[str]) -> str:

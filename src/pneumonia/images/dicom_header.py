@@ -25,6 +25,8 @@ _STANDARD = "1.2.840.10008."
 _IMAGES = "1.2.840.10008.5.1.4.1.1"
 _RADIOGRAPHS = (f"{_IMAGES}.1", f"{_IMAGES}.1.1", f"{_IMAGES}.7", f"{_IMAGES}.12.2")
 _RAW = (f"{_IMAGES}.1.1.1", f"{_IMAGES}.66")
+# Words in tables for images of other modalities.
+_OTHER_IMAGES = frozenset(("CT", "CTA", "HRCT", "MR", "MRI", "US", "AXIAL", "SAGITTAL"))
 _LETTERS = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "Æ": "AE", "Œ": "OE"})
 _MOST_LETTERS = 32
 # The space between two letters that stand alone, as in P. A.
@@ -168,6 +170,17 @@ def view_of(text: str) -> str:
     ('PA', 'LATERAL', '')
     """
     return _view_of(plain(text), ViewWords())
+
+
+def shows_other(text: str) -> bool:
+    """Tell whether a text about an image names another modality, or another part of the body and no view.
+
+    >>> shows_other("Coronal CT"), shows_other("X-ray"), shows_other("extremities"), shows_other("AP, arms raised")
+    (True, False, True, False)
+    """
+    words = plain(text)
+    is_part = not view_of(text) and _part_of(words, ViewWords()) == "other"
+    return is_part or not _OTHER_IMAGES.isdisjoint(words.split())
 
 
 def _view_of(text: str, words: ViewWords) -> str:

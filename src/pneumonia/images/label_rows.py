@@ -10,11 +10,13 @@ from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.class_words import class_of_column, class_of_word
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
-from pneumonia.images.dicom_header import LATERAL, view_of
+from pneumonia.images.dicom_header import LATERAL, shows_other, view_of
 from pneumonia.images.split_names import UNSPLIT, split_of
 from pneumonia.images.tables import Table, spelling
 
 LATERAL_VIEW = "lateral view"
+OTHER_IMAGE = "another part of the body, or another modality"
+UNKNOWN_LABEL = "unknown label"
 OTHER_FINDINGS = "neither a positive nor a negative finding"
 # How many letters of an unknown label are shown.
 _LETTERS = 30
@@ -85,9 +87,11 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
         if opposite and (meant or not row[label]):
             meant, reason = _of_two(meant, opposed[row[opposite]], class_of_column(label, ingest))
         if not meant:
-            reason = reason or f"unknown label {row[label][:_LETTERS] or '(none)'}"
+            reason = reason or f"{UNKNOWN_LABEL} {row[label][:_LETTERS] or '(none)'}"
         if meant and view == LATERAL:
             meant, reason = "", LATERAL_VIEW
+        if meant and shows_other(f"{facts.get('view', '')} {facts.get('modality', '')}"):
+            meant, reason = "", OTHER_IMAGE
         yield LabelRow(
             row[path], meant, reason, _name_of(facts.get("group", "")), split, age, sex, view,
             site=facts.get("site", "").strip(), patient=_whole(_name_of(facts.get("patient", ""))), unread=unread,
@@ -165,11 +169,18 @@ def find_label_column(table: Table, ingest: IngestParameters, labels: LabelsPara
     full = [
         column
         for column in others
-        if not _is_counted(table, column) and _share_of_classes(table, column, ingest, labels) >= _MOST
+        if (table.is_headless or not _is_counted(table, column))
+        and _share_of_classes(table, column, ingest, labels) >= _MOST
     ]
     if not named:
         return full[0] if len(full) == 1 else ""
     return next((column for column in full if _says_the_same(table, best, column)), best)
+
+
+def has_both_classes(table: Table, ingest: IngestParameters, labels: LabelsParameters) -> bool:
+    """Tell whether the labels of a table mean both classes."""
+    column = find_label_column(table, ingest, labels)
+    return bool(column) and set(ingest.class_names) <= set(_classes_of(table, column, ingest, labels).values())
 
 
 def _says_the_same(table: Table, codes: str, words: str) -> bool:

@@ -12,7 +12,7 @@ RSNA; `pneumonia.images.label_presets` reads them, `pneumonia.images.label_table
 import logging
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -24,7 +24,7 @@ from pneumonia.images.class_words import class_folders
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
 from pneumonia.images.label_presets import PLAIN, read_rows
-from pneumonia.images.label_rows import LabelRow, find_label_column
+from pneumonia.images.label_rows import UNKNOWN_LABEL, LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
 from pneumonia.images.matching import REMARKS, Match, RowFit, match_keys, match_paths, tidy_key
@@ -209,8 +209,7 @@ def _label(
             note = f"fits {len(match.files)} files" if match.files else "no file of that name"
             problems.append(("row without a file", row.path, note))
     chosen = {path: _choose(path, rows, problems) for path, rows in claims.items()}
-    if not any(row.label for row in chosen.values()):
-        raise UserError(_describe_labels(chosen.values()))
+    _refuse_unknown_labels(chosen.values(), classes)
     chosen = {path: _with_group(row, hash_patient) for path, row in chosen.items()}
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
@@ -251,14 +250,22 @@ def _with_group(row: LabelRow, hash_patient: Callable[[str], str]) -> LabelRow:
     return replace(row, group=row.group or hash_patient(row.patient), patient="")
 
 
-def _describe_labels(rows: Iterable[LabelRow]) -> str:
-    """Say which labels are not known, and what to do."""
-    reasons = Counter(row.reason for row in rows).most_common(_SHOWN)
-    shown = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
-    return (
-        f"The table of labels gives no file a usable label: {shown}. Say what its labels mean: "
-        "labels.words.positive=WORD,labels.words.negative=WORD; or name their column: labels.columns.label=COLUMN."
-    )
+def _refuse_unknown_labels(rows: Collection[LabelRow], classes: Sequence[str]) -> None:
+    """Refuse labels that leave a class without a file, as far as words that are not known may stand for it.
+
+    Raises:
+        UserError: Saying which labels are not known, and what to do.
+    """
+    reasons = Counter("" if row.label else row.reason for row in rows)
+    missing = [name for name in classes if name not in {row.label for row in rows}]
+    if len(missing) == len(classes) or (missing and any(reason.startswith(UNKNOWN_LABEL) for reason in reasons)):
+        del reasons[""]
+        shown = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_SHOWN))
+        of_class = "" if len(missing) > 1 else f" of {missing[0]}"
+        raise UserError(
+            f"The table of labels gives no file a usable label{of_class}: {shown}. Say what its labels mean: "
+            "labels.words.positive=WORD,labels.words.negative=WORD; or name their column: labels.columns.label=COLUMN."
+        )
 
 
 def _kind(file: ImageFile, chosen: Mapping[str, LabelRow]) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 
 from pneumonia.images.members import stem
 
 # Words in the name of a folder that tell what is in it, where images are beside it.
 _TELLING = re.compile(
-    r"masks?|masken?|mas[qc]\w+|máscaras?|masch\w+|маск[аи]|\w+masks?|seg|segs|segm|segment(?:ed|ation|ations|ierung\w*)|"
+    r"mask(?:s|ed)?|masken?|mas[qc]\w+|máscaras?|masch\w+|маск[аи]|\w+masks?|seg|segs|segm|segment(?:ed|ation|ations|ierung\w*)|"
     r"segmentaci\w+|segmentaç\w+|\w+segmentations?|annotat(?:ed|ions?)|annotationen|ground ?truths?|gts?|heat ?maps?|"
     r"salienc\w+|grad ?cams?|cams?|overlays?|contours?|konturen|rois?|bbox(?:es)?|bounding ?boxes|attention|"
     r"explanations?|thumb(?:nail)?s?|掩膜|掩码|标注|分割|蒙版|マスク|마스크"
@@ -19,22 +20,16 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PARTS = re.compile(r"[\W\d_]+")
 # The share of a folder's names that must occur beside it, for a name that alone tells nothing.
 _SHARED = 0.5
-# How the file of a mask is called beside its image: 1_mask.png beside 1.png.
-_ENDS = (
-    "mask",
-    "masks",
-    "seg",
-    "segmentation",
-    "label",
-    "labels",
-    "gt",
-    "annotation",
-    "lung",
-    "lungs",
-    "overlay",
-    "heatmap",
+# In the name of a file beside its image, further words that tell it: 1_lung.png beside 1.png.
+_OF_A_FILE = frozenset(("label", "labels", "lung", "lungs"))
+# What every such word contains, so that other names are passed over quickly.
+_HINT = re.compile(
+    r"mas[kcq]|маск|seg|annot|gt|truth|heat|salienc|cam|overlay|cont|kont|roi|box|attent|explan|thumb|label|lung|"
+    r"掩|标注|分割|蒙版|マスク|마스크",
+    re.IGNORECASE,
 )
-_BEGINNINGS = ("mask_", "mask-", "seg_", "gt_", "label_")
+# Between the name of an image and what its mask has besides: 1_mask, mask-1, 1Mask, 1mask.
+_JOINTS = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|(?<=[a-z])(?=[A-Z])|(?=masks?$)")
 
 
 def find_masks(names: Sequence[str]) -> set[str]:
@@ -78,25 +73,28 @@ def _repeats_names(folder: str, parent: str, names: Sequence[str]) -> bool:
     return len(inside & beside) >= _SHARED * len(inside)
 
 
-def _named_masks(names: Iterable[str]) -> set[str]:
+def _named_masks(names: Collection[str]) -> set[str]:
     """Return the files that are called as the mask of an image beside them."""
-    suspects = []
-    for name in names:
-        own = stem(name.rpartition("/")[2]).lower()
-        if own.endswith(_ENDS) or own.startswith(_BEGINNINGS):
-            suspects.append(name)
-    if not suspects:
-        return set()
-    known = {stem(name).lower() for name in names}
-    return {name for name in suspects if not known.isdisjoint(_images_of(name))}
+    hinting = [name for name in names if _HINT.search(name.rpartition("/")[2])]
+    known = {stem(name).lower() for name in names} if hinting else set()
+    return {name for name in hinting if any(image in known and _tells(rest) for image, rest in _parted(name))}
 
 
-def _images_of(name: str) -> set[str]:
-    """Return what the image of a mask may be called, without suffix, in lower case."""
-    folder, slash, own = stem(name).lower().rpartition("/")
-    bare = {own.removesuffix(end).rstrip(" _.-") for end in _ENDS if own.endswith(end)}
-    bare |= {own.removeprefix(start) for start in _BEGINNINGS if own.startswith(start)}
-    return {f"{folder}{slash}{base}" for base in bare if base and base != own}
+def _parted(name: str) -> Iterator[tuple[str, str]]:
+    """Part a name in two at each joint: what its image may be called, in lower case, and the rest of the name."""
+    folder, slash, own = stem(name).rpartition("/")
+    for joint in _JOINTS.finditer(own):
+        before, after = own[: joint.start()], own[joint.end() :]
+        for image, rest in ((before, after), (after, before)):
+            if image and rest:
+                yield f"{folder}{slash}{image}".lower(), rest
+
+
+@lru_cache(maxsize=4096)
+def _tells(rest: str) -> bool:
+    """Tell whether what the name of a file has besides that of its image says that it is a mask."""
+    words = _words(rest)
+    return any(one in _OF_A_FILE or _TELLING.fullmatch(one) for one in (words, *words.split()))
 
 
 def _folders_of(name: str) -> list[str]:

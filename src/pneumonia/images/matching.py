@@ -120,7 +120,7 @@ def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -
 
 def tidy_key(key: str) -> str:
     """Return a key of a header without what spreadsheets add."""
-    key = composed(key).strip().casefold().removesuffix(".dcm")
+    key = composed(key).strip().casefold().removesuffix(".dcm").removesuffix("_study").removesuffix("_image")
     return key.removesuffix(".0") if key.removesuffix(".0").isdecimal() else key
 
 
@@ -137,5 +137,6 @@ def _match_key(
 def _parts(path: str) -> tuple[str, ...]:
     """Return the folders and the name in a path as a table has it."""
     text = composed(path).strip().replace("\\", "/").removeprefix("file://")
+    text = text.partition("?")[0] if "://" in text else text
     parts = PurePosixPath(text).parts
     return tuple(part for part in parts if part not in ("/", "//", ".", "..") and not part.endswith(":"))

@@ -41,11 +41,13 @@ class Table:
         columns: The names of the columns as written, without blanks around them.
         rows: The cells of each row, by column, without blanks around them; "" where a row is too short.
         lines: The line of each row in the file.
+        is_headless: Whether it has no header.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     lines: tuple[int, ...]
+    is_headless: bool = False
 
 
 def read_table(content: bytes, name: str) -> Table:
@@ -117,11 +119,12 @@ def _parse(text: str) -> Table:
     least = max(2, max(sample, default=0) / 2)  # a title above the header fills one cell of many
     start = next((row for row, filled in enumerate(sample[:_MOST_TITLE_ROWS]) if filled >= least), 0)
     columns = _name_columns(read[start][1]) if read else ()
-    if any(cell.lower().endswith(tuple(IMAGE_SUFFIXES)) for cell in columns):  # no header, but a first row
+    is_headless = any(cell.lower().endswith(tuple(IMAGE_SUFFIXES)) for cell in columns)
+    if is_headless:
         columns, start = tuple(f"column {number + 1}" for number in range(len(columns))), start - 1
     empty = dict.fromkeys((name for name in columns if name), "")
     rows = [{**empty, **{name: cell for name, cell in zip(columns, cells, strict=False) if name}} for _, cells in read]
-    return Table(tuple(empty), tuple(rows[start + 1 :]), tuple(line for line, _ in read[start + 1 :]))
+    return Table(tuple(empty), tuple(rows[start + 1 :]), tuple(line for line, _ in read[start + 1 :]), is_headless)
 
 
 def _parse_records(text: str) -> Table:
