@@ -21,7 +21,7 @@ from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
 from pneumonia.runs.belonging import refuse_foreign
 from pneumonia.runs.configuration import check_parameters
-from pneumonia.runs.errors import causes, command_to_run, plain_message, plainly
+from pneumonia.runs.errors import causes, command_to_run, enter_environment, plain_message, plainly
 from pneumonia.runs.scorings import scored_images
 from pneumonia.runs.stages import Stages, nodes_to_run, remind_of, stop_reminding
 
@@ -53,6 +53,7 @@ class ParametersHook:
     @plainly
     def after_context_created(self, context: Any) -> None:
         """Check all parameters as merged from the files and ``--params``."""
+        enter_environment(context.env)
         check_parameters(context.config_loader)
 
 

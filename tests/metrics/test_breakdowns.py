@@ -110,7 +110,7 @@ def test_a_sample_of_train_is_set_beside_validation_and_test():
     rows = pd.DataFrame({"group": list("abcd"), "target": [0, 0, 1, 1], "probability": [0.1, 0.6, 0.4, 0.9]})
     rows = rows.assign(decision=[0, 1, 0, 1])
     table = measure_splits(pd.concat([rows.assign(split="test"), rows[1:].assign(split="val")]), rows[::3])
-    assert table[["split", "n"]].to_numpy().tolist() == [["train, a sample", 2], ["val", 3], ["test", 4]]
+    assert table[["split", "n"]].to_numpy().tolist() == [["train", 2], ["val", 3], ["test", 4]]
     assert table["sensitivity"].tolist() == [1, 0.5, 0.5]
 
 

@@ -159,7 +159,7 @@ def test_the_change_is_drawn_for_each_place_that_was_measured(own):
 def write_page(curve, default_parameters):
     """Write the page of an adaptation; some of what it is made from can be changed."""
 
-    def write(own=None, curve=curve, slope=1.2, half_width=0.02, source="unknown", **adaptation):
+    def write(own=None, curve=curve, slope=1.2, half_width=0.02, source="unknown", environment="local", **adaptation):
         target = np.arange(20) % 2
         metrics = {"new": record(0.45, 0.86, half_width=half_width), "own": own}
         for each in filter(None, metrics.values()):
@@ -184,7 +184,13 @@ def write_page(curve, default_parameters):
             adaptation_curve_figure=b"png",
             adaptation_change_figure=b"png",
             model_lineage={**LINEAGE, "adaptation": {"rehearsed": 5, "place": "ward3", "parent": "v1", **adaptation}},
-            run_context={"run_id": "v2", "environment": "local", "command": "kedro run", "commit": "c", "versions": {}},
+            run_context={
+                "run_id": "v2",
+                "environment": environment,
+                "command": "kedro run",
+                "commit": "c",
+                "versions": {},
+            },
         )
 
     return write
@@ -241,3 +247,10 @@ def test_a_point_at_which_all_images_have_the_same_probability_is_not_to_be_used
 @pytest.mark.parametrize("source", ["unknown", "synthetic"])
 def test_a_model_that_was_trained_on_drawn_images_is_called_that(write_page, source):
     assert ("The training images are synthetic" in write_page(source=source)) is (source == "synthetic")
+
+
+def test_the_commands_of_the_page_are_for_the_environment_of_the_run(write_page):
+    page = write_page(environment="demo")
+    assert "kedro run --pipelines=prediction --params=images=PATH,prediction.place=ward3 --env=demo" in page
+    assert "(kedro run --pipelines=external --env=demo)" in page
+    assert "--env" not in write_page()

@@ -58,15 +58,21 @@ def test_each_result_has_its_interval():
 
 def test_the_kept_epochs_are_named():
     history = pd.DataFrame({"epoch": [1, 2, 3], "kept": [0, 1, 0], "val_auc": [0.9, 0.98, 0.97]})
-    assert say_training(history) == (
+    assert say_training(history, {}) == (
         "Training: 3 epochs, kept 2; validation AUC of that epoch, without averaging over views, 0.980 "
         "(optimistic: used to choose it)."
     )
-    assert say_training(history.assign(kept=[0, 1, 1])) == (
+    assert say_training(history.assign(kept=[0, 1, 1]), {}) == (
         "Training: 3 epochs, kept 2, 3; validation AUC of those epochs, without averaging over views, 0.980, 0.970 "
         "(optimistic: used to choose them)."
     )
-    assert say_training(history[1:2].assign(epoch=1)).startswith("Training: 1 epoch, kept 1; ")
+    assert say_training(history[1:2].assign(epoch=1), {}).startswith("Training: 1 epoch, kept 1; ")
+
+
+def test_the_epoch_of_an_adaptation_is_not_said_to_be_chosen():
+    history = pd.DataFrame({"epoch": [1, 2], "kept": [0, 1], "val_auc": [0.9, 0.98]})
+    assert say_training(history, {"adaptation": {}}) == "Adaptation: 2 epochs, of which the last was kept."
+    assert say_training(history[:1], {"adaptation": {}}).startswith("Adaptation: 1 epoch, ")
 
 
 def test_only_what_speaks_against_a_result_is_said():
@@ -105,6 +111,7 @@ def test_a_run_says_what_it_made():
             "The ledger of this project knows of no earlier run that scored any ",
         ),
         ({"most": 12, "median": 7.0}, "A model scored these test images in up to 12 runs (median 7), this one "),
+        ({"most": 2, "median": 1.5}, "A model scored these test images in up to 2 runs (median 1.5), this one "),
         (3, "A model scored these test images in up to 3 runs (median 3), this one included."),
     ],
 )
@@ -118,9 +125,11 @@ def test_an_export_says_how_close_it_is():
     near, far = {"n": 9, "largest_difference": 1e-7}, {"n": 1200, "largest_difference": 8.2e-6}
     record = {"failures": [], "formats": {"model.onnx": {"batch_64": far, "batch_1": near}}}
     assert say_export(record) == (
-        "Export: probabilities differ from Keras by at most 8e-06 on 1,200 validation and test images, and no "
+        "Export: probabilities differ from Keras by at most 9e-06 on 1,200 validation and test images, and no "
         "decision changes."
     )
+    exact = {"failures": [], "formats": {"model.onnx": {"batch_64": {"n": 9, "largest_difference": 0.0}}}}
+    assert "by at most 0e+00 on 9" in say_export(exact)
     assert closing_lines({"export_parity"}, lambda _: {**record, "failures": ["a", "b"]}) == [
         "Export: the files do not match the Keras model: a; b."
     ]

@@ -32,8 +32,8 @@ REPORT = ReportParameters(population="unknown", source="unknown")
 LINEAGE = {"class_names": ["NORMAL", "PNEUMONIA"]}
 
 
-def write_page(table, maps=(), decision=DECISION, report=REPORT):
-    return write_prediction_report(table, LINEAGE, decision, NONE_OWN, report, maps=list(maps), run_context=CONTEXT)
+def write_page(table, maps=(), decision=DECISION, report=REPORT, context=CONTEXT):
+    return write_prediction_report(table, LINEAGE, decision, NONE_OWN, report, maps=list(maps), run_context=context)
 
 
 def predictions(n_inside, n_outside=0, n_rejected=0):
@@ -86,7 +86,7 @@ def test_every_file_is_in_one_count():
 @pytest.mark.parametrize(("n_outside", "is_doubted"), [(5, False), (6, True)])
 def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted):
     counts = count_outcomes(predictions(100 - n_outside, n_outside), ["NORMAL", "PNEUMONIA"])
-    limits = list_prediction_limits(counts, DECISION, "PNEUMONIA", NONE_OWN)
+    limits = list_prediction_limits(counts, DECISION, "PNEUMONIA", NONE_OWN, "kedro run --pipelines=external")
 
     assert limits[0].startswith("Research software, not a medical device")
     assert any("may not suit this source" in limit for limit in limits) is is_doubted
@@ -106,7 +106,7 @@ def test_a_source_with_many_images_out_of_range_is_doubted(n_outside, is_doubted
 )
 def test_images_that_the_model_knows_are_counted(own, said):
     counts = count_outcomes(predictions(3), ["NORMAL", "PNEUMONIA"])
-    told = " ".join(list_prediction_limits(counts, DECISION, "PNEUMONIA", own))
+    told = " ".join(list_prediction_limits(counts, DECISION, "PNEUMONIA", own, "kedro run --pipelines=external"))
     assert ("the model's own (" in told or "not checked" in told) is (said is not None)
     assert said is None or said in told
 
@@ -177,3 +177,8 @@ def test_a_model_that_was_trained_on_drawn_images_is_called_that(source):
     report = ReportParameters(population="unknown", source=source)
     page = write_page(predictions(1), report=report)
     assert ("The training images are synthetic" in page) is (source == "synthetic")
+
+
+def test_the_test_that_the_page_advises_is_in_the_environment_of_the_run():
+    page = write_page(predictions(3), context={**CONTEXT, "environment": "demo"})
+    assert "(kedro run --pipelines=external --env=demo)" in page

@@ -1,7 +1,16 @@
 import pytest
 
 from pneumonia.report.render import say_cell
-from pneumonia.report.words import say_bounds, say_interval, say_number, say_percent, say_threshold
+from pneumonia.report.words import (
+    say_bounds,
+    say_command,
+    say_interval,
+    say_number,
+    say_percent,
+    say_share_bounds,
+    say_share_interval,
+    say_threshold,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,23 @@ from pneumonia.report.words import say_bounds, say_interval, say_number, say_per
         (say_bounds({"low": None, "high": None}), "no interval"),
         (say_bounds({"low": 0.5, "high": 0.6}, 2), "95% interval 0.50 to 0.60"),
         (say_bounds({"low": 0.5, "high": None}, 2), "95% interval at least 0.50"),
+        (say_share_interval({"low": 0.7164, "high": 0.9996}), "71.6% to 99.96%"),
+        (say_share_bounds({"low": 0.0, "high": 0.5}, 0), "95% interval 0% to 50%"),
+        (say_share_bounds({"low": None, "high": None}), "no interval"),
+        (say_share_bounds({"low": float("nan"), "high": float("nan")}), "no interval"),
     ],
 )
 def test_numbers_are_rounded_and_no_zero_has_a_sign(said, text):
     assert said == text
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        ("kedro run --env=demo", "demo", "kedro run --pipelines=external --env=demo"),
+        ("kedro run", "local", "kedro run --pipelines=external"),
+        ("python -m pneumonia --env=demo", "demo", "python -m pneumonia --pipelines=external --env=demo"),
+    ],
+)
+def test_a_command_runs_where_the_page_was_made(command, environment, said):
+    assert say_command({"command": command, "environment": environment}, "--pipelines=external") == said

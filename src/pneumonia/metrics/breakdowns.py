@@ -166,7 +166,7 @@ def measure_splits(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -
         split, and what `measure_stratum` gives.
     """
     judged = {split: predictions[predictions["split"] == split] for split in ("val", "test")}
-    parts = {"train, a sample": train_predictions, **judged}
+    parts = {"train": train_predictions, **judged}
     return pd.DataFrame([{"split": name, **measure_stratum(rows)} for name, rows in parts.items() if len(rows)])
 
 

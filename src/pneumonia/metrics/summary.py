@@ -53,6 +53,7 @@ class SplitMetrics(CalibrationEstimates):
     n: int
     n_groups: int
     n_positive: int
+    tied_pairs: NotRequired[float]  # missing from records of earlier releases
     threshold: float | None
     confusion: Confusion
 
@@ -70,8 +71,8 @@ def compute_metrics(predictions: pd.DataFrame, decision: Decision, parameters: E
 
     Returns:
         For "val" and "test": each metric as `{"value", "low", "high"}`, `calibration_joint`, `n`, `n_groups`,
-        `n_positive`, `threshold`, `confusion`; `at_half` (the rates at a threshold of 0.5), `prevalence`, and
-        `optimistic` (True where model or decision saw the images).
+        `n_positive`, `tied_pairs` (of `count_ties`), `threshold`, `confusion`; `at_half` (the rates at a threshold of
+        0.5), `prevalence`, and `optimistic` (True where model or decision saw the images).
 
     Raises:
         UserError: If a split lacks a class.
@@ -92,6 +93,7 @@ def split_metrics(
         "n": len(target),
         "n_groups": len(np.unique(columns["group"])),
         "n_positive": int(target.sum()),
+        "tied_pairs": count_ties(target, probability),
         "threshold": threshold,
         "confusion": _confusion(confusion_cells(target, columns["decision"])[0]),
         "at_half": {**_rates(at_half, parameters.prevalence), "confusion": _confusion(at_half)},
@@ -117,6 +119,13 @@ def columns_of(predictions: pd.DataFrame, split: str) -> dict[str, npt.NDArray]:
 def estimate(columns: dict[str, npt.NDArray], parameters: EvaluationParameters) -> dict[str, Estimate]:
     """Estimate every metric with the parameters' prevalence, resamples and seed."""
     return estimate_metrics(columns, parameters.prevalence, parameters.resamples, parameters.seed)
+
+
+def count_ties(target: Targets, probability: Floats) -> float:
+    """Return the share of the pairs of a positive and a negative image that have the same probability."""
+    _, places = np.unique(probability, return_inverse=True)
+    negatives, positives = (np.bincount(places[target == one], minlength=places.max() + 1) for one in (0, 1))
+    return float((negatives * positives).sum() / (negatives.sum() * positives.sum()))
 
 
 def _calibration_joint(target: Targets, probability: Floats, groups: npt.NDArray) -> CalibrationEstimates:

@@ -82,6 +82,7 @@ def _in_words(material: ReportTables) -> dict[str, Any]:
         "test_name": test_name,
         "adapted": provenance.say_adaptation(record),
         "MODEL_SUFFIX": MODEL_SUFFIX,
+        "adaptation": record["model"].get("adaptation"),
         "members": record["model"]["training"].get("members", 1),
         "optimism": say_optimism(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),

@@ -33,6 +33,7 @@ from pneumonia.report.words import (
     say_interval,
     say_number,
     say_percent,
+    say_share_bounds,
 )
 
 LARGE_FALL = 0.05  # of AUC, against our own test
@@ -111,9 +112,8 @@ def _judge_shared(shared: Shared) -> Finding | None:
 
 
 def _judge_outside(outside: Estimate) -> Finding:
-    interval = f"95% interval {say_percent(outside['low'])} to {say_percent(outside['high'])}"
-    text = f"{say_percent(outside['value'])} of the images are out of range ({interval}); of images like those of "
-    text += "validation about 1% would be."
+    text = f"{say_percent(outside['value'])} of the images are out of range ({say_share_bounds(outside)}); of images "
+    text += "like those of validation about 1% would be."
     if outside["high"] is not None and outside["high"] <= MANY_OUTSIDE:
         return finding(Level.GOOD, "The images look like the training images", text)
     if value_of(outside) > MANY_OUTSIDE:

@@ -15,6 +15,7 @@ from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
+from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import Metrics, SplitMetrics
 from pneumonia.report.judgements import judge_calibration, judge_maps, judge_patients, judge_pointing, judge_stretches
 from pneumonia.report.material import FindingsMaterial
@@ -64,11 +65,12 @@ def write_verdict(metrics: Metrics, leak_audit: pd.DataFrame, positive: str, neg
     groups = ", each counted on its own" if is_by_image else f" from {test['n_groups']:,} groups"
     where = "groups that file names tell and other splits share" if is_by_image else "of these also in other splits"
     groups += f" ({where}: {known})" if known else ""
-    # Where there is no slope, the probabilities are nearly alike.
-    ties = ", with equal probabilities counted half" if test["calibration_slope"]["value"] is None else ""
+    above = value_of(test["auc"])
+    are_counted = say_percent(above - test.get("tied_pairs", 0.0) / 2) != say_percent(above)
+    ties = ", with equal probabilities counted half" if are_counted else ""
     return (
         f"On {test_name}{groups}, the network ranks a {positive} image above a {negative} one "
-        f"{say_percent(test['auc']['value'])} of the time{ties} (AUC {say_number(test['auc']['value'])}, "
+        f"{say_percent(above)} of the time{ties} (AUC {say_number(test['auc']['value'])}, "
         f"{say_bounds(test['auc'])}). At its threshold it misses {missed:,} of {test['n_positive']:,} {positive} "
         f"images and calls {alarms:,} of {n_negative:,} {negative} images {positive}."
     )

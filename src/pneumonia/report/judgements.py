@@ -11,7 +11,16 @@ from pneumonia.audits.maps import MapSimilarity, Pointing
 from pneumonia.audits.stretches import Measure
 from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import SplitMetrics
-from pneumonia.report.words import MOST_DIGITS, Finding, Level, finding, say_interval, say_number, say_percent
+from pneumonia.report.words import (
+    MOST_DIGITS,
+    Finding,
+    Level,
+    finding,
+    say_interval,
+    say_number,
+    say_percent,
+    say_share_bounds,
+)
 
 GOOD_SLOPE, GOOD_SHIFT = (0.8, 1.25), (-0.2, 0.2)  # where a miscalibration does not matter
 ALIKE = 0.5  # rank correlation from which the maps of a shuffled network are called alike
@@ -89,8 +98,8 @@ def judge_pointing(pointing: Pointing) -> Finding | None:
         return None
     text = (
         f"The peak of the map lies on the known lesion in {say_percent(hits['value'], 0)} of {pointing['n']} "
-        f"test images with a known lesion (95% interval {say_percent(hits['low'], 0)} to "
-        f"{say_percent(hits['high'], 0)}); a peak anywhere at random would in {say_percent(share, 0)}"
+        f"test images with a known lesion ({say_share_bounds(hits, 0)}); a peak anywhere at random would in "
+        f"{say_percent(share, 0)}"
     )
     text += "." if others is None else f", the peaks of the other images' maps in {say_percent(others, 0)}."
     share = max(share, others or 0.0)

@@ -125,7 +125,7 @@ def say_scorings(run_record: RunRecord) -> str:
     if times["most"] <= 1:
         return "The ledger of this project knows of no earlier run that scored any of these test images."
     return (
-        f"A model scored these test images in up to {times['most']:,} runs (median {times['median']:,.0f}), this one "
+        f"A model scored these test images in up to {times['most']:,} runs (median {times['median']:,.6g}), this one "
         "included. If a model is chosen by such figures, they become optimistic."
     )
 
@@ -153,8 +153,9 @@ def say_optimism(run_record: RunRecord) -> str:
     With several members, the epoch was chosen elsewhere; a threshold that was set beforehand was not chosen.
     """
     evaluation = run_record["parameters"]["evaluation"]
+    epoch = "the epoch of the training before the adaptation" if "adaptation" in run_record["model"] else "the epoch"
     chosen = {
-        "the epoch": run_record["model"]["training"].get("members", 1) == 1,
+        epoch: run_record["model"]["training"].get("members", 1) == 1,
         "the calibration": evaluation["calibration"] != "none",
         "the threshold": evaluation["threshold_rule"] != "fixed",
     }

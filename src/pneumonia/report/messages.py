@@ -1,5 +1,6 @@
 """What a run says at its end: what it found, the result, points against it, and the path of the report."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +35,8 @@ PAGES = {
 }
 RESULTS: tuple[MainMetric, ...] = ("auc", "sensitivity", "specificity")
 
+MOST_ROUNDING = 1e-9  # of a quotient
+
 Load = Callable[[str], Any]
 
 
@@ -56,7 +59,7 @@ def closing_lines(made: Collection[str], load: Load) -> list[str]:
         weights = ", ".join(f"{label} {weight:.2f}" for label, weight in load("class_weights").items())
         lines.append(f"Class weights: {weights}.")
     if "training_history" in made:
-        lines.append(say_training(load("training_history")))
+        lines.append(say_training(load("training_history"), load("model_lineage")))
     if "metrics" in made:
         lines.append(say_metrics("Test", load("metrics")["test"]))
     if "run_record" in made:
@@ -112,15 +115,17 @@ def say_split(split_manifest: pd.DataFrame) -> str:
     return f"Split: {', '.join(parts)}; groups on both sides: {shared:,}."
 
 
-def say_training(history: pd.DataFrame) -> str:
-    """Name the epochs that were run and kept, with the AUC on validation."""
+def say_training(history: pd.DataFrame, lineage: Lineage) -> str:
+    """Name the epochs that were run and kept, with the AUC on validation; of an adaptation, no image chose one."""
+    if "adaptation" in lineage:
+        return f"Adaptation: {say_count(history['epoch'].max(), 'epoch')}, of which the last was kept."
     kept = history[history["kept"] == 1]
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
-    run = history["epoch"].max()
+    run = say_count(history["epoch"].max(), "epoch")
     which, them = ("that epoch", "it") if len(kept) == 1 else ("those epochs", "them")
     return (
-        f"Training: {run} epoch{'' if run == 1 else 's'}, kept {epochs}; validation AUC of {which}, without averaging "
+        f"Training: {run}, kept {epochs}; validation AUC of {which}, without averaging "
         f"over views, {aucs} (optimistic: used to choose {them})."
     )
 
@@ -185,9 +190,15 @@ def say_export(export_parity: Mapping[str, Any]) -> str:
     largest = max(record["largest_difference"] for record in records)
     n = max(record["n"] for record in records)
     return (
-        f"Export: probabilities differ from Keras by at most {largest:.0e} on {n:,} validation and test images, and "
-        "no decision changes."
+        f"Export: probabilities differ from Keras by at most {_round_up(largest):.0e} on {n:,} validation and test "
+        "images, and no decision changes."
     )
+
+
+def _round_up(value: float) -> float:
+    """Return the next number of one digit that is not smaller: a bound that is rounded down is none."""
+    unit = 10.0 ** math.floor(math.log10(value)) if value else 1.0
+    return math.ceil(value / unit - MOST_ROUNDING) * unit
 
 
 def say_study(study_summary: pd.DataFrame) -> list[str]:

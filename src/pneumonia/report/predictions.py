@@ -17,7 +17,7 @@ from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
-from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_interval, say_number, say_threshold
+from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_command, say_interval, say_number, say_threshold
 
 ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
 OUTSIDE_SHOWN = 0.2  # largest share of the pictures that show images out of range
@@ -83,12 +83,14 @@ def count_outcomes(predictions: pd.DataFrame, class_names: list[str]) -> dict[st
     return {"all": len(predictions), **counts, **rest}
 
 
-def list_prediction_limits(counts: Mapping[str, int], decision: Decision, positive: str, own: OwnImages) -> list[str]:
-    """List what the page does not show, the gravest first."""
+def list_prediction_limits(
+    counts: Mapping[str, int], decision: Decision, positive: str, own: OwnImages, test_command: str
+) -> list[str]:
+    """List what the page does not show, the gravest first; `test_command` is that of a test elsewhere."""
     limits = [
         "Research software, not a medical device. No decision about a patient may rest on it.",
         "No labels were read: nothing here says how often the model is right on these images. "
-        "First test it on labelled images from the same place (kedro run --pipelines=external).",
+        f"First test it on labelled images from the same place ({test_command}).",
     ]
     if not own["checked"]:
         limits.append(
@@ -173,7 +175,8 @@ def write_prediction_report(
     maps: list[dict[str, Any]] = shown["maps"]
     class_names = lineage["class_names"]
     counts = count_outcomes(predictions, class_names)
-    first, *others = list_prediction_limits(counts, decision, class_names[1], own)
+    test_command = say_command(shown["run_context"], "--pipelines=external")
+    first, *others = list_prediction_limits(counts, decision, class_names[1], own, test_command)
     ordered = sort_by_suspicion(predictions)
     usable = ordered[ordered["in_range"] != ""]
     return render(

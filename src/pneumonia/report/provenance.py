@@ -44,8 +44,11 @@ def name_test(run_record: RunRecord, class_counts: pd.DataFrame) -> str:
     total = f"{class_counts.loc[class_counts['split'] == 'test', 'images'].sum():,} images"
     if source_of(run_record) is ImageOrigin.SYNTHETIC:
         return f"the synthetic test images ({total})"
-    if run_record["data"]["test_from"] != ["test"]:
+    sources = run_record["data"]["test_from"]
+    if "test" not in sources:
         return f"a part of the images held out by this project ({total})"
+    if sources != ["test"]:  # of several sites, some name a test
+        return f"images held out by this project together with those that a source names test ({total})"
     return f"the images that the source names test ({total})"
 
 

@@ -45,10 +45,13 @@ def make_environment(template: str) -> "Environment":
     environment.filters |= {
         "bounds": words.say_bounds,
         "cell": say_cell,
+        "command": words.say_command,
         "code": code_span,
         "interval": words.say_interval,
         "number": words.say_number,
         "percent": words.say_percent,
+        "share_bounds": words.say_share_bounds,
+        "share_interval": words.say_share_interval,
         "set_share": words.say_set_share,
         "shell": shlex.quote,
         "threshold": words.say_threshold,

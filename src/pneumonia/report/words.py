@@ -111,6 +111,32 @@ def say_bounds(estimate: Mapping[str, Any], digits: int = 3) -> str:
     return said if said == NO_INTERVAL else f"95% interval {said}"
 
 
+def say_share_interval(estimate: Mapping[str, Any], digits: int = 1) -> str:
+    """Format the bounds of a share as percentages; words if there are none."""
+    low, high = estimate["low"], estimate["high"]
+    if low is None or pd.isna(low):
+        return NO_INTERVAL
+    return f"{say_percent(low, digits)} to {say_percent(high, digits)}"
+
+
+def say_share_bounds(estimate: Mapping[str, Any], digits: int = 1) -> str:
+    """Format the bounds of a share with what they are; words alone if there are none."""
+    said = say_share_interval(estimate, digits)
+    return said if said == NO_INTERVAL else f"95% interval {said}"
+
+
+def say_command(run: Mapping[str, Any], options: str) -> str:
+    """Return a command as the run was started, in its environment.
+
+    Args:
+        run: Its `command` and `environment`.
+        options: What to run, such as --pipelines=external.
+    """
+    installed = "python -m pneumonia"
+    start = installed if run["command"].startswith(installed) else "kedro run"
+    return f"{start} {options}" + ("" if run["environment"] == "local" else f" --env={run['environment']}")
+
+
 def png_uri(picture: bytes) -> str:
     """Return a PNG as a data URI."""
     return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,5 +1,6 @@
 """The error that a user can act on, as Kedro and its command line understand it."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -12,6 +13,12 @@ from kedro.io import DatasetError
 from pneumonia.base.errors import UserError, can_be_told, explain
 
 INSTALLED = "python -m pneumonia"
+LOCAL = "local"
+
+# A command in a message, to the end of its sentence.
+_COMMAND = re.compile(r"kedro run((?:(?!kedro run|\. ).)*)", re.DOTALL)
+
+_session = {"env": LOCAL}  # Kedro tells it only once, when it sets up a session
 
 ResultT = TypeVar("ResultT")
 
@@ -25,7 +32,7 @@ class PlainError(UserError, ClickException, DatasetError):  # type: ignore[misc]
 
 
 def plainly(call: Callable[..., ResultT]) -> Callable[..., ResultT]:
-    """Let a function that Kedro calls raise what a user can act on as a `PlainError`, with the command in use."""
+    """Let a function that Kedro calls raise what a user can act on as a `PlainError`, with commands that run here."""
 
     @wraps(call)
     def called(*args: object, **kwargs: object) -> ResultT:
@@ -37,9 +44,25 @@ def plainly(call: Callable[..., ResultT]) -> Callable[..., ResultT]:
             message = plain_message(error)
             if message is None:
                 raise
-            raise PlainError(message.replace("kedro run", command_to_run())) from (error.__cause__ or error)
+            raise PlainError(in_this_environment(message)) from (error.__cause__ or error)
 
     return called
+
+
+def enter_environment(env: str | None) -> None:
+    """Note for which environment messages name commands from now on."""
+    _session["env"] = env or LOCAL
+
+
+def in_this_environment(message: str) -> str:
+    """Return a message whose commands run here: in this environment, unless they name one."""
+    env = "" if _session["env"] == LOCAL else f" --env={_session['env']}"
+
+    def said(found: re.Match[str]) -> str:
+        rest = found[1]
+        return command_to_run() + ("" if "--env" in rest else env) + rest
+
+    return _COMMAND.sub(said, message)
 
 
 def plain_message(error: BaseException) -> str | None:

@@ -14,6 +14,7 @@ from pneumonia.images.examine import BLANK
 from pneumonia.images.grouping import GROUPS_FILE, NO_ETIOLOGY, UNKNOWN_ETIOLOGY, group_of
 from pneumonia.images.layout import SPLITS, Listing
 from pneumonia.images.near_duplicates import ONE_GROUP
+from pneumonia.images.sites import SITE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 
@@ -66,10 +67,9 @@ def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -
 
     Returns:
         The columns `TABLE_COLUMNS`. `share` and `demanded` are fractions of `of_images`: for train and val the images
-        of both, for test all images. `points_off` is their difference in percentage points. A published test is
-        what it is: its demanded share is its share.
+        of both, for test all images. `points_off` is their difference in percentage points. A test that the
+        source names is what it is: its demanded share is its share.
     """
-    has_published_test = bool((split_manifest["source_split"] == "test").any())
     strata = [(ALL, ALL), *((label, ALL) for label in parameters.class_names)]
     pairs = split_manifest[["target", "label", "etiology"]].drop_duplicates().sort_values(["target", "etiology"])
     # A class without any known etiology has no strata: they would repeat the class.
@@ -81,15 +81,13 @@ def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -
     for label, etiology in strata:
         images = split_manifest[split_manifest["label"].isin([label]) | (label == ALL)]
         images = images[images["etiology"].isin([etiology]) | (etiology == ALL)]
-        rows.extend(_shares(images, label, etiology, has_published_test, parameters))
+        rows.extend(_shares(images, label, etiology, parameters))
     table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     order = table["split"].map(SPLITS.index)
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def _shares(
-    images: pd.DataFrame, label: str, etiology: str, has_published_test: bool, parameters: IngestParameters
-) -> list[dict[str, Any]]:
+def _shares(images: pd.DataFrame, label: str, etiology: str, parameters: IngestParameters) -> list[dict[str, Any]]:
     """Return the rows of one stratum."""
     rows = []
     demands = {"train": 1 - parameters.val_fraction, "val": parameters.val_fraction, "test": parameters.test_fraction}
@@ -97,13 +95,24 @@ def _shares(
         part = images[images["split"] == split]
         base = images if split == "test" else images[images["split"] != "test"]
         share = len(part) / max(len(base), 1)
-        is_free = split == "test" and has_published_test
-        demanded = share if is_free else demand
-        rule = GIVEN if is_free else f"{demand:.0%} of {'all' if split == 'test' else 'train + val'}"
+        demanded, rule = demand, f"{100 * demand:.6g}% of {'all' if split == 'test' else 'train + val'}"
+        if split == "test":
+            demanded, rule = _demand_test(images, demand, rule)
         values = (split, label, etiology, len(part), part["group"].nunique(), len(base), round(share, 4))
         rest = (round(demanded, 4), round(100 * (share - demanded), 2) + 0.0, rule)
         rows.append(dict(zip(TABLE_COLUMNS, (*values, *rest), strict=True)))
     return rows
+
+
+def _demand_test(images: pd.DataFrame, demand: float, rule: str) -> tuple[float, str]:
+    """Return the demanded share of test, and its rule: what the source names test, and a share of sites that do not."""
+    sites = images.get(SITE, pd.Series("", images.index))
+    given = images["source_split"] == "test"
+    elsewhere = ~sites.isin(sites[given])
+    if not given.any():
+        return demand, rule
+    demanded = float((given.sum() + demand * elsewhere.sum()) / len(images))
+    return demanded, f"{GIVEN}, elsewhere {rule}" if elsewhere.any() else GIVEN
 
 
 def count_data_flow(

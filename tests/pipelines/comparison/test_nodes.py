@@ -191,6 +191,13 @@ def test_a_model_that_is_judged_again_has_one_row_with_what_its_own_lineage_says
     assert table["judgings"].tolist() == [2, 1, 1]
 
 
+def test_an_adapted_model_is_called_that_beside_the_epochs_of_its_adaptation(runs):
+    predictions, metrics, record = runs[OLD]
+    adapted = {**record, "model": {**record["model"], "adaptation": {"place": "north"}}}
+    table = compare({OLD: (predictions, metrics, adapted)})
+    assert table["network"].tolist() == ["residual_cnn, adapted to north"]
+
+
 def test_a_model_on_other_test_images_has_a_row_of_its_own(runs):
     predictions, metrics, record = runs[OLD]
     elsewhere = predictions, metrics, {**record, "data": {"test_sha256": "of other images"}}

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from pneumonia.metrics.usefulness import trace_decision_curve
@@ -33,6 +34,20 @@ def test_the_bars_of_each_class_add_up_to_all_its_images_in_each_split(predictio
     for axes in figures.draw_scores(predictions, train).axes:
         heights = [sum(bar.get_height() for bar in bars) for bars in axes.containers]
         assert heights == pytest.approx([1, 1])
+
+
+def test_a_cell_of_the_confusion_matrix_that_is_not_all_does_not_read_as_all():
+    test = pd.DataFrame({"split": "test", "target": np.repeat([0, 1], 2500), "decision": np.repeat([0, 1], 2500)})
+    test["label"] = test["target"].map({0: "NORMAL", 1: "PNEUMONIA"})
+    test.loc[0, "decision"] = 1
+    said = {text.get_text() for text in figures.draw_confusion(test).axes[0].texts}
+    assert {"99.96%", "0.04%", "100.0%", "0.0%"} <= said
+
+
+def test_the_thresholds_are_those_of_the_reported_probability(predictions, decision):
+    assert (
+        figures.draw_thresholds(predictions, decision).axes[0].get_xlabel() == "threshold on the reported probability"
+    )
 
 
 def test_each_subgroup_has_a_row_with_its_metric(material):

@@ -30,10 +30,17 @@ def test_the_verdict_counts_misses_and_false_alarms(verdict, metrics):
 
 def test_the_verdict_claims_no_order_of_equal_probabilities_and_no_interval_that_there_is_not(material, verdict):
     test = {**material["metrics"]["test"], "auc": estimate(0.5, None, None)}
-    test["calibration_slope"] = estimate(None, None, None)
+    test["tied_pairs"] = 1.0
     text = report.write_verdict({"test": test}, material["leak_audit"], "PNEUMONIA", "NORMAL", "the test images (9)")
     assert "50.0% of the time, with equal probabilities counted half (AUC 0.500, no interval). At" in text
     assert "counted half" not in verdict
+
+
+@pytest.mark.parametrize(("ties", "is_said"), [(0.3, True), (0.0001, False), (0.0, False)])
+def test_pairs_of_equal_probability_are_spoken_of_where_they_change_the_share_of_ordered_pairs(material, ties, is_said):
+    test = {**material["metrics"]["test"], "auc": estimate(0.525, 0.4, 0.6), "tied_pairs": ties}
+    text = report.write_verdict({"test": test}, material["leak_audit"], "PNEUMONIA", "NORMAL", "the test images (9)")
+    assert ("52.5% of the time, with equal probabilities counted half" in text) is is_said
 
 
 def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict):

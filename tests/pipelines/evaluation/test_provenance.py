@@ -41,6 +41,8 @@ def test_neither_their_number_nor_their_folder_makes_images_the_published_test_s
         assert name_test(record(source), counts(234, 390)) == "the images that the source names test (624 images)"
     drawn = name_test(record(test_from=("train",)), counts(234, 390))
     assert drawn == "a part of the images held out by this project (624 images)"
+    some = name_test(record(test_from=("none", "test")), counts(50, 50))
+    assert some == "images held out by this project together with those that a source names test (100 images)"
     assert name_test(record("synthetic"), counts(40, 68)) == "the synthetic test images (108 images)"
 
 

@@ -249,11 +249,53 @@ def test_shortcuts_that_see_the_whole_image_are_not_said_to_see_no_lungs(documen
 
 
 def test_both_documents_say_that_a_model_was_adapted_and_the_card_where_its_weights_come_from(documents_of, run_record):
-    adaptation = {"n": 1484, "n_groups": 330, "place": "north"}
+    adaptation = {"n": 1484, "n_groups": 330, "place": "north", "parent": "2026-01-01"}
     changed = {"adaptation": adaptation, "model": {**run_record["model"]["model"], "weights": "earlier/model.keras"}}
     page, card = documents_of(run_record={**run_record, "model": {**run_record["model"], **changed}})
     for text in (page, card):
         assert "1,484 images of 330 groups of north" in text
+        assert "of which the last was kept" in text
+        assert "the epoch of the training before the adaptation" in text
+        assert "chosen on validation." not in text
+        assert not re.search(r"epochs?, of which number|; \d+ epochs", text)
     assert "`earlier/model.keras`" in card
     assert "the last layer at random" not in card
     assert "Then adapted" not in documents_of()[0]
+
+
+def test_it_is_said_of_how_many_test_images_the_robustness_is(documents_of, material):
+    n = material["metrics"]["test"]["n"]
+    page, _ = documents_of(robustness=material["robustness"].assign(n=40))
+    assert f"<p>The network on 40 of the {n} test images, as they are and corrupted in" in page
+
+
+def test_shares_have_their_intervals_as_shares_or_none(documents_of, material):
+    confusion = material["etiology_confusion"].assign(value=0.9423, low=0.7164, high=0.9996)
+    page, _ = documents_of(etiology_confusion=confusion, class_sets=material["class_sets"].assign(low=None, high=None))
+    assert '94.2% <span class="faint">(71.6% to 99.96%)</span>' in page
+    assert "– to –" not in page
+
+
+def test_one_image_is_positive_and_not_are(documents_of, material):
+    test = {**material["metrics"]["test"], "n_positive": 1}
+    page, _ = documents_of(metrics={**material["metrics"], "test": test})
+    assert "test images is positive (" in page
+
+
+def test_telling_one_site_is_telling_the_other_only_where_there_are_two(documents_of, material):
+    sites = pd.DataFrame({"site": ["a", "b", "all sites"], "predictor": ["network", "network", "site"]})
+    sites = sites.assign(measure="auc", value=0.8, low=0.7, high=0.9, n=9, n_positive=4, n_groups=9)
+    probe = {"site": "a", "label": "NORMAL", "seen": "features", "auc": 0.9, "low": 0.8, "high": 0.95}
+    probe = pd.DataFrame([{**probe, "n": 9, "n_positive": 4, "n_groups": 9}])
+    counts = material["class_counts"]
+    for names, is_said in ((("a", "b"), True), (("a", "b", "c"), False)):
+        of_sites = pd.concat([counts.assign(site=name) for name in names], ignore_index=True)
+        page, _ = documents_of(site_audit=sites, site_probe_audit=probe, class_counts=of_sites)
+        assert ("Of two sites, telling one is telling the other." in page) is is_said
+
+
+def test_the_seed_of_an_adaptation_is_not_said_to_be_that_of_the_first_weights(documents_of, run_record):
+    adaptation = {"n": 1484, "n_groups": 330, "place": "north", "parent": "2026-01-01"}
+    adapted = {**run_record, "model": {**run_record["model"], "adaptation": adaptation}}
+    assert "initialised at random with seed 0, not pretrained." in documents_of()[1]
+    assert "initialised at random, not pretrained." in documents_of(run_record=adapted)[1]

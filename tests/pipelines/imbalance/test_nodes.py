@@ -60,6 +60,13 @@ def test_the_figure_counts_groups_only_where_they_are_not_the_images():
         assert said in [text.get_text() for text in axes.texts]
 
 
+def test_a_class_that_is_rare_does_not_read_as_none_of_its_split():
+    rows = {"split": "train", "label": ["NORMAL", "PNEUMONIA"], "target": [0, 1], "images": [249, 1]}
+    counts = pd.DataFrame({**rows, "groups": 1, "share": [0.996, 0.004]})
+    said = [text.get_text() for text in draw_class_balance(counts, {"NORMAL": 0.5, "PNEUMONIA": 125.0}).axes[0].texts]
+    assert {"249 (99.6%), 1 group", "1 (0.4%), 1 group"} <= set(said)
+
+
 def test_the_figure_names_every_split_and_the_weights():
     counts = count_classes(MANIFEST)
 

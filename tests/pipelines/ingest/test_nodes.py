@@ -378,7 +378,17 @@ def test_the_table_sets_shares_against_demands(write_folder, split, published, d
         "share": 0.7647, "demanded": 0.8, "points_off": -3.53, "rule": "80% of train + val",
     }  # fmt: skip
     assert table[table["split"] == "test"].iloc[0]["rule"] == "as given"
+    eighth = tabulate_split(split(write_folder(published))[2], delivered(val_fraction=0.125))
+    assert set(eighth["rule"]) == {"87.5% of train + val", "12.5% of train + val", "as given"}
     assert len(table) == 3 * 5
+
+
+def test_images_that_are_each_a_group_are_not_counted_twice_in_the_figure(write_folder, split, published, delivered):
+    by_image = split(write_folder(published), group_by="image")[2]
+    said = [text.get_text() for text in nodes.draw_split(tabulate_split(by_image, delivered())).axes[0].texts]
+
+    assert len(said) == 3
+    assert not [text for text in said if "groups" in text]
 
 
 def test_the_figure_names_every_split_and_stratum(write_folder, split, published, delivered):

@@ -11,7 +11,7 @@ from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 from pneumonia.split.contract import ManifestContract
 from pneumonia.split.manifest import MANIFEST_COLUMNS
-from pneumonia.split.summary import FlowStep, count_data_flow
+from pneumonia.split.summary import FlowStep, count_data_flow, tabulate_split
 
 
 @pytest.fixture
@@ -157,3 +157,12 @@ def test_an_image_weighs_by_its_site_and_class():
 def test_settings_of_a_source_that_cannot_be_right_are_refused(default_parameters, changes, told):
     with pytest.raises(ValidationError, match=told):
         Parameters.model_validate({**default_parameters, **changes})
+
+
+def test_the_test_of_a_site_that_names_none_is_not_called_given(ingest, two, delivered):
+    manifest = ingest(open_images(two, two), CLASSES)[1]
+    table = tabulate_split(manifest, delivered()).query("split == 'test' and label == 'all'").iloc[0]
+
+    given = int((manifest["source_split"] == "test").sum())
+    assert table["rule"] == "as given, elsewhere 10% of all"
+    assert table["demanded"] == round((given + 0.1 * 32) / len(manifest), 4)

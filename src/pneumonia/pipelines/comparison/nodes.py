@@ -134,11 +134,15 @@ def _test_of(record: RunRecord) -> str:
 
 
 def describe_model(record: RunRecord) -> dict[str, Any]:
-    """Return version, network, epochs and commit of the model that a run evaluated, from the model's own lineage."""
+    """Return version, network, epochs and commit of the model that a run evaluated, from the model's own lineage.
+
+    Of an adapted model, they are those of the adaptation.
+    """
     lineage = record["model"]
+    adaptation = lineage.get("adaptation")
     return {
         "model": record["versions"]["pneumonia_model"],
-        "network": lineage["model"]["name"],
+        "network": lineage["model"]["name"] + (f", adapted to {adaptation['place']}" if adaptation else ""),
         "epochs": lineage["training"]["epochs"],
         "commit": (lineage.get("commit") or UNKNOWN)[:12],
     }

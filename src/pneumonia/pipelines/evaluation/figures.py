@@ -24,7 +24,7 @@ from pneumonia.report.style import (
     new_figure,
     row_axes,
 )
-from pneumonia.report.words import say_interval, say_number, say_threshold
+from pneumonia.report.words import say_interval, say_number, say_percent, say_threshold
 
 HEADLINE: tuple[MainMetric, ...] = (
     "auc",
@@ -113,7 +113,7 @@ def draw_calibration(predictions: pd.DataFrame, metrics: Metrics) -> Figure:
     size = 14 + 100 * bins["n"] / bins["n"].max()
     axes.scatter(bins["predicted"], bins["seen"], s=size, color=colour, alpha=0.75)
     below.hist(columns["probability"], bins=np.linspace(0, 1, 21), color=SERIES[2], alpha=0.75)
-    below.set(xlabel="predicted probability", ylabel="images", yscale="symlog", yticks=[0, 10, 100])
+    below.set(xlabel="reported probability", ylabel="images", yscale="symlog", yticks=[0, 10, 100])
     below.yaxis.set_major_formatter("{x:g}")
     axes.set(ylim=(-0.04, 1.06), ylabel="observed share of positives", title="Calibration on test")
     below.legend(*axes.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.42, -0.62))
@@ -136,7 +136,7 @@ def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
             label = f"{name}, {split}"
             axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the network's probability")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the reported probability")
     axes.set_title(f"Threshold {say_threshold(decision['threshold'])} ({decision['rule'].replace('_', ' ')})")
     axes.legend(loc="lower center")
     return figure
@@ -156,7 +156,7 @@ def draw_confusion(predictions: pd.DataFrame) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         colour = PAPER if shares[row, column] > 0.6 else INK
         axes.text(column, row - 0.06, f"{count:,}", ha="center", color=colour, fontsize=17, fontweight="bold")
-        axes.text(column, row + 0.2, f"{shares[row, column]:.1%}", ha="center", color=colour, fontsize=10)
+        axes.text(column, row + 0.2, say_percent(shares[row, column]), ha="center", color=colour, fontsize=10)
     axes.set_xticks([0, 1], [f"called {label}" for label in labels])
     axes.set_yticks([0, 1], [f"true\n{label}" for label in labels])
     axes.grid(visible=False)
@@ -198,7 +198,7 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
         ax.set_yscale("symlog", linthresh=0.02)
         ax.set_ylim(0, 1.3)
         ax.set_yticks([0, 0.1, 1], ["0", "10%", "100%"])
-        ax.set_title({"train": "train (sample)"}.get(split, split), fontsize=9.5, fontweight="normal", pad=3)
+        ax.set_title(split, fontsize=9.5, fontweight="normal", pad=3)
     axes[0].legend(loc="upper center", ncols=2)
     axes[1].set_ylabel("share of the class's images")
     axes[2].set_xlabel("reported probability")

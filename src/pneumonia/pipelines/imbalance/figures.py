@@ -5,6 +5,7 @@ import pandas as pd
 from pneumonia.base.annotations import Figure
 from pneumonia.images.layout import SPLITS
 from pneumonia.report.style import NEGATIVE, POSITIVE, new_figure
+from pneumonia.report.words import say_count, say_percent
 
 
 def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, float]) -> Figure:
@@ -32,7 +33,7 @@ def draw_class_balance(class_counts: pd.DataFrame, class_weights: dict[str, floa
         axes.bar_label(
             bars,
             [
-                f"{int(n):,} ({share:.0%})" + ("" if is_by_image else f", {int(g):,} groups")
+                f"{int(n):,} ({say_percent(share, 0)})" + ("" if is_by_image else f", {say_count(int(g), 'group')}")
                 for n, share, g in rows[["images", "share", "groups"]].fillna(0).to_numpy()
             ],
             padding=4,

@@ -20,6 +20,7 @@ from pneumonia.images.sites import place, settings_of, sources_of
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, REJECTED
 from pneumonia.report.style import SERIES, SPLIT_COLOURS, new_figure, row_axes
+from pneumonia.report.words import say_count, say_set_share
 from pneumonia.split.manifest import make_manifest
 from pneumonia.split.summary import ALL
 
@@ -146,10 +147,10 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
         left.barh(range(len(SPLITS)), counts["images"], left=start.to_numpy(), height=0.6, color=colour, label=name)
         start = start + counts["images"]
     groups = split_table[split_table["label"] == ALL].set_index("split")["groups"]
+    is_by_image = (groups[list(SPLITS)] == start).all()
     for row, split in enumerate(SPLITS):
-        left.annotate(
-            f" {start[split]:,} images, {groups[split]:,} groups", (start[split], row), va="center", fontsize=8.5
-        )
+        counted = say_count(start[split], "image") + ("" if is_by_image else f", {say_count(groups[split], 'group')}")
+        left.annotate(f" {counted}", (start[split], row), va="center", fontsize=8.5)
     row_axes(left, SPLITS)
     left.margins(x=0.45)
     left.set_title("Images per split")
@@ -163,7 +164,7 @@ def draw_split(split_table: pd.DataFrame) -> Figure:
     limit = 1.25 * max(1.0, strata["points_off"].abs().max())
     right.set_xlim(-limit, limit)
     right.set_xlabel("percentage points (band: 1 point)")
-    right.set_title(f"Val: deviation from {strata['demanded'].iloc[0]:.0%}")
+    right.set_title(f"Val: deviation from {say_set_share(strata['demanded'].iloc[0])}")
     return figure
 
 
