@@ -1,6 +1,6 @@
 """The adaptation: list the images, plan, adapt, judge, report."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from pneumonia.adaptation.fits import adapt
 from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
@@ -11,6 +11,7 @@ from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.planning import plan_test
 from pneumonia.metrics.summary import compute_metrics
+from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.predictor.describing import fit_image_range
 from pneumonia.report.adaptation import AdaptationMaterial, write_adaptation_report
@@ -25,140 +26,108 @@ def create_pipeline(describe_model: Pipeline) -> Pipeline:
     Args:
         describe_model: The nodes that describe a trained model and its training.
     """
-    return Pipeline(
-        [
-            # Labelled images of the new place, without those that the model knows.
-            Node(
-                index_external,
-                ["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
-                "adaptation_files",
-                name="index_images",
-            ),
-            Node(
-                list_known, ["split_manifest", "image_index", "parent_lineage"], "adaptation_known", name="list_known"
-            ),
-            Node(
-                store_new_pixels,
-                ["external_images", "adaptation_files", "parent_lineage"],
-                "adaptation_pixels",
-                name="store_new_pixels",
-            ),
-            Node(
-                refuse_known,
-                [
-                    *("adaptation_files", "external_images", "adaptation_known", "adaptation_pixels", "parent_lineage"),
-                    "params:ingest",
-                ],
-                "adaptation_index",
-                name="refuse_known",
-            ),
-            Node(
-                plan_adaptation,
-                [
-                    *("split_manifest", "parent_lineage", "adaptation_index", "external_images", "adaptation_pixels"),
-                    "parameters",
-                ],
-                "adaptation_plan",
-                name="plan_adaptation",
-            ),
-            # From the parent to the adapted model.
-            Node(
-                adapt,
-                [
-                    *("parent_model", "parent_lineage", "adaptation_plan", "adaptation_pixels", "training_state"),
-                    "parameters",
-                ],
-                [
-                    *("pneumonia_model", "adaptation_facts", "training_history"),
-                    *("adaptation_scores", "adaptation_curve"),
-                ],
-                name="adapt",
-            ),
-            Node(
-                make_adapted_lineage,
-                [
-                    *("parent_lineage", "pneumonia_model", "adaptation_plan", "adaptation_facts", "run_context"),
-                    "params:adaptation",
-                ],
-                "model_lineage",
-                name="make_adapted_lineage",
-            ),
-            describe_model,
-            # What other pipelines need of a model, as the evaluation makes it.
-            Node(check_adapted, ["pneumonia_model", "model_lineage"], "checked_lineage", name="check_adapted"),
-            Node(
-                score_own,
-                [
-                    *("pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", "adaptation_scores"),
-                    SETTINGS,
-                ],
-                "scores",
-                name="score_own",
-            ),
-            Node(make_decision, ["scores", "checked_lineage", SETTINGS], "decision", name="make_decision"),
-            Node(decide, ["scores", "decision"], "predictions", name="decide"),
-            Node(compute_metrics, ["predictions", "decision", SETTINGS], "metrics", name="compute_metrics"),
-            Node(
-                fit_image_range,
-                ["pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", SETTINGS],
-                "image_range",
-                name="fit_image_range",
-            ),
-            Node(
-                record_run,
-                ["run_context", "parameters", "split_manifest", "checked_lineage", "scoring_ledger"],
-                "run_record",
-                name="record_run",
-            ),
-            # Before and after.
-            Node(
-                score_own,
-                [
-                    *("parent_model", "split_manifest", "adaptation_pixels", "parent_lineage", "adaptation_scores"),
-                    SETTINGS,
-                ],
-                "parent_scores",
-                name="score_own_before",
-            ),
-            Node(decide_new, ["adaptation_scores", SETTINGS], "adaptation_predictions", name="decide_new"),
-            Node(
-                measure_adaptation,
-                [
-                    *("adaptation_scores", "adaptation_predictions", "parent_scores", "predictions"),
-                    *("parent_decision", SETTINGS),
-                ],
-                "adaptation_metrics",
-                name="measure_adaptation",
-            ),
-            Node(
-                audit_external,
-                ["adaptation_predictions", "adaptation_index", "external_images", "model_lineage", SETTINGS],
-                "adaptation_shortcuts",
-                name="audit_shortcuts",
-            ),
-            # What to do with it.
-            Node(
-                fit_place_point,
-                ["adaptation_scores", "model_lineage", SETTINGS],
-                ["adaptation_point", "operating_point"],
-                name="fit_place_point",
-            ),
-            Node(plan_test, "adaptation_predictions", "adaptation_planning", name="plan_test"),
-            Node(draw_curve, "adaptation_curve", "adaptation_curve_figure", name="draw_curve"),
-            Node(draw_change, "adaptation_metrics", "adaptation_change_figure", name="draw_change"),
-            Node(
-                write_adaptation_report,
-                {name: name for name in AdaptationMaterial.__annotations__}
-                | {
-                    "parameters": "params:adaptation",
-                    "report": "params:report",
-                    "external_index": "adaptation_index",
-                },
-                "adaptation_report",
-                name="write_adaptation_report",
-            ),
-        ],
-        namespace="adaptation",
-        prefix_datasets_with_namespace=False,
-        tags="adaptation",
+    return stage(
+        "adaptation",
+        # Labelled images of the new place, without those that the model knows.
+        node(
+            index_external,
+            ["external_images", "index_cache", "params:ingest", "params:labels", "params:external"],
+            "adaptation_files",
+            "index_images",
+        ),
+        node(list_known, ["split_manifest", "image_index", "parent_lineage"], "adaptation_known"),
+        node(store_new_pixels, ["external_images", "adaptation_files", "parent_lineage"], "adaptation_pixels"),
+        node(
+            refuse_known,
+            [
+                *("adaptation_files", "external_images", "adaptation_known", "adaptation_pixels", "parent_lineage"),
+                "params:ingest",
+            ],
+            "adaptation_index",
+        ),
+        node(
+            plan_adaptation,
+            [
+                *("split_manifest", "parent_lineage", "adaptation_index", "external_images", "adaptation_pixels"),
+                "parameters",
+            ],
+            "adaptation_plan",
+        ),
+        # From the parent to the adapted model.
+        node(
+            adapt,
+            ["parent_model", "parent_lineage", "adaptation_plan", "adaptation_pixels", "training_state", "parameters"],
+            ["pneumonia_model", "adaptation_facts", "training_history", "adaptation_scores", "adaptation_curve"],
+        ),
+        node(
+            make_adapted_lineage,
+            [
+                *("parent_lineage", "pneumonia_model", "adaptation_plan", "adaptation_facts", "run_context"),
+                "params:adaptation",
+            ],
+            "model_lineage",
+        ),
+        describe_model,
+        # What other pipelines need of a model, as the evaluation makes it.
+        node(check_adapted, ["pneumonia_model", "model_lineage"], "checked_lineage"),
+        node(
+            score_own,
+            [
+                *("pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", "adaptation_scores"),
+                SETTINGS,
+            ],
+            "scores",
+        ),
+        node(make_decision, ["scores", "checked_lineage", SETTINGS], "decision"),
+        node(decide, ["scores", "decision"], "predictions"),
+        node(compute_metrics, ["predictions", "decision", SETTINGS], "metrics"),
+        node(
+            fit_image_range,
+            ["pneumonia_model", "split_manifest", "adaptation_pixels", "checked_lineage", SETTINGS],
+            "image_range",
+        ),
+        node(
+            record_run,
+            ["run_context", "parameters", "split_manifest", "checked_lineage", "scoring_ledger"],
+            "run_record",
+        ),
+        # Before and after.
+        node(
+            score_own,
+            ["parent_model", "split_manifest", "adaptation_pixels", "parent_lineage", "adaptation_scores", SETTINGS],
+            "parent_scores",
+            "score_own_before",
+        ),
+        node(decide_new, ["adaptation_scores", SETTINGS], "adaptation_predictions"),
+        node(
+            measure_adaptation,
+            [
+                *("adaptation_scores", "adaptation_predictions", "parent_scores", "predictions", "parent_decision"),
+                SETTINGS,
+            ],
+            "adaptation_metrics",
+        ),
+        node(
+            audit_external,
+            ["adaptation_predictions", "adaptation_index", "external_images", "model_lineage", SETTINGS],
+            "adaptation_shortcuts",
+            "audit_shortcuts",
+        ),
+        # What to do with it.
+        node(
+            fit_place_point, ["adaptation_scores", "model_lineage", SETTINGS], ["adaptation_point", "operating_point"]
+        ),
+        node(plan_test, "adaptation_predictions", "adaptation_planning"),
+        node(draw_curve, "adaptation_curve", "adaptation_curve_figure"),
+        node(draw_change, "adaptation_metrics", "adaptation_change_figure"),
+        node(
+            write_adaptation_report,
+            {
+                **{name: name for name in AdaptationMaterial.__annotations__},
+                "parameters": "params:adaptation",
+                "report": "params:report",
+                "external_index": "adaptation_index",
+            },
+            "adaptation_report",
+        ),
     )
