@@ -242,8 +242,8 @@ def test_the_script_reads_no_pipe_without_end(folder, tmp_path):
         ("model.json", b"[]", "cannot be read ("),
         ("model.json", b'{"sha256": {}}', "cannot be read ("),
         ("model.json", b'{"sha256": 1, "image_size": "64"}', "cannot be read ("),
-        ("pneumonia/base/formulas.py", None, "cannot be read ("),
-        ("pneumonia/base/formulas.py", b"", "is not the file that model.json describes. Export it again."),
+        ("pneumonia/base/text.py", None, "cannot be read ("),
+        ("pneumonia/base/text.py", b"", "is not the file that model.json describes. Export it again."),
         ("pneumonia/images/depth.py", b"\0\0", "is not the file that model.json describes. Export it again."),
     ],
 )

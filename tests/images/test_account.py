@@ -10,7 +10,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.account import count_notes, count_reasons, refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.copies import mark_duplicates
+from pneumonia.images.duplicates import mark_duplicates
 from pneumonia.images.index import FAINT, examine_files, make_index
 from pneumonia.images.source import ImageSource
 

@@ -24,7 +24,7 @@ from pneumonia.images.dicom_header import ViewWords, judge
 from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.examine import Limits, examine_image
 from pneumonia.images.patient_key import PatientKey
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.status import RefusedError
 from pneumonia.pixels.decoding import decode_image
 
 LIMITS = Limits(min_side=32, max_pixels=50_000_000)

@@ -4,7 +4,7 @@ from tests.cases.writing import png, read_table
 from tests.pipelines.ingest.faulty_images import tiff
 
 from pneumonia.images.opening import open_image, to_grey
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.status import RefusedError
 
 CASES = read_table("cases.yml")["png"]
 

@@ -9,8 +9,8 @@ import pandas as pd
 from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL, balance, mix, size_of
 from pneumonia.adaptation.plan import HELD_OUT, list_draws
 from pneumonia.base.annotations import Floats, Model
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import AdaptationParameters, Parameters
+from pneumonia.base.text import Labelled
 from pneumonia.metrics.breakdowns import auc_of
 from pneumonia.metrics.registry import in_columns
 from pneumonia.model.checkpoint import TrainingStates

@@ -22,7 +22,7 @@ from pneumonia.images import index as image_index
 from pneumonia.images.account import describe_other_classes
 from pneumonia.images.attributes import ATTRIBUTES
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.copies import mark_duplicates
+from pneumonia.images.duplicates import mark_duplicates
 from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK

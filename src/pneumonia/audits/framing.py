@@ -16,9 +16,9 @@ import pandas as pd
 from pneumonia.audits.reframing import UNTOUCHED, Framing, cut, reframe, widen, zoom
 from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Floats, Model, Pixels
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
+from pneumonia.base.text import Labelled
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.model.lineage import Lineage

@@ -8,7 +8,7 @@ from pneumonia.audits.external import Origin, list_items
 from pneumonia.audits.shortcuts import shrink
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters
-from pneumonia.images.near_duplicates import correlate_details
+from pneumonia.images.duplicates import correlate_details
 from pneumonia.images.near_hashes import near_pairs
 from pneumonia.images.perceptual_hash import SIDE
 from pneumonia.images.source import ImageSource

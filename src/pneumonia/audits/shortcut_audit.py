@@ -15,8 +15,8 @@ from pneumonia.audits.shortcuts import (
     held_out_scores,
 )
 from pneumonia.base.annotations import Floats
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.text import Labelled
 from pneumonia.metrics.registry import Targets
 
 BEHIND = "behind_network"

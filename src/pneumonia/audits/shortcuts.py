@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from pneumonia.base.annotations import Floats, Pixels
-from pneumonia.base.labels import Labelled
+from pneumonia.base.text import Labelled
 from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage

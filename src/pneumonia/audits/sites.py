@@ -8,8 +8,8 @@ import pandas as pd
 from pneumonia.audits.rows import auc_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, cross_validate, held_out_scores
 from pneumonia.base.annotations import Model
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.text import Labelled
 from pneumonia.images.sites import SITE
 from pneumonia.metrics.bounds import TAIL, estimate_rate
 from pneumonia.metrics.breakdowns import auc_of, count_images

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.text import Labelled
 from pneumonia.split.folds import order_groups
 
 PERMUTATIONS = 999

@@ -16,7 +16,7 @@ from pandas.api.types import is_object_dtype, is_string_dtype
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import read_as_written, read_record, write_with_checksum
-from pneumonia.base.formulas import FORMULA_STARTS
+from pneumonia.base.text import FORMULA_STARTS
 from pneumonia.datasets.file_datasets import Kept
 from pneumonia.runs.errors import plainly
 

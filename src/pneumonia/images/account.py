@@ -6,7 +6,6 @@ import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.class_words import class_folders
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK
 from pneumonia.images.index import FAINT
 from pneumonia.images.layout import SIDE_FILES
@@ -14,6 +13,7 @@ from pneumonia.images.patient_key import PREFIX
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
 from pneumonia.images.tables import SPREADSHEETS
+from pneumonia.images.words import class_folders
 
 logger = logging.getLogger(__name__)
 

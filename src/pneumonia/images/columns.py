@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import PER_YEAR
-from pneumonia.images.class_words import class_of_column
 from pneumonia.images.tables import spelling
+from pneumonia.images.words import class_of_column
 
 AUTO = "auto"
 # Keys that are in a file's name, and those that only a DICOM header has.

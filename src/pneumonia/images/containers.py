@@ -11,7 +11,7 @@ from pneumonia.images.junk import junk_kind
 from pneumonia.images.layout import may_be_dicom
 from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile
 from pneumonia.images.patience import UnreadableError
-from pneumonia.images.split_names import split_of
+from pneumonia.images.words import split_of
 
 # Archives in archives that are opened.
 _MOST_LAYERS = 3

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.status import RefusedError
 
 # Depths of radiographic detectors, in bits.
 DEPTHS = (8, 10, 12, 14, 16)

@@ -41,7 +41,7 @@ from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
 from pneumonia.images.dicom_start import readable, with_delimiter
 from pneumonia.images.dicom_values import TAGS, read_header, read_tables
-from pneumonia.images.refusal import OtherObjectError, RefusedError
+from pneumonia.images.status import OtherObjectError, RefusedError
 
 # Usual suffixes of DICOM files; a file is recognised by its content.
 SUFFIXES = (".dcm", ".dicom", ".dic")

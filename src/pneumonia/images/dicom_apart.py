@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.status import RefusedError
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from pneumonia.images import dicom_apart; dicom_apart.serve()"

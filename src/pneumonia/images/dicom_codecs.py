@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.images.dicom_apart import Request, decode, decode_apart
-from pneumonia.images.refusal import CUT, SEVERAL_FRAMES, OtherObjectError, RefusedError
+from pneumonia.images.status import CUT, SEVERAL_FRAMES, OtherObjectError, RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_LS, _JPEG_2000 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from pneumonia.images.refusal import SEVERAL_FRAMES
+from pneumonia.images.status import SEVERAL_FRAMES
 
 FRONTAL, LATERAL = "FRONTAL", "LATERAL"
 # How a view is called in the index.

@@ -2,7 +2,7 @@
 
 import zlib
 
-from pneumonia.images.refusal import CUT, RefusedError
+from pneumonia.images.status import CUT, RefusedError
 
 # The data set itself is compressed; pydicom would unpack it without a limit.
 _DEFLATED, _INFLATED = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"

@@ -21,7 +21,7 @@ from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.naming import name_content, name_damage, name_unusual_jpeg
 from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
-from pneumonia.images.refusal import OtherObjectError, RefusedError
+from pneumonia.images.status import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
 FACTS_VERSION = f"12-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"

@@ -15,7 +15,7 @@ from pneumonia.images import dicom
 from pneumonia.images.dicom_start import is_dicom, readable
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.matching import tidy_key
-from pneumonia.images.refusal import RefusedError
+from pneumonia.images.status import RefusedError
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from pneumonia.base.progress import follow
 from pneumonia.base.study_parameters import NONE, EngineParameters
 from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
-from pneumonia.images.copies import shorten
 from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
 from pneumonia.images.dicom_header import ViewWords
+from pneumonia.images.duplicates import shorten
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow

@@ -8,11 +8,10 @@ from functools import lru_cache
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
-from pneumonia.images.class_words import class_of_column, class_of_word
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
 from pneumonia.images.dicom_header import LATERAL, shows_other, view_of
-from pneumonia.images.split_names import UNSPLIT, split_of
 from pneumonia.images.tables import Table, spelling
+from pneumonia.images.words import UNSPLIT, class_of_column, class_of_word, split_of
 
 LATERAL_VIEW = "lateral view"
 OTHER_IMAGE = "another part of the body, or another modality"

@@ -15,8 +15,8 @@ from pneumonia.images.layout import SIDE_FILES
 from pneumonia.images.members import LABELS_FILE
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
-from pneumonia.images.split_names import split_in
 from pneumonia.images.tables import SUFFIXES, Table, read_variants
+from pneumonia.images.words import split_in
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
-from pneumonia.images.class_words import class_folders
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
 from pneumonia.images.label_presets import PLAIN, read_rows
@@ -32,6 +31,7 @@ from pneumonia.images.patience import LostError
 from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import Table
+from pneumonia.images.words import class_folders
 
 logger = logging.getLogger(__name__)
 

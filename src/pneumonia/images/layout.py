@@ -11,8 +11,8 @@ from typing import Any
 
 from pneumonia.images.junk import looks_like_image, suffix_of, without_junk
 from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, ListedFile
-from pneumonia.images.split_names import SPLITS, UNSPLIT, split_of
 from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES, spelling
+from pneumonia.images.words import SPLITS, UNSPLIT, split_of
 
 SIDE_FILES = ("groups.csv", "lesions.csv")
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.members import composed, stem
-from pneumonia.images.split_names import split_of
+from pneumonia.images.words import split_of
 
 
 class RowFit(IntEnum):

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import CRC_STAMP, LABELS_FILE, ListedFile, name_problem, printable
 from pneumonia.images.patience import UnreadableError
-from pneumonia.images.split_names import split_in
+from pneumonia.images.words import split_in
 
 SUFFIX = ".parquet"
 MAGIC = b"PAR1"

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.base.text import Labelled
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED, estimate_rate
 from pneumonia.metrics.decisions import Decision, decide

@@ -11,7 +11,7 @@ from pneumonia.audits.regions import LEAST_IMAGES, Region
 from pneumonia.audits.shortcut_audit import Sample, best_shortcut
 from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.audits.sites import LEAST_SITES, ProbedFrom
-from pneumonia.base.labels import Labelled
+from pneumonia.base.text import Labelled
 from pneumonia.images.layout import UNSPLIT
 from pneumonia.images.sites import cells_of
 from pneumonia.metrics.breakdowns import Family

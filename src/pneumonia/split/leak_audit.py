@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.text import Labelled
 from pneumonia.images.grouping import split_key
 from pneumonia.images.layout import SPLITS
 from pneumonia.images.status import DUPLICATE, OK

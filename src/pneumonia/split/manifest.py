@@ -9,8 +9,8 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.attributes import ATTRIBUTES
+from pneumonia.images.duplicates import REPORTED
 from pneumonia.images.grouping import link_groups, split_key
-from pneumonia.images.near_duplicates import REPORTED
 from pneumonia.images.sites import SITE
 from pneumonia.images.status import DUPLICATE, OK
 from pneumonia.split.choose import Groups, choose_groups

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.labels import Labelled
 from pneumonia.base.parameters import IngestParameters
+from pneumonia.base.text import Labelled
 from pneumonia.images.account import count_notes, count_reasons
+from pneumonia.images.duplicates import ONE_GROUP
 from pneumonia.images.examine import BLANK
 from pneumonia.images.grouping import GROUPS_FILE, NO_ETIOLOGY, UNKNOWN_ETIOLOGY, group_of
 from pneumonia.images.layout import SPLITS, Listing
-from pneumonia.images.near_duplicates import ONE_GROUP
 from pneumonia.images.sites import SITE
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED

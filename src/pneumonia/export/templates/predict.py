@@ -37,7 +37,7 @@ MODEL = open_contract() if __name__ == "__main__" else {}
 try:
     import onnxruntime
 
-    from pneumonia.base.formulas import disarm
+    from pneumonia.base.text import disarm
     from pneumonia.images.depth import choose_bits
     from pneumonia.images.examine import read_values
     from pneumonia.pixels.decoding import fingerprint

@@ -9,10 +9,10 @@ from pneumonia.base.annotations import Figure
 from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
-from pneumonia.images import near_duplicates as copies
+from pneumonia.images import duplicates as copies
 from pneumonia.images.account import describe_other_classes, refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.copies import mark_duplicates
+from pneumonia.images.duplicates import mark_duplicates
 from pneumonia.images.index import examine_files, make_index
 from pneumonia.images.labels import PROBLEM_COLUMNS, with_labels
 from pneumonia.images.layout import SPLITS
@@ -93,7 +93,7 @@ def find_near_duplicates(
     """List pairs of images that show the same radiograph with different bytes.
 
     Returns:
-        One row per pair; see `pneumonia.images.near_duplicates.PAIR_COLUMNS`.
+        One row per pair; see `pneumonia.images.duplicates.PAIR_COLUMNS`.
 
     Raises:
         UserError: If too many images were rejected or show next to nothing, or one patient's ID is on most of them.

@@ -1,4 +1,4 @@
-"""Near-duplicates: copies of one radiograph with different bytes, such as re-encoded, resized or re-windowed ones.
+"""Exact copies, and near-duplicates: copies of one radiograph with different bytes, such as re-encoded or resized ones.
 
 Candidates are pairs whose perceptual hashes differ in few bits; a pair counts if the pixels also correlate. The hash
 alone would chain different chests together. The correlation is Pearson's, of 32 x 32 grey values minus their
@@ -17,12 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.engine import thread_count
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.near_hashes import candidate_pairs
 from pneumonia.images.opening import open_image
 from pneumonia.images.perceptual_hash import SIDE, grey_values
 from pneumonia.images.source import ImageSource
-from pneumonia.images.status import OK
+from pneumonia.images.status import COPY_OF, DUPLICATE, OK
 
 PAIR_COLUMNS = ("path_a", "path_b", "bits", "correlation", "label_a", "label_b", "group_a", "group_b", "treatment")
 ONE_GROUP = "one group"
@@ -103,3 +104,46 @@ def correlate_details(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) 
     norms = np.linalg.norm(details[0], axis=1) * np.linalg.norm(details[1], axis=1)
     products: npt.NDArray[np.float64] = (details[0] * details[1]).sum(axis=1)
     return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+
+
+# How many pairs or paths an error message shows.
+_SHOWN = 20
+
+
+def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:
+    """Keep one of several identical files: the one in test, or else the first by path.
+
+    Returns:
+        The index, with status "duplicate" and the path of the kept file as the reason of the others.
+
+    Raises:
+        UserError: If the same bytes occur under both labels.
+    """
+    usable = index[index["status"] == OK]
+    ordered = usable.assign(in_test=usable["source_split"] == "test").sort_values(
+        ["in_test", "path"], ascending=[False, True], kind="stable"
+    )
+    kept = ordered.groupby("sha256", sort=False)["path"].transform("first")
+    _refuse_two_labels(ordered)
+    surplus = kept[kept != ordered["path"]]
+    marked = index.copy()
+    marked.loc[surplus.index, "status"] = DUPLICATE
+    marked.loc[surplus.index, "reason"] = COPY_OF + surplus
+    return marked
+
+
+def _refuse_two_labels(ordered: pd.DataFrame) -> None:
+    first = ordered.groupby("sha256", sort=False)[["path", "label"]].transform("first")
+    contradicting = ordered[first["label"] != ordered["label"]]
+    if len(contradicting):
+        pairs = first.loc[contradicting.index, "path"] + " = " + contradicting["path"]
+        raise UserError(
+            f"{len(pairs):,} images occur under both labels, byte for byte: {shorten(pairs)}. Only the source of the "
+            "images can tell which label is right: remove one or both of each pair."
+        )
+
+
+def shorten(lines: pd.Series) -> str:
+    """Return the first lines, and how many more there are."""
+    shown = ", ".join(lines.head(_SHOWN))
+    return shown if len(lines) <= _SHOWN else f"{shown} and {len(lines) - _SHOWN:,} more"

@@ -1,6 +1,6 @@
 import json
 
-from pneumonia.base.labels import Labelled
+from pneumonia.base.text import Labelled
 
 
 class Fruit(Labelled):

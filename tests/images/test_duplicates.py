@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.images.near_duplicates import correlate_details
+from pneumonia.images.duplicates import correlate_details
 
 
 def test_brightness_and_contrast_do_not_change_the_correlation():

@@ -1,6 +1,6 @@
 import pytest
 
-from pneumonia.images.masks import find_masks
+from pneumonia.images.junk import find_masks
 
 FOLDERS = """masks|mask|Masks|MASKS|lung_masks|LungMasks|lung masks|infection masks|leftMask|ManualMask|segmentation|
 seg|segmentations|Segmentation_PNG|lung_segmentation|labels_png|labels|lungs|annotations|Annotation|ground truth|
