@@ -189,6 +189,9 @@ NAMES = {
     "shift_jis": ["肺炎/患者の画像.jpeg"],
     "big5": ["肺炎/病人編號.jpeg"],
     "cp866": ["снимки/пациент.jpeg"],
+    "cp1251": ["норма/снимок.jpeg", "пневмония/снимок.jpeg"],
+    "cp1252": ["Gesund/Röntgen.jpeg", "Lungenentzündung/Röntgen.jpeg"],
+    "cp850": ["não/imagem.jpeg"],
 }
 
 
@@ -200,6 +203,24 @@ def test_names_that_a_zip_does_not_mark_are_read_in_their_encoding(source, encod
     assert guess_encoding([name.encode(encoding) for name in names]) == encoding
     assert sorted(file.member.name for file in found.listing.files) == sorted(names)
     assert {found.read_file(file) for file in found.listing.files} == {b"x"}
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "gbk", "utf-8"])
+def test_names_in_a_tar_are_read_in_their_encoding(source, encoding):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.GNU_FORMAT, encoding=encoding) as archive:
+        for name in NAMES[encoding]:
+            archive.addfile(tarfile.TarInfo(name))
+
+    found = source({"s.tar": content.getvalue()}, "s.tar")
+
+    assert sorted(file.member.name for file in found.listing.files) == sorted(NAMES[encoding])
+
+
+@pytest.mark.parametrize(("name", "said"), [("x.npy", "x.npy"), ("set.zip.crdownload", "1 x unfinished download")])
+def test_a_folder_without_images_says_what_is_there(source, name, said):
+    with pytest.raises(UserError, match=f"no image file at .*, but {said}: unpack archives"):
+        _ = source({name: b"\x93NUMPY"}).listing
 
 
 @settings(max_examples=100, deadline=None)

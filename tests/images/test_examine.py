@@ -128,6 +128,12 @@ def test_an_exif_orientation_that_turns_nothing_is_not_noted(image, orientation)
     assert examine(encode(image, exif=exif)).note == ""
 
 
+def test_the_raw_files_of_jsrt_are_named():
+    facts = examine_image(bytes(2 * 2048**2), "JPCLN001.IMG", Limits(32, 10**8))
+
+    assert facts.problem == "not read: values without a header, as in JSRT's format. Store it as PNG of 8 or 16 bits"
+
+
 def test_a_limit_is_the_largest_that_is_allowed(image):
     data = encode(image)
 

@@ -21,6 +21,9 @@ def patterns(project):
         ("IM-0115-0001.jpeg", "IM-0115", "", "IM-0115", "IM-0115"),
         ("IM-0429-0001-0002.jpeg", "IM-0429", "", "IM-0429", "IM-0429"),
         ("NORMAL2-IM-1427-0001.jpeg", "NORMAL2-IM-1427", "", "NORMAL2-IM-1427", "NORMAL2-IM-1427"),
+        ("BACTERIA-1008087-0001.jpeg", "1008087", "bacteria", "bacteria-1008087", "number-1008087"),
+        ("VIRUS-99142-0005.jpeg", "99142", "virus", "virus-99142", "number-99142"),
+        ("NORMAL-1003233-0001.jpeg", "NORMAL-1003233", "", "NORMAL-1003233", "NORMAL-1003233"),
     ],
 )
 def test_every_form_of_the_published_names_is_read(patterns, name, number, etiology, group, conservative):

@@ -32,7 +32,14 @@ def test_a_folder_of_masks_is_known_by_its_name_beside_images(folder, layout):
         ["left/1.png", "right/2.png", "NORMAL/3.png"],
         ["NORMAL/unmasked/1.png", "NORMAL/plain/2.png"],
         ["NORMAL/1_label.png", "NORMAL/2_label.png"],
-        ["NORMAL/1.png", "NORMAL/1_2.png", "NORMAL/1_left.png", "NORMAL/1a.png", "NORMAL/1_camille.png"],
+        [
+            "NORMAL/1.png",
+            "NORMAL/1_2.png",
+            "NORMAL/1_left.png",
+            "NORMAL/1a.png",
+            "NORMAL/1_camille.png",
+            "NORMAL/mask_of_1.png",
+        ],
         ["train/NORMAL/1.png", "val/NORMAL/2.png", "test/NORMAL/3.png"],
     ],
 )

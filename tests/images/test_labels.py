@@ -499,6 +499,17 @@ def test_tables_of_splits_are_read_together(label):
     ]
 
 
+def test_tables_of_splits_are_read_together_beside_others_of_one_class(label):
+    for split, (one, other) in {"train": "ab", "test": "cd"}.items():
+        boxes = f"image_id,class_name,x_min\n{one},No finding,\n"
+        label(f"image_id,label\n{one},0\n{other},1\n", "a.png", "b.png", "c.png", "d.png", name=f"labels_{split}.csv")
+        source = label(boxes, name=f"boxes_{split}.csv")
+
+    assert [(file.label, file.source_split) for file in source.listing.files] == [
+        ("NORMAL", "train"), ("PNEUMONIA", "train"), ("NORMAL", "test"), ("PNEUMONIA", "test"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

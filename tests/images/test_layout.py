@@ -44,6 +44,10 @@ def test_paths_begin_below_the_folder_that_holds_the_splits():
         ("train/NORMAL/~$findings.xlsx", "lock or stream of a system"),
         ("train/NORMAL/a.jpeg:Zone.Identifier", "lock or stream of a system"),
         ("train/NORMAL/Thumbs.db:encryptable", "lock or stream of a system"),
+        ("train/NORMAL/a.jpeg.crdownload", "unfinished download"),
+        ("x.zip.part", "unfinished download"),
+        ("train/NORMAL/a.jpeg~", "backup of an editor"),
+        ("train/NORMAL/a.png.bak", "backup of an editor"),
         ("train/NORMAL/a.jpeg", ""),
     ],
 )
@@ -61,7 +65,7 @@ def test_junk_is_counted_by_kind_and_is_no_image():
 def test_annotations_called_like_their_images_are_counted_and_no_images():
     listing = arrange(members("NORMAL/a.png", "NORMAL/a.xml", "NORMAL/a.png.json", "NORMAL/notes.txt", "X/b.txt"))
 
-    assert paths(listing) == ["NORMAL/a.png", "NORMAL/notes.txt", "X/b.txt"]
+    assert (paths(listing), listing.others) == (["NORMAL/a.png"], ("NORMAL/notes.txt", "X/b.txt"))
     assert listing.junk == {"annotation called like its image": 2}
 
 
@@ -145,10 +149,20 @@ def test_an_image_outside_of_the_class_folders_gets_a_row_with_its_problem():
 
 
 def test_any_file_in_a_class_folder_counts_as_an_image_file():
-    assert paths(arrange(members("train/NORMAL/notes.txt", "train/NORMAL/a.jpeg"))) == [
+    assert paths(arrange(members("train/NORMAL/notes", "train/NORMAL/a.jpeg", "train/NORMAL/b.npy"))) == [
         "train/NORMAL/a.jpeg",
-        "train/NORMAL/notes.txt",
+        "train/NORMAL/b.npy",
+        "train/NORMAL/notes",
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["README.txt", "LICENSE", "report.docx", "train.log", "a.py", "model.h5", "sums.md5", "a.xmp", "film.mp4"]
+)
+def test_a_document_in_a_class_folder_is_no_image(name):
+    listing = arrange(members(f"train/NORMAL/{name}", "train/NORMAL/a.jpeg"))
+
+    assert (paths(listing), listing.others) == (["train/NORMAL/a.jpeg"], (f"train/NORMAL/{name}",))
 
 
 def test_a_member_with_a_problem_gets_a_row_wherever_it_is():
@@ -189,10 +203,18 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
 @pytest.mark.parametrize(
     ("split", "names"),
     [
-        ("train", "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"),
-        ("val", "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증"),
-        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests|Testdaten"),
-        ("none", "trained|tested|evaluation|normal|set1|dev1|TR01"),
+        (
+            "train",
+            "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"
+            ""
+            "|xray_train|train_dataset|train-224|train (1)|train2017",
+        ),
+        (
+            "val",
+            "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증|dataset_val|val_224x224|validacao",
+        ),
+        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests|Testdaten|chest_test|Test Set (2)"),
+        ("none", "trained|tested|evaluation|normal|set1|dev1|TR01|TR0123|images_001|dataset|trained_data"),
     ],
 )
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ UNSAID = "cp437"
 # Of ten Chinese letters, six would be Hangul in a Korean encoding.
 _LEAST_HANGUL = 4
 _RUN = re.compile(r"[^\x00-\x7f]+")
+# A foreign capital behind a small letter.
+_NO_WORD = re.compile("[a-zß-ÿ][À-Þ]")
 _LETTER_BESIDE = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
 
 
-def guess_encoding(names: Sequence[bytes]) -> str:
-    """Return the encoding in which names of one archive make sense.
+def guess_encoding(names: Sequence[bytes], unsaid: str = UNSAID) -> str:
+    """Return the encoding in which names of one archive make sense; `unsaid` if none is known.
 
     >>> guess_encoding(["肺炎/图.png".encode("gbk")]), guess_encoding(["Röntgen.png".encode("cp437")])
     ('gbk', 'cp437')
@@ -27,7 +29,7 @@ def guess_encoding(names: Sequence[bytes]) -> str:
             continue
         if makes_sense("\n".join(texts)):
             return encoding
-    return UNSAID
+    return unsaid
 
 
 def _is_common_chinese(text: str) -> bool:
@@ -57,6 +59,13 @@ def _is_korean(text: str) -> bool:
     return len(letters) >= _LEAST_HANGUL and all("가" <= letter <= "힣" for letter in letters)
 
 
+def _is_latin(text: str) -> bool:
+    """Tell whether all foreign letters are Latin, none is a capital within a word, and each ß follows a vowel."""
+    letters = "".join(_RUN.findall(text))
+    is_known = all(unicodedata.name(letter, "").startswith("LATIN ") for letter in letters)
+    return is_known and not _NO_WORD.search(text) and not re.search("(?<![aeiouäöüy])ß", text, re.IGNORECASE)
+
+
 def _is_cyrillic(letter: str) -> bool:
     return "\u0400" <= letter <= "\u04ff"
 
@@ -67,5 +76,9 @@ _CANDIDATES: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("gbk", _is_common_chinese),
     ("shift_jis", _are_words(_is_east_asian)),
     ("big5", _are_words(_is_east_asian)),
+    ("cp1251", _are_words(_is_cyrillic)),
     ("cp866", _are_words(_is_cyrillic)),
+    ("cp437", _is_latin),
+    ("cp1252", _is_latin),
+    ("cp850", _is_latin),
 )

@@ -147,8 +147,8 @@ class TarStorage:
                 f"{identity} is not a complete tar archive ({error}). Its download may be incomplete: repeat it."
             ) from error
         raw = [info.name.encode("utf-8", "surrogateescape") for info in self._infos]
-        encoding = guess_encoding(raw)
-        self._names = [name.decode("utf-8" if encoding == UNSAID else encoding, "surrogateescape") for name in raw]
+        encoding = guess_encoding(raw, "utf-8")
+        self._names = [name.decode(encoding, "surrogateescape") for name in raw]
 
     def members(self) -> Iterator[ListedFile]:
         """List the archive's files. Members that could harm a careless unpacker get a problem."""

@@ -62,7 +62,7 @@ def parse_name(path: str, patterns: Sequence[str]) -> NameParts | None:
             ) from error
         if match:
             parts = match.groupdict()
-            return NameParts(parts["number"] or "", parts.get("etiology") or "")
+            return NameParts(parts["number"] or "", (parts.get("etiology") or "").lower())
     return None
 
 

@@ -23,6 +23,16 @@ _OF_A_VIEWER = (
 _OF_A_SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\\r")
 # What Windows keeps beside a file, where another system copied it as a file of its own.
 _STREAMS = (":zone.identifier", ":encryptable")
+_UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload", ".filepart", ".tmp", ".temp")
+_BACKUPS = (".bak", ".orig", ".old", ".swp")
+# What is no image, and no image that is damaged either, wherever it stands.
+_DOCUMENTS = (
+    ".txt", ".md", ".rst", ".rtf", ".doc", ".docx", ".odt", ".ppt", ".pptx", ".log", ".xml", ".json", ".yaml", ".yml",
+    ".py", ".ipynb", ".m", ".r", ".sh", ".h5", ".hdf5", ".pkl", ".pickle", ".pt", ".pth", ".keras", ".onnx", ".mp4",
+    ".avi", ".mov", ".mp3", ".wav", ".md5", ".sha1", ".sha256", ".db", ".jbf", ".info", ".xmp", ".tfw", ".xls", ".xlsx",
+    ".ods",
+)  # fmt: skip
+_DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "version", "copying", "authors", "makefile", "_success"))
 _FOLDERS_OF_A_SYSTEM = {"@eadir", "$recycle.bin", "system volume information", "lost+found", "#recycle"}
 # What stands beside an image under its name, in lower case.
 _ANNOTATIONS = (
@@ -75,6 +85,10 @@ def junk_kind(name: str) -> str:
         return parts[-1]
     if parts[-1].startswith("~$") or parts[-1].lower().endswith(_STREAMS):
         return "lock or stream of a system"
+    if suffix_of(name) in _UNFINISHED:
+        return "unfinished download"
+    if name.endswith("~") or suffix_of(name) in _BACKUPS:
+        return "backup of an editor"
     if not _FOLDERS_OF_A_SYSTEM.isdisjoint(part.lower() for part in parts[:-1]):
         return "in a system's own folder"
     if parts[-1].upper() == "DICOMDIR" or suffix_of(name) in _OF_A_VIEWER:
@@ -85,6 +99,11 @@ def junk_kind(name: str) -> str:
 def looks_like_image(name: str) -> bool:
     """Tell whether a file is an image by its suffix."""
     return suffix_of(name) in IMAGE_SUFFIXES
+
+
+def is_document(name: str) -> bool:
+    """Tell whether a file is something else than an image by its name."""
+    return suffix_of(name) in _DOCUMENTS or name.rpartition("/")[2].lower() in _DOCUMENT_NAMES
 
 
 def suffix_of(name: str) -> str:
@@ -179,7 +198,10 @@ def _parted(name: str) -> Iterator[tuple[str, str]]:
 def _tells(rest: str) -> bool:
     """Tell whether what the name of a file has besides that of its image says that it is a mask."""
     words = _words(rest)
-    return any(one in _OF_A_FILE or _TELLING.fullmatch(one) for one in (words, *words.split()))
+    parts = words.split()
+    are_known = all(_TELLING.fullmatch(part) or _WEAK.fullmatch(part) for part in parts)
+    is_told = words in _OF_A_FILE or bool(_TELLING.fullmatch(words))
+    return is_told or (are_known and any(map(_TELLING.fullmatch, parts)))
 
 
 def _folders_of(name: str) -> list[str]:

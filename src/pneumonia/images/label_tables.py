@@ -92,19 +92,17 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     labelled = {path: found for path, found in tables.items() if find_label_column(found[0], ingest, labels)}
     # Only if no table has a column that is called like a key, one of another name may be it.
     fitting = {path: found for path, found in labelled.items() if _has_key(found[0], labels)} or labelled
-    splits = {path: split_in(path) for path in fitting}
-    if (
-        len(fitting) > 1
-        and all(splits.values())
-        and len(set(splits.values())) == len(fitting) == _alike(fitting.values())
-    ):
-        logger.info("Labels are read from %s.", " and ".join(fitting))
-        return [[_with_split(table, splits[path], labels) for table in found] for path, found in fitting.items()]
     # One with all labels alike, such as the form of a submission, is none beside one with both.
-    fitting = {path: found for path, found in fitting.items() if has_both_classes(found[0], ingest, labels)} or fitting
-    if len(fitting) == 1:
-        logger.info("Labels are read from %s.", *fitting)
-        return list(fitting.values())
+    both = {path: found for path, found in fitting.items() if has_both_classes(found[0], ingest, labels)}
+    for chosen in (fitting, both):
+        splits = {path: split_in(path) for path in chosen}
+        is_parted = all(splits.values()) and len(set(splits.values())) == len(chosen) == _alike(chosen.values())
+        if len(chosen) == 1 or (chosen and is_parted):
+            logger.info("Labels are read from %s.", " and ".join(chosen))
+        if len(chosen) == 1:
+            return list(chosen.values())
+        if chosen and is_parted:
+            return [[_with_split(table, splits[path], labels) for table in found] for path, found in chosen.items()]
     if fitting:
         raise UserError(
             f"Several tables at {source.address} have labels: {', '.join(sorted(fitting)[:_SHOWN])}. Name one: "

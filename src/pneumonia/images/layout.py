@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pneumonia.images.junk import looks_like_image, suffix_of, without_junk
+from pneumonia.images.junk import is_document, looks_like_image, suffix_of, without_junk
 from pneumonia.images.members import CRC_STAMP, IMAGE_SUFFIXES, ListedFile
 from pneumonia.images.tables import OTHER_SUFFIXES, SUFFIXES, spelling
 from pneumonia.images.words import SPLITS, UNSPLIT, split_of
@@ -80,13 +80,13 @@ def arrange(members: Iterable[ListedFile]) -> Listing:
     kept, junk = without_junk(members)
     tables = {member.name: member for member in kept if _is_table(member, SUFFIXES + OTHER_SUFFIXES)}
     root, is_split = find_root([member.name for member in kept])
-    inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_table(member)]
+    inside = [member for member in kept if _in_class_folder(root, member.name, is_split) and not _is_other(member)]
     main = {_below(root, member.name): member for member in reversed(inside)}
     files = [_image_in_class_folder(_below(root, member.name), member, is_split) for member in inside]
     side_files: dict[str, ListedFile] = {}
     others: list[str] = []
     for member in kept:
-        if _in_class_folder(root, member.name, is_split) and not _is_table(member):
+        if _in_class_folder(root, member.name, is_split) and not _is_other(member):
             continue
         if _is_side_file(member, root):
             former = side_files.get(_name(member))
@@ -120,6 +120,10 @@ def _told_apart(files: list[ImageFile]) -> tuple[ImageFile, ...]:
 
 def _is_table(member: ListedFile, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
     return member.name.lower().endswith(suffixes) and not member.problem
+
+
+def _is_other(member: ListedFile) -> bool:
+    return _is_table(member) or (is_document(member.name) and not member.problem)
 
 
 def list_all(members: Iterable[ListedFile]) -> tuple[ImageFile, ...]:

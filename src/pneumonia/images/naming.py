@@ -27,6 +27,8 @@ _OTHER_FORMATS = {
     "Photoshop's": (b"8BPS",),
     "PDF": (b"%PDF-",),
 }
+# The size of a file of JSRT: 2,048 x 2,048 values of 16 bits, and nothing else.
+_JSRT_BYTES = 2 * 2048**2
 # What a TIFF must say of itself, by tag: its size, compressions and colours that are in use.
 _SIZE, _COMPRESSION, _COLOURS, _PLACES = (256, 257, 258), 259, 262, {273, 324}
 _COMPRESSIONS = (1, 5, 7, 8, 32773, 32946, 33003, 33005, 34712, 34887, 34925, 50000, 50001, 50002)
@@ -40,6 +42,8 @@ def name_content(data: bytes) -> str:
             return _say_format(name)
     if data.startswith(_JPEG):
         return name_unusual_jpeg(data) or _HEADER
+    if len(data) == _JSRT_BYTES and not data.startswith(_SIGNATURES):
+        return _say_format("values without a header, as in JSRT's")
     if data.startswith(_BIG_TIFF) or (data.startswith(_TIFF) and _is_known_tiff(data)):
         return "not read: TIFF of an unusual kind. Store it as PNG of 8 or 16 bits, without alpha channel"
     if _is_text(data[:512]):

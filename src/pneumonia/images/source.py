@@ -13,6 +13,8 @@ from pneumonia.images.storage import open_storage
 
 # Largest table beside the images, in bytes. The one of ChestX-ray14, with 112,120 images, has 8 million.
 MAX_TABLE_BYTES = 500_000_000
+# How many files a message names.
+_SHOWN = 5
 
 
 class ImageSource:
@@ -68,8 +70,9 @@ class ImageSource:
         listing = arrange(self._storage.members())
         if not listing.files:
             raise UserError(
-                f"There is no image file at {self.address}. It should contain train, val and test with a folder for "
-                "each class, or the class folders themselves: kedro run --params=images=PATH."
+                f"There is no image file at {self.address}{_say_what_is_there(listing)}. It should contain train, val "
+                "and test with a folder for each class, or the class folders themselves: kedro run "
+                "--params=images=PATH."
             )
         return listing
 
@@ -167,6 +170,13 @@ class ImageSource:
     def _read(self, member: ListedFile, n_bytes: int = -1) -> bytes:
         size = member.size if n_bytes < 0 else min(n_bytes, member.size)
         return read_patiently(member.name, lambda: self._storage.read(member.key, n_bytes), size)
+
+
+def _say_what_is_there(listing: Listing) -> str:
+    """Name the files of a place without images, which may hold them in a form that is not read."""
+    found = [*listing.others[:_SHOWN], *(f"{count:,} x {kind}" for kind, count in listing.junk.items())]
+    advice = "unpack archives, write images of other forms as PNG into a folder, repeat unfinished downloads"
+    return f", but {', '.join(found)}: {advice}" if found else ""
 
 
 @lru_cache(maxsize=4)

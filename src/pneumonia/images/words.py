@@ -180,17 +180,23 @@ SPLITS = ("train", "val", "test")
 UNSPLIT = "none"
 
 _CALLED = {
-    "train": """train training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
+    "train": """train train2017 training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
         trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
         訓練 学習 학습 훈련""",
-    "val": """val valid validation validate validating dev development devset valset validset validationset
+    "val": """val val2017 va valid validation validate validating dev development devset valset validset validationset
         validationdata valdata valimages validationimages tuning tune validierung validierungsdaten validación
-        validacion validação validazione валидация 验证 验证集 検証 검증""",
-    "test": """test testing tests tst testset testingset testdata testimages testingimages holdout heldout holdoutset
-        testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
+        validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
+    "test": """test test2017 te testing tests tst testset testingset testdata testimages testingimages holdout
+        heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
 }  # fmt: skip
 # Before the word, as in 01_train.
 _NUMBER = re.compile(r"^\s*\d+[\s_.-]+")
+# Beside the word, as in chest_xray_train, test_dataset, val_224x224 and train (1).
+_BESIDE = re.compile(
+    r"(?<![^\W\d_])(?:chest|x[ _-]?rays?|cxr|data|dataset|sets?|splits?|folder|images?)(?![^\W\d_])|"
+    r"[ _-]\d{3,4}(?:x\d{3,4})?$|\(\d+\)$",
+    re.IGNORECASE,
+)
 _SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
 
 
@@ -201,7 +207,8 @@ def split_of(name: str) -> str:
     >>> split_of("Training"), split_of("hold-out"), split_of("NORMAL")
     ('train', 'test', '')
     """
-    return _SPLIT_OF.get(spelling(_NUMBER.sub("", name)), "")
+    bare = _NUMBER.sub("", name)
+    return _SPLIT_OF.get(spelling(bare)) or _SPLIT_OF.get(spelling(_BESIDE.sub(" ", bare)), "")
 
 
 def split_in(path: str) -> str:

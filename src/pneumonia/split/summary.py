@@ -169,7 +169,7 @@ def count_data_flow(
         (FlowStep.USED, "", len(manifest), f"{manifest['group'].nunique():,} groups"),
         *((FlowStep.JUNK, kind, count, "counted, not read") for kind, count in listing.junk.items()),
         (FlowStep.SIDE_FILES, "", len(listing.side_files), ", ".join(sorted(listing.side_files))),
-        (FlowStep.OTHERS, "", len(listing.others), "no images, outside of the class folders"),
+        (FlowStep.OTHERS, "", len(listing.others), "no images, by their names or places"),
     ]
     return pd.DataFrame(steps, columns=["step", "part", "images", "note"])
 

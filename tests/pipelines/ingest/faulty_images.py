@@ -109,7 +109,7 @@ NOT_IMAGES = {
     "text.jpeg": ("text, not an image", b"no image here\n"),
     "spaces.jpeg": ("text, not an image", b" \t\r\n" * 50),
     "UTF-16 text.jpeg": ("not an image", "kein Bild".encode("utf-16")),
-    "notes.txt": ("text, not an image", b"remember the milk"),
+    "notes": ("text, not an image", b"remember the milk"),
     "web page.jpeg": ("text, not an image", b"<!DOCTYPE html><html><body>404 Not Found</body></html>"),
     "drawing.jpeg": ("text, not an image", b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"></svg>'),
     "record.jpeg": ("text, not an image", json.dumps({"error": "rate limit"}).encode()),
