@@ -22,8 +22,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
-from pneumonia.audits.framing import FRAMINGS, Shown
-from pneumonia.audits.reframing import reframe
+from pneumonia.audits.framing import FRAMINGS, Shown, reframe
 from pneumonia.base.progress import follow
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.logistic import fit_shift, logit

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from pneumonia.export.convert import LITERT, ONNX, SAVED_MODEL
-from pneumonia.export.running import open_exported
+from pneumonia.export.parity import open_exported
 from pneumonia.predictor.predictor import Predictor
 
 KERAS = "pneumonia_model.keras"

@@ -65,11 +65,9 @@ def measure(device: str, seconds: float) -> dict[str, Any]:
     import tensorflow as tf
     from training import KINDS, load_parameters
 
-    from pneumonia.model.batch_normalization import fuse_normalisation
-    from pneumonia.model.compiling import compile_network
-    from pneumonia.model.hardware import building_on, choose_hardware, make_strategy, prepare_devices
+    from pneumonia.model.compiling import compile_network, fuse_normalisation
+    from pneumonia.model.hardware import building_on, choose_hardware, drop_failing_xla, make_strategy, prepare_devices
     from pneumonia.model.networks import make_network
-    from pneumonia.model.xla import drop_failing_xla
 
     if device == "count":
         return {"gpus": len(tf.config.list_physical_devices("GPU"))}

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from pneumonia.export.convert import ONNX
-from pneumonia.export.running import open_exported
+from pneumonia.export.parity import open_exported
 from pneumonia.pixels.decoding import decode_image
 
 

@@ -32,7 +32,8 @@ RECIPES = {
             ("src/pneumonia/model/compiling.py", r"    kind = keras.losses.*\n.*\n", "    §1\n"),
         ],
         f"{FIT}::test_the_facts_of_a_training_are_known tests/model/test_recipe.py tests/pipelines/training "
-        f"{FIT}::test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one tests/model/test_key.py",
+        f"{FIT}::test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one "
+        "tests/model/test_checkpoint.py",
     ),
     "Another augmentation": (
         [
@@ -46,7 +47,7 @@ RECIPES = {
              '    "vignette": (1, lambda x, d: aug.vignette(x, d, 0.5)),\n'),
             ("tests/pixels/test_augmentation.py", r"(?=erase=0\.2,\n\))", "vignette=0.3, "),
         ],
-        "tests/pixels/test_augmentation.py tests/base/test_parameters.py tests/model/test_key.py",
+        "tests/pixels/test_augmentation.py tests/base/test_parameters.py tests/model/test_checkpoint.py",
     ),
     "Another metric": (
         [("src/pneumonia/metrics/metrics.py", r"(?=@metric\(\"mcc\")", "§0\n\n\n")],

@@ -19,10 +19,9 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
 from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
-from pneumonia.runs.belonging import refuse_foreign
 from pneumonia.runs.configuration import check_parameters
 from pneumonia.runs.errors import causes, command_to_run, enter_environment, plain_message, plainly
-from pneumonia.runs.scorings import scored_images
+from pneumonia.runs.node_inputs import refuse_foreign, scored_images
 from pneumonia.runs.stages import Stages, nodes_to_run, remind_of, stop_reminding
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from PIL import Image
 @pytest.fixture(scope="session")
 def adaptation(default_parameters):
     """The parameters of an adaptation, with changes."""
-    from pneumonia.base.adaptation_parameters import AdaptationParameters
+    from pneumonia.base.places import AdaptationParameters
 
     def change(**changes):
         return AdaptationParameters.model_validate({**default_parameters["adaptation"], **changes})

@@ -8,7 +8,7 @@ from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_ad
 from pneumonia.audits.known_images import list_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.metrics.planning import plan_test
+from pneumonia.metrics.intervals import plan_test
 from pneumonia.model.lineage import adapted_to, manifest_digest
 from pneumonia.model.networks import make_network
 from pneumonia.predictor.describing import list_described

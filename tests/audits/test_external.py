@@ -20,7 +20,7 @@ from pneumonia.base.parameters import (
 )
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
-from pneumonia.metrics.planning import plan_test
+from pneumonia.metrics.intervals import plan_test
 
 DECISION = {
     "threshold": 0.5,

@@ -8,16 +8,20 @@ from pneumonia.audits.framing import (
     CUTS,
     FRAMINGS,
     JUDGES,
+    UNTOUCHED,
     WIDE,
     ZOOMS,
     Change,
     FramingJudge,
     Shown,
+    cut,
     images_of,
+    reframe,
     score_framings,
     tabulate_judges,
+    widen,
+    zoom,
 )
-from pneumonia.audits.reframing import reframe
 
 CUT = FramingJudge(Change.NEGATIVES_CUT, Shown.CUT_25, Shown.WHOLE)
 
@@ -81,3 +85,70 @@ def test_a_probability_at_the_threshold_is_called_positive():
 
 def test_every_way_of_showing_has_a_window_and_a_label():
     assert list(FRAMINGS) == list(Shown)
+
+
+@pytest.fixture
+def ramps() -> np.ndarray:
+    """Two images of 100 x 100: grey levels rise by one per row in the first, per column in the second."""
+    rows = np.repeat(np.arange(100, dtype=np.uint8)[:, None], 100, axis=1)
+    return np.stack([rows, rows.T])[..., None]
+
+
+def test_the_untouched_framing_changes_nothing(ramps):
+    np.testing.assert_array_equal(reframe(ramps, UNTOUCHED), ramps)
+    np.testing.assert_array_equal(reframe(ramps, cut(0, 0, 1)), ramps)
+
+
+def test_a_cut_takes_rows_off_top_and_bottom_and_columns_off_both_sides(ramps):
+    rows, columns = reframe(ramps, cut(0.2, 0.1, 0.9))[..., 0]
+    assert (rows[0, 50], rows[50, 50], rows[-1, 50]) == (20, 55, 89)
+    assert (columns[50, 0], columns[50, -1]) == (10, 89)
+
+
+def test_shape_type_and_input_are_kept(ramps):
+    before = ramps.copy()
+    reframed = reframe(ramps, zoom(0.75))
+    assert reframed.dtype == np.uint8
+    assert reframed.shape == ramps.shape
+    np.testing.assert_array_equal(ramps, before)
+
+
+def test_widening_undoes_a_cut_but_for_what_the_cut_removed(ramps):
+    framing = cut(0.25, 0.10, 1.0)
+    again = reframe(reframe(ramps, framing), widen(framing)).astype(int)
+    kept = (slice(None), slice(28, 97), slice(13, 87))
+    assert np.abs(again[kept] - ramps[kept]).max() <= 1
+
+
+def test_widening_a_cut_of_a_quarter_adds_a_third_of_the_height_on_top():
+    wide = widen(cut(0.25, 0, 1))
+    assert (wide.top, wide.bottom, wide.left, wide.right) == pytest.approx((-1 / 3, 1, 0, 1))
+
+
+def test_zooming_out_shrinks_the_image_and_adds_a_black_border():
+    white = np.full((1, 80, 80, 1), 255, np.uint8)
+    small = reframe(white, zoom(0.75, "black"))[0, ..., 0]
+    assert small[11:69, 11:69].min() == 255
+    assert small[:9].max() == small[-9:].max() == small[:, :9].max() == 0
+
+
+def test_a_reflected_border_continues_the_image(ramps):
+    rows = reframe(ramps, zoom(0.75))[0, ..., 0].astype(int)
+    middle = rows[:, 50]
+    assert middle[0] == pytest.approx(16, abs=1)
+    assert middle[12:88].min() < 2
+    assert np.abs(np.diff(middle)).max() <= 2
+
+
+def test_zooming_in_shows_the_inner_part(ramps):
+    rows = reframe(ramps, zoom(1.25))[0, ..., 0]
+    assert (rows[0, 0], rows[-1, 0]) == (10, 89)
+
+
+def test_an_empty_window_is_refused():
+    with pytest.raises(ValueError, match="shows nothing"):
+        cut(0.5, 0, 0.5)
+
+
+def test_every_cut_of_the_audit_can_be_widened_without_reflecting_twice():
+    assert all(max(-w.top, w.bottom - 1, -w.left, w.right - 1) < 1 for w in map(widen, CUTS.values()))

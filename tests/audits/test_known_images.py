@@ -11,7 +11,7 @@ from pneumonia.base.parameters import ExternalParameters, IngestParameters
 from pneumonia.images.examine import examine_image
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, ReadingSettings
+from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES, ReadingSettings
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.reading import Item

@@ -4,8 +4,7 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import PART
 from pneumonia.datasets import TrainingStateDataset
-from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.key import key_of
+from pneumonia.model.checkpoint import TrainingStates, key_of
 
 TRAINING = {"seed": 0}
 KEY = key_of(TRAINING)

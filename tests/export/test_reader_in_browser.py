@@ -20,8 +20,7 @@ from tests.tiny_network import register_tiny_network
 from pneumonia.base.files import write_whole_folder
 from pneumonia.export.contract import complete
 from pneumonia.export.convert import ONNX
-from pneumonia.export.parity import measure_parity
-from pneumonia.export.running import open_exported
+from pneumonia.export.parity import measure_parity, open_exported
 from pneumonia.model.lineage import weights_digest
 from pneumonia.pixels.decoding import decode_image
 from pneumonia.predictor.reading import Item

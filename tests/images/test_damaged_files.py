@@ -13,7 +13,7 @@ from tests.pipelines.ingest.odd_images import ACCEPTED
 from pneumonia.base.errors import UserError
 from pneumonia.images.depth import bits_of
 from pneumonia.images.examine import Limits, examine_image, read_values
-from pneumonia.images.patient_key import PatientKey
+from pneumonia.images.grouping import PatientKey
 from pneumonia.pixels.decoding import decode_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -23,7 +23,7 @@ from pneumonia.images.dicom_codecs import first_frame
 from pneumonia.images.dicom_header import ViewWords, judge
 from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.examine import Limits, examine_image
-from pneumonia.images.patient_key import PatientKey
+from pneumonia.images.grouping import PatientKey
 from pneumonia.images.status import RefusedError
 from pneumonia.pixels.decoding import decode_image
 

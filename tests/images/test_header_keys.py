@@ -6,8 +6,8 @@ from tests.pipelines.ingest.hospital import RADIOGRAPH, ROOT, write
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.grouping import PatientKey
 from pneumonia.images.labels import with_labels
-from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 
 ILL, WELL = "PNEUMONIA", "NORMAL"

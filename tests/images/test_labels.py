@@ -3,9 +3,9 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.grouping import PatientKey
 from pneumonia.images.index import examine_files, make_index
 from pneumonia.images.labels import with_labels
-from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images.grouping import PatientKey
 from pneumonia.images.labels import with_labels
-from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 
 JPEG = b"\xff\xd8 of "

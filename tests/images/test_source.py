@@ -28,7 +28,7 @@ from pneumonia.images.index import examine_files
 from pneumonia.images.patience import LostError, UnreadableError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import open_storage
-from pneumonia.pixels.one_image import ReadingSettings
+from pneumonia.pixels.decoding import ReadingSettings
 from pneumonia.pixels.request import PixelRequest, decode_all
 from pneumonia.predictor.reading import items_of, read_in_chunks, with_ranges
 

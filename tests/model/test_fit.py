@@ -13,13 +13,12 @@ import tensorflow as tf
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters, TrainingParameters
-from pneumonia.model.callbacks import CountBatches, JudgeEpoch, ReportProgress, SaveState, StopWhenDiverged
+from pneumonia.model.callbacks import CountBatches, JudgeEpoch, Progress, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
 from pneumonia.model.compiling import compile_network, make_schedule, steps_per_call
 from pneumonia.model.fit import build, run_epochs, train
 from pneumonia.model.hardware import Hardware
 from pneumonia.model.networks import make_network
-from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe, make_recipe
 from pneumonia.model.weight_average import AveragedCopy
 

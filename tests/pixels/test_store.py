@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from filelock import FileLock
 from PIL import Image
@@ -22,7 +23,7 @@ from pneumonia.pixels import request as pixel_request
 from pneumonia.pixels import store as pixel_store
 from pneumonia.pixels.decoding import decode_image
 from pneumonia.pixels.request import PixelRequest
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 SIZE = 32
 
@@ -406,3 +407,10 @@ def test_a_byte_that_changes_after_the_check_is_noticed(stores):
 
     with pytest.raises(UserError, match="was changed since it was written"):
         stores.open(SIZE, "squeeze")
+
+
+def test_pixels_are_named_by_the_hash_alone_where_the_file_says_its_range():
+    images = pd.DataFrame({"sha256": ["ab", "cd"], "bits": [0, 12]})
+
+    assert pixel_keys(images).tolist() == ["ab", "cd-r2-12"]
+    assert pixel_keys(images[["sha256"]]).tolist() == ["ab", "cd"]

@@ -4,8 +4,7 @@ from tests.pipelines.ingest.faulty_images import IMAGES, draw, encode
 from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
 from pneumonia.images import examine
-from pneumonia.pixels.decoding import decode_image
-from pneumonia.pixels.one_image import LIMITS, ReadingSettings
+from pneumonia.pixels.decoding import LIMITS, ReadingSettings, decode_image
 from pneumonia.predictor.reading import Item, items_of, read_in_chunks, read_pixels, reading_of
 
 HOW = ReadingSettings(64, "squeeze", LIMITS, 100_000)

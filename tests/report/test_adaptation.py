@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.parameters import ReportParameters
-from pneumonia.metrics.planning import plan_images
+from pneumonia.base.places import AdaptationParameters
+from pneumonia.metrics.intervals import plan_images
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve
 from pneumonia.report.adaptation import (
     count_further,

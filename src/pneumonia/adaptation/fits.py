@@ -6,21 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from pneumonia.adaptation.mixture import NEW, TEST, TRAIN, VAL, balance, mix, size_of
-from pneumonia.adaptation.plan import HELD_OUT, list_draws
+from pneumonia.adaptation.plan import HELD_OUT, NEW, TEST, TRAIN, VAL, balance, list_draws, mix, size_of
 from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.parameters import AdaptationParameters, Parameters
 from pneumonia.base.text import Labelled
 from pneumonia.metrics.breakdowns import auc_of
 from pneumonia.metrics.registry import in_columns
-from pneumonia.model.checkpoint import TrainingStates
+from pneumonia.model.checkpoint import TrainingStates, describe_training, key_of
 from pneumonia.model.hardware import choose_hardware
-from pneumonia.model.key import describe_training, key_of
 from pneumonia.model.lineage import Lineage, manifest_digest
 from pneumonia.model.predict import open_pixels, predict_stored
 from pneumonia.model.recipe import Recipe
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 if TYPE_CHECKING:
     from pneumonia.adaptation.bench import Bench
@@ -131,7 +128,7 @@ def adapt(
         UserError: If interrupted, out of memory or diverged. The same command resumes.
     """
     from pneumonia.adaptation.bench import Bench
-    from pneumonia.model.xla import drop_failing_xla
+    from pneumonia.model.hardware import drop_failing_xla
     from pneumonia.pixels.batches import steps_per_epoch
 
     given = Parameters.model_validate(parameters)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from pneumonia.adaptation.mixture import NEW, TRAIN
+from pneumonia.adaptation.plan import NEW, TRAIN
 from pneumonia.base.annotations import Model
 from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import AdaptationParameters

@@ -16,8 +16,7 @@ from pneumonia.metrics.summary import MainMetric, SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels
 from pneumonia.model.scoring import SCORED_SPLITS, score_images
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 TEST = "test"
 COMPARED: tuple[MainMetric, ...] = ("auc", "accuracy", "sensitivity", "specificity")

@@ -21,8 +21,7 @@ from pneumonia.base.progress import follow
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict_stored
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 STRENGTHS = (1, 2, 3)
 UNDAMAGED = "none"  # the kind of unchanged images

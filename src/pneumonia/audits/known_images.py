@@ -16,9 +16,8 @@ from pneumonia.images.status import OK
 from pneumonia.metrics.operating_points import name_place
 from pneumonia.model.lineage import Lineage, adapted_to, check_lineage, manifest_digest
 from pneumonia.model.predict import open_pixels
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.one_image import ReadingSettings
-from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.pixels.decoding import ReadingSettings
+from pneumonia.pixels.store import PixelStore, PixelStores, pixel_keys
 from pneumonia.predictor.reading import Item, read_pixels, reading_of
 
 KNOWN = "known"

@@ -22,8 +22,7 @@ from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import PART, open_pixels
 from pneumonia.pixels.decoding import Resize
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 logger = logging.getLogger(__name__)
 

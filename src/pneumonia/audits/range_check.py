@@ -15,8 +15,7 @@ from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.metrics.registry import in_columns
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, open_pixels, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 from pneumonia.predictor.describing import describe
 from pneumonia.predictor.image_range import ImageRange, range_distances
 

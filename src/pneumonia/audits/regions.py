@@ -20,8 +20,7 @@ from pneumonia.base.text import Labelled
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict, predict_stored, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 if TYPE_CHECKING:
     from keras import KerasTensor

@@ -13,8 +13,7 @@ from pneumonia.metrics.breakdowns import is_grey
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 BORDER = 0.06  # of the image's side: where collimators, letters and padding are
 PERCENTS = (1, 5, 25, 50, 75, 95, 99)

@@ -15,8 +15,7 @@ from pneumonia.metrics.bounds import TAIL, estimate_rate
 from pneumonia.metrics.breakdowns import auc_of, count_images
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 
 ALL_SITES, NEW_SITE = "all sites", "a new site"
 LEAST_SITES = 3  # from two, how much sites differ cannot be told

@@ -10,17 +10,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from pneumonia.base.adaptation_parameters import AdaptationParameters
 from pneumonia.base.data_parameters import (
     Group,
     IngestParameters,
     LabelsParameters,
-    Patterns,
     ReportParameters,
     Share,
     SourceParameters,
 )
-from pneumonia.base.places import ChosenPlace, Place
+from pneumonia.base.places import AdaptationParameters, ChosenPlace, ExternalParameters
 from pneumonia.base.study_parameters import EngineParameters, MlflowParameters, StudyParameters
 
 
@@ -229,20 +227,6 @@ class PredictionParameters(Group):
     shown_images: Annotated[int, Field(ge=0, le=1000)]
     """Largest number of new images that the report shows, with a map, most suspicious first; the table lists all.
     [images]"""
-
-
-class ExternalParameters(Group):
-    """How a model is tested on labelled images of another place."""
-
-    group_patterns: Patterns
-    """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
-    names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
-    recalibrate: bool
-    """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
-    all groups are kept under the name of the place."""
-    place: Place
-    """Name of the place, on the pages and for what is fitted there: at most 60 characters, no comma. auto: the last
-    part of the address, other signs replaced; of several sources their names, such as a+b. [auto, or a name]"""
 
 
 class Parameters(Group):

@@ -1,12 +1,17 @@
-"""Names of places: one that is kept can also be given, in a file of parameters and on a command line."""
+"""Other places: their names, and the groups of parameters of a test and of an adaptation there.
+
+A name that is kept can also be given, in a file of parameters and on a command line.
+"""
 
 import re
 from typing import Annotated, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from yaml import YAMLError
+
+from pneumonia.base.data_parameters import Group, Patterns, Share
 
 MOST_SIGNS = 60
 AUTO, NONE = "auto", "none"
@@ -66,3 +71,46 @@ def _reads_as_itself(name: str) -> bool:
 
 Place = Annotated[str, BeforeValidator(check_place)]
 ChosenPlace = Annotated[str, BeforeValidator(check_chosen_place)]
+
+
+class ExternalParameters(Group):
+    """How a model is tested on labelled images of another place."""
+
+    group_patterns: Patterns
+    """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
+    names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
+    recalibrate: bool
+    """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
+    all groups are kept under the name of the place."""
+    place: Place
+    """Name of the place, on the pages and for what is fitted there: at most 60 characters, no comma. auto: the last
+    part of the address, other signs replaced; of several sources their names, such as a+b. [auto, or a name]"""
+
+
+class AdaptationParameters(Group):
+    """How a model is adapted to labelled images of another place."""
+
+    seed: Annotated[int, Field(ge=0)]
+    """Seed of the folds, the draws, the order of the images and their random changes. [integer]"""
+    epochs: Annotated[int, Field(ge=1)]
+    """Passes over the images of an epoch; the learning rate falls along a cosine over all of them. [epochs]"""
+    learning_rate: Annotated[float, Field(gt=0)]
+    """The highest learning rate. [–]"""
+    images: Annotated[int, Field(ge=1)]
+    """Images of an epoch. Those of the place are repeated until they fill their share; more of them make it longer.
+    [images]"""
+    rehearsal: Annotated[float, Field(ge=0, lt=1)]
+    """Share of them that are own training images, so that the network does not forget these. 0: it does. [share]"""
+    folds: Annotated[int, Field(ge=2, le=20)]
+    """Folds of the place's groups: every image is judged by a network that was adapted without its group. [folds]"""
+    learning_curve: bool
+    """Also adapt to fewer groups, to show what more labelled images would bring; it takes a third of the time."""
+    curve_images: Annotated[int, Field(ge=1)]
+    """Images that each network on the learning curve sees, none of them own: those of its groups, repeated until there
+    are so many. Where a place has more, each sees as many as the largest draw has. [images]"""
+    curve_groups: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(strict=False, min_length=1)]
+    """Numbers of groups on the learning curve; those that the place does not have are left out. [groups]"""
+    curve_draws: Annotated[int, Field(ge=1, le=20)]
+    """Draws of groups for each number on the learning curve; the larger contain the smaller. [draws]"""
+    interval_width: Share
+    """Width of the 95% interval for which the page says how many more labelled images it takes. [share]"""

@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.audits.external import ExternalMetrics
-from pneumonia.export.convert import ONNX, Files
-from pneumonia.export.graph import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, PROBABILITY
-from pneumonia.export.parity import ExportParity, check_parity, digests
-from pneumonia.export.running import open_exported
+from pneumonia.export.convert import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, ONNX, PROBABILITY, Files
+from pneumonia.export.parity import ExportParity, check_parity, digests, open_exported
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import check_weights
-from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES
+from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES
 from pneumonia.predictor.image_range import KINDS, OUTSIDE
 from pneumonia.predictor.predictor import Predictor, answers
 from pneumonia.report.provenance import ImageOrigin, say_adaptation, say_population, source_of

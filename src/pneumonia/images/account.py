@@ -7,9 +7,9 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK
+from pneumonia.images.grouping import PREFIX
 from pneumonia.images.index import FAINT
 from pneumonia.images.layout import SIDE_FILES
-from pneumonia.images.patient_key import PREFIX
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
 from pneumonia.images.tables import SPREADSHEETS

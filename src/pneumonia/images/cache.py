@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pneumonia.base.sqlite import opened
 from pneumonia.images.examine import Facts
-from pneumonia.images.patient_key import PatientKey
+from pneumonia.images.grouping import PatientKey
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ What an object is: `pneumonia.images.dicom_header`. How its values become grey: 
 
 Privacy: pydicom is only given the tags of `_TAGS` to parse, so no other header value is ever in memory. Of these,
 `Dicom` exposes age, sex, view, manufacturer, photometric interpretation, rows and columns, each restricted to permitted
-values; the patient's ID is only used as a keyed hash (`pneumonia.images.patient_key`). No error message quotes a value
+values; the patient's ID is only used as a keyed hash (`pneumonia.images.grouping`). No error message quotes a value
 but an unknown word for body part, view or modality, or an exception of pydicom, which may contain one.
 
 pydicom comes with the extra `dicom`; without it, DICOM files are refused with a message.
@@ -76,7 +76,7 @@ class Dicom:
 
     @property
     def patient_id(self) -> str:
-        """The patient's ID. It must never be written: see `pneumonia.images.patient_key`."""
+        """The patient's ID. It must never be written: see `pneumonia.images.grouping`."""
         return self._text("PatientID")
 
     @property

@@ -19,12 +19,11 @@ from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
 from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.duplicates import shorten
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
-from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, etiology_of, group_of, read_groups
+from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, PatientKey, etiology_of, group_of, read_groups
 from pneumonia.images.label_rows import LabelRow
 from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
 from pneumonia.images.matching import RowFit, match_paths
 from pneumonia.images.patience import UnreadableError
-from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import LEFT_OUT, OK, OTHER, REJECTED
 

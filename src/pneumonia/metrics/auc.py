@@ -1,10 +1,13 @@
-"""The area under the ROC curve of grouped images: its structural components, its interval, paired differences.
+"""The area under the ROC curve of grouped images, its interval and paired differences; that curve and others.
 
 Each image has a component, the share of the other class's images that it is ranked correctly against (DeLong et al.,
 Biometrics 44, 1988). Summed over groups they give variances and covariances that hold where groups have several images,
 of one class or of both (Obuchowski, Biometrics 53, 1997), without a resample.
+
+Curves are drawn on a fixed grid, for one sample or for many weighted resamples of it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +24,7 @@ from pneumonia.metrics.bounds import (
     newcombe_interval,
     quantile_of,
 )
-from pneumonia.metrics.groups import cluster_variance, correlation
+from pneumonia.metrics.groups import cluster_variance, correlation, resample_groups
 from pneumonia.metrics.registry import Estimate, Targets
 
 
@@ -139,3 +142,45 @@ def _share_below(ordered: Floats, score: Floats) -> Floats:
 
 def _ranks(score: Floats) -> npt.NDArray[np.int64]:
     return np.unique(score, return_inverse=True)[1]
+
+
+GRID = np.linspace(0, 1, 201)
+BAND_RESAMPLES = 500
+
+CurveAt = Callable[[npt.NDArray[np.int64], Floats, Floats], Floats]
+
+
+def roc_at(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
+    """Return the sensitivity at 201 equally spaced values of 1 - specificity, `[b, 201]`, for weights `[b, n]`."""
+    positive, negative = _called(target, probability, weights)
+    rates = zip(negative / negative[:, -1:], positive / positive[:, -1:], strict=True)
+    return np.stack([np.interp(GRID, np.r_[0, false], np.r_[0, true]) for false, true in rates])
+
+
+def precision_at(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
+    """Return the precision at 201 equally spaced sensitivities, `[b, 201]`, for weights `[b, n]`.
+
+    At each sensitivity it is the precision of the highest threshold that reaches it.
+    """
+    positive, negative = _called(target, probability, weights)
+    recall = positive / positive[:, -1:]
+    reached = [np.searchsorted(row, np.maximum(GRID - 1e-12, 1e-12)) for row in recall]
+    rows = zip(positive, negative, reached, strict=True)
+    return np.stack([hits[at] / (hits[at] + alarms[at]) for hits, alarms, at in rows])
+
+
+def _called(target: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> list[Floats]:
+    """Return the weight of the positives and of the negatives from each score on, the highest first, `[b, k]` each."""
+    order = np.argsort(-probability, kind="stable")
+    last = np.r_[np.diff(probability[order]) != 0, True]
+    return [(weights * (target == one))[:, order].cumsum(axis=1)[:, last] for one in (1, 0)]
+
+
+def curve_band(curve_at: CurveAt, columns: Mapping[str, npt.NDArray], seed: int) -> tuple[Floats, Floats]:
+    """Return the 2.5th and the 97.5th percentile of a curve over resamples of the groups that have both classes."""
+    parts = []
+    for weights in resample_groups(columns["group"], BAND_RESAMPLES, seed):
+        both = (weights @ columns["target"] > 0) & (weights @ (1 - columns["target"]) > 0)
+        parts.append(curve_at(columns["target"], columns["probability"], weights[both]))
+    low, high = np.quantile(np.concatenate(parts), [0.025, 0.975], axis=0)
+    return low, high

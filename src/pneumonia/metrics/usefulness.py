@@ -8,8 +8,8 @@ import pandas as pd
 
 from pneumonia.base.annotations import Floats
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.auc import BAND_RESAMPLES
 from pneumonia.metrics.calibration import at_prevalence
-from pneumonia.metrics.curves import BAND_RESAMPLES
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.groups import resample_groups
 from pneumonia.metrics.intervals import estimate_both_rates, estimate_decisions

@@ -1,7 +1,7 @@
 """Trains a network, or several, so that an interrupted training can be resumed. `fit_epochs` shows the steps.
 
 After every epoch, one file contains everything that the next epoch depends on: the network's variables, the
-optimizer's, the best weights so far and the history. Its name is the training's key (`pneumonia.model.key`).
+optimizer's, the best weights so far and the history. Its name is the training's key (`pneumonia.model.checkpoint`).
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,23 @@ import tensorflow as tf
 from keras.callbacks import Callback
 
 from pneumonia.base.errors import UserError
-from pneumonia.model.batch_normalization import fuse_normalisation
 from pneumonia.model.callbacks import (
     JudgeEpoch,
+    Progress,
     ReportProgress,
     SaveState,
     StopWhenDiverged,
     counted_batches,
     log_for_tensorboard,
 )
-from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
-from pneumonia.model.compiling import compile_network, describe_compilation
+from pneumonia.model.checkpoint import TrainingState, TrainingStates, describe_training, restore
+from pneumonia.model.compiling import compile_network, describe_compilation, fuse_normalisation
 from pneumonia.model.ensembles import average_networks, plan_members
-from pneumonia.model.hardware import Hardware, building_on, choose_hardware, make_strategy
-from pneumonia.model.key import describe_training
+from pneumonia.model.hardware import Hardware, building_on, choose_hardware, drop_failing_xla, make_strategy
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
-from pneumonia.model.progress import Progress
 from pneumonia.model.recipe import Recipe
 from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
-from pneumonia.model.xla import drop_failing_xla
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import (
     Augmentation,

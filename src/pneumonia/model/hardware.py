@@ -1,13 +1,17 @@
-"""The device and the precision of a training."""
+"""The device and the precision of a training, and whether XLA compiles the network there.
+
+XLA needs files that TensorFlow may not find (libdevice, ptxas).
+"""
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pneumonia.base.annotations import Model
 from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
 
@@ -153,3 +157,37 @@ def _gpu_policy(details: list[dict[str, Any]]) -> str:
     if capability >= BFLOAT16_CAPABILITY:
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= FLOAT16_CAPABILITY else "float32"
+
+
+TRIED_IMAGES = 2
+
+
+def drop_failing_xla(hardware: Hardware, network: Model) -> Hardware:
+    """Return the hardware as it is, or without XLA if that cannot compile the network here; a log line says so.
+
+    Args:
+        hardware: The choice for a training.
+        network: Takes uint8 images. It is not changed.
+    """
+    if not hardware.jit_compile or (problem := tell_compile_problem(network)) is None:
+        return hardware
+    logger.warning("XLA cannot compile the network here (%s). Training goes on without XLA.", problem)
+    return replace(hardware, jit_compile=False, reason=f"{hardware.reason}, which failed here: without XLA ({problem})")
+
+
+def tell_compile_problem(network: Model) -> str | None:
+    """Compile a network's output and gradients by XLA, run them once, and return what went wrong, if anything did."""
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True, autograph=False)
+    def compute_gradients(images: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = tf.nest.flatten(network(images, training=False))
+            total = tf.add_n([tf.reduce_sum(tf.math.log1p(tf.cast(output, tf.float32))) for output in outputs])
+        return tape.gradient(total, network.trainable_variables, unconnected_gradients="zero")
+
+    try:
+        compute_gradients(tf.zeros((TRIED_IMAGES, *network.input_shape[1:]), tf.uint8))
+    except tf.errors.OpError as error:
+        return str(error.message).strip().splitlines()[0]
+    return None

@@ -11,8 +11,7 @@ from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE
 from pneumonia.model.lineage import Lineage, check_lineage, check_weights
 from pneumonia.model.predict import forward, open_pixels, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.pixels.store import PixelStore, PixelStores, pixel_keys
 
 SCORED_SPLITS = ("val", "test")
 SCORE_COLUMNS = ["path", "group", "label", "target", "etiology", "split"]

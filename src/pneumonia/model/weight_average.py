@@ -11,8 +11,7 @@ from pneumonia.model.compiling import make_metrics
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import plan_epoch
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStore
+from pneumonia.pixels.store import PixelStore, pixel_keys
 
 # Batches of training images on which the statistics of batch normalisation are measured again.
 STATISTICS_BATCHES = 16

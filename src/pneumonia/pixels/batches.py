@@ -18,8 +18,7 @@ import pandas as pd
 import tensorflow as tf
 
 from pneumonia.images.sites import cells_of
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStore
+from pneumonia.pixels.store import PixelStore, pixel_keys
 
 logger = logging.getLogger(__name__)
 

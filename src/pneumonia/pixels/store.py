@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import (
@@ -28,6 +29,7 @@ from pneumonia.base.files import (
     write_whole,
 )
 from pneumonia.base.progress import follow
+from pneumonia.images.depth import key_of
 from pneumonia.pixels.decoding import Resize, fingerprint
 from pneumonia.pixels.request import PixelRequest, decode_all
 
@@ -128,7 +130,7 @@ class PixelStore:
         return np.array([sha256 in self._row_of for sha256 in sha256s], bool)
 
     def rows(self, sha256s: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return where the images with these keys (`pneumonia.pixels.keys`) are, `[n]`, for `read`.
+        """Return where the images with these keys (`pneumonia.pixels.store`) are, `[n]`, for `read`.
 
         Raises:
             UserError: If the store lacks one of them.
@@ -246,3 +248,16 @@ def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, Pixel
 def _descriptions(folder: Path) -> list[Path]:
     """Return the descriptions of a store's parts, in a fixed order."""
     return find_entries(folder, ".json")
+
+
+def pixel_keys(images: pd.DataFrame) -> pd.Series:
+    """Return what names the pixels of each image: the hash of its file, and how it is rendered.
+
+    Args:
+        images: With sha256 and, if any image has 16 bits or is DICOM, bits.
+    """
+    hashes: pd.Series = images["sha256"]
+    if "bits" not in images.columns:
+        return hashes
+    keys = [key_of(sha256, bits) for sha256, bits in zip(hashes, images["bits"], strict=True)]
+    return pd.Series(keys, hashes.index, dtype=hashes.dtype)

@@ -8,8 +8,7 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.model.lineage import Lineage, adapted_to, weights_digest
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.pixels.store import PixelStore, PixelStores, pixel_keys
 from pneumonia.predictor.image_range import FEATURES, GREY, Description, ImageRange, describe_grey, fit_range
 
 FITTED_ON, BOUND_ON = "train", "val"

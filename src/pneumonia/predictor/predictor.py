@@ -25,7 +25,7 @@ from pneumonia.metrics.decisions import Decision, DecisionContract
 from pneumonia.model.contract import LineageContract
 from pneumonia.model.lineage import Lineage, check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
-from pneumonia.pixels.one_image import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
+from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
 from pneumonia.predictor.image_range import (
     FEATURES,
     GREY,

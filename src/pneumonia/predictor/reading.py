@@ -19,7 +19,7 @@ from pneumonia.images.layout import ImageFile
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.model.lineage import Lineage
-from pneumonia.pixels.one_image import Read, ReadingSettings, may_be_deep, read_image
+from pneumonia.pixels.decoding import Read, ReadingSettings, may_be_deep, read_image
 
 # For files that were accepted before, perhaps under limits that a user set.
 NO_LIMITS = Limits(min_side=1, max_pixels=sys.maxsize, words=None)

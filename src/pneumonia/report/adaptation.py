@@ -7,8 +7,7 @@ import pandas as pd
 
 from pneumonia.adaptation.fits import CurveNetwork
 from pneumonia.adaptation.measure import COMPARED, AdaptationMetrics, Compared
-from pneumonia.adaptation.mixture import NEW, TEST, size_of
-from pneumonia.adaptation.plan import COST
+from pneumonia.adaptation.plan import COST, NEW, TEST, size_of
 from pneumonia.audits.external import EXTERNAL
 from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import AdaptationParameters, ReportParameters

@@ -7,8 +7,7 @@ import pandas as pd
 from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 from pneumonia.report.gallery import webp_uri
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render

@@ -22,7 +22,7 @@ import pneumonia
 from pneumonia.base.errors import UserError, hide_all_credentials, hide_credentials
 from pneumonia.base.parameters import Parameters, as_dictionaries
 from pneumonia.base.study_parameters import MlflowParameters
-from pneumonia.model.key import flattened
+from pneumonia.model.checkpoint import flattened
 from pneumonia.runs.errors import plainly
 from pneumonia.runs.pinning import file_of, is_versioned
 

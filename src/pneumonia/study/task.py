@@ -17,13 +17,11 @@ from pneumonia.base.environment import describe_environment, digest_of_code, tel
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import is_missing, read_record, write_with_checksum
 from pneumonia.images.source import ImageSource
-from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.key import describe_training
+from pneumonia.model.checkpoint import TrainingStates, describe_training
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
-from pneumonia.pixels.keys import pixel_keys
 from pneumonia.pixels.request import request_pixels
-from pneumonia.pixels.store import PixelStore, PixelStores
+from pneumonia.pixels.store import PixelStore, PixelStores, pixel_keys
 from pneumonia.split.classes import count_classes, weigh_classes
 from pneumonia.split.folds import HELD_OUT
 from pneumonia.study.judges import Judged, judge, worst_of_each

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pneumonia.audits.framing import FRAMINGS, JUDGES, Change, Shown, measure_framings, reframe_images
-from pneumonia.audits.reframing import reframe
+from pneumonia.audits.framing import FRAMINGS, JUDGES, Change, Shown, measure_framings, reframe, reframe_images
 from pneumonia.model.predict import predict
 from pneumonia.pipelines.evaluation.audit_figures import draw_framings
 from pneumonia.report.documents import write_report

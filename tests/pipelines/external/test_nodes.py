@@ -17,7 +17,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
-from pneumonia.metrics.planning import plan_test
+from pneumonia.metrics.intervals import plan_test
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.report.external import write_external_report
 

@@ -14,8 +14,8 @@ from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import LabelsParameters
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.grouping import PatientKey
 from pneumonia.images.labels import with_labels
-from pneumonia.images.patient_key import PatientKey
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 

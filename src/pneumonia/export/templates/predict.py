@@ -40,8 +40,7 @@ try:
     from pneumonia.base.text import disarm
     from pneumonia.images.depth import choose_bits
     from pneumonia.images.examine import read_values
-    from pneumonia.pixels.decoding import fingerprint
-    from pneumonia.pixels.one_image import Read, ReadingSettings, may_be_deep, read_image
+    from pneumonia.pixels.decoding import Read, ReadingSettings, fingerprint, may_be_deep, read_image
 except ModuleNotFoundError as error:
     sys.exit(f"The package {error.name} is missing. Install: pip install numpy onnxruntime pillow simplejpeg pydicom")
 

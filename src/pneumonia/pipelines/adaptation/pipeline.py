@@ -9,7 +9,7 @@ from pneumonia.adaptation.plan import plan_adaptation, store_new_pixels
 from pneumonia.audits.external import audit_external, index_external
 from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.metrics.decisions import decide, make_decision
-from pneumonia.metrics.planning import plan_test
+from pneumonia.metrics.intervals import plan_test
 from pneumonia.metrics.summary import compute_metrics
 from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.adaptation.figures import draw_change, draw_curve

@@ -14,7 +14,7 @@ from pneumonia.metrics.auc import auc_difference
 from pneumonia.metrics.bounds import UNDEFINED
 from pneumonia.metrics.registry import in_columns
 from pneumonia.metrics.summary import MainMetric, Metrics
-from pneumonia.model.key import flattened
+from pneumonia.model.checkpoint import flattened
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.record import RunRecord
 from pneumonia.report.style import SPLIT_COLOURS, draw_interval, new_figure, row_axes

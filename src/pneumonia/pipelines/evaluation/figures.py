@@ -7,8 +7,8 @@ import pandas as pd
 
 from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.metrics.auc import GRID, CurveAt, curve_band, precision_at, roc_at
 from pneumonia.metrics.calibration import reliability
-from pneumonia.metrics.curves import GRID, CurveAt, curve_band, precision_at, roc_at
 from pneumonia.metrics.decisions import Decision, threshold_candidates
 from pneumonia.metrics.metrics import METRIC_NAMES
 from pneumonia.metrics.registry import value_of

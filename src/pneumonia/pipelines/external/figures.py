@@ -5,8 +5,8 @@ import pandas as pd
 
 from pneumonia.audits.external import ExternalMetrics, Origin
 from pneumonia.base.annotations import Figure
+from pneumonia.metrics.auc import GRID, roc_at
 from pneumonia.metrics.calibration import reliability
-from pneumonia.metrics.curves import GRID, roc_at
 from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import Metrics
 from pneumonia.report.style import CLASS_COLOURS, MUTED, POSITIVE, SPLIT_COLOURS, new_figure

@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.audits import external
 from pneumonia.audits.known_images import describe_origin, list_known, refuse_known
-from pneumonia.metrics.planning import plan_test
+from pneumonia.metrics.intervals import plan_test
 from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.external.figures import draw_external_calibration, draw_external_roc, draw_external_scores
 from pneumonia.predictor.predictor import TrainedModel

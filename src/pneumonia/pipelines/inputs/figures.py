@@ -8,8 +8,7 @@ import pandas as pd
 
 from pneumonia.base.annotations import Figure
 from pneumonia.base.parameters import InputsParameters
-from pneumonia.pixels.keys import pixel_keys
-from pneumonia.pixels.store import PixelStores
+from pneumonia.pixels.store import PixelStores, pixel_keys
 from pneumonia.report.style import CLASS_COLOURS, MUTED, new_figure
 
 PER_ROW = 4

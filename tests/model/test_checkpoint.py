@@ -2,7 +2,7 @@ import pytest
 
 from pneumonia.base.environment import tell_difference
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.key import describe_training, key_of
+from pneumonia.model.checkpoint import describe_training, key_of
 from pneumonia.model.recipe import Recipe
 
 
@@ -41,7 +41,7 @@ def test_what_does_not_change_the_result_does_not_change_the_key(description, gr
 
 def test_the_code_and_the_releases_are_part_of_the_key(description, monkeypatch):
     before = key_of(description())
-    monkeypatch.setattr("pneumonia.model.key.digest_of_code", lambda *_: "other code")
+    monkeypatch.setattr("pneumonia.model.checkpoint.digest_of_code", lambda *_: "other code")
     assert key_of(description()) != before
     assert {"releases.tensorflow", "releases.keras", "manifest", "pixels", "precision"} <= set(description())
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pneumonia.model.batch_normalization import FusedBatchNormalization, fuse_normalisation
+from pneumonia.model.compiling import FusedBatchNormalization, fuse_normalisation
 from pneumonia.model.networks import make_network
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 1)).astype("uint8")
