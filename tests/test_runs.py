@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -215,6 +217,31 @@ def test_kedros_server_predicts_over_http_and_says_what_is_wrong(tmp_path, finis
     assert len(pd.read_csv(path)) == len(list(images.iterdir()))
     assert failed["status"] == "failure"
     assert re.match("There are no images at .*no/such/folder", failed["error"]["message"])
+
+
+@pytest.mark.slow
+def test_two_clients_of_kedros_server_are_each_answered_about_their_own_images(tmp_path, finished_checkout):
+    folder = shutil.copytree(finished_checkout, tmp_path / "checkout")
+    folders = [next((folder / "data/tiny/01_raw/chest_xray").glob(f"*/{label}")) for label in ("NORMAL", "PNEUMONIA")]
+
+    def predict(images):
+        return post(f"{url}/run", {"pipeline_names": ["prediction"], "params": {"images": str(images)}})
+
+    with (
+        serving(folder, "kedro", "server", "start", "--env=tiny", probe="/health") as url,
+        ThreadPoolExecutor() as pool,
+    ):
+        predict("no/such/folder")  # two first requests would wait for the server's session and begin at once
+        begun = []
+        for images in folders:
+            begun.append(pool.submit(predict, images))
+            time.sleep(0.1)  # each version is named by its millisecond
+        answers = [one.result() for one in begun]
+
+    for images, answer in zip(folders, answers, strict=True):
+        assert answer["status"] == "success", answer
+        table = folder / f"data/tiny/07_model_output/new_predictions.csv/{answer['run_id']}/new_predictions.csv"
+        assert sorted(pd.read_csv(table)["path"]) == sorted(path.name for path in images.iterdir())
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pneumonia.base.startup import mend_process, tell_argument_problem, tell_bac
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
 from pneumonia.runs.tracking import TrackingHook
+from pneumonia.runs.turns import TurnsHook
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
 mend_process()
@@ -19,6 +20,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 
 # Kedro calls the last first: MLflow hears of a run once the others have let it begin, and of its end after them.
 HOOKS = (
+    TurnsHook(),
     TrackingHook(),
     hooks.ParametersHook(),
     hooks.RunContextHook(),

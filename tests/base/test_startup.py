@@ -20,6 +20,14 @@ def test_what_is_said_at_the_start_is_held_back_also_from_c():
     assert (done.returncode, done.stderr) == (0, "after")
 
 
+def test_what_is_logged_meanwhile_is_said():
+    done = run(
+        "import logging; logging.basicConfig(format='%(message)s')\n"
+        "with held_back_stderr():\n os.write(2, b'noise')\n logging.warning('20 s left')\nlogging.warning('done')"
+    )
+    assert (done.returncode, done.stderr) == (0, "20 s left\ndone\n")
+
+
 def test_what_was_said_is_passed_on_when_the_start_fails():
     done = run("with held_back_stderr():\n os.write(2, b'the cause\\n')\n raise OSError('no library')")
     assert done.returncode == 1

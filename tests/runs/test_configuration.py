@@ -1,9 +1,12 @@
 import gzip
 import os
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from pneumonia import settings
 from pneumonia.base.errors import UserError
@@ -143,3 +146,30 @@ def test_one_kind_of_file_is_read_from_an_archive_without_an_environment(tmp_pat
 
     loader = PlainConfigLoader(str(tmp_path / "conf.tar.gz"), config_patterns={"logging": ["logging.yml"]})
     assert loader["logging"] == {"version": 1}
+
+
+def test_two_runs_that_are_read_at_once_are_each_given_their_own_images(tmp_path):
+    def pause():
+        if threading.current_thread() is not threading.main_thread():
+            first_is_read.set()
+            second_was_read.wait(timeout=1)
+
+    def load(images):
+        images = {"images": images}
+        loader = PlainConfigLoader(str(tmp_path), base_env="base", default_run_env="local", runtime_params=images)
+        return loader["catalog"]["source"]["path"]
+
+    for env in ("base", "local"):
+        (tmp_path / env).mkdir()
+    (tmp_path / "base/catalog.yml").write_text("source: {type: '${pause:}', path: '${runtime_params:images}'}\n")
+    first_is_read, second_was_read = threading.Event(), threading.Event()
+    OmegaConf.register_new_resolver("pause", pause)
+    try:
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(load, "first")
+            first_is_read.wait(timeout=60)
+            second = load("second")
+            second_was_read.set()
+            assert (first.result(), second) == ("first", "second")
+    finally:
+        OmegaConf.clear_resolver("pause")

@@ -1,6 +1,7 @@
 """The start of a process: how it reads file names, and TensorFlow without its messages."""
 
 import codecs
+import logging
 import os
 import re
 import sys
@@ -18,10 +19,21 @@ _starting = threading.Lock()
 
 @contextmanager
 def held_back_stderr() -> Iterator[None]:
-    """Hold back what is written to the process's standard error, by C libraries too; pass it on after an exception."""
+    """Hold back what is written to the process's standard error, by C libraries too; pass it on after an exception.
+
+    What is logged is not held back: a run goes on saying how far it is, however long a library takes to start.
+    """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         before = os.dup(2)
+        consoles = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
+        aside = os.fdopen(before, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for console in consoles:
+            console.setStream(aside)
         os.dup2(said.fileno(), 2)
         try:
             yield
@@ -32,6 +44,8 @@ def held_back_stderr() -> Iterator[None]:
         finally:
             sys.stderr.flush()
             os.dup2(before, 2)
+            for console in consoles:
+                console.setStream(sys.stderr)
             os.close(before)
 
 

@@ -9,6 +9,7 @@ import io
 import os
 import stat
 import tarfile
+import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,6 +25,10 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.model.networks import check_name
 from pneumonia.runs.errors import plainly
+
+# OmegaConf has one set of resolvers for the whole process: without it, a request to Kedro's server could be given the
+# images of another that is read at the same time.
+_resolving = threading.RLock()
 
 # Of the files that Kedro reads.
 _SUFFIXES = (".yml", ".yaml", ".json")
@@ -71,7 +76,9 @@ class PlainConfigLoader(OmegaConfigLoader):
             UserError: If a file is not YAML, lacks keys and values, or refers to something that does not exist.
         """
         try:
-            return super().__getitem__(key)
+            with _resolving:
+                self._register_globals_resolver()
+                return super().__getitem__(key)
         except (YAMLError, OmegaConfBaseException, ValueError, AttributeError, OSError) as error:
             fault = find_fault(self._files(key))
             if fault is None and isinstance(error, AttributeError | OSError):
