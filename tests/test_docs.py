@@ -7,6 +7,7 @@ installs or builds is only looked up. A command of any other kind fails.
 
 import argparse
 import ast
+import contextlib
 import importlib.util
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+import types
 import typing
 from functools import cache
 from itertools import count, pairwise, takewhile
@@ -172,6 +174,12 @@ def look_up_kedro(words, folder):
         start(words, folder)
 
 
+def look_up_airflow(words, folder):
+    """Airflow is in no environment of this project: the DAG of the page is named."""
+    assert words[:3] == ["airflow", "dags", "test"]
+    assert f'DAG("{words[3]}"' in airflow_file()
+
+
 def look_up_dask(words, folder):
     """The address of a scheduler comes before the options."""
     help_lists_options([word for word in words if not word.startswith("tcp:")], folder)
@@ -222,6 +230,7 @@ def look_up_activation(words, folder):
 
 LOOK_UP = {
     ".": look_up_activation,
+    "airflow": look_up_airflow,
     "dask": look_up_dask,
     "docker": look_up_docker,
     "kedro": look_up_kedro,
@@ -621,6 +630,59 @@ def test_the_diagram_of_the_readme_is_that_of_the_pipelines():
             if set(datasets.split(", ")) & pipeline.all_outputs():
                 expected.add((stage, key))
     assert drawn == expected
+
+
+def airflow_file():
+    """The file of docs/deployment.md that makes each stage a task of Airflow."""
+    (code,) = [body for language, body in fences(PAGES["docs/deployment.md"]) if "airflow" in body]
+    return code
+
+
+class Task:
+    """What Airflow makes of an operator; `before` has all that must have ended before it."""
+
+    def __init__(self, task_id, bash_command):
+        self.name, self.command, self.before = task_id, bash_command, set()
+        TASKS.append(self)
+
+    def __rshift__(self, others):
+        for other in others if isinstance(others, list) else [others]:
+            other.before |= {self.name, *self.before}
+        return others
+
+    def __rrshift__(self, others):
+        for other in others:
+            other >> self
+        return self
+
+
+TASKS: list[Task] = []
+
+
+def test_the_file_for_airflow_runs_each_stage_after_those_that_it_reads(monkeypatch):
+    from pneumonia.pipeline_registry import register_pipelines
+
+    whole = register_pipelines()["__default__"]
+    sdk = types.SimpleNamespace(DAG=lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setitem(sys.modules, "airflow.sdk", sdk)
+    operators = types.SimpleNamespace(BashOperator=Task)
+    monkeypatch.setitem(sys.modules, "airflow.providers.standard.operators.bash", operators)
+    for package in (
+        "airflow",
+        "airflow.providers",
+        "airflow.providers.standard",
+        "airflow.providers.standard.operators",
+    ):
+        monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
+    TASKS.clear()
+    exec(compile(airflow_file(), "dag", "exec"), {})
+
+    stages = {task.name: whole.filter(node_namespaces=[task.name]) for task in TASKS}
+    assert sum(len(stage.nodes) for stage in stages.values()) == len(whole.nodes)
+    for task in TASKS:
+        given, _ = options_and_nodes(task.command.rpartition(".venv/bin/")[2])
+        makers = {name for name, stage in stages.items() if stage.all_outputs() & stages[task.name].inputs()}
+        assert (given["namespaces"], makers - task.before) == ([task.name], set())
 
 
 @pytest.mark.parametrize(
