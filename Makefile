@@ -24,8 +24,9 @@ demo: install ## Run all stages on generated images
 # Each worker imports TensorFlow: more than four cost much memory for little gain.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-test: install ## Run the tests, without the slow ones
-	$(PYTEST) --cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95
+# Measuring which lines run costs half of the time again, so it is asked for.
+test: install ## Run the tests, without the slow ones; COVERAGE=yes also measures and checks their coverage
+	$(PYTEST) $(if $(COVERAGE),--cov=pneumonia --cov-report=term:skip-covered --cov-fail-under=95)
 
 slow: install $(READER)/node_modules/.package-lock.json ## Run the slow tests
 	$(PYTEST) -m slow --durations=20
