@@ -4,7 +4,9 @@ from PIL import Image
 
 from pneumonia.audits.shortcuts import RIM_FEATURES, rim_features
 from pneumonia.base.errors import UserError
-from pneumonia.demo.second_hospital import MARKER, plan_second_hospital, write_second_hospital
+from pneumonia.demo import second_hospital
+from pneumonia.demo.images import make_image
+from pneumonia.demo.second_hospital import MARKER, draw, plan_second_hospital, write_second_hospital
 
 
 def test_half_of_the_images_are_of_each_class_and_the_device_follows_the_class():
@@ -34,6 +36,28 @@ def test_the_images_are_written_once_and_the_rim_tells_the_classes_apart(tmp_pat
     assert list(features.columns) == RIM_FEATURES
     found = cross_val_score(LogisticRegression(max_iter=1000), features, target, scoring="roc_auc", cv=3)
     assert found.mean() > 0.75
+
+
+def lower_lungs(picture):
+    """The mean grey level beside the heart."""
+    width, height = picture.size
+    pixels = np.asarray(picture, np.float32)[int(0.55 * height) : int(0.75 * height)]
+    return pixels[:, int(0.2 * width) : int(0.35 * width)].mean()
+
+
+def test_shadows_brighten_the_lower_lungs_of_the_healthy_too(monkeypatch):
+    healthy = plan_second_hospital(40, seed=1)[:5]
+    means = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(second_hospital, "SHADOWED", share)
+        means.append([lower_lungs(draw(taken, 1)) for taken in healthy])
+    assert (np.subtract(*reversed(means)) > 5).all()
+
+
+def test_a_fainter_lesion_takes_less_air():
+    ill = next(one.image for one in plan_second_hospital(40, seed=1) if one.image.etiology == "bacteria")
+    fainter, faint, usual = (np.asarray(make_image(ill, 1, strength)[0], np.float32) for strength in (0.1, 0.4, 1.0))
+    assert 0 < np.abs(faint - fainter).mean() < np.abs(usual - fainter).mean()
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

@@ -144,15 +144,21 @@ def _draw_groups(
         done += size
 
 
-def make_image(image: DemoImage, seed: int) -> tuple[Image.Image, Box | None]:
-    """Make one greyscale image and, if it has a bacterial focus, the box around it."""
+def make_image(image: DemoImage, seed: int, strength: float = 1.0) -> tuple[Image.Image, Box | None]:
+    """Make one greyscale image and, if it has a bacterial focus, the box around it.
+
+    Args:
+        image: Which.
+        seed: Of the set.
+        strength: Of a lesion; below 1 it is fainter than in the set of the demo.
+    """
     of_patient = np.random.default_rng([seed, 1, image.patient])
     of_image = np.random.default_rng([seed, 2, image.patient, image.number])
     patient = draw_patient(of_patient)
     aspect, height = of_image.uniform(1.0, 1.5), int(of_image.uniform(300, 420))
     pose, course = draw_pose(of_image, aspect), of_image.uniform(0.85, 1.05)  # a lesion grows and heals
     lesion = draw_lesion(of_patient, image.etiology) if image.etiology else None
-    lesion = lesion and replace(lesion, strength=lesion.strength * course)
+    lesion = lesion and replace(lesion, strength=lesion.strength * course * strength)
     signal, lost = attenuation(patient, pose, lesion, seed=int(of_image.integers(2**31)))
     picture = expose(signal, (round(height * aspect), height), of_image)
     return picture, bounding_box(lost) if image.etiology == "bacteria" else None

@@ -1,4 +1,7 @@
-"""A second drawn hospital, to which the demo's model is adapted: other devices, tone, noise and framing.
+"""A second drawn hospital, to which the demo's model is adapted: other patients, devices, tone, noise and framing.
+
+Its patients are adults. Shadows of soft tissue lie over the lower lungs of many of them, ill or not, and its
+pneumonias are fainter, so that a model which was trained on the first hospital takes the ones for the others.
 
 It has a planted shortcut, as real collections have: most patients with pneumonia were radiographed in bed, with a
 portable device. Those images are cut more closely, have a dark border and carry a marker at the lower rim; the others
@@ -14,11 +17,13 @@ from PIL import Image, ImageDraw, ImageFont
 from pneumonia.base.progress import follow
 from pneumonia.demo.images import BACTERIA_SHARE, JPEG_QUALITY, DemoImage, make_image, replaced_whole
 
-GENERATOR_VERSION = 1  # raise it with every change that alters a byte of the images
+GENERATOR_VERSION = 2  # raise it with every change that alters a byte of the images
 MARKER = "second_hospital.txt"
 FIRST_PATIENT = 50_000  # so that no patient is one of the first hospital's
 PORTABLE_SHARES = {"NORMAL": 0.15, "PNEUMONIA": 0.85}
 IMAGES_PER_PATIENT = ((1, 2, 3), (0.6, 0.3, 0.1))
+STRENGTHS = (0.3, 0.6)  # of the lesions, relative to those of the first hospital
+SHADOWED = 0.6  # share of the patients with shadows over the lower lungs
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,11 @@ def plan_second_hospital(n_images: int, seed: int) -> list[Taken]:
 def draw(taken: Taken, seed: int) -> Image.Image:
     """Draw one image as its hospital takes it."""
     rng = np.random.default_rng([seed, 4, taken.image.patient, taken.image.number])
-    picture, _ = make_image(taken.image, seed)
+    of_patient = np.random.default_rng([seed, 5, taken.image.patient])
+    picture, _ = make_image(taken.image, seed, of_patient.uniform(*STRENGTHS))
     width, height = picture.size
+    if of_patient.random() < SHADOWED:
+        picture = _shadowed(picture, of_patient)
     if taken.is_portable:
         side, top = rng.uniform(0.04, 0.09, 2)
         box = (int(side * width), int(top * height), int((1 - side) * width), int((1 - top) * height))
@@ -84,6 +92,19 @@ def draw(taken: Taken, seed: int) -> Image.Image:
     if taken.is_portable:
         _mark(result, rng)
     return result
+
+
+def _shadowed(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Lay two rounded shadows of soft tissue over the lower lungs, as dense as a lesion."""
+    width, height = picture.size
+    y, x = np.mgrid[0:height, 0:width] / np.array([height, width])[:, None, None]
+    thickness = np.zeros((height, width))
+    for centre in (0.5 - rng.uniform(0.17, 0.25), 0.5 + rng.uniform(0.17, 0.25)):
+        across, down = rng.uniform(0.11, 0.18), rng.uniform(0.15, 0.24)
+        distance = np.hypot((x - centre) / across, (y - rng.uniform(0.55, 0.7)) / down)
+        thickness = np.maximum(thickness, np.sqrt(np.clip(1.05 - distance**2, 0, 1)))
+    grey = np.asarray(picture, np.float64)
+    return Image.fromarray((grey + (245 - grey) * rng.uniform(0.15, 0.4) * thickness).astype(np.uint8))
 
 
 def _mark(picture: Image.Image, rng: np.random.Generator) -> None:
