@@ -1,7 +1,7 @@
 """Where metrics are registered, and what they are computed from."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar
 
@@ -39,6 +39,11 @@ def in_columns(estimate: Estimate, name: str, bounds: str | None = None) -> dict
     """
     prefix = f"{name}_" if bounds is None else bounds
     return {name: estimate["value"], f"{prefix}low": estimate["low"], f"{prefix}high": estimate["high"]}
+
+
+def from_columns(row: Mapping[str, Any], name: str) -> Estimate:
+    """Return the estimate that `in_columns` put into a row."""
+    return {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pneumonia.report.judgements import judge_calibration
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
-from pneumonia.report.words import Finding, Level, finding, gravest_first, say_bounds, say_interval, say_number
+from pneumonia.report.words import Finding, Level, finding, gravest_first, say_bounds, say_estimate, say_number
 
 
 class AdaptationMaterial(TypedDict):
@@ -122,19 +122,15 @@ def tabulate_change(adaptation_metrics: AdaptationMetrics) -> pd.DataFrame:
         {
             "images": where,
             "metric": "AUC" if name == "auc" else name,
-            "before": _say(record["before"][name]),
-            "after": _say(record["after"][name]),
-            "change, paired": _say(record["difference"][name]),
+            "before": say_estimate(record["before"][name]),
+            "after": say_estimate(record["after"][name]),
+            "change, paired": say_estimate(record["difference"][name]),
         }
         for where, record in (("new place", adaptation_metrics["new"]), ("own test", adaptation_metrics["own"]))
         if record is not None
         for name in COMPARED
     ]
     return pd.DataFrame(rows)
-
-
-def _say(estimate: Estimate) -> str:
-    return f"{say_number(estimate['value'])} ({say_interval(estimate)})"
 
 
 def tabulate_curve(adaptation_curve: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.base.environment import RunContext
+from pneumonia.metrics.registry import from_columns
 from pneumonia.report.render import render
-from pneumonia.report.words import say_interval, say_number
+from pneumonia.report.words import say_estimate
 
 TITLES = {"val_auc": "AUC, validation", "test_auc": "AUC, test", "test_accuracy": "accuracy, test"}
 TITLES |= {"test_sensitivity": "sensitivity, test", "test_specificity": "specificity, test"}
@@ -42,5 +43,4 @@ def say_comparison(run_comparison: pd.DataFrame) -> list[str]:
 
 
 def _say(row: dict[Any, Any], name: str) -> str:
-    bounds = {end: row[f"{name}_{end}"] for end in ("low", "high")}
-    return f"{say_number(row[name])} ({say_interval(bounds)})"
+    return say_estimate(from_columns(row, name))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from pneumonia.audits.external import EXTERNAL, ExternalMetrics, Shared
 from pneumonia.audits.known_images import KNOWN
+from pneumonia.audits.shortcut_audit import BEHIND
 from pneumonia.audits.shortcuts import FOLDS, Basis
 from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import ReportParameters
@@ -13,13 +14,13 @@ from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.calibration import is_constant
 from pneumonia.metrics.decisions import Decision
-from pneumonia.metrics.registry import Estimate, value_of
+from pneumonia.metrics.registry import Estimate, from_columns, value_of
 from pneumonia.metrics.summary import Metrics
 from pneumonia.model.lineage import Lineage
 from pneumonia.report.judgements import judge_calibration, judge_patients, say_multiplicity, tabulate_differences
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
-from pneumonia.report.shortcuts import judge_shortcuts, lead_of
+from pneumonia.report.shortcuts import judge_shortcuts
 from pneumonia.report.words import (
     CHANCE,
     MANY_OUTSIDE,
@@ -199,7 +200,7 @@ def say_fates(status: pd.Series) -> str:
 def tabulate_shortcuts(shortcuts: pd.DataFrame) -> pd.DataFrame:
     """Put the table of `audits.external.audit_external` as the page shows it: the best first, intervals in words."""
     rows = shortcuts.sort_values("auc", ascending=False).to_dict("records")
-    leads = [None if row["predictor"] == Basis.NETWORK else lead_of(row) for row in rows]
+    leads = [None if row["predictor"] == Basis.NETWORK else from_columns(row, BEHIND) for row in rows]
     return pd.DataFrame(
         {
             "predictor": [Basis(row["predictor"]).label for row in rows],

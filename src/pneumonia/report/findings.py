@@ -15,7 +15,7 @@ from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
-from pneumonia.metrics.registry import value_of
+from pneumonia.metrics.registry import from_columns, value_of
 from pneumonia.metrics.summary import Metrics, SplitMetrics
 from pneumonia.report.judgements import judge_calibration, judge_maps, judge_patients, judge_pointing, judge_stretches
 from pneumonia.report.material import FindingsMaterial
@@ -29,6 +29,7 @@ from pneumonia.report.words import (
     gravest_first,
     say_bounds,
     say_count,
+    say_estimate,
     say_interval,
     say_number,
     say_percent,
@@ -186,10 +187,9 @@ def _judge_threshold(val: SplitMetrics, decision: Decision) -> Finding | None:
 def _judge_regions(audit: pd.DataFrame) -> Finding:
     by_view = audit.set_index("predictor")
     rim, centre = by_view.loc[Region.CENTRE_HIDDEN], by_view.loc[Region.BORDER_HIDDEN]
-    behind = {"low": rim["behind_centre_low"], "high": rim["behind_centre_high"]}
-    text = f"AUC {say_number(rim['auc'])} ({say_interval(rim)}) with the centre of the image hidden, "
-    text += f"{say_number(centre['auc'])} ({say_interval(centre)}) with all but the centre hidden; difference "
-    text += f"{say_number(rim['behind_centre'])} ({say_interval(behind)}, paired). {OUT_OF_DISTRIBUTION}"
+    behind = from_columns(rim, "behind_centre")
+    text = f"AUC {say_estimate(rim, 'auc')} with the centre of the image hidden, {say_estimate(centre, 'auc')} with "
+    text += f"all but the centre hidden; difference {say_estimate(behind, kind='paired')}. {OUT_OF_DISTRIBUTION}"
     if say_difference(behind) == "worse":
         return finding(Level.BAD, "The network relies more on the rim than on the centre", text)
     if say_difference(behind) != "better":
@@ -217,8 +217,8 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
     loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT])
     text = (
         f"With {negative} validation images reframed ({Shown(worst['negatives']).label}) and {positive} images "
-        f"unchanged, the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against the same images "
-        f"unchanged {_say_loss(worst)}. The specificity is {say_number(worst['specificity'])}; that of all {negative} "
+        f"unchanged, the AUC is {say_estimate(worst, 'auc')}; loss against the same images unchanged "
+        f"{_say_loss(worst)}. The specificity is {say_number(worst['specificity'])}; that of all {negative} "
         f"validation images as they are is {say_number(clean['specificity'])}."
     )
     if loss is Loss.SMALL and clean["low"] > CHANCE:
@@ -239,8 +239,8 @@ def _judge_zoom(framing_audit: pd.DataFrame) -> Finding | None:
     if loss not in (Loss.LARGE, Loss.SHOWN):
         return None
     text = f"With {worst['n']:,} validation images of both classes reframed "
-    text += f"({Shown(worst['negatives']).label}), the AUC is {say_number(worst['auc'])} "
-    text += f"({say_interval(worst)}), sensitivity {say_number(worst['sensitivity'])} and specificity "
+    text += f"({Shown(worst['negatives']).label}), the AUC is {say_estimate(worst, 'auc')}, sensitivity "
+    text += f"{say_number(worst['sensitivity'])} and specificity "
     text += f"{say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
     return finding(Level.CAUTION, "Sensitive to how much of the body an image shows", text)
 
@@ -267,7 +267,7 @@ def _judge_losses(rows: pd.DataFrame) -> tuple[Loss, pd.Series]:
 
 
 def _say_loss(row: Mapping[str, Any]) -> str:
-    return f"{say_number(row['loss'])} ({say_interval({'low': row['loss_low'], 'high': row['loss_high']})}, paired)"
+    return say_estimate(from_columns(row, "loss"), kind="paired")
 
 
 def _judge_robustness(robustness: pd.DataFrame) -> Finding:
@@ -277,8 +277,8 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     loss, worst = _judge_losses(robustness[robustness["strength"] == MEDIUM])
     which = "The medium corruption that may cost most" if loss is Loss.OPEN else "Worst of the medium corruptions"
     text = (
-        f"{which}: {worst['kind']}, AUC {say_number(worst['auc'])} ({say_interval(worst)}) instead of "
-        f"{say_number(clean['auc'])} ({say_interval(clean)}), on {clean['n']:,} images; loss {_say_loss(worst)}."
+        f"{which}: {worst['kind']}, AUC {say_estimate(worst, 'auc')} instead of {say_estimate(clean, 'auc')}, on "
+        f"{clean['n']:,} images; loss {_say_loss(worst)}."
     )
     if loss in (Loss.LARGE, Loss.SHOWN):
         return finding(Level.CAUTION, "Sensitive to image quality", text)

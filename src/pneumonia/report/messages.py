@@ -19,7 +19,7 @@ from pneumonia.report.limits import say_scorings
 from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.predictions import count_outcomes
 from pneumonia.report.study import list_study_findings
-from pneumonia.report.words import Finding, Level, say_count, say_interval, say_number, say_percent
+from pneumonia.report.words import Finding, Level, say_count, say_estimate, say_number, say_percent
 from pneumonia.split.summary import FlowStep
 from pneumonia.study.summary import BASE
 
@@ -132,10 +132,7 @@ def say_training(history: pd.DataFrame, lineage: Lineage) -> str:
 
 def say_metrics(images: str, record: SplitMetrics) -> str:
     """Put the main metrics of some images in a sentence, each with its 95% interval."""
-    results = ", ".join(
-        f"{name.upper() if name == 'auc' else name} {say_number(record[name]['value'])} ({say_interval(record[name])})"
-        for name in RESULTS
-    )
+    results = ", ".join(f"{name.upper() if name == 'auc' else name} {say_estimate(record[name])}" for name in RESULTS)
     return f"{images}: {results}; {record['n']:,} images of {record['n_groups']:,} groups, 95% intervals."
 
 
@@ -176,7 +173,7 @@ def say_adaptation(adaptation_metrics: AdaptationMetrics, shortcuts: pd.DataFram
             change = record["difference"]["auc"]
             lines.append(
                 f"{title}: AUC {say_number(before)} before, {say_number(after)} after; change "
-                f"{say_number(change['value'])} ({say_interval(change)}, paired); {record['after']['n']:,} images of "
+                f"{say_estimate(change, kind='paired')}; {record['after']['n']:,} images of "
                 f"{record['after']['n_groups']:,} groups."
             )
     return [*lines, *say_against(list_adaptation_findings(adaptation_metrics, shortcuts, lineage))]

@@ -17,7 +17,7 @@ from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_
 from pneumonia.report.gallery import overlay, webp_uri
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
-from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_command, say_interval, say_number, say_threshold
+from pneumonia.report.words import MANY_OUTSIDE, is_or_are, say_command, say_estimate, say_threshold
 
 ROWS_A_FOLD = 250  # of the table: a browser lays out only the folds that are open
 OUTSIDE_SHOWN = 0.2  # largest share of the pictures that show images out of range
@@ -146,11 +146,11 @@ def _say_calibrated(decision: Decision) -> str:
 
 def say_point(point: Decision) -> str:
     """Say where an operating point was fitted, and what it was worth there."""
-    on, sensitivity, specificity = point["fitted_on"], point["sensitivity"], point["specificity"]
+    on = point["fitted_on"]
     return (
         f"threshold and calibration were fitted on {on['n']:,} labelled images of {on['n_groups']:,} groups from "
-        f"{point['place']}, with a sensitivity of {say_number(sensitivity['value'])} ({say_interval(sensitivity)}) and "
-        f"a specificity of {say_number(specificity['value'])} ({say_interval(specificity)}) there, cross-fitted"
+        f"{point['place']}, with a sensitivity of {say_estimate(point['sensitivity'])} and a specificity of "
+        f"{say_estimate(point['specificity'])} there, cross-fitted"
     )
 
 

@@ -9,10 +9,9 @@ from pneumonia.audits.regions import CENTRE, RIM
 from pneumonia.audits.shortcut_audit import BEHIND, Sample
 from pneumonia.audits.shortcuts import BLIND, Basis
 from pneumonia.metrics.bounds import say_difference
-from pneumonia.metrics.registry import Estimate
-from pneumonia.report.words import CHANCE, Finding, Level, finding, say_interval, say_number
+from pneumonia.metrics.registry import from_columns
+from pneumonia.report.words import CHANCE, Finding, Level, finding, say_estimate, say_number
 
-BEHIND_CENTRE = ("behind_centre", "behind_centre_low", "behind_centre_high")
 MOST_NAMED = 3  # shortcuts in a sentence
 
 
@@ -33,8 +32,8 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
     if tried.empty:
         return None
     best = tried.iloc[-1]
-    text = f"“{_label(best)}” reaches AUC {say_number(best['auc'])} ({say_interval(best)}) {where}, and the network "
-    text += f"{say_number(network['auc'])} ({say_interval(network)}); {_say_lead(best)}."
+    text = f"“{_label(best)}” reaches AUC {say_estimate(best, 'auc')} {where}, and the network "
+    text += f"{say_estimate(network, 'auc')}; {_say_lead(best)}."
     doubtful = tried[~(tried[f"{BEHIND}_low"] > 0)]
     if len(doubtful):
         if list(doubtful["predictor"]) != [best["predictor"]]:
@@ -44,10 +43,8 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
             text += " These see the lungs, whose grey levels rise with disease: what the network adds is not shown."
             return finding(Level.CAUTION, "Not shown to be better than grey levels and detail as a whole", text)
         blind = doubtful[is_blind].iloc[-1]
-        text += (
-            f" “{_label(blind)}” cannot see the lungs (AUC {say_number(blind['auc'])}). So the result does not show "
-        )
-        text += "that the network reads radiographs."
+        text += f" “{_label(blind)}” cannot see the lungs (AUC {say_number(blind['auc'])}). So the result does not "
+        text += "show that the network reads radiographs."
         is_worse = blind[f"{BEHIND}_high"] < 0
         title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
         return finding(Level.BAD, title, text)
@@ -63,10 +60,9 @@ def judge_middle_third(shortcut_audit: pd.DataFrame) -> Finding:
     is_network = rows["predictor"] == Basis.NETWORK
     network, shortcut = rows[is_network].iloc[0], rows[~is_network].iloc[0]
     text = f"In the middle third of the score of “{_label(shortcut)}” ({network['n']:,} test images) the network has "
-    text += f"AUC {say_number(network['auc'])} ({say_interval(network)}), that shortcut {say_number(shortcut['auc'])} "
-    text += f"({say_interval(shortcut)}); {_say_lead(shortcut)}."
+    text += f"AUC {say_estimate(network, 'auc')}, that shortcut {say_estimate(shortcut, 'auc')}; {_say_lead(shortcut)}."
     text += " A lead there does not come from that score alone; a better reading of the same property may give it."
-    lead = lead_of(shortcut)
+    lead = from_columns(shortcut, BEHIND)
     if lead["low"] is None or pd.isna(lead["low"]):
         title = "Too few images to compare the network with the best shortcut in the middle third of its scores"
         return finding(Level.CAUTION, title, text)
@@ -81,13 +77,12 @@ def judge_twins(twin_audit: pd.DataFrame) -> Finding | None:
         return None
     rows = twin_audit.set_index("predictor")
     rim, centre = rows.loc[RIM], rows.loc[CENTRE]
-    ahead = {bound: rim[name] for bound, name in zip(("value", "low", "high"), BEHIND_CENTRE, strict=True)}
+    ahead = from_columns(rim, "behind_centre")
     text = (
-        f"Two small networks were trained alike: the one on the centre alone reaches AUC {say_number(centre['auc'])} "
+        f"Two small networks were trained alike: the one on the centre alone reaches AUC {say_estimate(centre, 'auc')} "
+        f"on test, the one on the rim alone {say_estimate(rim, 'auc')}; difference "
+        f"{say_estimate(ahead, kind='paired')}. This is what the images reveal, not what the network uses."
     )
-    text += f"({say_interval(centre)}) on test, the one on the rim alone {say_number(rim['auc'])} "
-    text += f"({say_interval(rim)}); difference {say_number(ahead['value'])} ({say_interval(ahead)}, paired). This is "
-    text += "what the images reveal, not what the network uses."
     verdict = say_difference(ahead)
     if verdict == "better":
         return finding(Level.GOOD, "The centre of the images reveals more than their rim", text)
@@ -96,14 +91,8 @@ def judge_twins(twin_audit: pd.DataFrame) -> Finding | None:
     return finding(Level.CAUTION, "The centre of the images is not shown to reveal more than their rim", text)
 
 
-def lead_of(row: Mapping[str, Any]) -> Estimate:
-    """Return how far the network is ahead of a shortcut, as an estimate."""
-    return {"value": row[BEHIND], "low": row[f"{BEHIND}_low"], "high": row[f"{BEHIND}_high"]}
-
-
 def _say_lead(row: Mapping[str, Any]) -> str:
-    lead = lead_of(row)
-    return f"difference {say_number(lead['value'])} ({say_interval(lead)}, paired)"
+    return f"difference {say_estimate(from_columns(row, BEHIND), kind='paired')}"
 
 
 def _say_names(shortcuts: pd.DataFrame) -> str:

@@ -105,6 +105,15 @@ def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
     return f"{say_number(low, digits)} to {say_number(high, digits)}"
 
 
+def say_estimate(estimate: Mapping[str, Any], value: str = "value", kind: str = "") -> str:
+    """Format a value, called so in the estimate, with its bounds and of what kind these are, such as paired.
+
+    >>> say_estimate({"auc": 0.95, "low": 0.9, "high": 0.98}, "auc", "paired")
+    '0.950 (0.900 to 0.980, paired)'
+    """
+    return f"{say_number(estimate[value])} ({say_interval(estimate)}{f', {kind}' if kind else ''})"
+
+
 def say_bounds(estimate: Mapping[str, Any], digits: int = 3) -> str:
     """Format the bounds of an estimate with what they are; words alone if there are none."""
     said = say_interval(estimate, digits)
