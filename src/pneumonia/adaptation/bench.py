@@ -13,7 +13,7 @@ from pneumonia.model.callbacks import JudgeEpoch, Progress, ReportProgress, Save
 from pneumonia.model.checkpoint import TrainingState, restore
 from pneumonia.model.compiling import compile_network, fuse_normalisation
 from pneumonia.model.ensembles import average_networks
-from pneumonia.model.fit import build, run_epochs
+from pneumonia.model.fit import build, named, run_epochs
 from pneumonia.model.hardware import Hardware, building_on, make_strategy
 from pneumonia.model.predict import list_networks, predict_stored
 from pneumonia.model.recipe import Recipe
@@ -79,7 +79,7 @@ class Bench:
         self._copy = AveragedCopy(build(recipe, recipe.inputs.image_size), None, [])
         self.size = len(self._starts)
         names = [recipe.model.name] if self.size == 1 else [f"member_{n}" for n in range(1, self.size + 1)]
-        self._networks = [_named(build(recipe, recipe.inputs.image_size), name) for name in names]
+        self._networks = [named(build(recipe, recipe.inputs.image_size), name) for name in names]
         self.model = average_networks(self._networks, mirror=mirror)
 
     @property
@@ -142,8 +142,3 @@ class Bench:
             SaveState(progress, state, fit.description),
             ReportProgress(progress),
         ]
-
-
-def _named(network: Model, name: str) -> Model:
-    outputs = network.outputs
-    return keras.Model(network.inputs[0], outputs if len(outputs) > 1 else outputs[0], name=name)

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
-import numpy as np
 import pandas as pd
 
 from pneumonia.audits import shortcuts
@@ -191,9 +190,7 @@ def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: Evalu
         `fitted_on`, `measured_on` (images), `threshold`, `slope`, and the records `before` and `after` of the other
         half.
     """
-    groups = np.sort(predictions["group"].unique())
-    first = np.random.default_rng(parameters.seed).permutation(groups)[: len(groups) // 2]
-    is_first = predictions["group"].isin(first)
+    is_first = halve_groups(predictions, parameters.seed) == 1
     half, rest = predictions[is_first], predictions[~is_first]
     if half["target"].nunique() < 2 or rest["target"].nunique() < 2:
         raise UserError("external.recalibrate needs both classes in each half of the groups: there are too few images.")

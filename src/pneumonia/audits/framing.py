@@ -59,16 +59,14 @@ def cut(top: float, side: float, kept: float) -> Framing:
     return Framing(top, kept, side, 1 - side)
 
 
-def widen(framing: Framing, border: Border = "reflected") -> Framing:
+def widen(framing: Framing) -> Framing:
     """Undo a framing: show the whole image in the place of the framing's window, so that every landmark moves back.
 
     With `t` and `b` the edges of a window, the framing takes the height `y` to `(y - t) / (b - t)`. Its inverse is the
-    window from `-t / (b - t)` to `(1 - t) / (b - t)`. What a cut removed cannot be known; the border replaces it.
+    window from `-t / (b - t)` to `(1 - t) / (b - t)`. What a cut removed cannot be known; a reflection replaces it.
     """
     height, width = framing.bottom - framing.top, framing.right - framing.left
-    return Framing(
-        -framing.top / height, (1 - framing.top) / height, -framing.left / width, (1 - framing.left) / width, border
-    )
+    return Framing(-framing.top / height, (1 - framing.top) / height, -framing.left / width, (1 - framing.left) / width)
 
 
 def zoom(factor: float, border: Border = "reflected") -> Framing:

@@ -91,17 +91,16 @@ def open_study_records(path: str) -> StudyRecords:
     return StudyRecords(Path(path))
 
 
-def load_all_records(path: str, validator: str | None = None) -> dict[str, Any]:
+def load_all_records(path: str) -> dict[str, Any]:
     """Load all versions of a versioned record by version; none if there are none yet.
 
     Args:
         path: The `filepath` of the versioned record.
-        validator: Its contract, with its module.
 
     Raises:
-        UserError: If one of the files is not whole, or breaks the contract.
+        UserError: If one of the files is not whole.
     """
-    loads = open_versions(path, "pneumonia.datasets.RecordDataset", validator)
+    loads = open_versions(path, "pneumonia.datasets.RecordDataset")
     return {version: load() for version, load in loads.items()}
 
 

@@ -54,7 +54,7 @@ def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy:
     return {name: value for name, value in flattened(given).items() if name not in FREE_PARAMETERS}
 
 
-def key_of(description: dict[str, Any]) -> str:
+def key_of(description: Any) -> str:
     """Return one short digest of a description, for a file's name."""
     return hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

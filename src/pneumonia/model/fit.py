@@ -168,8 +168,13 @@ def fit_member(member: EnsembleMember, store: PixelStore, hardware: Hardware) ->
         while not progress.finished:
             fit_epochs(member, progress, callbacks, store, hardware)
     copy.network.set_weights(progress.best_weights)
-    outputs = copy.network.outputs
-    return keras.Model(copy.network.inputs[0], outputs if len(outputs) > 1 else outputs[0], name=member.name), progress
+    return named(copy.network, member.name), progress
+
+
+def named(network: keras.Model, name: str) -> keras.Model:
+    """Return a network of the same layers under a name, not compiled."""
+    outputs = network.outputs
+    return keras.Model(network.inputs[0], outputs if len(outputs) > 1 else outputs[0], name=name)
 
 
 def fit_epochs(

@@ -1,6 +1,5 @@
 """One training of a study, wherever it is done: from images at an address to a row of results, which is kept."""
 
-import hashlib
 import json
 import logging
 import socket
@@ -17,7 +16,7 @@ from pneumonia.base.environment import describe_environment, digest_of_code, tel
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import is_missing, read_record, write_with_checksum
 from pneumonia.images.source import ImageSource
-from pneumonia.model.checkpoint import TrainingStates, describe_training
+from pneumonia.model.checkpoint import TrainingStates, describe_training, key_of
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.recipe import Recipe, make_recipe
 from pneumonia.pixels.request import request_pixels
@@ -127,7 +126,7 @@ class Job:
             "external": [] if self.external is None else _name_pixels(self.external.rows),
             "code of the judges": digest_of_code(*JUDGING_CODE),
         }
-        return hashlib.sha256(json.dumps([trained, judged], sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return key_of([trained, judged])
 
 
 def run_task(job: Job) -> dict[str, Any]:
