@@ -43,7 +43,7 @@ from pneumonia.model.compiling import compile_network
 from pneumonia.model.compiling import fuse_normalisation
 from pneumonia.model.hardware import Hardware, choose_hardware, prepare_devices
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
-from pneumonia.model.weight_average import STATISTICS_BATCHES, AveragedCopy, measure_statistics
+from pneumonia.model.averaging import STATISTICS_BATCHES, AveragedCopy, measure_statistics
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import Augmentation, Batching, make_eval_input, make_train_input, steps_per_epoch
 from pneumonia.pixels.decoding import decode_image

@@ -10,8 +10,8 @@ from pneumonia.adaptation.fits import adapt, make_curve_recipe, make_recipe
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.places import OWN
+from pneumonia.model.averaging import average_networks
 from pneumonia.model.checkpoint import TrainingState, TrainingStates
-from pneumonia.model.ensembles import average_networks
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.networks import make_network
 from pneumonia.model.predict import list_networks, predict_stored

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pneumonia.export.convert import convert_model
-from pneumonia.model.ensembles import average_networks
+from pneumonia.model.averaging import average_networks
 from pneumonia.model.lineage import weights_digest
 from pneumonia.model.networks import make_network
 from pneumonia.predictor.describing import fit_image_range

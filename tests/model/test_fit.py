@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters, TrainingParameters
+from pneumonia.model.averaging import AveragedCopy
 from pneumonia.model.callbacks import CountBatches, JudgeEpoch, Progress, ReportProgress, SaveState, StopWhenDiverged
 from pneumonia.model.checkpoint import TrainingState, TrainingStates, restore
 from pneumonia.model.compiling import compile_network, make_schedule, steps_per_call
@@ -20,7 +21,6 @@ from pneumonia.model.fit import build, run_epochs, train
 from pneumonia.model.hardware import Hardware
 from pneumonia.model.networks import make_network
 from pneumonia.model.recipe import Recipe, make_recipe
-from pneumonia.model.weight_average import AveragedCopy
 
 WEIGHTS = {"NORMAL": 1.5, "PNEUMONIA": 0.5}
 CPU = Hardware("cpu", (), "float32", False, "a test")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.model.ensembles import average_networks
+from pneumonia.model.averaging import average_networks
 from pneumonia.model.networks import load_pretrained, make_network
 
 # Those of this project: other tests, and users, register networks of their own.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.model.ensembles import average_networks
+from pneumonia.model.averaging import average_networks
 from pneumonia.model.networks import make_network
 from pneumonia.model.predict import feature_model, forward, load_model, predict, with_features
 

@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats, Model
+from pneumonia.model.averaging import AveragedCopy, average_networks, sample_statistics_batches
 from pneumonia.model.callbacks import JudgeEpoch, Progress, ReportProgress, SaveState, StopWhenDiverged, counted_batches
 from pneumonia.model.checkpoint import TrainingState, restore
 from pneumonia.model.compiling import compile_network, fuse_normalisation
-from pneumonia.model.ensembles import average_networks
 from pneumonia.model.fit import build, named, run_epochs
 from pneumonia.model.hardware import Hardware, building_on, make_strategy
 from pneumonia.model.predict import list_networks, predict_stored
 from pneumonia.model.recipe import Recipe
-from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import Augmentation, Batching, Labelling, make_eval_input, make_train_input
 from pneumonia.pixels.store import PixelStore

@@ -19,9 +19,9 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import TrainingParameters
 from pneumonia.base.progress import follow, say_time
+from pneumonia.model.averaging import AveragedCopy
 from pneumonia.model.checkpoint import TrainingState, variables_of
 from pneumonia.model.compiling import plain_names
-from pneumonia.model.weight_average import AveragedCopy
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras.callbacks import Callback
 
 from pneumonia.base.errors import UserError
+from pneumonia.model.averaging import AveragedCopy, average_networks, plan_members, sample_statistics_batches
 from pneumonia.model.callbacks import (
     JudgeEpoch,
     Progress,
@@ -28,12 +29,10 @@ from pneumonia.model.callbacks import (
 )
 from pneumonia.model.checkpoint import TrainingState, TrainingStates, describe_training, restore
 from pneumonia.model.compiling import compile_network, describe_compilation, fuse_normalisation
-from pneumonia.model.ensembles import average_networks, plan_members
 from pneumonia.model.hardware import Hardware, building_on, choose_hardware, drop_failing_xla, make_strategy
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
 from pneumonia.model.recipe import Recipe
-from pneumonia.model.weight_average import AveragedCopy, sample_statistics_batches
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import (
     Augmentation,

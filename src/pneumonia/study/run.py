@@ -19,8 +19,8 @@ from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.pixels.store import PixelStores
 from pneumonia.split.folds import fold_of_manifest, leave_out
-from pneumonia.study.labels import SCORE_COLUMNS
 from pneumonia.study.plan import Task
+from pneumonia.study.summary import SCORE_COLUMNS
 from pneumonia.study.task import Images, Job, StudyRecords, run_task
 
 logger = logging.getLogger(__name__)

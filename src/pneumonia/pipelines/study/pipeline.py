@@ -4,10 +4,9 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.pipelines import node, stage
 from pneumonia.report.study import draw_study, draw_suspects, write_study_report
-from pneumonia.study.labels import suspect_labels
 from pneumonia.study.plan import plan_study
 from pneumonia.study.run import Places, find_external, run_study
-from pneumonia.study.summary import summarise_study
+from pneumonia.study.summary import summarise_study, suspect_labels
 
 PLANNED_BY = ("study", "imbalance", "inputs", "model", "training", "evaluation")
 

@@ -1,4 +1,4 @@
-"""The averaged copy of a network, which is validated and saved."""
+"""What is averaged: the weights of a network in training, and probabilities, over several networks and two views."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,6 +12,7 @@ from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import plan_epoch
 from pneumonia.pixels.store import PixelStore, pixel_keys
+from pneumonia.split.folds import Splits, grouped_folds
 
 # Batches of training images on which the statistics of batch normalisation are measured again.
 STATISTICS_BATCHES = 16
@@ -123,3 +124,56 @@ def measure_statistics(
         layer.momentum = momentum
         layer.moving_mean.assign(total[0] / len(batches))
         layer.moving_variance.assign(total[1] / len(batches))
+
+
+def plan_members(split_manifest: pd.DataFrame, members: int, seed: int) -> list[Splits]:
+    """Choose the images on which each member is trained, and those on which its epoch is chosen.
+
+    A single member is trained on train and validated on val. Each of several is validated on one fold of train and
+    trained on the other folds; a group is in only one fold. No member then sees the images of val, so that calibration
+    and threshold are chosen on unseen images.
+
+    Args:
+        split_manifest: One row per image.
+        members: How many.
+        seed: Of the folds.
+
+    Returns:
+        For each member its training rows and its validation rows of the manifest.
+
+    Raises:
+        UserError: If train has too few groups of a class for so many folds.
+    """
+    train = split_manifest[split_manifest["split"] == "train"]
+    if members == 1:
+        return [(train, split_manifest[split_manifest["split"] == "val"])]
+    return grouped_folds(train, members, seed, "training.members")
+
+
+def average_networks(networks: Sequence[keras.Model], *, mirror: bool) -> keras.Model:
+    """Return one model that averages the outputs over several networks, an image and its mirror image, or both.
+
+    Args:
+        networks: With the same input, float32, each with its own name.
+        mirror: Whether each also scores the image mirrored left to right. Only networks trained on mirrored images
+            should.
+
+    Returns:
+        The model; of one network and one view, that network itself.
+    """
+    if len(networks) == 1 and not mirror:
+        return networks[0]
+    image = keras.Input(networks[0].input_shape[1:], name="image")
+    views = [image, keras.ops.flip(image, axis=2)] if mirror else [image]
+    answers = [network(view) for network in networks for view in views]
+    if len(networks[0].outputs) == 1:
+        return keras.Model(image, _mean(answers, "probability"), name="average")
+    names = ("probability", "etiology")
+    means = [_mean(of_one, name) for of_one, name in zip(zip(*answers, strict=True), names, strict=True)]
+    return keras.Model(image, means, name="average")
+
+
+def _mean(answers: Sequence[keras.KerasTensor], name: str) -> keras.KerasTensor:
+    if len(answers) == 1:
+        return keras.layers.Activation("linear", name=name)(answers[0])
+    return keras.layers.Average(name=name)(list(answers))
