@@ -46,8 +46,13 @@ function refusalOfKind(header) {
 
 function refusalOfPart(header) {
   const text = plain(header.BodyPartExamined ?? "");
-  const regions = (header.AnatomicRegionSequence ?? []).map(([, meaning]) => plain(meaning)).join("");
-  return (partOf(text) || (text ? "" : partOf(regions) || partOf(described(header)))) === "other" ? "not a chest: other body part" : "";
+  const found = text ? partOf(text) : partOfCodes(header.AnatomicRegionSequence ?? []) || partOf(described(header));
+  return found === "other" ? "not a chest: other body part" : "";
+}
+
+function partOfCodes(codes) {
+  const named = ["chest", "other"].find((name) => codes.some(([value]) => listed("region_codes", name).includes(value.trim())));
+  return named ?? partOf(codes.map(([, meaning]) => plain(meaning)).join(""));
 }
 
 const described = (header) => TEXTS.map((name) => plain(header[name] ?? "")).join("");

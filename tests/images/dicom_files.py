@@ -48,7 +48,7 @@ def add(dataset, keyword, value):
     """Add a value as files have it, valid or not."""
     if keyword in ("VOILUTSequence", "ModalityLUTSequence"):
         value = Sequence([table(*value)])
-    elif keyword.endswith("CodeSequence"):
+    elif keyword.endswith(("CodeSequence", "RegionSequence")):
         code = pydicom.Dataset()
         code.CodeValue, code.CodeMeaning = value
         value = Sequence([code])

@@ -442,6 +442,9 @@ NO_CLASS = {
         "unknown label Pneumonia (-)",
         "NORMAL",
     ),
+    "a class with a question mark": (
+        "path,label\na.png,Pneumonia?\nb.png,normal\nc.png,Pneumonia\n", "unknown label Pneumonia?", "NORMAL"
+    ),
     "a list of two classes": (
         "path,label\na.png,Pneumonia|Normal\nb.png,normal\nc.png,1\n", "unknown label Pneu", "NORMAL"
     ),
@@ -473,6 +476,12 @@ def test_a_row_that_names_no_class_is_left_out(label, kind):
 def test_a_class_that_only_unknown_words_may_mean_is_missed(label):
     with pytest.raises(UserError, match=r"label of PNEUMONIA: unknown label ill \(1\)\. Say .*words.positive"):
         label("path,label\na.png,ill\nb.png,normal\n", *TWO)
+
+
+def test_yes_and_no_to_an_unknown_question_are_no_labels(label):
+    source = label("path,covid\na.png,positive\nb.png,negative\n", *TWO, name="list.csv")
+
+    assert labels_of(source) == {"a.png": "", "b.png": ""}
 
 
 def test_of_1_and_2_nothing_says_which_is_which(label):

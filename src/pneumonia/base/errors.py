@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shlex
 from typing import Any
 
 # Up to the last @ before the path. A key may contain @ or, after a colon that does not begin a port, even a slash.
@@ -50,6 +51,15 @@ class UserError(Exception):
     def __str__(self) -> str:
         """Return the message."""
         return self.message
+
+
+def as_parameters(text: str) -> str:
+    """Return parameters as a shell takes them.
+
+    >>> as_parameters("labels.table=a.csv"), as_parameters("labels.table=my list.csv")
+    ('--params=labels.table=a.csv', "--params='labels.table=my list.csv'")
+    """
+    return f"--params={shlex.quote(text)}"
 
 
 def can_be_told(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, as_parameters
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK
 from pneumonia.images.grouping import PREFIX
@@ -130,12 +130,13 @@ def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str
             "otherwise put the folders of the classes at the top."
         )
     one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
+    named = as_parameters(f"ingest.class_names={one}/{other},ingest.positive_class={other}")
     tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
-    by_table = f" If a table has the labels: --params=labels.table={tables[0]}." if tables else ""
+    by_table = f" If a table has the labels: {as_parameters(f'labels.table={tables[0]}')}." if tables else ""
     if tables and tables[0].lower().endswith(SPREADSHEETS):
         by_table = f" If {tables[0]} has the labels, save it as CSV in the same folder: it is then found."
     return (
         f"No image at {source.address} is in a class folder {' or '.join(ingest.class_names)}; class folders there: "
         f"{shown}. Name the folder above them by --params=images=PATH, or say what they are called, and which is "
-        f"positive: --params=ingest.class_names={one}/{other},ingest.positive_class={other}.{by_table}"
+        f"positive, here the second: {named}.{by_table}"
     )

@@ -17,6 +17,7 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from types import ModuleType
@@ -49,6 +50,9 @@ SUFFIXES = (".dcm", ".dicom", ".dic")
 INSTALL = "install the extra dicom"
 
 _MONOCHROME = re.compile(r"(?:MONO(?:CHROME)?[ _]*([12])?)?")
+
+# By how much more the sides of square pixels do not differ. [share]
+_OBLONG = 0.01
 
 # What pydicom and its decoders raise for damaged files.
 ERRORS = (
@@ -199,6 +203,7 @@ class Dicom:
         odd = {
             "age cannot be read": not is_gap(age) and not self.age,
             "sex cannot be read": not is_gap(sex) and not self.sex and sex.upper() != "U",
+            "pixels are not square: shown as if they were": self._is_oblong(),
             "photometric interpretation missing: read as MONOCHROME2": not meaning,
             "photometric interpretation not as the standard writes it": bool(meaning) and meaning != self.photometric,
             "presentation LUT shape contradicts the photometric interpretation, which counts": (
@@ -207,8 +212,20 @@ class Dicom:
         }
         return [note for note, applies in odd.items() if applies]
 
+    def _is_oblong(self) -> bool:
+        """Tell whether pixels have another height than width, by the first of the header's values that tells it."""
+        told = (self.header.get(name) or () for name in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"))
+        sizes = next((sizes for sizes in map(_sizes, told) if sizes), (1.0, 1.0))
+        return abs(sizes[0] / sizes[1] - 1) > _OBLONG
+
     def _text(self, name: str) -> str:
         return str(self.header.get(name, ""))
+
+
+def _sizes(told: Sequence[str]) -> tuple[float, float] | None:
+    """Return height and width of a pixel; None if they are no two positive numbers."""
+    numbers = [float(text) for text in told if re.fullmatch(r"\d+(\.\d+)?", text)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) > 0 else None
 
 
 def open_dicom(data: bytes) -> Dicom:

@@ -112,8 +112,10 @@ def _judge_kind(header: Mapping[str, Any]) -> ObjectVerdict:
 def _judge_part(header: Mapping[str, Any], words: ViewWords) -> tuple[str, str]:
     """Say why the body part is not the chest, by the first of the header's values that tells it; what is not known."""
     text = plain(str(header.get("BodyPartExamined") or ""))
-    regions = "".join(plain(meaning) for _, meaning in header.get("AnatomicRegionSequence") or ())
-    found = _part_of(text, words) or ("" if text else _part_of(regions, words) or _part_of(_described(header), words))
+    regions = header.get("AnatomicRegionSequence") or ()
+    found = _part_of(text, words)
+    if not text:
+        found = _part_of_codes(regions, words) or _part_of(_described(header), words)
     if found == "other":
         return "not a chest: other body part", ""
     is_view = bool(text) and not set(text.split()) - _listed("words", "neutral") - {"AP", "PA", "LAT", "LL", "RL"}
@@ -132,6 +134,14 @@ def _part_of(text: str, words: ViewWords) -> str:
         if _has(text, _alternatives(name)):
             return answer
     return ""
+
+
+def _part_of_codes(codes: Sequence[Sequence[str]], words: ViewWords) -> str:
+    """Return the part of a sequence of codes: by code (SRT, SNOMED CT), or else by what they mean in words."""
+    for name in ("chest", "other"):
+        if any(str(value).strip() in _listed("region_codes", name) for value, _ in codes):
+            return name
+    return _part_of("".join(plain(str(meaning)) for _, meaning in codes), words)
 
 
 def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple[str, ...]]:

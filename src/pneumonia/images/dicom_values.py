@@ -15,7 +15,10 @@ TEXTS = (
     "PatientAge", "PatientSex", "Manufacturer", "ManufacturerModelName", "PhotometricInterpretation", "VOILUTFunction",
     "PresentationLUTShape",
 )  # fmt: skip
-DECIMALS = ("NumberOfFrames", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")
+DECIMALS = (
+    "NumberOfFrames", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "PixelAspectRatio",
+    "PixelSpacing", "ImagerPixelSpacing",
+)  # fmt: skip
 INTEGERS = (
     "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit",

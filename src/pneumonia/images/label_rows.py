@@ -11,7 +11,7 @@ from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
 from pneumonia.images.dicom_header import LATERAL, shows_other, view_of
 from pneumonia.images.tables import Table, spelling
-from pneumonia.images.words import UNSPLIT, class_of_column, class_of_word, split_of
+from pneumonia.images.words import UNSPLIT, class_of_column, class_of_word, is_yes, split_of
 
 LATERAL_VIEW = "lateral view"
 OTHER_IMAGE = "another part of the body, or another modality"
@@ -196,7 +196,8 @@ def _share_of_classes(table: Table, column: str, ingest: IngestParameters, label
 
 def _is_counted(table: Table, column: str) -> bool:
     """Tell whether a column holds nothing but numbers, yes and no, which may mean anything."""
-    return all(len(spelling(row[column])) < 4 for row in table.rows)
+    cells = {row[column] for row in table.rows}
+    return all(len(spelling(cell)) < 4 or is_yes(cell) is not None for cell in cells)
 
 
 def _names_splits(table: Table, column: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, as_parameters
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.columns import column_of_key, find_columns, likely_keys
 from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
@@ -106,7 +106,7 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     if fitting:
         raise UserError(
             f"Several tables at {source.address} have labels: {', '.join(sorted(fitting)[:_SHOWN])}. Name one: "
-            f"--params=labels.table={min(fitting)}."
+            f"{as_parameters(f'labels.table={min(fitting)}')}."
         )
     return []
 

@@ -68,7 +68,7 @@ _ASKING = re.compile(
 )
 _BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_MINUS = re.compile(r"\w[\s(_]*[-−–][\s)]*$")
+_DOUBT = re.compile(r"\w[\s(_]*[-−–?？][\s)]*$")
 # Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']". A comma
 # in a text may be followed by a doubt.
 _BETWEEN = re.compile(r"[|/;]|(?<=['\"])\s*[,;]\s*(?=['\"])")
@@ -77,10 +77,10 @@ _BETWEEN = re.compile(r"[|/;]|(?<=['\"])\s*[,;]\s*(?=['\"])")
 def class_of_folder(name: str, ingest: IngestParameters) -> str:
     """Return the class that a folder's name means whatever its case, or by another usual word; "" if none.
 
-    A folder called 0 or 1 means none: nothing says which is which. Nor does one with a minus behind its name. A kind of
-    pneumonia is one, but the absence of a kind is not that of others.
+    A folder called 0 or 1 means none: nothing says which is which. Nor does one with a minus, or a question mark,
+    behind its name. A kind of pneumonia is one, but the absence of a kind is not that of others.
     """
-    if _MINUS.search(name):
+    if _DOUBT.search(name):
         return ""
     bare = _NOISE.sub(" ", _CAMEL.sub(" ", name))
     known = _by_name(spelling(name), ingest) or _by_name(spelling(bare), ingest)
@@ -111,7 +111,7 @@ def class_of_word(text: str, ingest: IngestParameters, labels: LabelsParameters,
     known = class_of_folder(text, ingest) if word else ""
     if known:
         return known
-    truth = _truth(text)
+    truth = is_yes(text)
     if truth is not None:
         is_positive = truth is (yes != ingest.negative_class)
         return ingest.positive_class if is_positive else ingest.negative_class
@@ -147,7 +147,7 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
 
 def _are_answers(text: str) -> bool:
     """Tell whether a text lists answers, such as "0/1" and "1=yes, 0=no", and means by them what they say."""
-    answers = [[_truth(word) for word in answer.split("=")] for answer in re.split(r"[/,;|]", text)]
+    answers = [[is_yes(word) for word in answer.split("=")] for answer in re.split(r"[/,;|]", text)]
     return all(None not in answer and len(set(answer)) == 1 for answer in answers)
 
 
@@ -163,7 +163,7 @@ def _by_name(word: str, ingest: IngestParameters) -> str:
     return ""
 
 
-def _truth(text: str) -> bool | None:
+def is_yes(text: str) -> bool | None:
     """Tell whether a word means yes or no; None if neither. A number below 0 is neither: CheXpert's -1 is a doubt."""
     word = "1" if text.strip() == "+" else _whole(text) or ("" if re.match(r"\s*[-−–]\s*\d", text) else spelling(text))
     return True if word in _TRUE else False if word in _FALSE else None
