@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.runs.pinning import PARENTS, outputs_by_stage
@@ -186,53 +186,21 @@ def find_removed(names: Collection[str], catalog: Any) -> dict[str, str]:
         The version that was removed, by name; nothing of datasets whose version was named.
     """
     versions = cache(lambda name: _versions(catalog.get(name)))
-    relatives = [_Relatives(pipeline) for pipeline in pipelines.values()]
     found = {}
     for name in names:
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None or dataset._version.load:
             continue
-        made = {
-            version
-            for one in relatives
-            for version in set().union(*map(versions, one.before(name))) & set().union(*map(versions, one.after(name)))
-        }
+        made: set[str] = set()
+        for pipeline in pipelines.values():
+            if name in pipeline.all_outputs():
+                parts = (pipeline.to_outputs(name), pipeline.from_inputs(name))
+                before, after = (set().union(*map(versions, part.all_outputs() - {name})) for part in parts)
+                made |= before & after
         newest = max(made, default="")
         if newest > max(versions(name), default=""):
             found[name] = newest
     return found
-
-
-class _Relatives:
-    """What a pipeline makes before a dataset, and from it."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._makers = {output: node for node in pipeline.nodes for output in node.outputs}
-        self._readers: dict[str, list[Node]] = {}
-        for node in pipeline.nodes:
-            for name in node.inputs:
-                self._readers.setdefault(name, []).append(node)
-
-    def before(self, name: str) -> set[str]:
-        """Return what is made before a dataset or with it; nothing if the pipeline does not make it."""
-        return self._follow(name, lambda one: [self._makers[one]] if one in self._makers else []) - {name}
-
-    def after(self, name: str) -> set[str]:
-        """Return what is made from a dataset; nothing if the pipeline does not make it."""
-        if name not in self._makers:
-            return set()
-        return self._follow(name, lambda one: self._readers.get(one, []), forwards=True) - {name}
-
-    def _follow(self, name: str, neighbours: Callable[[str], list[Node]], *, forwards: bool = False) -> set[str]:
-        """Return all that is reached from a dataset over the nodes beside it."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            for node in neighbours(waiting.pop()):
-                reached = set(node.outputs if forwards else [*node.inputs, *node.outputs]) & self._makers.keys()
-                waiting += reached - found
-                found |= reached
-        return found
 
 
 def _versions(dataset: Any) -> frozenset[str]:
