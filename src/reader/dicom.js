@@ -162,7 +162,7 @@ function decodeText(bytes, named = "") {
 }
 
 function readTables(data, header) {
-  const found = Object.entries(TABLES).filter(([, tag]) => data.elements[tag]?.items?.length);
+  const found = Object.entries(TABLES).filter(([, tag]) => data.elements[tag]?.items?.[0]?.dataSet.elements.x00283006?.length);
   return Object.fromEntries(found.map(([name, tag]) => [name, readTable(data.elements[tag].items[0].dataSet, header)]));
 }
 

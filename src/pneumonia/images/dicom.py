@@ -41,7 +41,7 @@ from pneumonia.images.dicom_codecs import (
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
 from pneumonia.images.dicom_start import readable, with_delimiter
-from pneumonia.images.dicom_values import TAGS, read_header, read_tables
+from pneumonia.images.dicom_values import TAGS, has_empty_table, read_header, read_tables
 from pneumonia.images.status import OtherObjectError, RefusedError
 
 # Usual suffixes of DICOM files; a file is recognised by its content.
@@ -203,6 +203,7 @@ class Dicom:
         odd = {
             "age cannot be read": not is_gap(age) and not self.age,
             "sex cannot be read": not is_gap(sex) and not self.sex and sex.upper() != "U",
+            "lookup table without entries: not used": has_empty_table(self._dataset),
             "pixels are not square: shown as if they were": self._is_oblong(),
             "photometric interpretation missing: read as MONOCHROME2": not meaning,
             "photometric interpretation not as the standard writes it": bool(meaning) and meaning != self.photometric,

@@ -62,10 +62,18 @@ def read_header(dataset: Any) -> dict[str, Any]:
 def read_tables(dataset: Any) -> dict[str, tuple[int, Any, int]]:
     """Return the lookup tables that are there, by keyword: first value, entries, bits that they claim.
 
+    One without entries is none.
+
     Raises:
         ValueError: If one has fewer entries than it says.
     """
-    return {name: _read_table(dataset, dataset[name].value[0]) for name in TABLES if dataset.get(name)}
+    items = {name: dataset[name].value[0] for name in TABLES if dataset.get(name)}
+    return {name: _read_table(dataset, item) for name, item in items.items() if _bytes(item, "LUTData")}
+
+
+def has_empty_table(dataset: Any) -> bool:
+    """Tell whether there is a lookup table without entries."""
+    return any(dataset.get(name) and not _bytes(dataset[name].value[0], "LUTData") for name in TABLES)
 
 
 def _read_table(dataset: Any, item: Any) -> tuple[int, Any, int]:
