@@ -15,6 +15,7 @@ from tests.conftest import post, serving
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import TrainingParameters
 from pneumonia.base.study_parameters import EngineParameters
+from pneumonia.runs import tracking
 from pneumonia.runs.tracking import TrackingHook, list_curves, list_values
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -138,6 +139,18 @@ def test_a_place_that_does_not_take_the_run_is_refused_before_it(catalog, defaul
     with pytest.raises(UserError, match=r"^MLflow at .* does not take this run \(.*Nothing was run\.$") as error:
         track(catalog, "external_metrics")
     assert "secret" not in error.value.message
+
+
+def test_the_wait_for_mlflow_is_announced_without_passwords(catalog, default_parameters, monkeypatch, caplog):
+    caplog.set_level("INFO", "pneumonia")
+    said = []
+    monkeypatch.setattr(tracking, "_open_run", lambda *_: said.append(caplog.messages[-1]) or "run")
+    monkeypatch.setattr(tracking, "_end", lambda *_: None)
+    set_parameters(catalog, default_parameters, tracking_uri="http://NAME:SECRET@host:5000")
+
+    track(catalog, "metrics", fails=True)
+
+    assert said == ["MLflow: opening a run at http://***@host:5000."]
 
 
 def test_without_mlflow_the_extra_is_named(catalog, monkeypatch):

@@ -74,6 +74,7 @@ class TrackingHook:
                 "mlflow.tracking_uri is set, but MLflow is not installed. Install the extra with `pip install -c "
                 "constraints.txt -e '.[mlflow]'`, or set mlflow.tracking_uri=none."
             )
+        logger.info("MLflow: opening a run at %s.", hide_credentials(settings.tracking_uri))
         from mlflow.exceptions import MlflowException
 
         try:
