@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -43,6 +44,26 @@ def test_threads_that_start_tensorflow_at_once_leave_standard_error_as_it_was():
         "os.write(2, b'after')"
     )
     assert (done.returncode, done.stderr) == (0, "after")
+
+
+def test_what_keras_is_set_to_elsewhere_changes_no_result(tmp_path):
+    elsewhere = {"backend": "jax", "floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(elsewhere))
+    limits = {"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    code = (
+        "from pneumonia.base.startup import start_tensorflow; start_tensorflow()\n"
+        "from keras import config; from keras.src.backend.config import max_epochs, max_steps_per_epoch\n"
+        "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())\n"
+        "print(max_epochs(), max_steps_per_epoch())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **limits, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == "tensorflow float32 1e-07 channels_last\nNone None\n", done.stderr
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8"])
@@ -107,4 +128,7 @@ def test_a_backend_that_does_not_exist_is_told_before_the_run():
         [sys.executable, "-c", SETTINGS], env={**os.environ, "MPLBACKEND": "nope"}, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "Error: The environment variable MPLBACKEND is wrong: Key backend: 'nope'" in done.stderr
+    assert done.stderr == (
+        "Error: The environment variable MPLBACKEND is wrong (Key backend: 'nope' is not a valid value for backend). "
+        "Unset it and run again.\n"
+    )

@@ -228,6 +228,16 @@ def test_files_that_are_not_demo_images_are_not_touched(tmp_path: Path):
     assert content(tmp_path) == {"notes.txt": b"mine"}
 
 
+@pytest.mark.parametrize("target", ["gone", "images"])
+def test_a_link_that_leads_nowhere_is_named_and_not_the_folder_that_would_replace_it(tmp_path: Path, target: str):
+    images = tmp_path / "images"
+    images.symlink_to(target)
+
+    with pytest.raises(OSError, match=re.escape(f"'{images}'")):
+        write_demo_images(images, n_images=40)
+    assert list(tmp_path.iterdir()) == [images]
+
+
 def test_too_few_images_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="39 demo images are too few.*at least 40"):
         write_demo_images(tmp_path / "images", n_images=39)

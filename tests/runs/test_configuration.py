@@ -79,7 +79,7 @@ def test_a_file_as_it_should_be_is_read(load):
 
 
 def passed_over(tmp_path, name, make):
-    for env in ("base", "local"):
+    for env in {"base", "local"} - {name}:
         (tmp_path / env).mkdir()
     (tmp_path / "base/parameters.yml").write_text("usual: 1\n", encoding="utf-8")
     make(tmp_path / name)
@@ -95,6 +95,8 @@ def passed_over(tmp_path, name, make):
         ("local/parameters.yml", lambda path: path.symlink_to("gone.yml"), "No such file or directory, a link"),
         ("local/globals.yml", lambda path: path.symlink_to("globals.yml"), "Too many levels of symbolic links, a link"),
         ("local/parameters", lambda path: path.symlink_to("gone"), "No such file or directory, a link"),
+        ("local", lambda path: path.symlink_to("gone"), "No such file or directory"),
+        ("local", lambda path: path.symlink_to("local"), "Too many levels of symbolic links"),
         ("base/parameters_own.yml", Path.mkdir, "is not a file"),
         ("local/catalog.yaml", os.mkfifo, "is not a file"),
     ],
@@ -110,7 +112,7 @@ def test_settings_that_cannot_be_read_are_not_passed_over(tmp_path, name, make, 
 @pytest.mark.parametrize("name", ["local", "base/parameters"])
 def test_a_folder_of_settings_without_permission_is_not_passed_over(tmp_path, name):
     def close(path):
-        path.mkdir(exist_ok=True)
+        path.mkdir()
         path.chmod(0)
 
     try:

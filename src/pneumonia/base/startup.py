@@ -50,10 +50,17 @@ def held_back_stderr() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and let it look for devices, without its messages about missing GPUs."""
+    """Import TensorFlow and let it look for devices, without its messages about missing GPUs.
+
+    Keras gets its own defaults back: a `keras.json` in the home folder would change results, and no record would tell.
+    """
     with _starting, held_back_stderr():
+        import keras
         import tensorflow as tf
 
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_image_data_format("channels_last")
         tf.config.list_physical_devices()
 
 
@@ -99,9 +106,8 @@ def tell_backend_problem() -> str | None:
     try:
         import matplotlib  # noqa: F401 - only where it is set
     except ValueError as error:
-        return (
-            f"The environment variable MPLBACKEND is wrong: {str(error).splitlines()[0][:200]}. Unset it and run again."
-        )
+        reason = str(error).partition(";")[0][:200]
+        return f"The environment variable MPLBACKEND is wrong ({reason}). Unset it and run again."
     return None
 
 

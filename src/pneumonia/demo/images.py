@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import PART
+from pneumonia.base.files import PART, is_missing
 from pneumonia.base.progress import follow
 from pneumonia.demo.anatomy import draw_patient, draw_pose
 from pneumonia.demo.canvas import Floats
@@ -87,14 +87,16 @@ def replaced_whole(folder: Path, marker: str) -> Iterator[Path]:
 
     Raises:
         UserError: If `folder` contains anything, and no file that marks it as one of drawn images.
+        OSError: If it cannot be told, as of a link that leads nowhere.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / marker).is_file():
+    is_there = not is_missing(folder)
+    if is_there and any(folder.iterdir()) and not (folder / marker).is_file():
         raise UserError(f"{folder} contains files other than demo images. Move it or name another folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f"{PART}{folder.name}-", dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
         yield made
-        if folder.exists():
+        if is_there:
             folder.rename(Path(scratch) / "replaced")
         made.rename(folder)
 

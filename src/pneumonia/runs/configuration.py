@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from pneumonia.base.errors import UserError, hide_credentials
+from pneumonia.base.files import is_missing
 from pneumonia.base.parameters import Parameters
 from pneumonia.model.networks import check_name
 from pneumonia.runs.errors import plainly
@@ -118,7 +119,7 @@ def find_passed_over(folder: Path) -> str | None:
                 return f"{path} cannot be read ({error.strerror}{', a link' if path.is_symlink() else ''})"
             if path.suffix and not stat.S_ISREG(status.st_mode):
                 return f"{path} is not a file"
-    return faults[0] if faults and folder.exists() else None
+    return faults[0] if faults and not is_missing(folder) else None
 
 
 def find_fault(files: Iterable[Path]) -> str | None:
