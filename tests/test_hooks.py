@@ -47,7 +47,7 @@ def context(project, runtime_params=None, env="base"):
         runtime_params=runtime_params,
         merge_strategy={"parameters": "soft"},
     )
-    return SimpleNamespace(config_loader=loader)
+    return SimpleNamespace(config_loader=loader, env=None)
 
 
 @pytest.mark.parametrize("env", ["base", "demo", "notes"])
@@ -98,7 +98,7 @@ def test_an_unknown_environment_is_named_with_those_of_the_folder_or_archive(con
     loader = OmegaConfigLoader(conf_source=str(conf_source), base_env="base", env="dmeo")
 
     with pytest.raises(UserError) as error:
-        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader))
+        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader, env=None))
     assert error.value.message == f"There is no environment dmeo in {conf_source}. Known: base, demo, local, notes."
 
 
@@ -109,7 +109,7 @@ def test_a_configuration_that_is_not_there_is_asked_for(tmp_path, name):
     loader = OmegaConfigLoader(conf_source=str(tmp_path / name), base_env="base", env="demo")
 
     with pytest.raises(UserError, match=r"no environment demo in .*--conf-source"):
-        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader))
+        ParametersHook().after_context_created(SimpleNamespace(config_loader=loader, env=None))
 
 
 def test_images_given_for_a_run_are_accepted(project):

@@ -19,7 +19,7 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
 from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
-from pneumonia.runs.configuration import check_parameters
+from pneumonia.runs.configuration import check_entries, check_parameters
 from pneumonia.runs.errors import causes, command_to_run, enter_environment, plain_message, plainly
 from pneumonia.runs.node_inputs import refuse_foreign, scored_images
 from pneumonia.runs.stages import Stages, nodes_to_run, remind_of, stop_reminding
@@ -46,7 +46,7 @@ _SPEAK_OF_ERRORS = (
 
 
 class ParametersHook:
-    """Refuses misspelt or impossible parameters, of every group, before anything is read."""
+    """Refuses misspelt or impossible settings: parameters, and entries of the catalog, before anything is read."""
 
     @hook_impl
     @plainly
@@ -54,6 +54,12 @@ class ParametersHook:
         """Check all parameters as merged from the files and ``--params``."""
         enter_environment(context.env)
         check_parameters(context.config_loader)
+
+    @hook_impl(tryfirst=True)
+    @plainly
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Check the entries that the run uses."""
+        check_entries(pipeline.datasets(), catalog)
 
 
 class RunContextHook:

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from pneumonia.base.errors import UserError
@@ -590,6 +592,17 @@ def test_a_table_of_another_place_is_read(label, tmp_path):
     source = label("x\n", "a.png", name="other.csv", table=str(tmp_path / "elsewhere.csv"))
 
     assert labels_of(source) == {"a.png": "PNEUMONIA"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes need POSIX")
+def test_what_is_no_table_at_another_place_is_named(label, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for table, reason in (
+        (str(tmp_path / "pipe.csv"), "Is no file"),
+        ("~nobody-of-this-name/a.csv", "begins with a user"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            label("x\n", "a.png", name="other.csv", table=table)
 
 
 def test_groups_and_facts_of_patients_reach_the_index(label, tmp_path, default_parameters):

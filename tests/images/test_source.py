@@ -179,6 +179,7 @@ def test_a_zip_at_an_fsspec_address_is_read_in_place(memory, zipped):
     [
         ("no/such/folder", r"There are no images at .*no/such/folder\. .*--params=images=PATH"),
         ("x" * 300, r"x cannot be read \(File name too long\)\. Fix the path or its permissions"),
+        ("~nobody-of-this-name/xrays", r"^~nobody-of-this-name/xrays begins with a user who is not known here\. Name"),
         ("memory://no/such/folder", "cannot be reached"),
         ("gopher://x", "Protocol not known"),
     ],
@@ -186,6 +187,13 @@ def test_a_zip_at_an_fsspec_address_is_read_in_place(memory, zipped):
 def test_an_address_without_images_is_named_with_the_next_step(address, message):
     with pytest.raises(UserError, match=message):
         _ = ImageSource(address).listing
+
+
+def test_a_link_that_leads_back_to_itself_is_no_place_of_images(tmp_path):
+    (link := tmp_path / "images").symlink_to("images")
+
+    with pytest.raises(UserError, match=rf"There are no images at {link}\. "):
+        _ = ImageSource(str(link)).listing
 
 
 @pytest.mark.skipif(find_spec("kagglehub") is not None, reason="kagglehub is installed and would download")

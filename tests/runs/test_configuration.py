@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from kedro.io import DataCatalog
 from omegaconf import OmegaConf
 
 from pneumonia import settings
 from pneumonia.base.errors import UserError
-from pneumonia.runs.configuration import PlainConfigLoader
+from pneumonia.runs.configuration import PlainConfigLoader, check_entries
 
 
 @pytest.fixture
@@ -72,6 +73,33 @@ def test_a_key_in_two_files_is_named_with_both(load, tmp_path):
 
     with pytest.raises(UserError, match=r"^Duplicate keys found in .*parameters\w*\.yml and .*parameters\w*\.yml: own"):
         loader["parameters"]
+
+
+@pytest.mark.parametrize("content", [b"own: {filepath: a.csv}\n", b"own: 3\n"], ids=["no type", "no entry"])
+def test_an_entry_of_the_catalog_without_a_type_is_named(tmp_path, content):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/catalog.yml").write_bytes(b"_a: {b: 1}\n" + content)
+    loader = PlainConfigLoader(str(tmp_path), **{**settings.CONFIG_LOADER_ARGS, "default_run_env": "base"})
+
+    with pytest.raises(UserError, match=rf"^The catalog entry own in {tmp_path} has no type\. Nothing was run\.$"):
+        loader["catalog"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"type": "nope.Dataset"}, r"No module named 'nope'"),
+        ({"type": "pneumonia.datasets.Nope"}, r"Dataset 'Nope' not found in 'pneumonia\.datasets'"),
+        ({"type": "pneumonia.datasets.TextDataset", "filepth": "a"}, r".* unexpected keyword argument 'filepth'"),
+    ],
+    ids=["another package", "another class", "another argument"],
+)
+def test_an_entry_of_the_catalog_that_cannot_be_used_is_named(entry, reason):
+    catalog = DataCatalog.from_config({"own": entry, "other": {"type": "MemoryDataset"}})
+    check_entries(["other"], catalog)
+
+    with pytest.raises(UserError, match=rf"^The catalog entry own cannot be used: {reason}.*\. Nothing was run\.$"):
+        check_entries(["own", "other"], catalog)
 
 
 def test_a_file_as_it_should_be_is_read(load):

@@ -13,7 +13,7 @@ from kedro.utils import is_kedro_project, load_obj
 from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import find_entries
-from pneumonia.images.storage import KAGGLE
+from pneumonia.images.storage import KAGGLE, expanded
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PART_IMAGES, PixelStores
@@ -72,7 +72,7 @@ class ServiceDataset(HandleDataset):
         path = self._arguments.get("path")
         is_local = self._service.endswith(".open_images") and self._arguments.get("address") != KAGGLE
         places = [str(place) for place in (path.values() if isinstance(path, dict) else [path])]
-        return not is_local or all("://" in place or Path(place).expanduser().exists() for place in places)
+        return not is_local or all("://" in place or expanded(place).exists() for place in places)
 
     @plainly
     def load(self) -> Any:

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pneumonia.base.errors import UserError, as_parameters
+from pneumonia.base.files import regular
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.columns import column_of_key, find_columns, likely_keys
 from pneumonia.images.label_presets import PLAIN, PRESETS, fits_preset, preset_of
@@ -15,6 +16,7 @@ from pneumonia.images.layout import SIDE_FILES
 from pneumonia.images.members import LABELS_FILE
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
+from pneumonia.images.storage import expanded
 from pneumonia.images.tables import SUFFIXES, Table, read_variants
 from pneumonia.images.words import split_in
 
@@ -54,7 +56,7 @@ def _read_named(source: ImageSource, name: str) -> Variants:
     content = source.read_table(name)
     if content is None:
         try:
-            content = Path(name).expanduser().read_bytes()
+            content = regular(expanded(name)).read_bytes()
         except OSError as error:
             beside = ", ".join(sorted(source.listing.tables)[:_SHOWN]) or "none"
             raise UserError(

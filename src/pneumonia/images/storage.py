@@ -87,7 +87,7 @@ def open_storage(address: str) -> Storage:
         return look_inside(FolderStorage(Path(download_from_kaggle())))
     if "://" in address:
         return _open_fsspec(address)
-    path = Path(address).expanduser()
+    path = expanded(address)
     try:
         if path.is_dir():
             os.scandir(path).close()
@@ -105,10 +105,22 @@ def open_storage(address: str) -> Storage:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). Fix the path or its permissions.") from error
     raise UserError(
-        f"There are no images at {path.resolve()}. Put the Kaggle folder or its zip there, or name its location: "
+        f"There are no images at {path.absolute()}. Put the Kaggle folder or its zip there, or name its location: "
         "kedro run --params=images=PATH (relative to the project's folder, or absolute). "
         "To try the project without images: kedro run --env=demo."
     )
+
+
+def expanded(address: str) -> Path:
+    """Return a path with the home folder in place of `~`.
+
+    Raises:
+        UserError: If there is no such user.
+    """
+    try:
+        return Path(address).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{address} begins with a user who is not known here. Name the whole path.") from error
 
 
 def _open_fsspec(address: str) -> Storage:

@@ -16,6 +16,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 from kedro.config import MissingConfigException, OmegaConfigLoader
+from kedro.io import DatasetError
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.files import is_missing
 from pneumonia.base.parameters import Parameters
 from pneumonia.model.networks import check_name
-from pneumonia.runs.errors import plainly
+from pneumonia.runs.errors import causes, plainly
 
 # OmegaConf has one set of resolvers for the whole process: without it, a request to Kedro's server could be given the
 # images of another that is read at the same time.
@@ -74,12 +75,13 @@ class PlainConfigLoader(OmegaConfigLoader):
         """Load one kind of configuration.
 
         Raises:
-            UserError: If a file is not YAML, lacks keys and values, or refers to something that does not exist.
+            UserError: If a file is not YAML, lacks keys and values, or refers to something that does not exist; if an
+                entry of the catalog has no type.
         """
         try:
             with _resolving:
                 self._register_globals_resolver()
-                return super().__getitem__(key)
+                found: dict[str, Any] = super().__getitem__(key)
         except (YAMLError, OmegaConfBaseException, ValueError, AttributeError, OSError) as error:
             fault = find_fault(self._files(key))
             if fault is None and isinstance(error, AttributeError | OSError):
@@ -87,6 +89,10 @@ class PlainConfigLoader(OmegaConfigLoader):
             value = getattr(error, "full_key", None)
             said = f"{value} in {self.conf_source}: {_first_line(error)}" if value else _first_line(error)
             raise UserError(f"{fault or said}. Nothing was run.") from error
+        for name, entry in found.items() if key == "catalog" else ():
+            if not name.startswith("_") and not (isinstance(entry, dict) and "type" in entry):
+                raise UserError(f"The catalog entry {name} in {self.conf_source} has no type. Nothing was run.")
+        return found
 
     @staticmethod
     def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:
@@ -177,6 +183,26 @@ def check_parameters(loader: Any) -> None:
             f"{hide_credentials(str(address))!r}. "
             "Set it by --params=images=PATH, or in conf/local/globals.yml, not in a parameters file."
         )
+
+
+def check_entries(names: Iterable[str], catalog: Any) -> None:
+    """Check that the entries of a catalog can be used: their types exist and have the arguments that are set.
+
+    Args:
+        names: Of the entries.
+        catalog: The catalog.
+
+    Raises:
+        UserError: Naming the first one that cannot, and why.
+    """
+    for name in sorted(names):
+        try:
+            catalog.get(name)
+        except DatasetError as error:
+            *_, reason = causes(error)
+            raise UserError(
+                f"The catalog entry {name} cannot be used: {_first_line(reason)}. Nothing was run."
+            ) from error
 
 
 def _named(images: Any) -> str | dict[str, str]:
