@@ -67,6 +67,7 @@ def test_the_parameters_of_every_environment_are_accepted(project, env):
         ({"trainng": {"epochs": 3}}, r"trainng: no such parameter; did you mean training\?"),
         ({"training": 3}, r"training: Input should be a valid dictionary .* \(given: 3\)"),
         ({"images": None}, r"images: must be a path.* \(given: None\)"),
+        ({"images": "https://[::1/set.zip"}, r"https://\[::1/set\.zip, which is no address \(Invalid IPv6 URL\)"),
         ({"images": 2024}, r"images: must be a path.* a number is written as \./2024"),
     ],
 )

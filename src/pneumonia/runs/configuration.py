@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from fsspec.implementations.local import LocalFileSystem
 from kedro.config import MissingConfigException, OmegaConfigLoader
@@ -177,6 +178,7 @@ def check_parameters(loader: Any) -> None:
         ) from error
     check_name(parameters.model.name)
     address = loader.runtime_params.get("images") or loader["globals"]["images"]
+    _check_addresses(_named(address))
     if _named(parameters.images) != _named(address):
         raise UserError(
             f"The parameter images is {hide_credentials(str(parameters.images))!r}, but the images are read from "
@@ -200,9 +202,17 @@ def check_entries(names: Iterable[str], catalog: Any) -> None:
             catalog.get(name)
         except DatasetError as error:
             *_, reason = causes(error)
-            raise UserError(
-                f"The catalog entry {name} cannot be used: {_first_line(reason)}. Nothing was run."
-            ) from error
+            said = _first_line(reason).partition(". ")[0]
+            raise UserError(f"The catalog entry {name} cannot be used: {said}. Nothing was run.") from error
+
+
+def _check_addresses(images: str | dict[str, str]) -> None:
+    """Check that Kedro, which makes relative paths absolute, can tell each of them from an address."""
+    for one in images.values() if isinstance(images, dict) else [images]:
+        try:
+            urlsplit(one)
+        except ValueError as error:
+            raise UserError(f"The images are at {hide_credentials(one)}, which is no address ({error}).") from error
 
 
 def _named(images: Any) -> str | dict[str, str]:
