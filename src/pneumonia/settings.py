@@ -4,7 +4,13 @@ import sys
 import warnings
 
 from pneumonia import hooks
-from pneumonia.base.startup import mend_process, tell_argument_problem, tell_backend_problem, tell_encoding_problem
+from pneumonia.base.startup import (
+    mend_process,
+    tell_argument_problem,
+    tell_backend_problem,
+    tell_encoding_problem,
+    tell_temporary_problem,
+)
 from pneumonia.runs.configuration import PlainConfigLoader
 from pneumonia.runs.selection import PlainSession
 from pneumonia.runs.tracking import TrackingHook
@@ -12,7 +18,9 @@ from pneumonia.runs.turns import TurnsHook
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
 mend_process()
-if problem := tell_encoding_problem() or tell_argument_problem(sys.argv) or tell_backend_problem():
+if problem := (
+    tell_encoding_problem() or tell_argument_problem(sys.argv) or tell_temporary_problem() or tell_backend_problem()
+):
     sys.exit(f"Error: {problem}")
 
 # Kedro's own use of OmegaConf, which a user of this project cannot change.

@@ -132,3 +132,11 @@ def test_a_backend_that_does_not_exist_is_told_before_the_run():
         "Error: The environment variable MPLBACKEND is wrong (Key backend: 'nope' is not a valid value for backend). "
         "Unset it and run again.\n"
     )
+
+
+def test_that_nothing_can_be_written_to_for_a_while_is_told_before_the_run():
+    code = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/nowhere']\n" + SETTINGS
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No folder for temporary files can be written to")
+    assert "TMPDIR" in done.stderr

@@ -111,6 +111,18 @@ def tell_backend_problem() -> str | None:
     return None
 
 
+def tell_temporary_problem() -> str | None:
+    """Say that there is no folder for temporary files, which TensorFlow's start and figures need."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return (
+            "No folder for temporary files can be written to, not even /tmp or the current one. Set the environment "
+            "variable TMPDIR to one that can, and run again."
+        )
+    return None
+
+
 def tell_memory_problem(least_bytes: float) -> str | None:
     """Say that this process may use too little address space: TensorFlow asks for it again and again, without end."""
     try:
