@@ -19,10 +19,10 @@ const say = (text) => { at("state").textContent = text; };
 function introduce() {
   at("notice").textContent = model.notice;
   at("trained").textContent = `Trained on: ${model.trained_on}`;
-  at("own").textContent = results(model.results.test, "Images from the same source, held out of training");
+  at("own").textContent = results(model.results.test, "The model's own test images, held out of training", !model.place);
   at("external").textContent = model.results.external
-    ? results(model.results.external, model.results.external.place ? `Images of “${model.results.external.place}”` : "Images of another place, which was not named")
-    : "Performance on images of other places was never measured. Expect it to be worse there.";
+    ? results(model.results.external, model.results.external.place ? `Images of “${model.results.external.place}”` : "Images of another place, which was not named", !model.place)
+    : "This export has no result of a test on images of another place. Expect the model to do worse there.";
   at("threshold").textContent = threshold(model);
   at("model-facts").textContent = `Model ${model.versions.model}, run ${model.lineage.run_id}. Licence of the model: ${model.licence}.`;
   at("about-map").hidden = !model.map;
@@ -72,7 +72,7 @@ function addLine(row) {
     button.addEventListener("click", () => open(row, line, true));
     name.append(button);
   }
-  line.insertCell().textContent = row.status === "scored" ? percent(row.probability) : "none";
+  line.insertCell().textContent = row.status === "scored" ? row.told : "none";
   line.insertCell().textContent = row.status === "scored" ? row.decision : row.sentence;
   return line;
 }
@@ -92,7 +92,7 @@ async function open(row, line, focus) {
   line.setAttribute("aria-current", "true");
   at("view").hidden = false;
   at("view-title").textContent = row.name;
-  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${percent(row.probability)}` : "Out of range";
+  at("verdict").textContent = row.status === "scored" ? `${model.class_names[1]}: ${row.told}` : "Out of range";
   at("sentence").textContent = row.status === "scored" ? `${row.sentence} ${limits(row)}` : row.sentence;
   at("canvas").setAttribute("aria-label", `Radiograph ${row.name}, ${image.width} by ${image.height} pixels. ${at("verdict").textContent}`);
   at("map").disabled = !row.map;

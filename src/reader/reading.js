@@ -36,7 +36,7 @@ function readPng(bytes, limits) {
   const image = decodePng(bytes);
   const { data, channels, depth } = image;
   const alpha = transparent(image);
-  if (alpha) throw new Refused(`transparency: ${((100 * alpha) / (width * height)).toFixed(1)}% of the pixels are not opaque`);
+  if (alpha) throw new Refused("transparency: not all of its pixels are opaque");
   const pick = (at) => data[at * channels];
   if (depth === 16 && channels < 3) {
     const deep = Uint16Array.from({ length: width * height }, (_, at) => pick(at));

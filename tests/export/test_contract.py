@@ -18,7 +18,7 @@ from tests.pipelines.ingest.odd_images import ACCEPTED
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_whole_folder
-from pneumonia.export.contract import complete, find_external
+from pneumonia.export.contract import complete, find_external, say_licence, say_training_images
 from pneumonia.export.convert import ONNX
 from pneumonia.export.parity import measure_parity
 from pneumonia.model.lineage import weights_digest
@@ -98,7 +98,7 @@ def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(cont
         "900 groups, of which validation and test were held out."
     )
     assert "Not a medical device" in contract["notice"]
-    assert contract["licence"] == "Apache-2.0"
+    assert contract["licence"] == "not stated; that of the code is Apache-2.0"
     assert "The whole image is resized" in contract["decoder"]
 
 
@@ -261,3 +261,13 @@ def test_the_script_says_what_is_wrong_with_its_model(exported, odd_files, tmp_p
 
 def test_the_script_says_how_to_call_it(folder):
     assert run_script(folder).stderr.startswith("Name images or folders: python predict.py")
+
+
+def test_only_a_model_of_drawn_images_has_the_licence_of_the_code(run_record):
+    drawn = {**run_record, "parameters": {"report": {"source": "synthetic", "population": "unknown"}}}
+    assert say_licence(drawn) == "Apache-2.0"
+
+
+def test_images_that_are_each_a_group_are_not_counted_twice(run_record):
+    alone = {**run_record, "data": {"n_images": 1200, "n_groups": 1200}}
+    assert "1,200 images, of which validation and test were held out." in say_training_images(alone)

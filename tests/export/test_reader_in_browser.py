@@ -201,7 +201,7 @@ def test_the_limits_come_first(page):
     told = page.locator("header").inner_text()
     assert "Not a medical device" in told
     assert "Trained on" in told
-    assert "images of other places was never measured" in told
+    assert "no result of a test on images of another place" in told
 
 
 def test_an_image_out_of_range_gets_a_sentence_and_no_probability(page):

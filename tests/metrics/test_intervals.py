@@ -12,6 +12,7 @@ from pneumonia.metrics.intervals import (
     estimate_metrics,
     images_for,
     plan_images,
+    rate_difference,
     rates_function,
 )
 from pneumonia.metrics.metrics import RATE_METRICS
@@ -337,3 +338,11 @@ def test_images_of_one_group_that_are_all_alike_count_as_one():
 def test_what_cannot_be_estimated_has_no_effect(groups):
     right = np.ones(6, bool) if len(set(groups)) > 1 else np.array([True, False] * 3)
     assert design_effect(right, groups) == 1.0
+
+
+def test_rates_that_differ_in_no_image_may_differ_in_a_new_group():
+    right, groups = np.arange(40) % 3 > 0, np.arange(40) % 28
+    most = 1 - 0.025 ** (1 / 28)
+    assert rate_difference(right, right, groups) == {"value": 0.0, "low": -most, "high": most}
+    assert rate_difference(right[:2], right[:2], groups[:2] * 0) == {"value": 0.0, "low": None, "high": None}
+    assert rate_difference(right[:0], right[:0], groups[:0]) == {"value": None, "low": None, "high": None}

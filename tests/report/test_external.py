@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.report.external import list_external_findings, say_fates, tabulate_shortcuts
+from pneumonia.report.external import judge_auc, list_external_findings, say_fates, tabulate_shortcuts
 
 TEST = {"auc": {"value": 0.99, "low": 0.98, "high": 0.995}}
 
@@ -47,6 +47,12 @@ def found(value, low, high, out_of_range=0.01, slope=1.0, lead=0.3, within=0.02,
 )
 def test_the_interval_decides_what_is_said_of_chance(auc, title):
     assert title in found(*auc)
+
+
+def test_an_interval_that_excludes_chance_does_not_read_as_if_it_had_it():
+    finding = judge_auc({"value": 0.62, "low": 0.50004, "high": 0.73}, "PNEUMONIA")
+    assert finding["title"] == "Better than chance"
+    assert "0.50004 to 0.730" in finding["text"]
 
 
 def test_what_speaks_against_it_is_said():

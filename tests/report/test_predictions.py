@@ -109,6 +109,7 @@ def test_images_that_the_model_knows_are_counted(own, said):
     told = " ".join(list_prediction_limits(counts, DECISION, "PNEUMONIA", own, "kedro run --pipelines=external"))
     assert ("the model's own (" in told or "not checked" in told) is (said is not None)
     assert said is None or said in told
+    assert ("those of train and val" in told) is ("train" in own["by_split"])
 
 
 @pytest.mark.parametrize(
@@ -182,3 +183,16 @@ def test_a_model_that_was_trained_on_drawn_images_is_called_that(source):
 def test_the_test_that_the_page_advises_is_in_the_environment_of_the_run():
     page = write_page(predictions(3), context={**CONTEXT, "environment": "demo"})
     assert "(kedro run --pipelines=external --env=demo)" in page
+
+
+def test_a_probability_just_below_the_threshold_does_not_read_as_one_at_it():
+    table = predictions(2).assign(probability=[0.4997, 0.7], decision=["NORMAL", "PNEUMONIA"])
+    page = write_page(table, table.assign(image="", overlay="map").to_dict("records"))
+    assert "<strong>49.97%</strong> PNEUMONIA · called NORMAL" in page
+    assert '<td class="number">49.97%</td><td>NORMAL</td>' in page
+
+
+def test_a_threshold_that_no_probability_reaches_is_not_said_to_be_reached():
+    page = write_page(predictions(3), decision={**DECISION, "threshold": np.nextafter(1, 2)})
+    assert "No image is called PNEUMONIA: the threshold is above every probability; " in page
+    assert "or more;" not in page

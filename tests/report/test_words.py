@@ -2,11 +2,13 @@ import pytest
 
 from pneumonia.report.render import say_cell
 from pneumonia.report.words import (
+    say_beside_chance,
     say_bounds,
     say_command,
     say_interval,
     say_number,
     say_percent,
+    say_share_beside,
     say_share_bounds,
     say_share_interval,
     say_threshold,
@@ -55,6 +57,16 @@ from pneumonia.report.words import (
         (say_bounds({"low": None, "high": None}), "no interval"),
         (say_bounds({"low": 0.5, "high": 0.6}, 2), "95% interval 0.50 to 0.60"),
         (say_bounds({"low": 0.5, "high": None}, 2), "95% interval at least 0.50"),
+        (say_share_beside(0.4997, 0.5), "49.97%"),  # called negative
+        (say_share_beside(0.5, 0.5), "50.0%"),
+        (say_share_beside(0.5001, 0.5), "50.0%"),
+        (say_beside_chance({"low": 0.50004, "high": 0.73}), "0.50004 to 0.730"),  # better than chance
+        (say_beside_chance({"low": 0.3, "high": 0.4996}), "0.300 to 0.4996"),
+        (say_beside_chance({"low": 0.4996, "high": 0.5}), "0.500 to 0.500"),
+        (say_share_beside(0.44, 0.5), "44.0%"),
+        (say_share_beside(0.4472, 0.4474), "44.7%"),
+        (say_share_beside(1.0, 0.5), "100.0%"),
+        (say_share_beside(0.9999, 1.0), "99.99%"),
         (say_share_interval({"low": 0.7164, "high": 0.9996}), "71.6% to 99.96%"),
         (say_share_bounds({"low": 0.0, "high": 0.5}, 0), "95% interval 0% to 50%"),
         (say_share_bounds({"low": None, "high": None}), "no interval"),

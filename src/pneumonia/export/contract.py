@@ -91,7 +91,7 @@ def complete(
         "lineage": {name: lineage[name] for name in TRACED},
         "versions": {"model": predictor.version, **{name: metadata.version(name) for name in PACKAGES}},
         "sha256": {**export_parity["sha256"], **digests(script)},
-        "licence": metadata.metadata("pneumonia")["License-Expression"],
+        "licence": say_licence(run_record),
         "notice": NOTICE,
     }
     return {**files, **script, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode()}
@@ -125,10 +125,17 @@ def _add_module(path: Path, found: Files) -> None:
 def say_training_images(run_record: RunRecord) -> str:
     """Say where the model's images come from, as far as stated, and how many there were."""
     data = run_record["data"]
-    counted = f"{data['n_images']:,} images of {data['n_groups']:,} groups, of which validation and test were held out."
+    groups = "" if data["n_images"] == data["n_groups"] else f" of {data['n_groups']:,} groups"
+    counted = f"{data['n_images']:,} images{groups}, of which validation and test were held out."
     return " ".join(
         filter(None, (ORIGINS[source_of(run_record)], say_population(run_record), counted, say_adaptation(run_record)))
     )
+
+
+def say_licence(run_record: RunRecord) -> str:
+    """Name the model's licence: that of the code for drawn images; of others a person must state it."""
+    code = str(metadata.metadata("pneumonia")["License-Expression"])
+    return code if source_of(run_record) is ImageOrigin.SYNTHETIC else f"not stated; that of the code is {code}"
 
 
 def find_external(external_records: Mapping[str, ExternalMetrics], model_version: str) -> Mapping[str, Any] | None:

@@ -104,7 +104,7 @@ def values_of(image: Image.Image) -> Values:
     if lowest < 0 or highest >= 2**CONTAINER:
         raise RefusedError(f"values from {lowest} to {highest}; only unsigned values of up to 16 bits are supported")
     if "transparency" in image.info:
-        _refuse_transparent(int((values == image.info["transparency"]).sum()), values.size)
+        _refuse_transparent(int((values == image.info["transparency"]).sum()))
     return Values(f"{image.format} {image.mode[:4]}", CONTAINER, lowest, highest)
 
 
@@ -138,13 +138,13 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     alpha = whole.getchannel("A")
     if image.format == "BMP" and not any(alpha.histogram()[1:]):
         return whole.convert("RGB")  # a channel that is not used
-    _refuse_transparent(sum(alpha.histogram()[:-1]), alpha.width * alpha.height)
+    _refuse_transparent(sum(alpha.histogram()[:-1]))
     return whole.convert("RGB")
 
 
-def _refuse_transparent(transparent: int, pixels: int) -> None:
+def _refuse_transparent(transparent: int) -> None:
     if transparent:
-        raise RefusedError(f"transparency: {transparent / pixels:.1%} of the pixels are not opaque")
+        raise RefusedError("transparency: not all of its pixels are opaque")
 
 
 def _open_grey_with_alpha(data: bytes) -> Image.Image:
@@ -161,7 +161,7 @@ def _open_grey_with_alpha(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(changed), formats=("PNG",)) as image:
         channels = np.asarray(image).astype(np.uint16)
     alpha = channels[..., 2] * 256 + channels[..., 3]
-    _refuse_transparent(int((alpha != 2**CONTAINER - 1).sum()), alpha.size)
+    _refuse_transparent(int((alpha != 2**CONTAINER - 1).sum()))
     opened = Image.fromarray(channels[..., 0] * 256 + channels[..., 1])
     opened.format, opened.info = "PNG", {**image.info, OPAQUE: True}
     return opened

@@ -69,11 +69,15 @@ def estimate_metrics(columns: Columns, prevalence: float, n_resamples: int, seed
 def rate_difference(first: npt.NDArray, second: npt.NDArray, groups: npt.NDArray) -> Estimate:
     """Estimate how much larger the share of `first` is than that of `second`, for the same images: a paired interval.
 
-    Made from the intervals of both (`bounds.difference`) and their correlation over groups. What is the same for every
-    image differs by exactly 0.
+    Made from the intervals of both (`bounds.difference`) and their correlation over groups. Where no image differs, a
+    new group may: the bounds are those of a share of which none of so many groups is one. With 28 groups, 0.123.
     """
     if np.array_equal(first, second):
-        return {"value": 0.0, "low": 0.0, "high": 0.0} if len(first) else UNDEFINED.copy()
+        n_groups = len(np.unique(groups))
+        if n_groups < 2:
+            return {**UNDEFINED, "value": 0.0 if n_groups else None}
+        most = 1 - exact_bound(n_groups)
+        return {"value": 0.0, "low": -most, "high": most}
     sums = [group_sums(rate - np.mean(rate), groups) for rate in (np.asarray(one, float) for one in (first, second))]
     return difference(estimate_rate(first, groups), estimate_rate(second, groups), correlation(*sums))
 

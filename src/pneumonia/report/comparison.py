@@ -29,14 +29,14 @@ def tabulate_models(run_comparison: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with each metric and its interval in one cell."""
     shown = run_comparison[["rank", "model", "environment", "network", "val_images", "test_images"]]
     metrics = {title: [_say(row, name) for row in run_comparison.to_dict("records")] for name, title in TITLES.items()}
-    return shown.assign(**metrics)
+    return shown.assign(**metrics).rename(columns={"val_images": "validation set", "test_images": "test set"})
 
 
 def say_comparison(run_comparison: pd.DataFrame) -> list[str]:
     """Put each model in a line, the newest evaluation first."""
     return [
         f"{row['network']} {row['model']} (environment: {row['environment']}): validation AUC {_say(row, 'val_auc')}, "
-        f"rank {row['rank']} on images {row['val_images']}; test AUC {_say(row, 'test_auc')} on images "
+        f"rank {row['rank']} on validation set {row['val_images']}; test AUC {_say(row, 'test_auc')} on test set "
         f"{row['test_images']}."
         for row in run_comparison.to_dict("records")
     ]

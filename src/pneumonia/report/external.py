@@ -29,6 +29,7 @@ from pneumonia.report.words import (
     finding,
     gravest_first,
     is_or_are,
+    say_beside_chance,
     say_bounds,
     say_count,
     say_interval,
@@ -129,7 +130,7 @@ def judge_auc(auc: Estimate, positive: str) -> Finding:
         return finding(
             Level.BAD, "No interval", "One class has too few groups: skill cannot be distinguished from chance."
         )
-    interval = f"AUC {say_number(auc['value'])}, 95% interval {say_number(auc['low'])} to {say_number(auc['high'])}"
+    interval = f"AUC {say_number(auc['value'])}, 95% interval {say_beside_chance(auc)}"
     if auc["high"] < CHANCE:
         return finding(
             Level.BAD,

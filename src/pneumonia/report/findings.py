@@ -27,6 +27,7 @@ from pneumonia.report.words import (
     Level,
     finding,
     gravest_first,
+    say_beside_chance,
     say_bounds,
     say_count,
     say_estimate,
@@ -98,7 +99,7 @@ def list_findings(material: FindingsMaterial, negative: str, positive: str) -> l
         return gravest_first(first)
     if auc["low"] <= CHANCE:
         is_below = auc["high"] < CHANCE
-        text = f"The interval of its AUC on test, {say_interval(auc)}, "
+        text = f"The interval of its AUC on test, {say_beside_chance(auc)}, "
         text += "lies below chance (0.5): are the classes swapped?" if is_below else "includes chance (0.5)."
         title = "Worse than chance" if is_below else "Not shown to be better than chance"
         guess = finding(Level.BAD, title, f"{text} No other figure here can make up for that.")

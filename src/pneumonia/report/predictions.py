@@ -100,10 +100,10 @@ def list_prediction_limits(
     elif by_split := own["by_split"]:
         listed = ", ".join(f"{count:,} of {split}" for split, count in by_split.items())
         n = sum(by_split.values())
-        limits.append(
-            f"{n:,} of these images {is_or_are(n)}, byte for byte, the model's own ({listed}). Expect it "
-            "to do better on those of train and val, from which it was made, than on others."
-        )
+        text = f"{n:,} of these images {is_or_are(n)}, byte for byte, the model's own ({listed})."
+        if set(by_split) - {"test"}:
+            text += " Expect it to do better on those of train and val, from which it was made, than on others."
+        limits.append(text)
     usable, outside = counts["all"] - counts["not usable"], counts["out of range"]
     if usable and outside > MANY_OUTSIDE * usable:
         limits.append(
@@ -111,10 +111,10 @@ def list_prediction_limits(
             "of its own validation, 1 in 100 would be): the model may not suit this source at all, and may be wrong on "
             "images in range too."
         )
-    limits.append(
-        f"An image is called {positive} at a probability of {say_threshold(decision['threshold'])} or more; "
-        f"{_say_fitted(decision)}."
-    )
+    called = f"An image is called {positive} at a probability of {say_threshold(decision['threshold'])} or more"
+    if decision["threshold"] > 1:
+        called = f"No image is called {positive}: the threshold is above every probability"
+    limits.append(f"{called}; {_say_fitted(decision)}.")
     limits.append("A map shows what raised the network's probability, not where a finding is.")
     return limits
 
@@ -183,6 +183,7 @@ def write_prediction_report(
         "predictions.html",
         counts=counts,
         positive=class_names[1],
+        threshold=decision["threshold"],
         calibrated_on=_say_calibrated(decision),
         limits=[*filter(None, [first, say_training_images(report)]), *others],
         inside=[record for record in maps if record["in_range"] == YES],

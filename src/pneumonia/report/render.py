@@ -50,6 +50,7 @@ def make_environment(template: str) -> "Environment":
         "interval": words.say_interval,
         "number": words.say_number,
         "percent": words.say_percent,
+        "share_beside": words.say_share_beside,
         "share_bounds": words.say_share_bounds,
         "share_interval": words.say_share_interval,
         "set_share": words.say_set_share,

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -62,6 +62,27 @@ def say_percent(share: float | None, digits: int = 1) -> str:
     tried = range(digits, MOST_DIGITS - 1) if 0 < share < 1 else ()
     digits = next((more for more in tried if float(f"{100 * share:.{more}f}") not in (0, 100)), digits)
     return f"{100 * share:z.{digits}f}%"
+
+
+def say_share_beside(share: float, threshold: float) -> str:
+    """Format a share with one decimal, or as many as it takes not to read as what lies on the threshold's other side.
+
+    0.4997 is below a threshold of 0.5, and does not read as 50.0%.
+    """
+    return say_percent(share, _digits_like(share, 3, lambda number: number >= threshold) - 2)
+
+
+def say_beside_chance(auc: Mapping[str, Any]) -> str:
+    """Format the bounds of an AUC so that none reads as 0.5, or beyond, that is not: as many decimals as it takes."""
+    sides = (lambda number: number > CHANCE, lambda number: number < CHANCE)
+    bounds = zip((auc["low"], auc["high"]), sides, strict=True)
+    return " to ".join(say_number(bound, _digits_like(bound, 3, side)) for bound, side in bounds)
+
+
+def _digits_like(value: float, digits: int, side: Callable[[float], bool]) -> int:
+    """Return so many decimals, or as many as the number takes to read as what lies on its own side."""
+    tried = range(digits, MOST_DIGITS + 1)
+    return next((more for more in tried if side(float(f"{value:.{more}f}")) is side(value)), digits)
 
 
 def say_number(value: Any, digits: int = 3) -> str:

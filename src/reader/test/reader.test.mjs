@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { chooseBits, isMask } from "../depth.js";
 import { kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "../files.js";
-import { judge, results, threshold } from "../judge.js";
+import { beside, judge, number, percent, results, threshold } from "../judge.js";
 import { readImage } from "../reading.js";
 import { geometry, resize, square } from "../resize.js";
 import { csv } from "../table.js";
@@ -91,7 +91,7 @@ test("out of range there is no probability", () => {
 test("in range decision and probability are those of the graph", () => {
   const said = judge({ probability: [0.5], answer: [1] }, MODEL);
   assert.deepEqual([said.decision, said.probability], ["PNEUMONIA", 0.5]);
-  assert.match(said.sentence, /the probability is at or above the threshold of 0.50/);
+  assert.match(said.sentence, /the probability is at or above the threshold of 0\.500/);
   assert.match(judge({ probability: [0.4], answer: [0] }, MODEL).sentence, /NORMAL: the probability is below/);
 });
 
@@ -100,10 +100,26 @@ test("a result without bounds is told without an interval", () => {
 });
 
 test("the page says where its threshold was fitted, and what it is worth there", () => {
-  assert.equal(threshold(MODEL), "Threshold 0.50: the model's own. None was fitted for the place of your images.");
+  assert.equal(threshold(MODEL), "Threshold 0.500: the model's own. It was not fitted to the place of your images.");
   const rate = { value: 0.9, low: 0.8, high: 0.95 };
   const place = { place: "north", fitted_on: { n: 1200, n_groups: 700 }, sensitivity: rate, specificity: rate };
   assert.match(threshold({ ...MODEL, place }), /on 1,200 labelled images of 700 groups of “north”, where it has a sensitivity of 90.0% \(95% interval 80.0% to 95.0%\)/);
+});
+
+test("what is not none or all does not read as 0 or 1", () => {
+  assert.deepEqual([0.9997, 0, 1, 0.25, 0.00004].map((value) => number(value)), ["0.9997", "0.000", "1.000", "0.250", "0.00004"]);
+  assert.deepEqual([0.9996, 0, 1, 0.0004].map((value) => percent(value)), ["99.96%", "0.0%", "100.0%", "0.04%"]);
+});
+
+test("a probability does not read as one on the other side of the threshold", () => {
+  assert.deepEqual([[0.4997, 0.5], [0.5, 0.5], [0.44, 0.5], [0.4472, 0.4474]].map(([value, edge]) => beside(value, edge)), ["49.97%", "50.0%", "44.0%", "44.7%"]);
+  assert.equal(judge({ probability: [0.4997], answer: [0] }, MODEL).told, "49.97%");
+});
+
+test("rates at the model's own threshold are called that where the page has another", () => {
+  const rate = { n: 10, sensitivity: { value: 0.9, low: 0.8, high: 0.95 } };
+  assert.match(results(rate, "Elsewhere", false), /95\.0%\), at the model's own threshold\.$/);
+  assert.match(results(rate, "Elsewhere"), /95\.0%\)\.$/);
 });
 
 test("results are told with their intervals", () => {

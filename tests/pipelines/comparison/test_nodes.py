@@ -117,7 +117,7 @@ def test_the_page_and_the_log_say_which_models_were_judged_on_which_images(runs)
     assert page.count(f"<td>{OLD}</td>") == 2
     first, *_, last = say_comparison(table)
     assert first.startswith(f"residual_cnn {NEW} (environment: this one): validation AUC ")
-    assert last.endswith("on images 2.")
+    assert last.endswith("on test set 2.")
 
 
 def test_runs_grouped_in_another_way_are_ranked_without_an_interval_between_them(runs):
@@ -167,9 +167,9 @@ def test_no_complete_run_is_an_error():
 def test_the_figure_has_a_row_for_each_model(runs):
     labels = [label.get_text() for label in draw_comparison(compare(runs)).axes[0].get_yticklabels()]
     assert labels == [
-        "#3  residual_cnn\n2026-01-03T00.00, images 1",
-        "#1  residual_cnn\n2026-01-02T00.00, images 1",
-        "#1  residual_cnn\n2026-01-01T00.00, images 1",
+        "#3  residual_cnn\n2026-01-03T00.00, validation set 1",
+        "#1  residual_cnn\n2026-01-02T00.00, validation set 1",
+        "#1  residual_cnn\n2026-01-01T00.00, validation set 1",
     ]
 
 

@@ -203,7 +203,9 @@ def draw_comparison(run_comparison: pd.DataFrame) -> Figure:
             value, low, high = (row[f"{split}_auc{end}"] for end in ("", "_low", "_high"))
             draw_interval(axes, position + shift, value, low, high, SPLIT_COLOURS[split])
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label={"val": "validation (ranks)"}.get(split, split))
-    names = [f"#{row.rank}  {row.network}\n{row.model[:16]}, images {row.val_images}" for row in shown.itertuples()]
+    names = [
+        f"#{row.rank}  {row.network}\n{row.model[:16]}, validation set {row.val_images}" for row in shown.itertuples()
+    ]
     row_axes(axes, names)
     axes.set_xlabel("AUC, 95% interval")
     axes.set_title("Models, newest evaluation on top")
