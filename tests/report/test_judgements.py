@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pneumonia.report.judgements import judge_patients
+from pneumonia.report.judgements import judge_confounding, judge_patients
 from pneumonia.report.limits import say_fairness
 
 STRATA = pd.DataFrame({"attribute": ["age", "age", "sex", "sex"], "value": ["a", "b", "F", "M"]})
@@ -21,11 +21,11 @@ def differences(*rows):
 @pytest.mark.parametrize(
     ("rows", "level", "title"),
     [
-        ([(0.3, 0.1, 0.15), (0.0, 0.1, 0.1)], "bad", "The result differs between parts of the patients"),
-        ([(0.15, 0.05, 0.1)], "caution", "The result differs between parts of the patients"),
-        ([(0.15, 0.1, 0.2)], "caution", "Differences between parts of the patients are neither shown nor excluded"),
-        ([(0.02, 0.03, 0.05), (-0.03, 0.04, 0.06)], "good", "Parts of the patients differ by at most 0.1 of sens"),
-        ([], "caution", "Parts of the patients cannot be compared"),
+        ([(0.3, 0.1, 0.15), (0.0, 0.1, 0.1)], "bad", "The result differs between parts of the images"),
+        ([(0.15, 0.05, 0.1)], "caution", "The result differs between parts of the images"),
+        ([(0.15, 0.1, 0.2)], "caution", "Differences between parts of the images are neither shown nor excluded"),
+        ([(0.02, 0.03, 0.05), (-0.03, 0.04, 0.06)], "good", "Parts of the images differ by at most 0.1 of sens"),
+        ([], "caution", "Parts of the images cannot be compared"),
     ],
 )
 def test_only_what_holds_for_all_comparisons_together_is_claimed(rows, level, title):
@@ -66,8 +66,32 @@ def test_a_trait_is_said_to_be_looked_at_only_where_it_was_compared(known, compa
 
 def test_what_was_not_compared_is_not_said_to_be_alike():
     said = judge_patients(STRATA, differences((0.02, 0.03, 0.05)))
-    assert said["title"] == "Parts of the patients differ by at most 0.1 of sensitivity"
+    assert said["title"] == "Parts of the images differ by at most 0.1 of sensitivity"
     assert said["text"] == (
         "By sex, on test: of 1 comparison, the 95% interval of none excludes zero (0.05 would by chance if there were "
         "no difference), the joint one (Bonferroni) of none. Known, but with parts too small to compare: age."
     )
+
+
+def of_devices(*rows):
+    table = pd.DataFrame(rows, columns=["value", "n", "n_positive"])
+    return table.assign(attribute="device")
+
+
+def test_where_each_device_took_one_class_it_is_said_that_the_device_tells_it():
+    said = judge_confounding(of_devices(("Acme", 60, 60), ("Bolt", 40, 0), ("not known", 9, 4)))
+    assert (said["level"], said["title"]) == ("bad", "The class follows from the device")
+    assert said["text"].startswith("Where known on test, all images with the same device are of one class.")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("Acme", 60, 60), ("Bolt", 40, 1)],
+        [("Acme", 60, 60), ("Bolt", 9, 0)],  # too few to be more than chance
+        [("Acme", 100, 40)],
+        [],
+    ],
+)
+def test_a_device_that_took_both_classes_or_few_images_is_not_said_to_tell_them(rows):
+    assert judge_confounding(of_devices(*rows)) is None

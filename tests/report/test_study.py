@@ -80,11 +80,11 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-def write_page(table, external="none", source="unknown", **counted):
+def write_page(table, external="none", source="unknown", folds=1, **counted):
     report = ReportParameters(population="unknown", source=source)
     context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
     recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
-    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=1, external=external)
+    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=folds, external=external)
     suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
     errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9, **counted}]
     labels = {
@@ -165,3 +165,9 @@ def test_an_expected_number_that_there_is_not_is_not_told():
     assert "Of 900 images labelled NORMAL, 0 are suspected. Networks are not always right" in page
     one = write_page(results(0.05), low=gap, high=gap)
     assert "1 is suspected, and 3 (no interval) would be wrong" in one
+
+
+def test_training_images_of_two_folds_are_not_said_to_overlap():
+    page = write_page(results(0.05), folds=2)
+    assert "The trainings of different folds are not independent" in page
+    assert "overlap" not in page

@@ -89,5 +89,7 @@ def test_where_the_folds_are_sites_every_site_is_left_out_once(parameters):
         ("base", "a", 1), ("base", "b", 2), ("hot", "a", 1), ("hot", "b", 2),
     ]  # fmt: skip
     assert str(left_out[1]) == "base, seed 0, without b"
+    assert left_out[1].measured == "AUC at b"  # on images of the site that it never saw, not of its validation
+    assert tasks[0].measured == "validation AUC"
     with pytest.raises(UserError, match="one site"):
         tasks[0].of_sites([])

@@ -135,6 +135,14 @@ def test_without_scores_of_both_classes_there_is_nothing_to_say():
         assert all(table.empty for table in suspect_labels(given, manifest()))
 
 
+def test_networks_that_are_no_better_than_chance_contradict_no_label():
+    of = scores(wrong=range(0, 42, 2)).assign(probability=lambda table: 1 - table["probability"])
+    for probability in (of["probability"], np.random.default_rng(0).random(len(of)), 0.5):
+        listed, counts = suspect_labels(of.assign(probability=probability), manifest())
+        assert listed.empty
+        assert counts.empty
+
+
 def test_images_are_counted_as_in_the_worked_example():
     # The mean probability of class 1 is 0.7 among those labelled 1; that of class 0 is 0.6 among those labelled 0.
     target = np.array([1, 1, 1, 0, 0, 0])

@@ -17,7 +17,13 @@ from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.registry import Estimate, from_columns, value_of
 from pneumonia.metrics.summary import Metrics
 from pneumonia.model.lineage import Lineage
-from pneumonia.report.judgements import judge_calibration, judge_patients, say_multiplicity, tabulate_differences
+from pneumonia.report.judgements import (
+    judge_calibration,
+    judge_confounding,
+    judge_patients,
+    say_multiplicity,
+    tabulate_differences,
+)
 from pneumonia.report.limits import say_training_images
 from pneumonia.report.render import render
 from pneumonia.report.shortcuts import judge_shortcuts
@@ -92,6 +98,7 @@ def list_external_findings(material: ExternalFindingsMaterial, positive: str) ->
     findings.append(_judge_outside(material["external_metrics"]["out_of_range_estimate"]))
     findings.append(judge_calibration(there, where))
     findings.append(judge_shortcuts(material["external_shortcuts"], EXTERNAL, where))
+    findings.append(judge_confounding(material["external_subgroups"], where))
     findings.append(judge_patients(material["external_subgroups"], material["external_differences"], where))
     is_guess = (there["auc"]["low"] or 0) <= CHANCE  # a guess has nothing in its favour
     kept = [one for one in findings if one is not None and not (is_guess and one["level"] == Level.GOOD)]

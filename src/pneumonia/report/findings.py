@@ -17,7 +17,14 @@ from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.registry import from_columns, value_of
 from pneumonia.metrics.summary import Metrics, SplitMetrics
-from pneumonia.report.judgements import judge_calibration, judge_maps, judge_patients, judge_pointing, judge_stretches
+from pneumonia.report.judgements import (
+    judge_calibration,
+    judge_confounding,
+    judge_maps,
+    judge_patients,
+    judge_pointing,
+    judge_stretches,
+)
 from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.provenance import count_of, say_shared, shared_by_unit
 from pneumonia.report.shortcuts import judge_middle_third, judge_shortcuts, judge_twins
@@ -115,6 +122,7 @@ def list_findings(material: FindingsMaterial, negative: str, positive: str) -> l
         judge_framing(material["framing_audit"], negative, positive),
         _judge_zoom(material["framing_audit"]),
         judge_calibration(metrics["test"], "on test"),
+        judge_confounding(material["patient_strata"]),
         judge_patients(material["patient_strata"], material["patient_differences"]),
         judge_stretches(material["stretch_audit"]),
         _judge_robustness(material["robustness"]),

@@ -1,6 +1,6 @@
-"""Findings on probabilities, maps, the order of the images and parts of the patients, each by a stated rule.
+"""Findings on probabilities, maps, the order of the images and parts of the images, each by a stated rule.
 
-Of stretches and of parts of the patients they say only what holds for all comparisons together.
+Of stretches and of parts of the images they say only what holds for all comparisons together.
 """
 
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.maps import MapSimilarity, Pointing
+from pneumonia.audits.patients import LEAST_COMPARED, NOT_KNOWN
 from pneumonia.audits.stretches import Measure
 from pneumonia.metrics.registry import value_of
 from pneumonia.metrics.summary import SplitMetrics
@@ -141,6 +142,31 @@ def say_stretch(row: dict[str, Any]) -> str:
     )
 
 
+def judge_confounding(strata: pd.DataFrame, where: str = "on test") -> Finding | None:
+    """Find what is known of the images and tells their class: every value of it has images of one class only.
+
+    Args:
+        strata: The table of `audits.patients.measure_by_attribute`.
+        where: On which images, in words.
+
+    Returns:
+        None where nothing does, or a class has fewer than ten images of which it is known.
+    """
+    if strata.empty:
+        return None
+    told = []
+    for attribute, rows in strata[strata["value"] != NOT_KNOWN].groupby("attribute", sort=False):
+        positive = rows["n_positive"].sum()
+        is_of_one_class = rows["n_positive"].isin([0]) | (rows["n_positive"] == rows["n"])
+        if is_of_one_class.all() and min(positive, rows["n"].sum() - positive) >= LEAST_COMPARED:
+            told.append(str(attribute))
+    if not told:
+        return None
+    text = f"Where known {where}, all images with the same {' or '.join(told)} are of one class. A network that reads "
+    text += "nothing else would be right on all of them, so the result does not show that this one reads lungs."
+    return finding(Level.BAD, f"The class follows from the {' and from the '.join(told)}", text)
+
+
 def judge_patients(strata: pd.DataFrame, differences: pd.DataFrame, where: str = "on test") -> Finding | None:
     """Judge the differences between ages, sexes, views and devices, by intervals that hold for all of them together.
 
@@ -158,7 +184,7 @@ def judge_patients(strata: pd.DataFrame, differences: pd.DataFrame, where: str =
     told = differences.dropna(subset=["joint_low", "joint_high"])
     if told.empty:
         text = f"Known {where}: {', '.join(known)}; but no two parts have ten images of each class in several groups."
-        return finding(Level.CAUTION, "Parts of the patients cannot be compared", text)
+        return finding(Level.CAUTION, "Parts of the images cannot be compared", text)
     shown = told[(told["joint_low"] > 0) | (told["joint_high"] < 0)]
     margin = told["measure"].map(NEGLIGIBLE)
     compared = [name for name in known if name in set(told["attribute"])]
@@ -170,12 +196,12 @@ def judge_patients(strata: pd.DataFrame, differences: pd.DataFrame, where: str =
         named = "; ".join(_say_row(row) for row in shown.head(MOST_NAMED).to_dict("records"))
         more = f"; and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
         level = Level.BAD if len(large) else Level.CAUTION
-        return finding(level, "The result differs between parts of the patients", f"{text} {named}{more}.")
+        return finding(level, "The result differs between parts of the images", f"{text} {named}{more}.")
     if ((told["joint_low"] >= -margin) & (told["joint_high"] <= margin)).all():
         measures = [name for name in NEGLIGIBLE if name in set(told["measure"])]
         most = " and ".join(f"{NEGLIGIBLE[name]} of {MEASURE_LABELS[name]}" for name in measures)
-        return finding(Level.GOOD, f"Parts of the patients differ by at most {most}", text)
-    title = "Differences between parts of the patients are neither shown nor excluded"
+        return finding(Level.GOOD, f"Parts of the images differ by at most {most}", text)
+    title = "Differences between parts of the images are neither shown nor excluded"
     return finding(Level.CAUTION, title, text)
 
 

@@ -58,6 +58,11 @@ class Task(Group):
         site = {"site": self.site} if self.site else {}
         return {"recipe": self.recipe, "seed": self.seed, "fold": self.fold, **site}
 
+    @property
+    def measured(self) -> str:
+        """What messages tell of its result: the AUC on validation, or at the site that it never saw."""
+        return f"AUC at {self.site}" if self.site else "validation AUC"
+
     def __str__(self) -> str:
         """Name it for messages."""
         if self.site:

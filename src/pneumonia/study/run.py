@@ -156,7 +156,8 @@ def run_jobs(jobs: list[Job], engine: EngineParameters, run: Run = run_task) -> 
             job = jobs[left[number]]
             job.records.save(job.key, row)  # a worker may have kept it on a disk of its own
             rows[left[number]] = row
-            logger.info("%d of %d: %s: validation AUC %.4f (%.0f s).", len(rows), len(jobs), job.task, *_shown(row))
+            told = len(rows), len(jobs), job.task, job.task.measured, row["untouched_auc"], row["seconds"]
+            logger.info("%d of %d: %s: %s %.4f (%.0f s).", *told)
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted: {len(rows)} of {len(jobs)} trainings are done and kept. The same command resumes."
@@ -164,7 +165,3 @@ def run_jobs(jobs: list[Job], engine: EngineParameters, run: Run = run_task) -> 
     except UserError as error:
         raise UserError(f"{error.message} {len(rows)} of {len(jobs)} trainings are done and kept.") from error
     return pd.DataFrame([rows[number] for number in range(len(jobs))])
-
-
-def _shown(row: dict[str, Any]) -> tuple[float, float]:
-    return row["untouched_auc"], row["seconds"]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
+from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import TAIL, estimate_rate
 from pneumonia.metrics.registry import Targets
 from pneumonia.study.judges import MEASURED
@@ -86,6 +87,7 @@ def _compare(differences: pd.Series, folds: int) -> dict[str, Any]:
 COUNT_COLUMNS = ["target", "n", "n_groups", "suspected", "expected", "low", "high"]
 SCORE_COLUMNS = ["recipe", "seed", "fold", "sha256", "probability"]
 SUSPECT_COLUMNS = ["path", "label", "likelier", "probability", "trainings", "group", "sha256"]
+CHANCE = 0.5  # AUC
 
 
 def confident_class(target: Targets, probability: Floats) -> npt.NDArray[np.int64]:
@@ -135,7 +137,8 @@ def suspect_labels(study_scores: pd.DataFrame, split_manifest: pd.DataFrame) -> 
 
     Returns:
         `SUSPECT_COLUMNS` (`probability` is that of the likelier class, `trainings` how many networks judged the image),
-        and per class its `label` and `COUNT_COLUMNS`. No rows where one class or every score is missing.
+        and per class its `label` and `COUNT_COLUMNS`. No rows where one class or every score is missing, or where the
+        networks are not shown to rank the images better than chance: they then contradict no label.
     """
     empty = pd.DataFrame(columns=SUSPECT_COLUMNS), pd.DataFrame(columns=["label", *COUNT_COLUMNS])
     if study_scores.empty:
@@ -146,8 +149,10 @@ def suspect_labels(study_scores: pd.DataFrame, split_manifest: pd.DataFrame) -> 
     if images["target"].nunique() < 2:
         return empty
     names = images.drop_duplicates("target").set_index("target")["label"]
-    target, probability = images["target"].to_numpy(), images["mean"].to_numpy()
-    counts = count_label_errors(target, probability, images["group"].to_numpy())
+    target, probability, groups = (images[name].to_numpy() for name in ("target", "mean", "group"))
+    if (estimate_auc(target, probability, groups)["low"] or 0.0) <= CHANCE:
+        return empty
+    counts = count_label_errors(target, probability, groups)
     counts.insert(0, "label", counts["target"].map(names))
     counted = confident_class(target, probability)
     other = np.where(target == 1, 1 - probability, probability)
