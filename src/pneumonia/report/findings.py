@@ -38,7 +38,6 @@ from pneumonia.report.words import (
     say_bounds,
     say_count,
     say_estimate,
-    say_interval,
     say_number,
     say_percent,
     say_threshold,
