@@ -108,6 +108,13 @@ def test_a_run_is_logged_with_parameters_intervals_curves_documents_and_figures(
     assert files == {"figures", "external_metrics.json", "model_card.md"}
 
 
+def test_what_mlflow_keeps_beside_a_file_of_runs_is_ignored_by_git(catalog, here, project):
+    track(catalog, *MADE)
+
+    folder = Path(tracked().info.artifact_uri.removeprefix("file://")).relative_to(here).parts[0]
+    assert f"{folder}/" in (project / ".gitignore").read_text().splitlines()
+
+
 def test_an_evaluated_model_is_logged_and_on_request_registered(catalog, default_parameters, here, tiny_images):
     set_parameters(
         catalog, default_parameters, tracking_uri=f"sqlite:///{here}/mlflow.db", registered_model="our model"
