@@ -39,8 +39,7 @@ import tensorflow as tf
 from kedro.config import OmegaConfigLoader
 
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.compiling import compile_network
-from pneumonia.model.compiling import fuse_normalisation
+from pneumonia.model.compiling import compile_network, fuse_normalisation
 from pneumonia.model.hardware import Hardware, choose_hardware, prepare_devices
 from pneumonia.model.networks import BLOCKS, STEM, WIDTHS, make_network
 from pneumonia.model.averaging import STATISTICS_BATCHES, AveragedCopy, measure_statistics
