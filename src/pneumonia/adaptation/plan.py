@@ -25,6 +25,8 @@ from pneumonia.split.folds import grouped_folds
 
 TRAIN, VAL, TEST, NEW = "train", "val", "test", "new"  # what an image is for
 
+PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split", "fold")
+
 
 def size_of(plan: pd.DataFrame, parameters: AdaptationParameters) -> tuple[int, int]:
     """Return the number of own images and of the place's in an epoch, the same for every fit of a plan.
@@ -83,7 +85,6 @@ logger = logging.getLogger(__name__)
 
 
 HELD_OUT = 0  # the fold of images that no network is adapted to
-PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split", "fold")
 
 
 def store_new_pixels(

@@ -3,6 +3,10 @@
 from enum import StrEnum
 from typing import Self
 
+# Users choose the names of files and groups. These first characters make Excel, LibreOffice and Google Sheets compute a
+# cell (OWASP, "CSV injection"); the last is the apostrophe that prevents it.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+
 
 class Labelled(StrEnum):
     """A key with its label, such as ``TEST = "test", "test images"``; its value is the key alone."""
@@ -15,11 +19,6 @@ class Labelled(StrEnum):
         member._value_ = value
         member.label = label
         return member
-
-
-# Users choose the names of files and groups. These first characters make Excel, LibreOffice and Google Sheets compute a
-# cell (OWASP, "CSV injection"); the last is the apostrophe that prevents it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def disarm(text: str) -> str:

@@ -34,6 +34,8 @@ MAP, ETIOLOGY = "map", "etiology"
 OUTPUTS = (PROBABILITY, ANSWER, DISTANCE, MAP, ETIOLOGY)  # the last two where the network has them
 LEAST = 1e-30  # keeps divisors above 0 where nothing supports the positive class
 
+NEEDED = ("tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
+
 
 def complete_graph(model: Model, decision: Decision, image_range: ImageRange) -> Model:
     """Return the graph that is exported.
@@ -140,7 +142,6 @@ def _activation_map(view: NetworkView, kernel: npt.NDArray[np.float32]) -> "Kera
 Files = dict[str, bytes]  # contents by path
 
 ONNX, LITERT, SAVED_MODEL = "model.onnx", "model.tflite", "saved_model"
-NEEDED = ("tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
 
 def check_extra() -> None:

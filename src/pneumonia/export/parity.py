@@ -23,6 +23,13 @@ from pneumonia.predictor.predictor import Predictor
 Tensors = dict[str, npt.NDArray[np.float32]]
 ForwardPass = Callable[[Pixels], Tensors]  # one forward pass
 
+COMPARED = ("val", "test")
+FORMATS = (ONNX, LITERT, SAVED_MODEL)
+TOLERANCE = 1e-4  # of probabilities
+DISTANCE_TOLERANCE = 1e-3  # of distances, as a share of the distance or the bound, whichever is larger
+BATCH_SIZE = 64
+ALONE = 256  # largest number of images that are also judged one by one
+
 
 def open_exported(name: str, files: Files, threads: int = 0) -> ForwardPass:
     """Open an exported model.
@@ -92,14 +99,6 @@ def _open_saved_model(files: Files) -> ForwardPass:
         return {name: values.numpy() for name, values in call(**{IMAGE: tf.constant(images)}).items()}
 
     return judge
-
-
-COMPARED = ("val", "test")
-FORMATS = (ONNX, LITERT, SAVED_MODEL)
-TOLERANCE = 1e-4  # of probabilities
-DISTANCE_TOLERANCE = 1e-3  # of distances, as a share of the distance or the bound, whichever is larger
-BATCH_SIZE = 64
-ALONE = 256  # largest number of images that are also judged one by one
 
 
 class Outputs(NamedTuple):

@@ -35,6 +35,9 @@ _SURROUNDINGS_SIGMA = 2.0
 # Pairs whose pixels are in memory at once.
 _PAIRS_AT_ONCE = 1024
 
+# How many pairs or paths an error message shows.
+_SHOWN = 20
+
 
 def find_near_duplicates(source: ImageSource, index: pd.DataFrame, parameters: IngestParameters) -> pd.DataFrame:
     """List the pairs of images that show the same radiograph.
@@ -104,10 +107,6 @@ def correlate_details(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) 
     norms = np.linalg.norm(details[0], axis=1) * np.linalg.norm(details[1], axis=1)
     products: npt.NDArray[np.float64] = (details[0] * details[1]).sum(axis=1)
     return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
-
-
-# How many pairs or paths an error message shows.
-_SHOWN = 20
 
 
 def mark_duplicates(index: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,13 @@ NO_ETIOLOGY = "none"
 UNKNOWN_ETIOLOGY = "unknown"
 MATCHING_SECONDS = 10.0  # for one name; a usual pattern takes microseconds
 
+# Replaces the key file: two machines with the same key give the same groups.
+ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
+_KEY_BYTES = 32
+_DIGITS = 16
+# How the groups begin.
+PREFIX = "patient-"
+
 
 @dataclass(frozen=True)
 class NameParts:
@@ -152,14 +159,6 @@ def link_groups(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict
         low, high = sorted((find(one), find(other)))
         first[high] = low
     return {group: find(group) for group in first}
-
-
-# Replaces the key file: two machines with the same key give the same groups.
-ENVIRONMENT_VARIABLE = "PNEUMONIA_PATIENT_KEY"
-_KEY_BYTES = 32
-_DIGITS = 16
-# How the groups begin.
-PREFIX = "patient-"
 
 
 class PatientKey:

@@ -39,6 +39,31 @@ _ANNOTATIONS = (
     ".xml", ".json", ".txt", ".yaml", ".yml", ".md5", ".sha256", ".rtf", ".doc", ".docx", ".pdf", ".xls", ".xlsx",
 )  # fmt: skip
 
+# Words in the name of a folder that tell what is in it, where images are beside it.
+_TELLING = re.compile(
+    r"mask(?:s|ed)?|masken?|mas[qc]\w+|máscaras?|masch\w+|маск[аи]|\w+masks?|seg|segs|segm|segment(?:ed|ation|ations|ierung\w*)|"
+    r"segmentaci\w+|segmentaç\w+|\w+segmentations?|annotat(?:ed|ions?)|annotationen|ground ?truths?|gts?|heat ?maps?|"
+    r"salienc\w+|grad ?cams?|cams?|overlays?|contours?|konturen|rois?|bbox(?:es)?|bounding ?boxes|attention|"
+    r"explanations?|thumb(?:nail)?s?|掩膜|掩码|标注|分割|蒙版|マスク|마스크"
+)
+# Names that tell it only where the images beside them have the same names.
+_WEAK = re.compile(r"(?:(?:lungs?|labels?|boxes|targets?|left|right|heart|truth|png|bmp|tiff?|jpe?g|gif) ?)+")
+_PARTS = re.compile(r"[\W\d_]+")
+# The share of a folder's names that must occur beside it, for a name that alone tells nothing.
+_SHARED = 0.5
+# In the name of a file beside its image, further words that tell it: 1_lung.png beside 1.png.
+_OF_A_FILE = frozenset(("label", "labels", "lung", "lungs"))
+# What every such word contains, so that other names are passed over quickly.
+_HINT = re.compile(
+    r"mas[kcq]|маск|seg|annot|gt|truth|heat|salienc|cam|overlay|cont|kont|roi|box|attent|explan|thumb|label|lung|"
+    r"掩|标注|分割|蒙版|マスク|마스크",
+    re.IGNORECASE,
+)
+# Between the name of an image and what its mask has besides: 1_mask, mask-1, 1Mask, 1mask.
+_JOINTS = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|(?<=[a-z])(?=[A-Z])|(?=masks?$)")
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
 
 def without_junk(members: Iterable[ListedFile]) -> tuple[list[ListedFile], Counter[str]]:
     """Part the files from junk and masks, which are counted by kind."""
@@ -109,31 +134,6 @@ def is_document(name: str) -> bool:
 def suffix_of(name: str) -> str:
     """Return a file's suffix in lower case."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - pathlib is slow for many thousand names
-
-
-# Words in the name of a folder that tell what is in it, where images are beside it.
-_TELLING = re.compile(
-    r"mask(?:s|ed)?|masken?|mas[qc]\w+|máscaras?|masch\w+|маск[аи]|\w+masks?|seg|segs|segm|segment(?:ed|ation|ations|ierung\w*)|"
-    r"segmentaci\w+|segmentaç\w+|\w+segmentations?|annotat(?:ed|ions?)|annotationen|ground ?truths?|gts?|heat ?maps?|"
-    r"salienc\w+|grad ?cams?|cams?|overlays?|contours?|konturen|rois?|bbox(?:es)?|bounding ?boxes|attention|"
-    r"explanations?|thumb(?:nail)?s?|掩膜|掩码|标注|分割|蒙版|マスク|마스크"
-)
-# Names that tell it only where the images beside them have the same names.
-_WEAK = re.compile(r"(?:(?:lungs?|labels?|boxes|targets?|left|right|heart|truth|png|bmp|tiff?|jpe?g|gif) ?)+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_PARTS = re.compile(r"[\W\d_]+")
-# The share of a folder's names that must occur beside it, for a name that alone tells nothing.
-_SHARED = 0.5
-# In the name of a file beside its image, further words that tell it: 1_lung.png beside 1.png.
-_OF_A_FILE = frozenset(("label", "labels", "lung", "lungs"))
-# What every such word contains, so that other names are passed over quickly.
-_HINT = re.compile(
-    r"mas[kcq]|маск|seg|annot|gt|truth|heat|salienc|cam|overlay|cont|kont|roi|box|attent|explan|thumb|label|lung|"
-    r"掩|标注|分割|蒙版|マスク|마스크",
-    re.IGNORECASE,
-)
-# Between the name of an image and what its mask has besides: 1_mask, mask-1, 1Mask, 1mask.
-_JOINTS = re.compile(r"[\W_]+|(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|(?<=[a-z])(?=[A-Z])|(?=masks?$)")
 
 
 def find_masks(names: Sequence[str]) -> set[str]:

@@ -8,6 +8,45 @@ from pathlib import PurePosixPath
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.tables import spelling
 
+# Kinds of pneumonia, beside the word for it.
+_KINDS = re.compile(
+    r"(?<![^\W\d_])(?:bacteria|bacterial|viral|virus|virale|lobar|interstitial|atypical|aspiration|bronchial|"
+    r"(?:community|hospital)[ _-]acquired|covid(?:[ _-]?19)?|bakteriell|bactérienne|bacteriana|vírica|batterica)"
+    r"(?![^\W\d_])",
+    re.IGNORECASE,
+)
+# What the header of a column that says yes or no has besides the class.
+_ASKING = re.compile(
+    r"(?<![^\W\d_])(?:flag|present|presence|status|gt|diagnosis|diagnosed|label|target|binary)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_DOUBT = re.compile(r"\w[\s(_]*[-−–?？][\s)]*$")
+SPLITS = ("train", "val", "test")
+# The published split of an image whose source has no train, val and test folders.
+UNSPLIT = "none"
+_CALLED = {
+    "train": """train train2017 training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
+        trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
+        訓練 学習 학습 훈련""",
+    "val": """val val2017 va valid validation validate validating dev development devset valset validset validationset
+        validationdata valdata valimages validationimages tuning tune validierung validierungsdaten validación
+        validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
+    "test": """test test2017 te testing tests tst testset testingset testdata testimages testingimages holdout
+        heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
+}  # fmt: skip
+# Beside the word, as in chest_xray_train, test_dataset, val_224x224 and train (1).
+_BESIDE = re.compile(
+    r"(?<![^\W\d_])(?:chest|x[ _-]?rays?|cxr|data|dataset|sets?|splits?|folder|images?)(?![^\W\d_])|"
+    r"[ _-]\d{3,4}(?:x\d{3,4})?$|\(\d+\)$",
+    re.IGNORECASE,
+)
+_SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# Before the word, as in 01_train.
+_NUMBER = re.compile(r"^\s*\d+[\s_.-]+")
+
 
 def _spelled(words: str) -> frozenset[str]:
     return frozenset(map(spelling, words.split()))
@@ -52,23 +91,8 @@ _NOISE = re.compile(
     r"x[ _-]?rays?|cxr|scans?|radiographs?|bilder|dataset|folder|lungs?)(?![^\W\d_])",
     re.IGNORECASE,
 )
-# Kinds of pneumonia, beside the word for it.
-_KINDS = re.compile(
-    r"(?<![^\W\d_])(?:bacteria|bacterial|viral|virus|virale|lobar|interstitial|atypical|aspiration|bronchial|"
-    r"(?:community|hospital)[ _-]acquired|covid(?:[ _-]?19)?|bakteriell|bactérienne|bacteriana|vírica|batterica)"
-    r"(?![^\W\d_])",
-    re.IGNORECASE,
-)
 # What folders of these are called, for short.
 _SHORT = _spelled("bacteria bacterial virus viral")
-# What the header of a column that says yes or no has besides the class.
-_ASKING = re.compile(
-    r"(?<![^\W\d_])(?:flag|present|presence|status|gt|diagnosis|diagnosed|label|target|binary)(?![^\W\d_])",
-    re.IGNORECASE,
-)
-_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_DOUBT = re.compile(r"\w[\s(_]*[-−–?？][\s)]*$")
 # Between the findings of one cell, as in "Pneumonia|Effusion", "Pneumonia/Viral" and "['pneumonia', 'nodule']". A comma
 # in a text may be followed by a doubt.
 _BETWEEN = re.compile(r"[|/;]|(?<=['\"])\s*[,;]\s*(?=['\"])")
@@ -173,31 +197,6 @@ def _whole(text: str) -> str:
     """Return a whole number without its decimals, such as 1 for "1.0" and "1,00"; "" for anything else."""
     number = re.fullmatch(r"([01])[.,]0*", text.strip())
     return number[1] if number else ""
-
-
-SPLITS = ("train", "val", "test")
-# The published split of an image whose source has no train, val and test folders.
-UNSPLIT = "none"
-
-_CALLED = {
-    "train": """train train2017 training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
-        trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
-        訓練 学習 학습 훈련""",
-    "val": """val val2017 va valid validation validate validating dev development devset valset validset validationset
-        validationdata valdata valimages validationimages tuning tune validierung validierungsdaten validación
-        validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
-    "test": """test test2017 te testing tests tst testset testingset testdata testimages testingimages holdout
-        heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
-}  # fmt: skip
-# Before the word, as in 01_train.
-_NUMBER = re.compile(r"^\s*\d+[\s_.-]+")
-# Beside the word, as in chest_xray_train, test_dataset, val_224x224 and train (1).
-_BESIDE = re.compile(
-    r"(?<![^\W\d_])(?:chest|x[ _-]?rays?|cxr|data|dataset|sets?|splits?|folder|images?)(?![^\W\d_])|"
-    r"[ _-]\d{3,4}(?:x\d{3,4})?$|\(\d+\)$",
-    re.IGNORECASE,
-)
-_SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
 
 
 @lru_cache(maxsize=4096)

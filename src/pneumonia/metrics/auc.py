@@ -27,6 +27,9 @@ from pneumonia.metrics.bounds import (
 from pneumonia.metrics.groups import cluster_variance, correlation, resample_groups
 from pneumonia.metrics.registry import Estimate, Targets
 
+GRID = np.linspace(0, 1, 201)
+BAND_RESAMPLES = 500
+
 
 @dataclass(frozen=True)
 class AucParts:
@@ -143,9 +146,6 @@ def _share_below(ordered: Floats, score: Floats) -> Floats:
 def _ranks(score: Floats) -> npt.NDArray[np.int64]:
     return np.unique(score, return_inverse=True)[1]
 
-
-GRID = np.linspace(0, 1, 201)
-BAND_RESAMPLES = 500
 
 CurveAt = Callable[[npt.NDArray[np.int64], Floats, Floats], Floats]
 

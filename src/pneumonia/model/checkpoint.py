@@ -27,6 +27,11 @@ FREE_PARAMETERS = {
 SOURCE_FILES = ("model/*.py", "pixels/*.py")
 PACKAGES = ("tensorflow", "keras", "numpy")
 
+_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, NotImplementedError)
+
+logger = logging.getLogger(__name__)
+Arrays = dict[str, list[np.ndarray]]
+
 
 def describe_training(recipe: Recipe, manifest_sha256: str, pixels: str, policy: str) -> dict[str, Any]:
     """Return everything that the result of a training depends on, by dotted name.
@@ -65,13 +70,6 @@ def flattened(group: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in group.items():
         flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
-
-
-logger = logging.getLogger(__name__)
-
-Arrays = dict[str, list[np.ndarray]]
-
-_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, NotImplementedError)
 
 
 @dataclass(frozen=True)

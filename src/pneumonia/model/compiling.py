@@ -9,6 +9,11 @@ from pneumonia.base.parameters import TrainingParameters
 from pneumonia.model.hardware import Hardware
 from pneumonia.model.recipe import Recipe
 
+# Share of the learning rate that is left at the end of the cosine.
+FINAL_LEARNING_RATE = 0.01
+MOST_STEPS_PER_CALL = 8
+PROBABILITY = "probability"  # the output that the metrics judge
+
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` as one TensorFlow operation, faster when training on batches of maps.
@@ -52,12 +57,6 @@ def fuse_normalisation(network: keras.Model) -> keras.Model:
 def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
     kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
     return kind.from_config(layer.get_config())
-
-
-# Share of the learning rate that is left at the end of the cosine.
-FINAL_LEARNING_RATE = 0.01
-MOST_STEPS_PER_CALL = 8
-PROBABILITY = "probability"  # the output that the metrics judge
 
 
 def compile_network(

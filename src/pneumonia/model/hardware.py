@@ -25,6 +25,8 @@ BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 # The user's own choice of threads, which TensorFlow reads.
 _THREADS_OF_AN_OPERATION = "TF_NUM_INTRAOP_THREADS"
 
+TRIED_IMAGES = 2
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -157,9 +159,6 @@ def _gpu_policy(details: list[dict[str, Any]]) -> str:
     if capability >= BFLOAT16_CAPABILITY:
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= FLOAT16_CAPABILITY else "float32"
-
-
-TRIED_IMAGES = 2
 
 
 def drop_failing_xla(hardware: Hardware, network: Model) -> Hardware:

@@ -30,6 +30,10 @@ DECODER = f"decoder1-pillow{PIL.__version__}-jpeg{features.version('libjpeg_turb
 # fewer, the pixels shift by an amount that depends on the original size.
 OVERSAMPLING = 2
 
+# Default limits on a file, the same as in the parameters of ingest.
+LIMITS = Limits(min_side=32, max_pixels=50_000_000)
+MAX_FILE_BYTES = 2**27
+
 
 def fingerprint(image_size: int, resize: Resize) -> str:
     """Return what, together with an image's hash, determines every pixel: size, resize method and decoder."""
@@ -101,11 +105,6 @@ def _draft(image: Image.Image, region: Box, fitted: tuple[int, int]) -> Box:
     scale = drafted[1][2] / full_width if drafted else 1.0
     left, top, right, bottom = region
     return left * scale, top * scale, right * scale, bottom * scale
-
-
-# Default limits on a file, the same as in the parameters of ingest.
-LIMITS = Limits(min_side=32, max_pixels=50_000_000)
-MAX_FILE_BYTES = 2**27
 
 
 class ReadingSettings(NamedTuple):

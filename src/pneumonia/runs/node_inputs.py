@@ -13,6 +13,21 @@ _BELONG: dict[str, tuple[str, str | None]] = {
     "parent_lineage": ("parent_model", None),
 }
 
+JUDGING_SPLITS = ("test", "new")  # "new" are the images of another place that judge an adaptation by cross-fitting
+# The nodes that let a model score images of test or of another place, by the table that lists the images.
+SCORING_NODES = {
+    **dict.fromkeys(
+        (
+            *(f"evaluation.{name}" for name in ("score_images", "hide_regions", "damage_images", "probe_sites")),
+            *(f"evaluation.{name}" for name in ("draw_gallery_maps", "measure_pointing", "compare_maps")),
+            *("evaluation.check_range", "adaptation.score_own", "adaptation.score_own_before", "export.measure_parity"),
+        ),
+        "split_manifest",
+    ),
+    "adaptation.adapt": "adaptation_plan",
+    "external.predict_external": "external_index",
+}  # `predict_images`, which lists no images before it reads them, notes them itself
+
 
 def refuse_foreign(inputs: Mapping[str, Any], read: Collection[str]) -> None:
     """Refuse a model or manifest that is not the one of the lineage beside it.
@@ -32,22 +47,6 @@ def refuse_foreign(inputs: Mapping[str, Any], read: Collection[str]) -> None:
             check_weights(inputs[lineage], inputs[model], lineage)
         if manifest and manifest in inputs:
             check_lineage(inputs[lineage], inputs[manifest])
-
-
-JUDGING_SPLITS = ("test", "new")  # "new" are the images of another place that judge an adaptation by cross-fitting
-# The nodes that let a model score images of test or of another place, by the table that lists the images.
-SCORING_NODES = {
-    **dict.fromkeys(
-        (
-            *(f"evaluation.{name}" for name in ("score_images", "hide_regions", "damage_images", "probe_sites")),
-            *(f"evaluation.{name}" for name in ("draw_gallery_maps", "measure_pointing", "compare_maps")),
-            *("evaluation.check_range", "adaptation.score_own", "adaptation.score_own_before", "export.measure_parity"),
-        ),
-        "split_manifest",
-    ),
-    "adaptation.adapt": "adaptation_plan",
-    "external.predict_external": "external_index",
-}  # `predict_images`, which lists no images before it reads them, notes them itself
 
 
 def scored_images(node: str, tables: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,10 @@ BETTER, WORSE, ALIKE, TOO_FEW, BASE = "better", "worse", "cannot be told apart",
 LEAST_PAIRS = 3
 LEAST_SPREAD = 1e-9  # of the differences: rates of few images are often equal to the last digit, by chance
 
+COUNT_COLUMNS = ["target", "n", "n_groups", "suspected", "expected", "low", "high"]
+SUSPECT_COLUMNS = ["path", "label", "likelier", "probability", "trainings", "group", "sha256"]
+CHANCE = 0.5  # AUC
+
 
 def measures_of(study_results: pd.DataFrame) -> list[str]:
     """Return the columns of the results that are measured, in the order in which they judge."""
@@ -84,10 +88,7 @@ def _compare(differences: pd.Series, folds: int) -> dict[str, Any]:
     return {"difference": mean, "low": mean - half, "high": mean + half, "verdict": verdict}
 
 
-COUNT_COLUMNS = ["target", "n", "n_groups", "suspected", "expected", "low", "high"]
 SCORE_COLUMNS = ["recipe", "seed", "fold", "sha256", "probability"]
-SUSPECT_COLUMNS = ["path", "label", "likelier", "probability", "trainings", "group", "sha256"]
-CHANCE = 0.5  # AUC
 
 
 def confident_class(target: Targets, probability: Floats) -> npt.NDArray[np.int64]:
