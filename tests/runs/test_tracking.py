@@ -176,6 +176,7 @@ def test_a_server_that_fails_at_the_end_costs_a_warning(catalog, here, monkeypat
     hook, run = TrackingHook(), {"run_id": VERSION}
     hook.before_pipeline_run(run_params=run, pipeline=pipeline, catalog=catalog)
     mlflow.set_tracking_uri("http://127.0.0.1:9")
+    caplog.clear()
 
     hook.after_pipeline_run(run_params=run, pipeline=pipeline, catalog=catalog)
     assert [record.levelname for record in caplog.records if record.name.startswith("pneumonia")] == ["WARNING"]
