@@ -135,9 +135,19 @@ def test_what_differs_between_the_runs_is_named(runs):
 
 
 def test_an_entry_that_only_one_record_has_is_a_difference():
-    adapted = {"images": [{"path": "x.png"}]}
-    lineages = {"a": {"commit": "1", "inputs": {"size": 3}, "adaptation": adapted}, "b": {"commit": "1", "inputs": {}}}
+    made = {"a": {"size": 3, "seed": 0}, "b": {"seed": 0}}
+    lineages = {name: {"commit": "1", "inputs": inputs} for name, inputs in made.items()}
+    lineages["a"]["adaptation"] = {"images": [{"path": "x.png"}]}
     assert describe_differences(lineages) == {"a": "inputs.size=3", "b": "inputs.size=absent"}
+
+
+def test_a_group_that_a_model_lacks_is_one_entry():
+    adaptation = {"place": "B", "parameters": {"seed": 0}}
+    lineages = {"a": {"seed": 1, "adaptation": adaptation}, "b": {"seed": 1, "adaptation_note": "x"}}
+    assert describe_differences(lineages) == {
+        "a": 'adaptation.parameters.seed=0; adaptation.place="B"; adaptation_note=absent',
+        "b": 'adaptation=absent; adaptation_note="x"',
+    }
 
 
 def test_a_run_without_predictions_is_left_out_and_said_so(runs, caplog):

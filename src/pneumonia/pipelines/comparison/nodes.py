@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -174,15 +175,24 @@ def describe_differences(lineages: dict[str, Lineage]) -> dict[str, str]:
         lineages: Lineage of each model, by version.
 
     Returns:
-        By version, entries like `training.seed=7`, separated by `; `; empty if all models are alike.
+        By version, entries like `training.seed=7`, separated by `; `; empty if all models are alike. Of a group that a
+        lineage lacks, such as that of an adaptation, one entry.
     """
     flat = {version: _leaves(lineage) for version, lineage in lineages.items()}
     names = sorted({name for entries in flat.values() for name in entries})
     differing = [name for name in names if len({entries.get(name, "absent") for entries in flat.values()}) > 1]
     return {
-        version: "; ".join(f"{name}={entries.get(name, 'absent')}" for name in differing)
+        version: "; ".join(dict.fromkeys(_entry(name, entries) for name in differing))
         for version, entries in flat.items()
     }
+
+
+def _entry(name: str, entries: Mapping[str, str]) -> str:
+    """Say a leaf's value, or that it is absent: the leaf, or the outermost of its groups that is."""
+    if name in entries:
+        return f"{name}={entries[name]}"
+    groups = (name[: dot.start()] for dot in re.finditer(r"\.|$", name))
+    return f"{next(group for group in groups if not any(f'{e}.'.startswith(f'{group}.') for e in entries))}=absent"
 
 
 def _leaves(lineage: Mapping[str, Any]) -> dict[str, str]:
