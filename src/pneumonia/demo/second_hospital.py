@@ -1,7 +1,7 @@
 """A second drawn hospital, to which the demo's model is adapted: other patients, devices, tone, noise and framing.
 
 Its patients are adults. Shadows of soft tissue lie over the lower lungs of many of them, ill or not, and its
-pneumonias are fainter, so that a model which was trained on the first hospital takes the ones for the others.
+pneumonias are fainter, so that a model which was trained on the first hospital takes shadows for pneumonia.
 
 It has a planted shortcut, as real collections have: most patients with pneumonia were radiographed in bed, with a
 portable device. Those images are cut more closely, have a dark border and carry a marker at the lower rim; the others
