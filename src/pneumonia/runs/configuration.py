@@ -143,7 +143,7 @@ def find_fault(files: Iterable[Path]) -> str | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0].rstrip(".")
 
 

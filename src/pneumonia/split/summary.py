@@ -1,6 +1,6 @@
 """What a person sees of a split: its shares, its figure, and where every file went."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import product
 from typing import Any
 
@@ -78,17 +78,20 @@ def tabulate_split(split_manifest: pd.DataFrame, parameters: IngestParameters) -
     )
     strata += [(row.label, row.etiology) for row in pairs[known].itertuples() if row.etiology != NO_ETIOLOGY]
     rows: list[dict[str, Any]] = []
+    naming = set(_sites_of(split_manifest)[split_manifest["source_split"] == "test"])
     for label, etiology in strata:
         images = split_manifest[split_manifest["label"].isin([label]) | (label == ALL)]
         images = images[images["etiology"].isin([etiology]) | (etiology == ALL)]
-        rows.extend(_shares(images, label, etiology, parameters))
+        rows.extend(_shares(images, label, etiology, naming, parameters))
     table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
     order = table["split"].map(SPLITS.index)
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def _shares(images: pd.DataFrame, label: str, etiology: str, parameters: IngestParameters) -> list[dict[str, Any]]:
-    """Return the rows of one stratum."""
+def _shares(
+    images: pd.DataFrame, label: str, etiology: str, naming: Set[str], parameters: IngestParameters
+) -> list[dict[str, Any]]:
+    """Return the rows of one stratum; `naming` are the sites that name a test."""
     rows = []
     demands = {"train": 1 - parameters.val_fraction, "val": parameters.val_fraction, "test": parameters.test_fraction}
     for split, demand in demands.items():
@@ -97,22 +100,25 @@ def _shares(images: pd.DataFrame, label: str, etiology: str, parameters: IngestP
         share = len(part) / max(len(base), 1)
         demanded, rule = demand, f"{100 * demand:.6g}% of {'all' if split == 'test' else 'train + val'}"
         if split == "test":
-            demanded, rule = _demand_test(images, demand, rule)
+            demanded, rule = _demand_test(images, naming, demand, rule)
         values = (split, label, etiology, len(part), part["group"].nunique(), len(base), round(share, 4))
         rest = (round(demanded, 4), round(100 * (share - demanded), 2) + 0.0, rule)
         rows.append(dict(zip(TABLE_COLUMNS, (*values, *rest), strict=True)))
     return rows
 
 
-def _demand_test(images: pd.DataFrame, demand: float, rule: str) -> tuple[float, str]:
+def _demand_test(images: pd.DataFrame, naming: Set[str], demand: float, rule: str) -> tuple[float, str]:
     """Return the demanded share of test, and its rule: what the source names test, and a share of sites that do not."""
-    sites = images.get(SITE, pd.Series("", images.index))
-    given = images["source_split"] == "test"
-    elsewhere = ~sites.isin(sites[given])
-    if not given.any():
+    given, elsewhere = images["source_split"] == "test", ~_sites_of(images).isin(naming)
+    if elsewhere.all():
         return demand, rule
     demanded = float((given.sum() + demand * elsewhere.sum()) / len(images))
     return demanded, f"{GIVEN}, elsewhere {rule}" if elsewhere.any() else GIVEN
+
+
+def _sites_of(images: pd.DataFrame) -> pd.Series:
+    """Return the site of each image; the same for all where there is one source."""
+    return images.get(SITE, pd.Series("", images.index))
 
 
 def count_data_flow(
