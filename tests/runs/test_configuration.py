@@ -191,7 +191,9 @@ def test_two_runs_that_are_read_at_once_are_each_given_their_own_images(tmp_path
 
     for env in ("base", "local"):
         (tmp_path / env).mkdir()
-    (tmp_path / "base/catalog.yml").write_text("source: {type: '${pause:}', path: '${runtime_params:images}'}\n")
+    path = "${globals:root}/${runtime_params:images}"
+    (tmp_path / "base/catalog.yml").write_text(f"source: {{type: '${{pause:}}', path: '{path}'}}\n")
+    (tmp_path / "base/globals.yml").write_text("root: data\n")
     first_is_read, second_was_read = threading.Event(), threading.Event()
     OmegaConf.register_new_resolver("pause", pause)
     try:
@@ -200,6 +202,6 @@ def test_two_runs_that_are_read_at_once_are_each_given_their_own_images(tmp_path
             first_is_read.wait(timeout=60)
             second = load("second")
             second_was_read.set()
-            assert (first.result(), second) == ("first", "second")
+            assert (first.result(), second) == ("data/first", "data/second")
     finally:
         OmegaConf.clear_resolver("pause")

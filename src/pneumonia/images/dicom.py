@@ -17,7 +17,8 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
 from types import ModuleType
@@ -144,12 +145,10 @@ class Dicom:
         Raises:
             RefusedError: If they cannot be decoded.
         """
-        try:
+        with _tables_read():
             header = {**self.header, **read_tables(self._dataset)}
             if not display_of(header, self.header.get("BitsStored") or 16, is_inverted=False).is_open:
                 return Values()
-        except ERRORS as error:
-            raise RefusedError(f"damaged: its lookup table cannot be read ({type(error).__name__})") from error
         stored, display = self._pixels
         if not display.is_open:
             return Values()
@@ -198,12 +197,14 @@ class Dicom:
 
     def _odd_values(self) -> list[str]:
         """Return notes on header values that cannot be read."""
+        with _tables_read():
+            is_empty = has_empty_table(self._dataset)
         age, sex, meaning = (self._text(name) for name in ("PatientAge", "PatientSex", "PhotometricInterpretation"))
         shape = self._text("PresentationLUTShape").upper()
         odd = {
             "age cannot be read": not is_gap(age) and not self.age,
             "sex cannot be read": not is_gap(sex) and not self.sex and sex.upper() != "U",
-            "lookup table without entries: not used": has_empty_table(self._dataset),
+            "lookup table without entries: not used": is_empty,
             "pixels are not square: shown as if they were": self._is_oblong(),
             "photometric interpretation missing: read as MONOCHROME2": not meaning,
             "photometric interpretation not as the standard writes it": bool(meaning) and meaning != self.photometric,
@@ -227,6 +228,15 @@ def _sizes(told: Sequence[str]) -> tuple[float, float] | None:
     """Return height and width of a pixel; None if they are no two positive numbers."""
     numbers = [float(text) for text in told if re.fullmatch(r"\d+(\.\d+)?", text)]
     return (numbers[0], numbers[1]) if len(numbers) == 2 and min(numbers) > 0 else None
+
+
+@contextmanager
+def _tables_read() -> Iterator[None]:
+    """Refuse a file whose lookup tables cannot be read."""
+    try:
+        yield
+    except ERRORS as error:
+        raise RefusedError(f"damaged: its lookup table cannot be read ({type(error).__name__})") from error
 
 
 def open_dicom(data: bytes) -> Dicom:

@@ -62,7 +62,8 @@ class PlainConfigLoader(OmegaConfigLoader):
             UserError: If it is a damaged archive, or Kedro would pass over something in it that cannot be read.
         """
         try:
-            super().__init__(conf_source, *args, **kwargs)
+            with _resolving:
+                super().__init__(conf_source, *args, **kwargs)
         except (tarfile.TarError, EOFError, OSError) as error:
             if Path(conf_source).is_dir():
                 raise
