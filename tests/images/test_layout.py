@@ -206,7 +206,6 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
         (
             "train",
             "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"
-            ""
             "|xray_train|train_dataset|train-224|train (1)|train2017",
         ),
         (
