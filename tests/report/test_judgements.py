@@ -89,6 +89,7 @@ def test_where_each_device_took_one_class_it_is_said_that_the_device_tells_it():
     [
         [("Acme", 60, 60), ("Bolt", 40, 1)],
         [("Acme", 60, 60), ("Bolt", 9, 0)],  # too few to be more than chance
+        [(f"device {number}", 1, number % 2) for number in range(40)],  # each image has its own
         [("Acme", 100, 40)],
         [],
     ],

@@ -150,15 +150,16 @@ def judge_confounding(strata: pd.DataFrame, where: str = "on test") -> Finding |
         where: On which images, in words.
 
     Returns:
-        None where nothing does, or a class has fewer than ten images of which it is known.
+        None where nothing does, or does so only of values that fewer than ten images of a class share: where each image
+        has a device of its own, that tells nothing.
     """
     if strata.empty:
         return None
     told = []
     for attribute, rows in strata[strata["value"] != NOT_KNOWN].groupby("attribute", sort=False):
-        positive = rows["n_positive"].sum()
         is_of_one_class = rows["n_positive"].isin([0]) | (rows["n_positive"] == rows["n"])
-        if is_of_one_class.all() and min(positive, rows["n"].sum() - positive) >= LEAST_COMPARED:
+        shared = rows[rows["n"] >= LEAST_COMPARED]
+        if is_of_one_class.all() and 0 < shared["n_positive"].sum() < shared["n"].sum():
             told.append(str(attribute))
     if not told:
         return None
