@@ -283,6 +283,10 @@ READ = {
     "words that differ in a sign, named": (
         "path,label\na.png,Pneu+\nb.png,Pneu-\n", {"words": {"positive": ["Pneu+"], "negative": ["Pneu-"]}},
     ),
+    "words with a comma, named": (
+        'path,label\na.png,"Pneumonia, Effusion"\nb.png,"none, clear"\n',
+        {"words": {"positive": ["Pneumonia, Effusion"], "negative": ["none, clear"]}},
+    ),
     "kinds of pneumonia": ("path,label\na.png,Bacterial Pneumonia\nb.png,Normal\n", {}),
     "a kind of pneumonia in brackets": ("path,label\na.png,pneumonia (viral)\nb.png,Normal\n", {}),
     "kinds of pneumonia, for short": ("path,label\na.png,bacteria\nb.png,normal\n", {}),

@@ -264,7 +264,8 @@ def _refuse_unknown_labels(rows: Collection[LabelRow], classes: Sequence[str]) -
         of_class = "" if len(missing) > 1 else f" of {missing[0]}"
         raise UserError(
             f"The table of labels gives no file a usable label{of_class}: {shown}. Say what its labels mean: "
-            "labels.words.positive=WORD,labels.words.negative=WORD; or name their column: labels.columns.label=COLUMN."
+            "labels.words.positive=WORD,labels.words.negative=WORD (words with a comma only in "
+            "conf/local/parameters.yml); or name their column: labels.columns.label=COLUMN."
         )
 
 
