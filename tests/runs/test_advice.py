@@ -180,6 +180,7 @@ configure_project("pneumonia")
 FIRST, SECOND = "2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
 # The first is made from nothing that the evaluation makes, the last is read by nothing but the pages.
 MADE = ("checked_lineage", "scores", "decision", "predictions", "metrics", "metrics_table")
+ANOTHER_FIRST = "patient_counts"
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def versions(tmp_path):
 
 def find(tmp_path, *names, load_versions=None):
     entry = {"type": "pneumonia.datasets.RecordDataset", "versioned": True}
-    made = {name: {**entry, "filepath": str(tmp_path / name)} for name in MADE}
+    made = {name: {**entry, "filepath": str(tmp_path / name)} for name in (*MADE, ANOTHER_FIRST)}
     return find_removed(names, DataCatalog.from_config(made, load_versions=load_versions))
 
 
@@ -208,6 +209,25 @@ def test_what_a_run_made_before_and_after_tells_what_was_removed(versions, tmp_p
 
     assert find(tmp_path, *MADE) == {name: SECOND}
     assert find(tmp_path, *MADE, load_versions={name: FIRST}) == {}  # it was named
+
+
+def test_what_the_first_node_made_was_removed_where_another_first_node_made_something(versions, tmp_path):
+    shutil.rmtree(versions["checked_lineage", SECOND])
+    assert find(tmp_path, *MADE) == {}  # the results may have been made again from the older one
+
+    (another := tmp_path / ANOTHER_FIRST / SECOND / ANOTHER_FIRST).parent.mkdir(parents=True)
+    another.write_text("{}")
+    assert find(tmp_path, *MADE) == {"checked_lineage": SECOND}
+
+
+@pytest.mark.parametrize("name", ["checked_lineage", "scores", "metrics"])
+def test_the_folder_that_is_left_tells_what_was_removed(versions, tmp_path, name):
+    (versions[name, SECOND] / name).unlink()
+    assert find(tmp_path, *MADE) == {name: SECOND}
+
+    for later in MADE[MADE.index(name) + 1 :]:
+        shutil.rmtree(versions[later, SECOND])
+    assert find(tmp_path, *MADE) == {}  # a run was stopped before it had written the file
 
 
 @pytest.mark.parametrize("last", ["scores", "predictions", "metrics"])

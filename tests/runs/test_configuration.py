@@ -127,6 +127,8 @@ def passed_over(tmp_path, name, make):
         ("local", lambda path: path.symlink_to("local"), "Too many levels of symbolic links"),
         ("base/parameters_own.yml", Path.mkdir, "is not a file"),
         ("local/catalog.yaml", os.mkfifo, "is not a file"),
+        ("local/globals.yml", Path.touch, "is empty (without settings, remove it or leave a comment)"),
+        ("base/parameters_own.yml", lambda path: path.write_text(" \n"), "is empty"),
     ],
 )
 def test_settings_that_cannot_be_read_are_not_passed_over(tmp_path, name, make, fault):

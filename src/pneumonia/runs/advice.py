@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.project import pipelines
@@ -10,6 +11,7 @@ from kedro.io import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import find_entries
 from pneumonia.runs.pinning import PARENTS, outputs_by_stage
 
 # By what a run made, the first of these that it did: what usually comes next.
@@ -176,7 +178,8 @@ def find_removed(names: Collection[str], catalog: Any) -> dict[str, str]:
     """Find what is read in an older version than the newest that was made.
 
     A run that made what a dataset is made from, and what is made from it, made the dataset too, in the same version.
-    That of a run which was stopped before is not missing: nothing had been made from it.
+    Where nothing comes before, a run that made what another first node makes began there too; and the folder that is
+    left of a version tells of it. That of a run which was stopped before is not missing: nothing had been made from it.
 
     Args:
         names: Of datasets that a run reads.
@@ -191,12 +194,16 @@ def find_removed(names: Collection[str], catalog: Any) -> dict[str, str]:
         dataset = catalog.get(name)
         if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None or dataset._version.load:
             continue
+        folders = {folder.name for folder in find_entries(Path(dataset._filepath))}
         made: set[str] = set()
         for pipeline in pipelines.values():
             if name in pipeline.all_outputs():
-                parts = (pipeline.to_outputs(name), pipeline.from_inputs(name))
+                earlier = pipeline.to_outputs(name)
+                if earlier.all_outputs() == {name}:
+                    earlier = pipeline.filter(node_names=[node.name for node in pipeline.grouped_nodes[0]])
+                parts = (earlier, pipeline.from_inputs(name))
                 before, after = (set().union(*map(versions, part.all_outputs() - {name})) for part in parts)
-                made |= before & after
+                made |= (before | folders) & after
         newest = max(made, default="")
         if newest > max(versions(name), default=""):
             found[name] = newest

@@ -123,10 +123,12 @@ def find_passed_over(folder: Path) -> str | None:
         for path in (path for path in names if path.suffix in (*_SUFFIXES, "")):
             try:
                 status = path.stat()
+                if path.suffix and not stat.S_ISREG(status.st_mode):
+                    return f"{path} is not a file"
+                if path.suffix and not path.read_bytes().strip():
+                    return f"{path} is empty (without settings, remove it or leave a comment)"
             except OSError as error:
                 return f"{path} cannot be read ({error.strerror}{', a link' if path.is_symlink() else ''})"
-            if path.suffix and not stat.S_ISREG(status.st_mode):
-                return f"{path} is not a file"
     return faults[0] if faults and not is_missing(folder) else None
 
 
