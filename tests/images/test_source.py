@@ -1,7 +1,9 @@
+import asyncio
 import errno
 import io
 import itertools
 import os
+import ssl
 import stat
 import sys
 import tarfile
@@ -468,6 +470,8 @@ FAILURES = {
     "end of stream": EOFError("connection closed"),
     "runtime": RuntimeError("Session is closed"),
     "not JSON": ValueError("Expecting value: line 1"),
+    "cancelled": asyncio.CancelledError(),
+    "a number of TLS": ssl.SSLError(ssl.SSL_ERROR_SSL, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC]"),
 }
 
 

@@ -1,8 +1,12 @@
+import shutil
+
+import numpy as np
 import pytest
 
 from pneumonia.base.environment import tell_difference
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.checkpoint import describe_training, key_of
+from pneumonia.model.checkpoint import TrainingStates, describe_training, key_of
 from pneumonia.model.recipe import Recipe
 
 
@@ -64,3 +68,15 @@ def test_another_content_of_the_weights_file_changes_the_key(description, tmp_pa
     path.write_bytes(b"other")
 
     assert key_of(description("model", weights=str(path))) != one
+
+
+def test_the_state_of_another_training_in_the_place_of_one_is_refused(tmp_path):
+    states = TrainingStates(tmp_path, tmp_path / "logs")
+    first, second = states.of("key", 1001), states.of("key", 1002)
+    first.write({"history": []}, {"best": [np.ones(2)]})
+    record, arrays = first.read()
+    assert (record, arrays["best"][0].tolist()) == ({"history": []}, [1, 1])
+
+    shutil.copy(first.path, second.path)
+    with pytest.raises(UserError, match=rf"^{second.path} .*elsewhere \(it was written as {first.path.name}\)"):
+        second.read()

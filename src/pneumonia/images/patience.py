@@ -74,9 +74,14 @@ def patiently(name: str, read: Callable[[], ResultT]) -> ResultT:
             raise
         except Exception as error:
             pause = next(pauses, None)
-            if pause is None or getattr(error, "errno", None) in _FINAL:
+            if pause is None or _is_final(error):
                 raise LostError.of(name, error) from error
             time.sleep(pause)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Tell whether the operating system, and no client whose errors have numbers of their own, says it for good."""
+    return isinstance(error, OSError) and type(error).__module__ == "builtins" and error.errno in _FINAL
 
 
 def answered(call: Callable[[], ResultT]) -> ResultT:
@@ -90,8 +95,10 @@ def answered(call: Callable[[], ResultT]) -> ResultT:
     def attempt() -> None:
         try:
             done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised below
+        except Exception as error:  # noqa: BLE001 - raised below
             done.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - a client's own, such as that its loop was cancelled
+            done.set_exception(ConnectionError(f"{type(error).__name__} {error}".strip()))
 
     Thread(target=attempt, daemon=True).start()
     try:

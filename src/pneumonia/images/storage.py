@@ -49,7 +49,7 @@ class FsspecStorage:
             for info in patiently(shown, lambda: self._file_system.ls(folder, detail=True)):  # noqa: B023 - called now
                 key: str = info["name"]
                 name = key[len(self._root) :].lstrip("/") or PurePosixPath(key).name
-                if info["type"] == "directory":
+                if info.get("type") == "directory":
                     waiting += [key] if key.rstrip("/") != folder.rstrip("/") else []
                 elif not key.endswith("/"):  # an empty object in the place of a folder
                     yield ListedFile(printable(name), key, self._size(key, info), stamp_of(info), name_problem(name))
@@ -142,7 +142,7 @@ def _open_fsspec(address: str) -> Storage:
             f"The images at {shown} cannot be reached ({reason}). Check the address and your credentials."
         ) from error
     storage = FsspecStorage(shown, file_system, root)
-    if info["type"] == "directory":
+    if info.get("type") == "directory":
         return look_inside(storage)
     if PurePosixPath(root).suffix.lower() in IMAGE_SUFFIXES:
         return storage

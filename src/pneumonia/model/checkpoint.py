@@ -86,20 +86,23 @@ class TrainingState:
         """Return the record and the arrays, or None if no training is unfinished.
 
         Raises:
-            UserError: If the file is not whole.
+            UserError: If the file is not whole, or is that of another training.
         """
         if is_missing(self.path):
             return None
         try:
             with np.load(regular(self.path)) as archive:
                 record = json.loads(str(archive["record"]))
+                if (written_as := record.pop("written_as")) != self.path.name:
+                    raise ValueError(f"it was written as {written_as}")
                 arrays = {
                     name: [archive[f"{name}.{index}"] for index in range(count)]
                     for name, count in record.pop("counts").items()
                 }
         except _DAMAGED as error:
             raise UserError(
-                f"{self.path} is damaged ({error}). Remove it, or start over with --params=training.restart=true."
+                f"{self.path} is damaged or belongs elsewhere ({error}). Remove it, or start over with "
+                "--params=training.restart=true."
             ) from error
         return record, arrays
 
@@ -110,7 +113,8 @@ class TrainingState:
             f"{name}.{index}": value for name, values in arrays.items() for index, value in enumerate(values)
         }
         with whole_file(self.path) as part, part.open("wb") as file:
-            np.savez(file, record=np.array(json.dumps({**record, "counts": counts})), **flat)
+            said = {**record, "counts": counts, "written_as": self.path.name}
+            np.savez(file, record=np.array(json.dumps(said)), **flat)
 
 
 @dataclass(frozen=True)
