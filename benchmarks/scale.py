@@ -39,7 +39,7 @@ from PIL import Image
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.base.study_parameters import EngineParameters
 from pneumonia.images.cache import IndexCache
-from pneumonia.images.near_hashes import candidate_pairs
+from pneumonia.images.perceptual_hash import candidate_pairs
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
 from pneumonia.pixels.request import PixelRequest

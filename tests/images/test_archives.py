@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.archive_names import guess_encoding
+from pneumonia.images.members import guess_encoding
 from pneumonia.images.source import ImageSource
 
 FILES = {"set/train/NORMAL/a.jpeg": b"one", "set/train/PNEUMONIA/b.jpeg": b"two", "set/.DS_Store": b""}

@@ -9,8 +9,7 @@ from pneumonia.audits.shortcuts import shrink
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters
 from pneumonia.images.duplicates import correlate_details
-from pneumonia.images.near_hashes import near_pairs
-from pneumonia.images.perceptual_hash import SIDE
+from pneumonia.images.perceptual_hash import SIDE, near_pairs
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.operating_points import name_place

@@ -18,8 +18,7 @@ from threading import Lock
 from typing import IO, Any, BinaryIO
 
 from pneumonia.base.errors import UserError
-from pneumonia.images.archive_names import UNSAID, guess_encoding
-from pneumonia.images.members import CRC_STAMP, ListedFile, name_problem, printable
+from pneumonia.images.members import CRC_STAMP, UNSAID, ListedFile, guess_encoding, name_problem, printable
 from pneumonia.images.patience import UnreadableError
 
 # Archives that are read in place, by how their names end.

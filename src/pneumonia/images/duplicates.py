@@ -19,9 +19,8 @@ import pandas as pd
 from pneumonia.base.engine import thread_count
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
-from pneumonia.images.near_hashes import candidate_pairs
 from pneumonia.images.opening import open_image
-from pneumonia.images.perceptual_hash import SIDE, grey_values
+from pneumonia.images.perceptual_hash import SIDE, candidate_pairs, grey_values
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import COPY_OF, DUPLICATE, OK
 

@@ -17,9 +17,18 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
-from pneumonia.images.dicom_start import is_dicom
-from pneumonia.images.naming import name_content, name_damage, name_unusual_jpeg
-from pneumonia.images.opening import DECODER_ERRORS, FORMATS, MASK, OPAQUE, is_mask, open_image, values_of
+from pneumonia.images.opening import (
+    DECODER_ERRORS,
+    FORMATS,
+    MASK,
+    OPAQUE,
+    is_mask,
+    name_content,
+    name_damage,
+    name_unusual_jpeg,
+    open_image,
+    values_of,
+)
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
 from pneumonia.images.status import OtherObjectError, RefusedError
 
@@ -136,7 +145,7 @@ def examine_image(
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
         return facts._replace(problem="empty file")
-    if is_dicom(data):
+    if dicom.is_dicom(data):
         return _examine_dicom(data, facts, limits, hash_patient, compare)
     try:
         with open_image(data) as image:
@@ -165,7 +174,7 @@ def examine_image(
 def read_values(data: bytes) -> Values:
     """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
     try:
-        if is_dicom(data):
+        if dicom.is_dicom(data):
             return dicom.open_dicom(data).values
         with open_image(data) as image:
             return values_of(image)

@@ -22,12 +22,21 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.grouping import PatientKey
-from pneumonia.images.header_keys import KEYWORDS, Headers, read_headers
 from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import UNKNOWN_LABEL, LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
-from pneumonia.images.matching import REMARKS, Match, RowFit, match_keys, match_paths, tidy_key
+from pneumonia.images.matching import (
+    KEYWORDS,
+    REMARKS,
+    Headers,
+    Match,
+    RowFit,
+    match_keys,
+    match_paths,
+    read_headers,
+    tidy_key,
+)
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import Table

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumonia.images.near_hashes import candidate_pairs, choose_parts, near_pairs, to_words
+from pneumonia.images.perceptual_hash import candidate_pairs, choose_parts, near_pairs, to_words
 
 
 def to_hex(bits):
