@@ -12,9 +12,8 @@ from pneumonia.base.startup import (
     tell_temporary_problem,
 )
 from pneumonia.runs.configuration import PlainConfigLoader
-from pneumonia.runs.selection import PlainSession
+from pneumonia.runs.sessions import PlainSession, TurnsHook
 from pneumonia.runs.tracking import TrackingHook
-from pneumonia.runs.turns import TurnsHook
 
 # Kedro reads the command line only after this file, and could not report a misread argument in one sentence.
 mend_process()

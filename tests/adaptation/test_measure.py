@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from tests.tiny_network import register_tiny_network
 
-from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
 from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, score_own
+from pneumonia.adaptation.plan import check_adapted, make_adapted_lineage
 from pneumonia.audits.known_images import list_known
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.model.test_grad_cam import make_bright_spot_network
+from tests.model.test_predict import make_bright_spot_network
 
 from pneumonia.audits.maps import (
     boxes_in_frame,

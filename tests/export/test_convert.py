@@ -10,8 +10,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.export import convert
 from pneumonia.export.convert import LITERT, ONNX, OUTPUTS, calibrate, check_extra, complete_graph, find_answer
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.model.grad_cam import _coarse_map
-from pneumonia.model.predict import first_network, forward
+from pneumonia.model.predict import _coarse_map, first_network, forward
 from pneumonia.predictor.image_range import describe_grey, describe_values
 from pneumonia.predictor.predictor import answers
 

@@ -1,23 +1,25 @@
 """Which images an adaptation uses, and for what, and of which an epoch consists.
 
-The plan is one table, on which every later step rests. An epoch mixes own training images with the new place's, both
-classes in balance.
+The plan is one table, on which every later step rests; the lineage of the adapted model lists its images. An epoch
+mixes own training images with the new place's, both classes in balance.
 """
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from pneumonia.base.annotations import Model
+from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.places import OWN, AdaptationParameters
 from pneumonia.images.index import OK
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.operating_points import name_place
-from pneumonia.model.lineage import Lineage, adapted_to, check_lineage
+from pneumonia.model.lineage import ADAPTED_COLUMNS, Lineage, adapted_to, check_lineage, check_weights, weights_digest
 from pneumonia.model.predict import open_pixels
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores, pixel_keys
@@ -26,6 +28,16 @@ from pneumonia.split.folds import grouped_folds
 TRAIN, VAL, TEST, NEW = "train", "val", "test", "new"  # what an image is for
 
 PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "target", "place", "split", "fold")
+
+HELD_OUT = 0  # the fold of images that no network is adapted to
+BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
+# What adapting without own images cost where it was measured: docs/hospitals.md.
+COST = (
+    "Without rehearsal, a model forgets: on the published test images, the AUC of networks that were adapted to 114 to "
+    "485 adults fell from 0.99 to between 0.79 and 0.83."
+)
+
+logger = logging.getLogger(__name__)
 
 
 def size_of(plan: pd.DataFrame, parameters: AdaptationParameters) -> tuple[int, int]:
@@ -79,12 +91,6 @@ def balance(mixture: pd.DataFrame) -> dict[str, float]:
     counts = mixture.groupby(["place", "label"], sort=True).size()
     totals, classes = counts.groupby("place").transform("sum"), counts.groupby("place").transform("size")
     return {str(label): float(weight) for (_, label), weight in (totals / (classes * counts)).items()}
-
-
-logger = logging.getLogger(__name__)
-
-
-HELD_OUT = 0  # the fold of images that no network is adapted to
 
 
 def store_new_pixels(
@@ -141,13 +147,6 @@ def plan_adaptation(
     return pd.concat([stored.assign(fold=HELD_OUT), new], ignore_index=True)[list(PLAN_COLUMNS)]
 
 
-# What adapting without own images cost where it was measured: docs/hospitals.md.
-COST = (
-    "Without rehearsal, a model forgets: on the published test images, the AUC of networks that were adapted to 114 to "
-    "485 adults fell from 0.99 to between 0.79 and 0.83."
-)
-
-
 def _with_folds(external_index: pd.DataFrame, positive: str, parameters: AdaptationParameters) -> pd.DataFrame:
     """Return the usable images of the new place, in folds by group; test images of the place in none."""
     rows = external_index[external_index["status"] == OK]
@@ -199,3 +198,49 @@ def _in_proportion(rows: pd.DataFrame, rng: np.random.Generator) -> list[str]:
         ranks = (rng.permutation(len(groups)) + rng.random()) / max(len(groups), 1)
         places |= dict(zip(groups, ranks, strict=True))
     return sorted(places, key=places.__getitem__)
+
+
+def make_adapted_lineage(
+    parent_lineage: Lineage,
+    pneumonia_model: Model,
+    adaptation_plan: pd.DataFrame,
+    adaptation_facts: dict[str, Any],
+    run_context: RunContext,
+    parameters: AdaptationParameters,
+) -> Lineage:
+    """Return the parent's lineage with what differs; `adaptation` names the parent, the place and its images.
+
+    Split, classes, image size and etiologies are the parent's: so the model is evaluated on the parent's test images.
+    """
+    new = adaptation_plan[adaptation_plan["split"] == NEW]
+    images = new.assign(split=(new["fold"] == BOUND_ON).map({True: "val", False: "train"}))
+    versions = {**parent_lineage["versions"], **run_context["versions"]}
+    return {
+        **parent_lineage,
+        "run_id": run_context["run_id"],
+        "commit": run_context["commit"],
+        "versions": versions,
+        **cast(Lineage, adaptation_facts),
+        "weights_sha256": weights_digest(pneumonia_model),
+        "adaptation": {
+            "parent": versions["parent_model"],
+            "parent_weights_sha256": parent_lineage["weights_sha256"],
+            "place": str(new["place"].iloc[0]),
+            "n": len(new),
+            "n_groups": int(new["group"].nunique()),
+            "n_positive": int(new["target"].sum()),
+            "rehearsed": int((adaptation_plan["split"] == TRAIN).sum()) if parameters.rehearsal else 0,
+            "parameters": parameters.model_dump(mode="json"),
+            "images": pd.concat([adapted_to(parent_lineage), images])[list(ADAPTED_COLUMNS)].to_dict("records"),
+        },
+    }
+
+
+def check_adapted(pneumonia_model: Model, model_lineage: Lineage) -> Lineage:
+    """Return the lineage of an adapted model, which marks that what follows belongs to this model.
+
+    Raises:
+        UserError: If it is that of another model.
+    """
+    check_weights(model_lineage, pneumonia_model, "model_lineage")
+    return model_lineage

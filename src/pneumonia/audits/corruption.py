@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.random import Generator
 from PIL import Image
 
-from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
+from pneumonia.metrics.breakdowns import decided_row, paired_loss
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict_stored

@@ -7,8 +7,7 @@ import pandas as pd
 
 from pneumonia.audits import shortcuts
 from pneumonia.audits.patients import compare_by_attribute, measure_by_attribute
-from pneumonia.audits.rows import auc_row
-from pneumonia.audits.shortcut_audit import shortcut_row
+from pneumonia.audits.shortcuts import shortcut_row
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import (
     EvaluationParameters,
@@ -26,6 +25,7 @@ from pneumonia.images.labels import with_labels
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.bounds import estimate_rate
+from pneumonia.metrics.breakdowns import auc_row
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide, on_one_scale
 from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups

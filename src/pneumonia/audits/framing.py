@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pneumonia.audits.rows import decided_row, paired_loss
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.base.text import Labelled
+from pneumonia.metrics.breakdowns import decided_row, paired_loss
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.metrics import ranking_metrics
 from pneumonia.model.lineage import Lineage

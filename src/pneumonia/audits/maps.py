@@ -18,9 +18,8 @@ from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.registry import Estimate
-from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
-from pneumonia.model.predict import PART, open_pixels
+from pneumonia.model.predict import PART, grad_cam, open_pixels
 from pneumonia.pixels.decoding import Resize
 from pneumonia.pixels.store import PixelStores, pixel_keys
 

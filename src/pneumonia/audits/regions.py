@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pneumonia.audits.rows import auc_row, paired_loss
 from pneumonia.audits.shortcuts import shrink
 from pneumonia.base.annotations import Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
 from pneumonia.base.text import Labelled
+from pneumonia.metrics.breakdowns import auc_row, paired_loss
 from pneumonia.metrics.registry import Targets
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import open_pixels, predict, predict_stored, stored_parts

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumonia.audits.rows import auc_row
 from pneumonia.audits.shortcuts import FEATURE_SETS, FOLDS, Basis, cross_validate, held_out_scores
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.text import Labelled
 from pneumonia.images.sites import SITE
 from pneumonia.metrics.bounds import TAIL, estimate_rate
-from pneumonia.metrics.breakdowns import auc_of, count_images
+from pneumonia.metrics.breakdowns import auc_of, auc_row, count_images
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import feature_model, forward, open_pixels, stored_parts
 from pneumonia.pixels.store import PixelStores, pixel_keys

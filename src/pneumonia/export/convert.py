@@ -118,7 +118,7 @@ def _dense_on_pooled(model: Model) -> Any:
 def _activation_map(view: NetworkView, kernel: npt.NDArray[np.float32]) -> "KerasTensor":
     """Weigh the last maps by what they add to the log-odds of the positive class, `[n, h, w]`, the peak of each at 1.
 
-    With one mean for each map before the last layer this is the map of `pneumonia.model.grad_cam`, without gradients.
+    With one mean for each map before the last layer this is the map of `pneumonia.model.predict`, without gradients.
     Of several etiologies each counts by its share of the positive probability, which is its share of the gradient.
 
     Args:

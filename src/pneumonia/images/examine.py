@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
+from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.opening import (
     DECODER_ERRORS,
     FORMATS,
@@ -145,7 +146,7 @@ def examine_image(
     facts = Facts(hashlib.sha256(data).hexdigest())
     if not data:
         return facts._replace(problem="empty file")
-    if dicom.is_dicom(data):
+    if is_dicom(data):
         return _examine_dicom(data, facts, limits, hash_patient, compare)
     try:
         with open_image(data) as image:
@@ -174,7 +175,7 @@ def examine_image(
 def read_values(data: bytes) -> Values:
     """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
     try:
-        if dicom.is_dicom(data):
+        if is_dicom(data):
             return dicom.open_dicom(data).values
         with open_image(data) as image:
             return values_of(image)

@@ -20,23 +20,13 @@ from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.images import matching
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.label_presets import PLAIN, read_rows
 from pneumonia.images.label_rows import UNKNOWN_LABEL, LabelRow, find_label_column
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
-from pneumonia.images.matching import (
-    KEYWORDS,
-    REMARKS,
-    Headers,
-    Match,
-    RowFit,
-    match_keys,
-    match_paths,
-    read_headers,
-    tidy_key,
-)
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.tables import Table
@@ -56,7 +46,7 @@ _LETTERS = 20
 class Claim(NamedTuple):
     """A row that names a file, and how well."""
 
-    fit: RowFit
+    fit: matching.RowFit
     row: LabelRow
 
 
@@ -66,7 +56,7 @@ class TableReading:
 
     key: str
     rows: Sequence[LabelRow]
-    matches: Sequence[Match]
+    matches: Sequence[matching.Match]
 
     @property
     def matched(self) -> int:
@@ -109,9 +99,9 @@ class _Reader:
         self._source, self._ingest, self._labels = source, ingest, labels
 
     @cached_property
-    def _headers(self) -> Headers:
+    def _headers(self) -> matching.Headers:
         files = [file for file in self._source.listing.files if not file.member.problem]
-        return read_headers(files, self._source.read_start)
+        return matching.read_headers(files, self._source.read_start)
 
     def read(self, tables: Sequence[Sequence[Table]]) -> TableReading:
         """Return the reading with the most rows that name files; of equal ones the most legible, then the likeliest.
@@ -166,13 +156,13 @@ class _Reader:
     def _key_of_names(self, cells: Sequence[str]) -> str:
         """Return "path" if most cells are paths of files; numbers alone may be anything."""
         paths = [cell if not cell.isdecimal() else "" for cell in cells]
-        matches = match_paths(paths, self._source.listing.files)
-        fitting = sum(len(match.files) == 1 and match.fit <= RowFit.STEM for match in matches)
+        matches = matching.match_paths(paths, self._source.listing.files)
+        fitting = sum(len(match.files) == 1 and match.fit <= matching.RowFit.STEM for match in matches)
         return "path" if fitting * 2 > len(cells) else ""
 
     def _key_of_headers(self, cells: Sequence[str]) -> str:
         """Return the value of DICOM headers that most cells are; short ones, and patients' IDs, may be anything."""
-        keys = [key for key in map(tidy_key, cells) if len(key) >= _LEAST_LETTERS]
+        keys = [key for key in map(matching.tidy_key, cells) if len(key) >= _LEAST_LETTERS]
         for kind in HEADER_KEYS:
             if kind != "patient" and sum(key in self._headers[kind] for key in keys) * 2 > len(cells):
                 return kind
@@ -183,8 +173,8 @@ class _Reader:
         named = [row.path for row in rows]
         if key in HEADER_KEYS:
             hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
-            return TableReading(key, hidden, match_keys(named, self._headers[key]))
-        return TableReading(key, rows, match_paths(named, self._source.listing.files, only_name=key == "name"))
+            return TableReading(key, hidden, matching.match_keys(named, self._headers[key]))
+        return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
@@ -193,8 +183,8 @@ class _Reader:
             known = sum(map(len, self._headers[key].values()))
             return (
                 f"None of the {len(rows):,} rows of the table of labels names a file at {address} by its "
-                f"{KEYWORDS[key]}, which {known:,} of {len(files):,} files have. Set labels.key to what the table "
-                "holds, and labels.columns.path to its column."
+                f"{matching.KEYWORDS[key]}, which {known:,} of {len(files):,} files have. Set labels.key to what the "
+                "table holds, and labels.columns.path to its column."
             )
         return (
             f"None of the {len(rows):,} rows of the table of labels names a file at {address}: the table has "
@@ -241,15 +231,15 @@ def _choose(path: str, claims: Sequence[Claim], problems: list[tuple[str, str, s
     for row in others:
         if not row.may_repeat:
             problems.append(("repeated row", path, "same label" if row.label == first.label else "under two labels"))
-    if fit in REMARKS:
-        problems.append((REMARKS[fit], path, f"in the table: {first.path}"))
+    if fit in matching.REMARKS:
+        problems.append((matching.REMARKS[fit], path, f"in the table: {first.path}"))
     problems += [(kind, path, value[:_LETTERS]) for kind, value in first.unread]
     if any(row.label != first.label for row in others):
         return replace(first, label="", reason="two labels in the table")
     return first
 
 
-def _names_files(match: Match, key: str) -> bool:
+def _names_files(match: matching.Match, key: str) -> bool:
     """Tell whether a row names a file, not several that it cannot tell apart; a header's key may be that of many."""
     return len(match.files) == 1 or (bool(match.files) and key in HEADER_KEYS)
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from pneumonia.base.errors import UserError
 from pneumonia.images import dicom
+from pneumonia.images.dicom_start import is_dicom, readable
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.members import composed, stem
 from pneumonia.images.status import RefusedError
@@ -192,7 +193,7 @@ def read_headers(files: Iterable[ImageFile], read: Callable[[ImageFile, int], by
 def _keys_of(file: ImageFile, read: Callable[[ImageFile, int], bytes]) -> dict[str, str]:
     """Return the keys in a file's header, by kind; none for other files and damaged ones, which are named later."""
     start = read(file, _START_BYTES)
-    if not dicom.is_dicom(start):
+    if not is_dicom(start):
         return {}
     dataset, is_complete = _parse(start)
     if not is_complete and len(start) == _START_BYTES:
@@ -220,7 +221,7 @@ def _parse(data: bytes) -> tuple[Any, bool]:
     try:
         tags = list(map(pydicom.datadict.tag_for_keyword, KEYWORDS.values()))
         return pydicom.filereader.read_partial(
-            io.BytesIO(dicom.readable(data)), stop, force=True, specific_tags=tags
+            io.BytesIO(readable(data)), stop, force=True, specific_tags=tags
         ), is_behind
     except dicom.ERRORS:
         return None, is_behind

@@ -15,6 +15,7 @@ from PIL import Image, TiffImagePlugin
 from pneumonia.images import dicom
 from pneumonia.images.depth import CONTAINER, Values, scale
 from pneumonia.images.dicom_codecs import read_codestream
+from pneumonia.images.dicom_start import is_dicom
 from pneumonia.images.status import RefusedError
 
 # Formats that Pillow decodes, with their usual suffixes.
@@ -87,7 +88,7 @@ def open_image(data: bytes, bits: int = 0) -> Iterator[Image.Image]:
         RefusedError: If it is a DICOM file that is not a usable radiograph, or cannot be decoded.
         OSError: If it is not an image; see `DECODER_ERRORS` for what decoding may raise later.
     """
-    if dicom.is_dicom(data):
+    if is_dicom(data):
         yield dicom.open_dicom(data).grey(bits)
         return
     with Image.open(io.BytesIO(data), formats=_OPENED) as image:

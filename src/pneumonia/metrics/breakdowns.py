@@ -1,14 +1,18 @@
-"""The result in parts and in other units: by class and etiology, by properties of the file, per group, with copies."""
+"""The result in parts and in other units: by class and etiology, by properties of the file, per group, with copies.
 
-from typing import Any
+Also rows of tables that say how well other scores, or changed images, tell the classes of some images.
+"""
+
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
+from pneumonia.base.contract import TableContract
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.text import Labelled
-from pneumonia.metrics.auc import estimate_auc
+from pneumonia.metrics.auc import auc_difference, estimate_auc
 from pneumonia.metrics.bounds import UNDEFINED, estimate_rate
 from pneumonia.metrics.decisions import Decision, decide
 from pneumonia.metrics.registry import Estimate, in_columns
@@ -215,3 +219,72 @@ def copies_of(test: pd.DataFrame, split_manifest: pd.DataFrame, duplicate_images
 def _measure(rows: pd.DataFrame, parameters: EvaluationParameters) -> dict[str, Any]:
     sizes = {"n": len(rows), "n_groups": int(rows["group"].nunique())}
     return {**estimate(columns_of(rows, "test"), parameters), **sizes}
+
+
+def auc_row(predictor: str, images: str, rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
+    """Estimate the AUC of scores of some images.
+
+    Args:
+        predictor: What made the scores.
+        images: Which images these are.
+        rows: `target` and `group` of each image, `[n]`.
+        scores: Higher for the positive class, `[n]`.
+
+    Returns:
+        predictor, images, auc, low, high, n, n_positive, n_groups.
+    """
+    return {"predictor": predictor, "images": images, **_auc(rows, scores)}
+
+
+def _auc(rows: pd.DataFrame, scores: Floats) -> dict[str, Any]:
+    return {**in_columns(auc_of(rows, scores), "auc", bounds=""), **count_images(rows)}
+
+
+def decided_row(rows: pd.DataFrame, decision: Decision) -> dict[str, Any]:
+    """Estimate the AUC of a network on changed images; add sensitivity and specificity at the usual threshold.
+
+    Args:
+        rows: `target`, `group` and `probability` of each image.
+        decision: The record by which probabilities become decisions.
+
+    Returns:
+        auc, low, high, n, n_positive, n_groups, sensitivity, specificity.
+    """
+    right = decide(rows, decision)["decision"] == rows["target"]
+    return {
+        **_auc(rows, rows["probability"].to_numpy()),
+        "sensitivity": float(right[rows["target"] == 1].mean()),
+        "specificity": float(right[rows["target"] == 0].mean()),
+    }
+
+
+def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float | None]:
+    """Estimate by how much the AUC of `second` is below that of `first`, on the same images: a paired interval.
+
+    Args:
+        name: Of the three columns: `name`, `name_low`, `name_high`.
+        first: `path`, `target`, `group` and `probability` of each image.
+        second: `path` and `probability` of the same images, in any order.
+    """
+    other = second.set_index("path").loc[first["path"], "probability"].to_numpy()
+    columns = (first[column].to_numpy() for column in ("target", "probability", "group"))
+    target, probability, group = columns
+    found = auc_difference(target, probability, other, group)
+    return in_columns(found, name)
+
+
+class SubgroupsContract(TableContract):
+    """Refuses subgroups of another layout.
+
+    Example:
+    ```yaml
+    subgroups:
+      type: pneumonia.datasets.TableDataset
+      filepath: data/08_reporting/subgroups.csv
+      validator: pneumonia.metrics.breakdowns.SubgroupsContract
+    ```
+    """
+
+    name: ClassVar[str] = "table subgroups"
+    text = ("split", "subgroup", "metric")
+    numbers = ("value", "low", "high", "n", "n_groups")

@@ -1,12 +1,14 @@
 """The metrics of validation and test with their intervals, as a record and as a table."""
 
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import ClassVar, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, Field
 
 from pneumonia.base.annotations import Floats
+from pneumonia.base.contract import RecordContract
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.bounds import TAIL
@@ -154,3 +156,49 @@ def tabulate_metrics(metrics: Metrics) -> pd.DataFrame:
         for name in METRICS
     ]
     return pd.DataFrame(rows)
+
+
+class _Estimate(BaseModel):
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class _Cells(BaseModel):
+    tn: int = Field(ge=0)
+    fp: int = Field(ge=0)
+    fn: int = Field(ge=0)
+    tp: int = Field(ge=0)
+
+
+class _Split(BaseModel):
+    auc: _Estimate
+    accuracy: _Estimate
+    sensitivity: _Estimate
+    specificity: _Estimate
+    n: int = Field(gt=0)
+    n_groups: int = Field(gt=0)
+    n_positive: int = Field(ge=0)
+    threshold: float
+    confusion: _Cells
+
+
+class _Metrics(BaseModel):
+    val: _Split
+    test: _Split
+
+
+class MetricsContract(RecordContract):
+    """Refuses metrics of another layout.
+
+    Example:
+    ```yaml
+    metrics:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/08_reporting/metrics.json
+      validator: pneumonia.metrics.summary.MetricsContract
+    ```
+    """
+
+    name: ClassVar[str] = "record metrics"
+    layout = _Metrics

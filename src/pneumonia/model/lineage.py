@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, ClassVar, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
 from pneumonia.base.annotations import Model
+from pneumonia.base.contract import RecordContract
 from pneumonia.base.environment import RunContext
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters
@@ -173,3 +175,29 @@ def check_lineage(lineage: Lineage, split_manifest: pd.DataFrame) -> None:
             f"{digest[:12]} (the first digits of their SHA-256): its images may be split differently. Name a matching "
             "pair by --load-versions=pneumonia_model:VERSION,split_manifest:VERSION, or train again."
         )
+
+
+class _Lineage(BaseModel):
+    versions: dict[str, Any]
+    manifest_sha256: str
+    pixels: str
+    image_size: int
+    resize: str
+    class_names: list[str]
+
+
+class LineageContract(RecordContract):
+    """Refuses a lineage that does not say what its model was made from.
+
+    Example:
+    ```yaml
+    model_lineage:
+      type: pneumonia.datasets.RecordDataset
+      filepath: data/06_models/model_lineage.json
+      validator: pneumonia.model.lineage.LineageContract
+    ```
+    """
+
+    name: ClassVar[str] = "record model_lineage"
+    layout = _Lineage
+    remedy: ClassVar[str] = "name another model by --load-versions=pneumonia_model:VERSION, or train again"

@@ -22,8 +22,7 @@ from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
 from pneumonia.metrics.decisions import Decision, DecisionContract
-from pneumonia.model.contract import LineageContract
-from pneumonia.model.lineage import Lineage, check_decoder, check_weights, weights_digest
+from pneumonia.model.lineage import Lineage, LineageContract, check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
 from pneumonia.predictor.image_range import (

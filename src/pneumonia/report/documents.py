@@ -8,8 +8,7 @@ from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.patients import LEAST_COMPARED
 from pneumonia.audits.range_check import KIND_LABELS as RANGE_LABELS
 from pneumonia.audits.regions import LEAST_IMAGES, Region
-from pneumonia.audits.shortcut_audit import Sample, best_shortcut
-from pneumonia.audits.shortcuts import FOLDS, Basis
+from pneumonia.audits.shortcuts import FOLDS, Basis, Sample, best_shortcut
 from pneumonia.audits.sites import LEAST_SITES, ProbedFrom
 from pneumonia.base.text import Labelled
 from pneumonia.images.layout import UNSPLIT

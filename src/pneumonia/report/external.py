@@ -6,8 +6,7 @@ import pandas as pd
 
 from pneumonia.audits.external import EXTERNAL, ExternalMetrics, Shared
 from pneumonia.audits.known_images import KNOWN
-from pneumonia.audits.shortcut_audit import BEHIND
-from pneumonia.audits.shortcuts import FOLDS, Basis
+from pneumonia.audits.shortcuts import BEHIND, FOLDS, Basis
 from pneumonia.base.environment import RunContext
 from pneumonia.base.parameters import ReportParameters
 from pneumonia.images.status import DUPLICATE, LEFT_OUT, OK, OTHER, REJECTED

@@ -12,9 +12,8 @@ from PIL import Image
 
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.parameters import EvaluationParameters
-from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
-from pneumonia.model.predict import open_pixels
+from pneumonia.model.predict import grad_cam, open_pixels
 from pneumonia.pixels.store import PixelStores, pixel_keys
 from pneumonia.report.style import new_figure
 from pneumonia.report.words import say_number

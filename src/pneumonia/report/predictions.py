@@ -10,8 +10,8 @@ from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.decisions import Decision
-from pneumonia.model.grad_cam import grad_cam
 from pneumonia.model.lineage import Lineage
+from pneumonia.model.predict import grad_cam
 from pneumonia.predictor.predictor import NO, YES
 from pneumonia.predictor.reading import items_of, read_pixels, reading_of, with_ranges
 from pneumonia.report.gallery import overlay, webp_uri

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pneumonia.audits.regions import CENTRE, RIM
-from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import BLIND, Basis
+from pneumonia.audits.shortcuts import BEHIND, BLIND, Basis, Sample
 from pneumonia.metrics.bounds import say_difference
 from pneumonia.metrics.registry import from_columns
 from pneumonia.report.words import CHANCE, Finding, Level, finding, say_estimate, say_number

@@ -15,8 +15,7 @@ from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import sha256_of_file
-from pneumonia.model.contract import LineageContract
-from pneumonia.model.lineage import Lineage, check_lineage
+from pneumonia.model.lineage import Lineage, LineageContract, check_lineage
 
 logger = logging.getLogger(__name__)
 

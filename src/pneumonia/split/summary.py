@@ -214,3 +214,24 @@ def _count_patients(usable: pd.DataFrame, listing: Listing, patterns: Sequence[s
     of_site = [f"{path.partition('/')[0]}/{group}" for path, group in zip(usable["path"], named, strict=True)]
     rows = zip(usable["path"], usable["group"], named, of_site, strict=True)
     return sum(group not in (path, *known) for path, group, *known in rows)
+
+
+def count_classes(split_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Count images and groups of each class in each split.
+
+    Args:
+        split_manifest: One row per image, with split, label, target, group and, if there are several, site.
+
+    Returns:
+        Columns split, label, target, images, groups and share (of the split's images), by split and target; with
+        several sites a row for each, and the column site.
+    """
+    sites = [SITE] if SITE in split_manifest else []
+    counts = (
+        split_manifest.groupby(["split", "label", "target", *sites])
+        .agg(images=("group", "size"), groups=("group", "nunique"))
+        .reset_index()
+    )
+    counts["share"] = (counts["images"] / counts.groupby("split")["images"].transform("sum")).round(4)
+    counts["split"] = pd.Categorical(counts["split"], SPLITS, ordered=True)
+    return counts.sort_values(["split", "target", *sites], ignore_index=True).astype({"split": str})

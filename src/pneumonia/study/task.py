@@ -18,11 +18,11 @@ from pneumonia.base.files import is_missing, read_record, write_with_checksum
 from pneumonia.images.source import ImageSource
 from pneumonia.model.checkpoint import TrainingStates, describe_training, key_of
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.model.recipe import Recipe, make_recipe
+from pneumonia.model.recipe import Recipe, make_recipe, weigh_classes
 from pneumonia.pixels.request import request_pixels
 from pneumonia.pixels.store import PixelStore, PixelStores, pixel_keys
-from pneumonia.split.classes import count_classes, weigh_classes
 from pneumonia.split.folds import HELD_OUT
+from pneumonia.split.summary import count_classes
 from pneumonia.study.judges import Judged, judge, worst_of_each
 from pneumonia.study.plan import Task
 

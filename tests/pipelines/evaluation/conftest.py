@@ -11,8 +11,7 @@ from pneumonia.audits.corruption import measure_robustness
 from pneumonia.audits.framing import CUTS, Shown, measure_framings
 from pneumonia.audits.range_check import KIND_LABELS
 from pneumonia.audits.regions import Region
-from pneumonia.audits.shortcut_audit import Sample, audit_shortcuts
-from pneumonia.audits.shortcuts import FEATURE_SETS, Basis
+from pneumonia.audits.shortcuts import FEATURE_SETS, Basis, Sample, audit_shortcuts
 from pneumonia.audits.sites import PROBE_COLUMNS, RESULT_COLUMNS
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.base.sqlite import ScoringLedger

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.audits.regions import Region
-from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import Basis
+from pneumonia.audits.shortcuts import BEHIND, Basis, Sample
 from pneumonia.report import findings as report
 from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.messages import closing_lines

@@ -8,8 +8,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from pneumonia import hooks
-from pneumonia.audits.shortcut_audit import Sample
-from pneumonia.audits.shortcuts import Basis
+from pneumonia.audits.shortcuts import Basis, Sample
 from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.model.lineage import manifest_digest
 from pneumonia.report.documents import write_model_card, write_report

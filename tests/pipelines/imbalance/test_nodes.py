@@ -3,8 +3,9 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ImbalanceParameters
+from pneumonia.model.recipe import weigh_classes
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
-from pneumonia.split.classes import count_classes, weigh_classes
+from pneumonia.split.summary import count_classes
 
 # Train: 4 NORMAL of 3 groups, 12 PNEUMONIA of 2 groups. Val: 1 and 3. Test: 2 and 2.
 MANIFEST = pd.DataFrame(

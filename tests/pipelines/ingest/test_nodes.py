@@ -18,8 +18,8 @@ from pneumonia.images.dicom import INSTALL, load_pydicom
 from pneumonia.images.index import INDEX_COLUMNS
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
-from pneumonia.split.contract import ManifestContract
 from pneumonia.split.leak_audit import SplitBy, audit_leaks
+from pneumonia.split.manifest import ManifestContract
 from pneumonia.split.summary import FlowStep, count_data_flow, tabulate_split
 
 

@@ -9,8 +9,7 @@ from pneumonia.images.cache import IndexCache
 from pneumonia.images.sites import Sites, cells_of
 from pneumonia.images.source import ImageSource
 from pneumonia.pipelines.ingest import nodes
-from pneumonia.split.contract import ManifestContract
-from pneumonia.split.manifest import MANIFEST_COLUMNS
+from pneumonia.split.manifest import MANIFEST_COLUMNS, ManifestContract
 from pneumonia.split.summary import FlowStep, count_data_flow, tabulate_split
 
 

@@ -3,9 +3,8 @@
 from kedro.pipeline import Pipeline
 
 from pneumonia.adaptation.fits import adapt
-from pneumonia.adaptation.lineage import check_adapted, make_adapted_lineage
 from pneumonia.adaptation.measure import decide_new, fit_place_point, measure_adaptation, score_own
-from pneumonia.adaptation.plan import plan_adaptation, store_new_pixels
+from pneumonia.adaptation.plan import check_adapted, make_adapted_lineage, plan_adaptation, store_new_pixels
 from pneumonia.audits.external import audit_external, index_external
 from pneumonia.audits.known_images import list_known, refuse_known
 from pneumonia.metrics.decisions import decide, make_decision

@@ -7,8 +7,7 @@ import pandas as pd
 
 from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
-from pneumonia.audits.shortcut_audit import BEHIND, Sample
-from pneumonia.audits.shortcuts import Basis
+from pneumonia.audits.shortcuts import BEHIND, Basis, Sample
 from pneumonia.audits.sites import NEW_SITE
 from pneumonia.audits.stretches import Measure
 from pneumonia.base.annotations import Figure, Floats

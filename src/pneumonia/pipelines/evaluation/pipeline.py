@@ -11,8 +11,7 @@ from pneumonia.audits.maps import compare_maps, measure_pointing, read_lesions
 from pneumonia.audits.patients import count_patients, measure_patients
 from pneumonia.audits.range_check import check_range, measure_in_range
 from pneumonia.audits.regions import compare_twins, hide_regions, measure_regions, score_twins
-from pneumonia.audits.shortcut_audit import audit_shortcuts
-from pneumonia.audits.shortcuts import describe_shortcuts
+from pneumonia.audits.shortcuts import audit_shortcuts, describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites
 from pneumonia.audits.stretches import find_stretches, order_predictions
 from pneumonia.metrics.abstention import measure_sets, trace_risk

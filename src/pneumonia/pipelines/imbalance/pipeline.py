@@ -2,9 +2,10 @@
 
 from kedro.pipeline import Pipeline
 
+from pneumonia.model.recipe import weigh_classes
 from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.imbalance.figures import draw_class_balance
-from pneumonia.split.classes import count_classes, weigh_classes
+from pneumonia.split.summary import count_classes
 
 
 def create_pipeline() -> Pipeline:

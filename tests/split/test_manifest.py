@@ -3,7 +3,7 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.validation.exceptions import DataValidationError
 
-from pneumonia.split.contract import ManifestContract, ManifestError
+from pneumonia.split.manifest import ManifestContract, ManifestError
 
 
 def manifest():

@@ -1,19 +1,24 @@
-"""Runs that refuse unknown names before anything is read."""
+"""Runs that refuse unknown names before anything is read, and wait for others of the same process."""
 
 import difflib
-from collections.abc import Collection, Mapping
+import logging
+import threading
+from collections.abc import Collection, Generator, Mapping
 from inspect import signature
 from typing import Any
 
+from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
 from pneumonia.base.errors import UserError
-from pneumonia.runs.errors import plainly
+from pneumonia.runs.errors import PlainError, plainly
 from pneumonia.runs.stages import stop_reminding
 
 _SHOWN = 12
+
+logger = logging.getLogger(__name__)
 
 
 class PlainSession(KedroSession):
@@ -82,3 +87,53 @@ def _nearest(name: str, known: Collection[str]) -> str:
     near = [full for full in names if full.endswith(f".{name}")] or difflib.get_close_matches(name, names)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names[:_SHOWN])}{more}."
+
+
+class TurnsHook:
+    """Lets a run wait until another of the same process has ended.
+
+    `kedro server` starts a run for each request, in threads of one process and with the same hooks. These, Matplotlib
+    and the devices of TensorFlow serve one run at a time.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a run."""
+        # No hook hears of the end of a run that was interrupted: its thread may begin another all the same.
+        self._turn = threading.RLock()
+        self._begun: dict[str, int] = {}
+
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> Generator[None, Any, Any]:
+        """Wait for the turn before another hook is called; give it up if one refuses the run.
+
+        Raises:
+            UserError: If another thread began a run of the same version, whose files this one would write.
+        """
+        run_id, thread = run_params["run_id"], threading.get_ident()
+        if self._begun.setdefault(run_id, thread) != thread:
+            raise PlainError(f"Another run began in the same millisecond, as version {run_id}. Send this one again.")
+        if not self._turn.acquire(blocking=False):
+            logger.info("Another run is in progress; this one begins when it has ended.")
+            self._turn.acquire()
+        try:
+            return (yield)
+        except BaseException:
+            self._turn.release()
+            raise
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(self) -> Generator[None, Any, Any]:
+        """Give up the turn when all other hooks were called."""
+        return (yield from self._end())
+
+    @hook_impl(wrapper=True)
+    def on_pipeline_error(self) -> Generator[None, Any, Any]:
+        """Give up the turn when all other hooks were called."""
+        return (yield from self._end())
+
+    def _end(self) -> Generator[None, Any, Any]:
+        try:
+            return (yield)
+        finally:
+            stop_reminding()
+            self._turn.release()
