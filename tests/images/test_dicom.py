@@ -21,7 +21,7 @@ from pneumonia.images import dicom_apart
 from pneumonia.images.dicom import open_dicom
 from pneumonia.images.dicom_codecs import first_frame
 from pneumonia.images.dicom_header import ViewWords, judge
-from pneumonia.images.dicom_start import is_dicom
+from pneumonia.images.dicom_values import is_dicom
 from pneumonia.images.examine import Limits, examine_image
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.status import RefusedError

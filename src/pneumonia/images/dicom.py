@@ -41,8 +41,7 @@ from pneumonia.images.dicom_codecs import (
 )
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
-from pneumonia.images.dicom_start import readable, with_delimiter
-from pneumonia.images.dicom_values import TAGS, has_empty_table, read_header, read_tables
+from pneumonia.images.dicom_values import TAGS, has_empty_table, read_header, read_tables, readable, with_delimiter
 from pneumonia.images.status import OtherObjectError, RefusedError
 
 # Usual suffixes of DICOM files; a file is recognised by its content.

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pneumonia.images import dicom
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
-from pneumonia.images.dicom_start import is_dicom
+from pneumonia.images.dicom_values import is_dicom
 from pneumonia.images.opening import (
     DECODER_ERRORS,
     FORMATS,

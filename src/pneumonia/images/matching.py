@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from pneumonia.base.errors import UserError
 from pneumonia.images import dicom
-from pneumonia.images.dicom_start import is_dicom, readable
+from pneumonia.images.dicom_values import is_dicom, readable
 from pneumonia.images.layout import ImageFile
 from pneumonia.images.members import composed, stem
 from pneumonia.images.status import RefusedError

@@ -15,7 +15,7 @@ from PIL import Image, TiffImagePlugin
 from pneumonia.images import dicom
 from pneumonia.images.depth import CONTAINER, Values, scale
 from pneumonia.images.dicom_codecs import read_codestream
-from pneumonia.images.dicom_start import is_dicom
+from pneumonia.images.dicom_values import is_dicom
 from pneumonia.images.status import RefusedError
 
 # Formats that Pillow decodes, with their usual suffixes.
