@@ -590,6 +590,16 @@ def test_a_listing_without_sizes_is_read(flaky, examine, monkeypatch):
     assert examine(flaky["bare"]) == undisturbed
 
 
+def test_what_a_listing_does_not_call_a_folder_is_a_file(flaky, examine, monkeypatch):
+    def ls(self, path, detail=True, **kwargs):
+        found = MemoryFileSystem.ls(self, path, detail, **kwargs)
+        return [{key: info[key] for key in info if (key, info[key]) != ("type", "file")} for info in found]
+
+    undisturbed = examine(flaky["bare"])
+    monkeypatch.setattr(Flaky, "ls", ls)
+    assert examine(flaky["bare"]) == undisturbed
+
+
 def test_a_damaged_member_of_a_zip_that_was_read_whole_is_a_bad_image(flaky, examine):
     memory = fsspec.filesystem("memory")
     content = bytearray(memory.cat_file("/zip/a.zip"))

@@ -4,6 +4,8 @@ import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
+from pneumonia.datasets import RecordDataset
+from pneumonia.datasets.services import load_records
 from pneumonia.images.sites import Sites
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
@@ -74,15 +76,42 @@ def test_what_the_fit_is_worth_is_measured_on_the_other_folds(scores, parameters
 def test_the_models_own_decision_is_used_unless_a_place_is_named():
     decision = {"weights_sha256": "abc", "threshold": 0.5}
     there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9}
-    points = {"a": there, "b": {"weights_sha256": "def", "place": "other", "threshold": 0.1}}
+    points = {"there-abc": there, "other-def": {"weights_sha256": "def", "place": "other", "threshold": 0.1}}
     assert choose_operating_point(decision, points, "none") is decision
     assert choose_operating_point(decision, points, "there") is there
 
 
+def test_a_copy_of_an_operating_point_under_another_name_does_not_count():
+    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9}
+    points = {"there-abc": there, "there-abc (copy)": {**there, "threshold": 0.1}}
+    assert choose_operating_point({"weights_sha256": "abc"}, points, "there") is there
+
+
 def test_a_place_for_which_nothing_was_fitted_is_refused():
-    points = {"b": {"weights_sha256": "def", "place": "other"}, "a": {"weights_sha256": "abc", "place": "there"}}
+    known = [{"weights_sha256": "def", "place": "other"}, {"weights_sha256": "abc", "place": "there"}]
+    points = {file_name(point): point for point in known}
     with pytest.raises(UserError, match=r"'other' and this model; there is: there\."):
         choose_operating_point({"weights_sha256": "abc"}, points, "other")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"threshold": 7}, {"threshold": "0.5"}, {"place": 3}, {"weights_sha256": None}, {"fitted_on": None}],
+)
+def test_an_operating_point_of_another_layout_is_named(tmp_path, scores, parameters, change):
+    def load():
+        return load_records(str(tmp_path), "pneumonia.metrics.decisions.PointContract")
+
+    point = fit_operating_point(scores, "there", "abc", parameters)
+    dataset = RecordDataset(filepath=str(tmp_path / "there-abc.json"))
+    dataset.save(point)
+    assert load() == {"there-abc": point}
+
+    dataset.save({**point, **change})
+    with pytest.raises(
+        UserError, match=rf"^{tmp_path}/there-abc\.json: The operating point .*{next(iter(change))}.*again"
+    ):
+        load()
 
 
 def test_a_files_name_holds_no_character_that_a_path_could_mean():

@@ -128,7 +128,7 @@ def passed_over(tmp_path, name, make):
         ("base/parameters_own.yml", Path.mkdir, "is not a file"),
         ("local/catalog.yaml", os.mkfifo, "is not a file"),
         ("local/globals.yml", Path.touch, "is empty (without settings, remove it or leave a comment)"),
-        ("base/parameters_own.yml", lambda path: path.write_text(" \n"), "is empty"),
+        ("base/parameters_own.yml", lambda path: path.write_text("\ufeff \n"), "is empty"),
     ],
 )
 def test_settings_that_cannot_be_read_are_not_passed_over(tmp_path, name, make, fault):

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.utils import load_obj
 
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import find_entries, find_versions, read_record
+from pneumonia.base.files import find_entries, find_versions
 from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.demo.images import write_demo_images
 from pneumonia.demo.second_hospital import write_second_hospital
@@ -104,16 +104,18 @@ def load_all_records(path: str) -> dict[str, Any]:
     return {version: load() for version, load in loads.items()}
 
 
-def load_records(path: str) -> dict[str, Any]:
+def load_records(path: str, validator: str | None = None) -> dict[str, Any]:
     """Load all records of a folder by name; none if there are none yet.
 
     Args:
         path: The folder.
+        validator: Their contract, with its module.
 
     Raises:
-        UserError: If one of the files is not whole.
+        UserError: If one of the files is not whole, or not as its contract says.
     """
-    return {file.stem: read_record(file) for file in find_entries(Path(path), ".json")}
+    files = find_entries(Path(path), ".json")
+    return {file.stem: _load(file, "pneumonia.datasets.RecordDataset", validator) for file in files}
 
 
 def open_versions(path: str, dataset: str, validator: str | None = None) -> dict[str, Callable[[], Any]]:

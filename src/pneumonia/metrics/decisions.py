@@ -140,6 +140,14 @@ class _Decision(BaseModel):
     calibration: _Calibration
 
 
+class _Point(_Decision):
+    place: str
+    weights_sha256: str
+    fitted_on: dict[str, Any]
+    sensitivity: dict[str, Any]
+    specificity: dict[str, Any]
+
+
 class DecisionContract(RecordContract):
     """Refuses a decision of another layout; brings one of an earlier release onto one scale: `on_one_scale`.
 
@@ -170,6 +178,14 @@ class DecisionContract(RecordContract):
         if missing:
             raise self.refusal(missing)
         return on_one_scale(data)
+
+
+class PointContract(DecisionContract):
+    """Refuses a place's operating point of another layout, as a decision."""
+
+    name: ClassVar[str] = "operating point"
+    layout = _Point
+    remedy: ClassVar[str] = "or fit it again: kedro run --pipelines=external or --pipelines=adaptation"
 
 
 def threshold_candidates(probability: Floats, target: Targets) -> dict[str, npt.NDArray]:

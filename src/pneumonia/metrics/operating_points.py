@@ -83,7 +83,7 @@ def choose_operating_point(decision: Decision, operating_points: dict[str, Decis
 
     Args:
         decision: The model's own, fitted on its validation images.
-        operating_points: Those of all places and models.
+        operating_points: Those of all places and models, by `file_name`; others, such as a copy, do not count.
         place: The name of one, or "none".
 
     Raises:
@@ -93,8 +93,8 @@ def choose_operating_point(decision: Decision, operating_points: dict[str, Decis
         return decision
     fitted = {
         point["place"]: point
-        for point in operating_points.values()
-        if point["weights_sha256"] == decision["weights_sha256"]
+        for name, point in operating_points.items()
+        if point["weights_sha256"] == decision["weights_sha256"] and name == file_name(point)
     }
     if place not in fitted:
         raise UserError(

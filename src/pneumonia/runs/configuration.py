@@ -10,6 +10,7 @@ import os
 import stat
 import tarfile
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -125,7 +126,7 @@ def find_passed_over(folder: Path) -> str | None:
                 status = path.stat()
                 if path.suffix and not stat.S_ISREG(status.st_mode):
                     return f"{path} is not a file"
-                if path.suffix and not path.read_bytes().strip():
+                if path.suffix and not path.read_bytes().removeprefix(BOM_UTF8).strip():
                     return f"{path} is empty (without settings, remove it or leave a comment)"
             except OSError as error:
                 return f"{path} cannot be read ({error.strerror}{', a link' if path.is_symlink() else ''})"
