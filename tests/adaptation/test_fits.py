@@ -187,6 +187,14 @@ def test_the_recipe_is_the_parents_network_with_the_adaptations_epochs(lineage, 
     assert recipe.inputs.augmentation.flip == parameters["inputs"]["augmentation"]["flip"]
 
 
+def test_the_recipe_has_the_parents_members_and_target_whatever_is_set_now(lineage, parameters):
+    parent = {**lineage, "training": {**lineage["training"], "members": 3, "target": "class"}}
+    found = make_recipe(parent, Parameters.model_validate(parameters)).training
+    assert (found.members, found.target) == (3, "class")
+    given = {**parameters, "training": {**parameters["training"], "members": 3}}
+    assert make_recipe(lineage, Parameters.model_validate(given)).training.members == 1
+
+
 def test_networks_of_the_curve_are_averaged_over_few_steps(lineage, parameters):
     whole = make_recipe(lineage, Parameters.model_validate(parameters))
     short = make_curve_recipe(whole).training

@@ -21,6 +21,7 @@ from pneumonia.base.parameters import (
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.intervals import plan_test
+from pneumonia.metrics.summary import split_metrics
 
 DECISION = {
     "threshold": 0.5,
@@ -108,30 +109,34 @@ def test_swapped_labels_mirror_the_auc(predictions, parameters, default_paramete
     assert one > 0.9
 
 
-def test_a_new_calibration_is_fitted_on_half_of_the_groups_and_measured_on_the_other(predictions, parameters):
-    again = recalibrate(predictions, DECISION, parameters)
+def test_a_recalibration_is_measured_on_the_half_of_the_groups_that_it_was_not_fitted_on(predictions, parameters):
+    before, after = predictions.assign(split="external"), recalibrate(predictions, parameters)
+    was = split_metrics(before, "external", 0.5, parameters)
 
-    assert again["fitted_on"] == again["measured_on"] == 200
-    assert again["before"]["auc"] == pytest.approx(again["after"]["auc"])  # the order stays
-    assert again["after"]["brier"]["value"] < again["before"]["brier"]["value"]
-    assert again["after"]["specificity"]["value"] > again["before"]["specificity"]["value"]
-
-
-def test_of_equally_good_new_thresholds_the_nearest_to_a_half_is_taken(predictions, parameters):
-    """Every group has the same four scores, of alternating classes: a threshold loses half of one class at least."""
-    rows = predictions[:300].assign(
-        group=np.repeat([f"{group:02d}" for group in range(50)], 6),
-        own_probability=np.tile([0.01, 0.01, 0.3, 0.45, 0.45, 0.6], 50),
-        target=np.tile([0, 0, 1, 0, 0, 1], 50),
-    )
-    after = recalibrate(rows, DECISION, parameters)["after"]
-    assert (after["sensitivity"]["value"], after["specificity"]["value"]) == (0.5, 1.0)
+    assert after["n"] == 400
+    assert after["brier"]["value"] < was["brier"]["value"]
+    assert after["specificity"]["value"] > was["specificity"]["value"]
 
 
-def test_a_network_that_ranks_no_better_than_chance_is_recalibrated_to_one_probability(predictions, parameters):
-    again = recalibrate(predictions.assign(target=1 - predictions["target"]), DECISION, parameters)
-    assert again["slope"] == 0
-    assert again["after"]["auc"]["value"] == 0.5
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"threshold_rule": "sensitivity_floor", "sensitivity_floor": 0.99}, {"calibration": "isotonic"}],
+    ids=lambda given: "-".join(given) or "default",
+)
+def test_a_recalibration_is_measured_as_the_point_that_is_kept(predictions, parameters, default_parameters, given):
+    parameters = parameters.model_copy(update=given)
+    recalibrated = recalibrate(predictions, parameters)
+    asked = external(default_parameters, recalibrate=True)
+    point, _ = fit_external_point(predictions, ORIGIN, {**DECISION, "weights_sha256": "0123"}, parameters, asked)
+
+    for rate in ("sensitivity", "specificity"):
+        assert recalibrated[rate] == pytest.approx(point[rate])
+
+
+def test_halves_of_one_class_are_refused(predictions, parameters):
+    few = predictions.drop_duplicates("target")
+    with pytest.raises(UserError, match="needs both classes in each half"):
+        recalibrate(few, parameters)
 
 
 def test_groups_are_read_from_the_names_of_nih_and_labels_from_the_folders(tmp_path, tiny_images, default_parameters):

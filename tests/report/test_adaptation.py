@@ -176,6 +176,7 @@ def write_page(curve, default_parameters):
             adaptation_point={
                 "threshold": 0.4,
                 "rule": "youden",
+                "rule_value": None,
                 "calibration": {"method": "logistic", "slope": slope},
                 "fitted_on": {"n": 400, "n_groups": 300, "n_positive": 200},
                 "sensitivity": estimate(0.8),
@@ -240,7 +241,7 @@ def test_more_images_are_asked_for_only_where_there_are_too_few(write_page, half
 
 def test_a_point_at_which_all_images_have_the_same_probability_is_not_to_be_used(write_page):
     page = write_page(slope=0.0)
-    assert "Do not use it: the network ranks these images no better than chance" in page
+    assert "Do not use them: the network ranks these images no better than chance" in page
     assert "prediction.place" not in page
 
 

@@ -183,8 +183,11 @@ def _describe(recipe: Recipe, steps: int, networks: int) -> dict[str, Any]:
 def make_recipe(lineage: Lineage, given: Parameters) -> Recipe:
     """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
     kept = {name: lineage[name] for name in ("image_size", "resize")}
-    adaptation = given.adaptation
+    adaptation, training = given.adaptation, lineage["training"]
     changed = {
+        # What the parent is does not follow what is set now.
+        "members": training.get("members", 1),
+        "target": training.get("target", given.training.target),
         "seed": adaptation.seed,
         "epochs": adaptation.epochs,
         "learning_rate": adaptation.learning_rate,
@@ -193,7 +196,7 @@ def make_recipe(lineage: Lineage, given: Parameters) -> Recipe:
         "tolerance": 1.0,  # the last epoch is kept: no image is left to choose one by
         "monitor": "val_auc",
         "patience": adaptation.epochs,
-        "image_scale": lineage["training"].get("image_scale", given.training.image_scale),
+        "image_scale": training.get("image_scale", given.training.image_scale),
     }
     return Recipe(
         inputs=given.inputs.model_copy(update=kept),

@@ -26,9 +26,14 @@ from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK
 from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.breakdowns import auc_row
-from pneumonia.metrics.calibration import apply_calibration, fit_calibration
-from pneumonia.metrics.decisions import Decision, Rule, choose_threshold, decide, on_one_scale
-from pneumonia.metrics.operating_points import file_name, fit_operating_point, halve_groups
+from pneumonia.metrics.decisions import Decision, decide, on_one_scale
+from pneumonia.metrics.operating_points import (
+    cross_decide,
+    file_name,
+    fit_operating_point,
+    fitted_at_a_place,
+    halve_groups,
+)
 from pneumonia.metrics.registry import Estimate
 from pneumonia.metrics.summary import SplitMetrics, split_metrics
 from pneumonia.model.lineage import Lineage
@@ -52,17 +57,6 @@ class Origin(TypedDict):
     shared: Shared
 
 
-class Recalibrated(TypedDict):
-    """A new calibration and threshold, fitted on one half of the groups and measured on the other."""
-
-    fitted_on: int
-    measured_on: int
-    threshold: float
-    slope: float
-    before: SplitMetrics
-    after: SplitMetrics
-
-
 class ExternalMetrics(Origin):
     """The record of `measure_external`."""
 
@@ -71,7 +65,7 @@ class ExternalMetrics(Origin):
     model_version: str
     out_of_range: float | None
     out_of_range_estimate: Estimate
-    recalibrated: Recalibrated | None
+    recalibrated: SplitMetrics | None
 
 
 def index_external(
@@ -158,8 +152,8 @@ def measure_external(
     Returns:
         "place" and "shared" of `known_images.describe_origin`; "external": the record of a split as in `metrics`;
         "in_range": the same without images out of range (None where a class is missing); "model_version";
-        "out_of_range" (share), also with an interval as "out_of_range_estimate"; "recalibrated" (None unless asked
-        for).
+        "out_of_range" (share), also with an interval as "out_of_range_estimate"; "recalibrated": of `recalibrate`
+        (None unless asked for).
     """
     inside = external_predictions[external_predictions["in_range"] == YES]
     outside = estimate_rate(
@@ -172,42 +166,34 @@ def measure_external(
         "model_version": str(external_predictions["model_version"].iloc[0]),
         "out_of_range": outside["value"],
         "out_of_range_estimate": outside,
-        "recalibrated": recalibrate(external_predictions, decision, evaluation) if external.recalibrate else None,
+        "recalibrated": recalibrate(external_predictions, evaluation) if external.recalibrate else None,
     }
 
 
-def _measured(rows: pd.DataFrame, rule: Rule, parameters: EvaluationParameters) -> SplitMetrics:
+def _measured(rows: pd.DataFrame, rule: Decision, parameters: EvaluationParameters) -> SplitMetrics:
     return split_metrics(rows.assign(split=EXTERNAL), EXTERNAL, rule["threshold"], parameters)
 
 
-def recalibrate(predictions: pd.DataFrame, decision: Decision, parameters: EvaluationParameters) -> Recalibrated:
-    """Fit a new calibration and threshold on one half of the groups, and report the results on the other half.
-
-    The calibration is a slope and an intercept on the log-odds; the threshold on the calibrated probability is
-    Youden's. Where the network ranks the images of the half no better than chance, the slope is 0.
+def recalibrate(predictions: pd.DataFrame, parameters: EvaluationParameters) -> SplitMetrics:
+    """Measure all images at what is fitted as the operating point of the place, cross-fitted over halves of the groups.
 
     Returns:
-        `fitted_on`, `measured_on` (images), `threshold`, `slope`, and the records `before` and `after` of the other
-        half.
+        The record of a split as in `metrics`.
+
+    Raises:
+        UserError: If a half lacks a class.
     """
-    is_first = halve_groups(predictions, parameters.seed) == 1
-    half, rest = predictions[is_first], predictions[~is_first]
-    if half["target"].nunique() < 2 or rest["target"].nunique() < 2:
+    scores = _halved(predictions, parameters)
+    if (scores.groupby("fold")["target"].nunique() < 2).any():
         raise UserError("external.recalibrate needs both classes in each half of the groups: there are too few images.")
-    probability, target = half["own_probability"].to_numpy(), half["target"].to_numpy()
-    calibration = fit_calibration(probability, target, "logistic")
-    youden = parameters.model_copy(update={"threshold_rule": "youden"})
-    threshold = choose_threshold(apply_calibration(probability, calibration), target, youden)["threshold"]
-    fitted: Rule = {"calibration": calibration, "threshold": threshold}
-    after = decide(rest.assign(probability=rest["own_probability"]), fitted)
-    return {
-        "fitted_on": len(half),
-        "measured_on": len(rest),
-        "threshold": threshold,
-        "slope": calibration["slope"],
-        "before": _measured(rest, decision, parameters),
-        "after": _measured(after, fitted, parameters),
-    }
+    crossed = cross_decide(scores, fitted_at_a_place(parameters))
+    return split_metrics(crossed.assign(split=EXTERNAL), EXTERNAL, None, parameters)
+
+
+def _halved(predictions: pd.DataFrame, parameters: EvaluationParameters) -> pd.DataFrame:
+    """Return the images with the network's own probability, and the halves of the groups as folds."""
+    own, fold = predictions["own_probability"], halve_groups(predictions, parameters.seed)
+    return predictions.assign(probability=own, fold=fold)
 
 
 def fit_external_point(
@@ -223,8 +209,7 @@ def fit_external_point(
     """
     if not external.recalibrate:
         return {}, {}
-    own, fold = external_predictions["own_probability"], halve_groups(external_predictions, evaluation.seed)
-    scores = external_predictions.assign(probability=own, fold=fold)
+    scores = _halved(external_predictions, evaluation)
     point = fit_operating_point(scores, external_origin["place"], decision["weights_sha256"], evaluation)
     return point, {file_name(point): point}
 

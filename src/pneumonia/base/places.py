@@ -80,8 +80,8 @@ class ExternalParameters(Group):
     """How to read the group (the patient) from file names, tried before the patterns of ingest; the default reads the
     names of NIH ChestX-ray14, such as 00001281_003. [regular expressions]"""
     recalibrate: bool
-    """Also fit a calibration and a threshold on half of the groups and report the results on the other half; those of
-    all groups are kept under the name of the place."""
+    """Also fit a calibration and a threshold on these images, keep them under the name of the place, and report what
+    they are worth, by cross-fitting over halves of the groups."""
     place: Place
     """Name of the place, on the pages and for what is fitted there: at most 60 characters, no comma. auto: the last
     part of the address, other signs replaced; of several sources their names, such as a+b. [auto, or a name]"""

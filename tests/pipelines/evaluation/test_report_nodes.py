@@ -172,7 +172,7 @@ def test_the_report_names_the_stretch_that_stands_out_or_says_that_names_give_no
 def test_a_stretch_that_was_not_found_is_not_said_to_be_drawn(report, material, pictures):
     audit = material["stretch_audit"]
     cases = (
-        (audit[:0], "No stretches were compared: of no class has test 20 groups with names of one form"),
+        (audit[:0], "No stretches were compared: in test, no class has 20 groups with names of one form and"),
         (audit[audit["measure"] == "scores"], "No stretch has more errors than another: where test has 20 groups"),
     )
     assert "Grey: the stretch" in report

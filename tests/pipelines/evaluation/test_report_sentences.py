@@ -64,7 +64,7 @@ def test_where_nothing_was_chosen_on_validation_its_figures_are_not_called_optim
 
 def test_both_documents_say_the_same_of_what_was_chosen(documents_of, run_record):
     page, card = documents_of()
-    assert page.count(say_optimism(run_record)) == 3  # among the limits, under the metrics, beside the framings
+    assert page.count(say_optimism(run_record)) == 2  # among the limits, under the metrics
     assert card.count(say_optimism(run_record)) == 2
     for text in (page, card):
         assert "Validation chose the epoch" not in text
@@ -299,3 +299,10 @@ def test_the_seed_of_an_adaptation_is_not_said_to_be_that_of_the_first_weights(d
     adapted = {**run_record, "model": {**run_record["model"], "adaptation": adaptation}}
     assert "initialised at random with seed 0, not pretrained." in documents_of()[1]
     assert "initialised at random, not pretrained." in documents_of(run_record=adapted)[1]
+
+
+def test_that_not_all_validation_images_are_reframed_is_said_only_where_it_is_so(documents_of, material):
+    n, audit = material["metrics"]["val"]["n"], material["framing_audit"]
+    for fewest, is_said in ((n, False), (n - 1, True)):
+        page, _ = documents_of(framing_audit=audit.assign(n=[n] + [fewest] * (len(audit) - 1)))
+        assert ("The first row of the table is of all validation images." in page) is is_said

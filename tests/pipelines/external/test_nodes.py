@@ -140,24 +140,18 @@ def test_figures_and_page_set_both_places_side_by_side(
     assert "The frozen model on 12 images of “north”" in page
     assert "12 used, 1 refused: the model&#39;s own images" in page
 
-    halves = {
-        "fitted_on": 6,
-        "measured_on": 6,
-        "threshold": 0.4,
-        "before": measured["external"],
-        "after": measured["external"],
-    }
     point = {
         "place": "north",
         "threshold": 0.4,
-        "fitted_on": {"n": 12},
-        **dict.fromkeys(("sensitivity", "specificity"), measured["external"]["sensitivity"]),
+        "rule": "sensitivity_floor",
+        "rule_value": 0.95,
+        "fitted_on": {"n": 12, "n_groups": 6, "n_positive": 6},
     }
     for slope, said, unsaid in (
-        (1.1, "The ranking of the images, and so the AUC, does not change.", "Do not use it"),
-        (0.0, "so the slope is 0: after that, all images have the same probability.", "To use it"),
+        (1.1, "a threshold of 0.400 (rule: sensitivity floor, 0.95) and a calibration (logistic)", "Do not use them"),
+        (0.0, "Do not use them", "To use them"),
     ):
-        again = {**measured, "recalibrated": {**halves, "slope": slope}}
+        again = {**measured, "recalibrated": measured["external"]}
         fitted = {**point, "calibration": {"method": "logistic", "slope": slope}}
         page = write_external_report(
             parameters.report, **{**material, "external_metrics": again, "external_point": fitted}
