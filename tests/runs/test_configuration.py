@@ -102,6 +102,13 @@ def test_an_entry_of_the_catalog_that_cannot_be_used_is_named(entry, reason):
         check_entries(["own", "other"], catalog)
 
 
+def test_what_no_entry_of_the_catalog_saves_is_named():
+    catalog = DataCatalog.from_config({"other": {"type": "MemoryDataset"}})
+
+    with pytest.raises(UserError, match=r"^The catalog has no entry for own .*\. Nothing was run\.$"):
+        check_entries(["other", "own", "params:own"], catalog)
+
+
 def test_a_file_as_it_should_be_is_read(load):
     assert load("parameters", "\ufeffown: Röntgen\n".encode()) == {"usual": {"a": 1}, "own": "Röntgen"}
 

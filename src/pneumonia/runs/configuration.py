@@ -192,22 +192,24 @@ def check_parameters(loader: Any) -> None:
 
 
 def check_entries(names: Iterable[str], catalog: Any) -> None:
-    """Check that the entries of a catalog can be used: their types exist and have the arguments that are set.
+    """Check that entries of a catalog are there and can be used: their types exist and have the arguments that are set.
 
     Args:
         names: Of the entries.
         catalog: The catalog.
 
     Raises:
-        UserError: Naming the first one that cannot, and why.
+        UserError: Naming the first one that is missing or cannot be used, and why.
     """
     for name in sorted(names):
         try:
-            catalog.get(name)
+            found = catalog.get(name)
         except DatasetError as error:
             *_, reason = causes(error)
             said = _first_line(reason).partition(". ")[0]
             raise UserError(f"The catalog entry {name} cannot be used: {said}. Nothing was run.") from error
+        if found is None and not name.startswith("param"):  # Kedro would keep it in memory, and lose it
+            raise UserError(f"The catalog has no entry for {name} (conf/*/catalog*.yml). Nothing was run.")
 
 
 def _check_addresses(images: str | dict[str, str]) -> None:
