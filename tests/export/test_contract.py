@@ -103,7 +103,7 @@ def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(cont
 
 
 def test_every_file_stands_in_the_contract_with_its_checksum(contract, exported, parity):
-    assert set(contract["sha256"]) == set(exported) - {"model.json"}
+    assert set(contract["sha256"]) == set(exported) - {"model.json", "model.json.sha256"}
     assert contract["sha256"][ONNX] == parity["sha256"][ONNX]
 
 
@@ -236,15 +236,16 @@ def test_the_script_reads_no_pipe_without_end(folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("model.onnx", b"other", "is not the file that model.json describes. Export it again."),
+        ("model.onnx", b"other", "is not as it was exported. Export it again."),
         ("model.onnx", None, "cannot be read ("),
-        ("model.json", b"{", "cannot be read ("),
-        ("model.json", b"[]", "cannot be read ("),
-        ("model.json", b'{"sha256": {}}', "cannot be read ("),
-        ("model.json", b'{"sha256": 1, "image_size": "64"}', "cannot be read ("),
+        ("model.json", b"{", "is not as it was exported. Export it again."),
+        ("model.json", b'{"threshold": 0.1}', "is not as it was exported. Export it again."),
+        ("model.json.sha256", b"", "cannot be read ("),
+        ("model.json.sha256", b"\xff", "cannot be read ("),
+        ("model.json.sha256", None, "cannot be read ("),
         ("pneumonia/base/text.py", None, "cannot be read ("),
-        ("pneumonia/base/text.py", b"", "is not the file that model.json describes. Export it again."),
-        ("pneumonia/images/depth.py", b"\0\0", "is not the file that model.json describes. Export it again."),
+        ("pneumonia/base/text.py", b"", "is not as it was exported. Export it again."),
+        ("pneumonia/images/depth.py", b"\0\0", "is not as it was exported. Export it again."),
     ],
 )
 def test_the_script_says_what_is_wrong_with_its_model(exported, odd_files, tmp_path, name, content, said):
@@ -257,6 +258,14 @@ def test_the_script_says_what_is_wrong_with_its_model(exported, odd_files, tmp_p
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_script_reads_no_pipe_in_the_place_of_its_model(exported, odd_files, tmp_path):
+    write_whole_folder(tmp_path / "exported", exported)
+    (model := tmp_path / "exported" / "model.onnx").unlink()
+    os.mkfifo(model)
+
+    assert "model.onnx cannot be read ([Errno 19] Is no file)" in run_script(tmp_path / "exported", odd_files).stderr
 
 
 def test_the_script_says_how_to_call_it(folder):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.audits.external import ExternalMetrics
+from pneumonia.base.files import checksum_path
 from pneumonia.export.convert import ANSWER, DISTANCE, ETIOLOGY, IMAGE, MAP, ONNX, PROBABILITY, Files
 from pneumonia.export.parity import ExportParity, check_parity, digests, open_exported
 from pneumonia.metrics.decisions import Decision
@@ -94,7 +95,9 @@ def complete(
         "licence": say_licence(run_record),
         "notice": NOTICE,
     }
-    return {**files, **script, CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode()}
+    said = {CONTRACT: (json.dumps(contract, indent=2, allow_nan=False) + "\n").encode()}
+    checksum = f"{digests(said)[CONTRACT]}  {CONTRACT}\n".encode()
+    return {**files, **script, **said, checksum_path(Path(CONTRACT)).name: checksum}
 
 
 def script_files() -> Files:

@@ -12,22 +12,33 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-# What the script reads of the contract, and of what kind that is.
-NEEDED = {"image_size": int, "resize": str, "lineage": dict, "answers": list}
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file; what is neither file nor folder, such as a pipe, might be read without end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.ENODEV, "Is no file")
+    return path.read_bytes()
+
+
+def read_exported(name: str, sha256: str) -> bytes:
+    """Read a file of this folder; refuse one that is not as it was exported."""
+    content = read_bytes(FOLDER / name)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        sys.exit(f"{FOLDER / name} is not as it was exported. Export it again.")
+    return content
 
 
 def open_contract() -> dict:
     """Read what the model is; refuse files that are not as they were exported, before any of them is run."""
-    name = "model.json"
+    name = "model.json.sha256"
     try:
-        model = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-        if wrong := [entry for entry, kind in NEEDED.items() if not isinstance(model[entry], kind)]:
-            raise ValueError(f"{wrong[0]} is wrong")
-        used = [name for name in model["sha256"] if name == "model.onnx" or name.startswith("pneumonia/")]
-        for name in ["model.onnx", *used]:
-            if hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() != model["sha256"][name]:
-                sys.exit(f"{FOLDER / name} is not the file that model.json describes. Export it again.")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        sha256, name = read_bytes(FOLDER / name).decode().split()
+        model = json.loads(read_exported(name, sha256))
+        for name, sha256 in model["sha256"].items():
+            if name == "model.onnx" or name.startswith("pneumonia/"):
+                read_exported(name, sha256)
+    except (OSError, ValueError) as error:
         sys.exit(f"{FOLDER / name} cannot be read ({error}). Export it again.")
     return model
 
@@ -52,13 +63,6 @@ def list_files(given: Path) -> list[Path]:
     """List a file, or all files below a folder, whatever their names."""
     below = sorted(path for path in given.rglob("*") if path.is_file() or path.is_symlink())
     return below or [given]
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a file; what is neither file nor folder, such as a pipe, might be read without end."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(errno.ENODEV, "Is no file")
-    return path.read_bytes()
 
 
 def find_ranges(paths: list[Path]) -> dict[str, int]:
