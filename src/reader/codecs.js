@@ -40,8 +40,9 @@ export function readCodestream(frame) {
 
 /** Refuse a JPEG that is not the usual one of 8 bits and with loss. */
 export function refuseUnusualJpeg(bytes) {
-  const { syntax, bits } = streamOf(bytes) ?? {};
+  const { syntax, bits, components } = streamOf(bytes) ?? {};
   if (!syntax) throw new Refused("damaged: its header cannot be read");
+  if (components === 4) throw new Refused("colour mode CMYK: store it in grey of 8 or 16 bits");
   const kind = { [LOSSLESS]: "lossless JPEG", [LS]: "JPEG-LS" }[syntax] ?? (bits === 8 ? "" : `${bits}-bit JPEG`);
   if (kind) throw new Refused(`not read: ${kind} format. Store it as PNG of 8 or 16 bits`);
 }
@@ -54,7 +55,7 @@ function streamOf(bytes) {
   }
 }
 
-const find = (bytes, sought) => bytes.findIndex((_, at) => sought.every((byte, place) => bytes[at + place] === byte));
+export const find = (bytes, sought) => bytes.findIndex((_, at) => sought.every((byte, place) => bytes[at + place] === byte));
 
 /** The only frame of encapsulated pixel data. */
 export function firstFrame(data) {

@@ -25,6 +25,7 @@ const CHARACTERS = {
   "ISO_IR 87": "iso-2022-jp", "ISO_IR 149": "euc-kr", "ISO_IR 58": "gbk", GB18030: "gb18030", GBK: "gbk",
 };
 const REPRESENTATIONS = "AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UI UL UN US UT".split(" ");
+const LONG = ["OB", "UN"]; // of the representations in meta information, those whose length has four bytes
 const MOST_FIRST_BYTES = 128;
 const [DEFLATED, META_BYTES, MOST_INFLATED_BYTES] = ["1.2.840.10008.1.2.1.99", 65536, 200e6];
 
@@ -59,7 +60,8 @@ export async function readDicom(bytes, limits, tools) {
   refuseSize(width || 0, height || 0, limits);
   try {
     const raw = await decodeRaw(data, syntax, header, tools);
-    const display = displayOf({ ...header, ...readTables(data, header) }, raw.bits, meaning[1] === "1");
+    const tables = await damagedUnless("lookup table cannot be read", async () => readTables(data, header));
+    const display = displayOf({ ...header, ...tables }, raw.bits, meaning[1] === "1");
     const stored = storedValues(raw.values, raw.bits, raw.highBit, display.isSigned);
     const detector = ["DICOM", display.stored, header.Manufacturer, header.ManufacturerModelName, display.isSigned].join("|");
     return { width, height, values: display.isOpen ? valuesIn(stored, display, detector) : null, grey: (bits) => show(stored, display, bits) };
@@ -74,7 +76,8 @@ async function damagedUnless(problem, act) {
     return await act();
   } catch (error) {
     if (error instanceof Refused) throw error;
-    throw new Refused(`damaged: its ${problem}`);
+    // dicom-parser throws what it read of a file that ends within an element.
+    throw new Refused(error.dataSet?.elements.x7fe00010 ? "truncated: its pixel data end before the image does" : `damaged: its ${problem}`);
   }
 }
 
@@ -90,9 +93,18 @@ async function inflated(bytes) {
   if (named >= end) return whole;
   const meta = whole.slice(0, end);
   meta.fill(0, named + DEFLATED.length - 3, named + DEFLATED.length);
-  const parts = [meta];
+  const packed = whole.subarray(end);
+  const withoutPadding = (error) => { // to an even length: to browsers it is damage
+    if (error instanceof Refused || packed.at(-1)) throw error;
+    return unpacked(packed.subarray(0, -1));
+  };
+  return joined([meta, await unpacked(packed).catch(withoutPadding)]);
+}
+
+async function unpacked(packed) {
+  const parts = [];
   let size = 0;
-  for await (const part of new Blob([whole.subarray(end)]).stream().pipeThrough(new DecompressionStream("deflate-raw"))) {
+  for await (const part of new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"))) {
     parts.push(part);
     if ((size += part.length) > MOST_INFLATED_BYTES) throw new Refused("deflated, and more than 200,000,000 bytes");
   }
@@ -106,12 +118,25 @@ function joined(parts) {
 }
 
 function parse(bytes) {
-  if (startOfMeta(bytes) === undefined) {
-    const syntax = bytes[0] === 0 ? BIG_ENDIAN : isExplicit(bytes, 0) ? EXPLICIT : IMPLICIT;
-    return described(dicomParser.parseDicom(bytes, { TransferSyntaxUID: syntax }), syntax);
+  const bare = dataSetAlone(bytes);
+  if (bare) {
+    const syntax = bare[0] === 0 ? BIG_ENDIAN : isExplicit(bare, 0) ? EXPLICIT : IMPLICIT;
+    return described(dicomParser.parseDicom(bare, { TransferSyntaxUID: syntax }), syntax);
   }
   const data = dicomParser.parseDicom(bytes);
   return described(data, data.string("x00020010"));
+}
+
+/** The data set of a file whose meta information, if it has any, names no transfer syntax; undefined if it names one. */
+function dataSetAlone(bytes) {
+  if (startOfMeta(bytes) === undefined) return bytes;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = 132;
+  while (view.getUint16(at, true) === 2) {
+    if (view.getUint16(at + 2, true) === 0x10) return undefined;
+    at += LONG.includes(ascii(bytes, at + 4, at + 6)) ? 12 + view.getUint32(at + 8, true) : 8 + view.getUint16(at + 6, true);
+  }
+  return bytes.subarray(at);
 }
 
 function described(data, syntax) {

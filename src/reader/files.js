@@ -4,7 +4,7 @@
 export class Refused extends Error {}
 export const SEVERAL_FRAMES = "several frames in one file";
 
-const SIGNATURES = [[0xff, 0xd8], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], [..."GIF8"], [..."BM"], [..."II*\0"], [..."MM\0*"], [..."RIFF"]];
+const SIGNATURES = [[0xff, 0xd8], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], ...["GIF8", "BM", "II*\0", "MM\0*", "II+\0", "MM\0+", "RIFF", "\0\0\0\fjP"].map((one) => [...one])];
 const begins = (bytes, signature) => signature.every((one, at) => bytes[at] === (typeof one === "string" ? one.charCodeAt(0) : one));
 
 /** "jpeg" or "png". */

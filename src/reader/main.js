@@ -37,7 +37,7 @@ const reasonOf = (error) => (error instanceof Refused ? error.message : "it coul
 async function decode(file, bits) {
   const image = await readFile(file);
   const grey = image.grey(bits);
-  if (isMask(grey)) throw new Refused("not a radiograph: two grey levels, as in a mask");
+  if (isMask(grey) && isMask(image.grey(0))) throw new Refused("not a radiograph: two grey levels, as in a mask");
   return { ...image, grey };
 }
 

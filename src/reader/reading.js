@@ -1,6 +1,6 @@
 // From a file to its pixels.
 import { convertIndexedToRgb, decode } from "fast-png";
-import { refuseUnusualJpeg } from "./codecs.js";
+import { find, refuseUnusualJpeg } from "./codecs.js";
 import { bitsOf, scale, valuesOf } from "./depth.js";
 import { isDicom, readDicom } from "./dicom.js";
 import { Refused, kind, refuseCutJpeg, refuseSize, sidesOfJpeg } from "./files.js";
@@ -31,6 +31,7 @@ function readPng(bytes, limits) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   refuseSize(width, height, limits);
+  if (find(bytes, [0x49, 0x45, 0x4e, 0x44]) < 0) throw new Refused("truncated: its end is missing"); // IEND
   if (chunk(bytes, "acTL")) throw new Refused("animated, or several images in one file");
   if (isTurned(chunk(bytes, "eXIf"))) throw new Refused("rotated by its EXIF orientation: store it upright");
   const image = decodePng(bytes);

@@ -90,6 +90,27 @@ def transcoded(data, syntax, folder):
     return data
 
 
+def odd_files():
+    """Give files that lack something, or have another form: name, bytes, how the refusal begins."""
+    whole, grey = make(ViewPosition="PA"), Image.fromarray(tiled([[0, 85], [170, 255]], np.uint8))
+    start = whole.index(b"\x08\0\5\0CS")  # of the data set
+    syntax = whole.index(b"\2\0\x10\0UI")
+    end = syntax + 8 + int.from_bytes(whole[syntax + 6 : syntax + 8], "little")
+    bare = pydicom.dcmread(io.BytesIO(whole))
+    del bare.file_meta
+    implicit = io.BytesIO()
+    bare.save_as(implicit, implicit_vr=True, little_endian=True)
+    yield "without meta information", whole[:132] + whole[start:], ""
+    yield "without meta information, implicit", implicit.getvalue(), ""
+    yield "without preamble and meta information", whole[start:], ""
+    yield "without transfer syntax", whole[:syntax] + whole[end:], ""
+    yield "cut within the pixel data", whole[:-99], "truncated: its pixel data end before the image does"
+    content = io.BytesIO()
+    grey.convert("CMYK").save(content, "JPEG")
+    yield "CMYK", content.getvalue(), "colour mode CMYK: store it in grey of 8 or 16 bits"
+    yield "PNG without its end", png(np.asarray(grey))[:-12], "truncated: its end is missing"
+
+
 def write_cases(folder):
     """Write the files, numbered, and `cases.json`.
 
@@ -120,6 +141,9 @@ def write_cases(folder):
         data = transcoded(make(), syntax, folder)
         add(syntax, data, grey=np.rint(ramp * (255 / 4095)).astype(int).tolist())
         add(f"{syntax}, twice", twice(data), "several frames in one file")
+    for name, data, refusal in odd_files():
+        grey = None if refusal else np.rint(ramp * (255 / 4095)).astype(int).tolist()
+        add(name, data, refusal, grey)
     add(
         "deflated",
         make(TransferSyntaxUID="1.2.840.10008.1.2.1.99"),

@@ -354,7 +354,7 @@ def test_what_was_read_with_some_freedom_is_listed(label):
     table = """path,label,age,sex,split,view
 a.jpg,1,old,?,week 3,PA
 else/b.png,0,6 M,w,Validation,lateral
-c.png,0,999,V,,
+c.png,0,999,V,,quux
 """
 
     source = label(table, "a.png", "b.png", "c.png")
@@ -369,6 +369,7 @@ c.png,0,999,V,,
         ("unreadable age", "a.png", "old"),
         ("unreadable age", "c.png", "999"),
         ("unreadable sex", "c.png", "V"),
+        ("unreadable view", "c.png", "quux"),
         ("unused label", "b.png", "lateral view"),
     )
 
@@ -581,6 +582,12 @@ def test_where_several_tables_have_labels_one_must_be_named(label):
         (("NORMAL", "Pneumonia (-)"), ["NORMAL", "Pneumonia (-)"]),
         (("NORMAL", "Viral Pneumonia"), ["NORMAL", "PNEUMONIA"]),
         (("normal", "bacteria"), ["NORMAL", "PNEUMONIA"]),
+        (("negative", "positive"), ["NORMAL", "PNEUMONIA"]),
+        (("0_Neg", "1_Pos"), ["NORMAL", "PNEUMONIA"]),
+        (("no", "yes"), ["NORMAL", "PNEUMONIA"]),
+        (("NORMAL", "positive"), ["NORMAL", "PNEUMONIA"]),
+        (("positive", "positive (?)"), ["positive", "positive (?)"]),
+        (("positive", "other"), ["positive", "other"]),
         (("PNEUMONIA", "Viral Pneumonia"), ["PNEUMONIA", "Viral Pneumonia"]),
     ],
 )

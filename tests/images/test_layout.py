@@ -205,15 +205,19 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
     [
         (
             "train",
-            "train|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"
+            "train|train1|train_2|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"
             "|xray_train|train_dataset|train-224|train (1)|train2017",
         ),
         (
             "val",
-            "val|Val|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증|dataset_val|val_224x224|validacao",
+            "val|Val|eval|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증"
+            "|dataset_val|val_224x224|validacao",
         ),
-        ("test", "test|TEST|testing|Test_Set|holdout|hold-out|held_out|tests|Testdaten|chest_test|Test Set (2)"),
-        ("none", "trained|tested|evaluation|normal|set1|dev1|TR01|TR0123|images_001|dataset|trained_data"),
+        (
+            "test",
+            "test|TEST|Evaluation|testing|Test_Set|holdout|hold-out|held_out|tests|Testdaten|chest_test|Test Set (2)",
+        ),
+        ("none", "trained|tested|evaluated|normal|set1|dev1|TR01|TR0123|images_001|dataset|trained_data"),
     ],
 )
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.base.test_files import WRONG
+from tests.images.dicom_files import make
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import write_with_checksum
@@ -79,6 +80,14 @@ def test_order_and_batch_size_do_not_matter(predictor, folder):
     assert one["probability"].to_numpy() == pytest.approx(other["probability"].to_numpy(), abs=1e-6)
     assert one["decision"].tolist() == other["decision"].tolist()
     assert one.index.tolist() == [str(path) for path in files]
+
+
+@pytest.mark.parametrize("name", ["IM00001", "1.2.840.10008.5.1"])
+@pytest.mark.parametrize("n_missing", [0, 132])
+def test_a_single_dicom_file_is_read_whatever_its_name(predictor, tmp_path, name, n_missing):
+    (tmp_path / name).write_bytes(make()[n_missing:])
+
+    assert predictor.predict(tmp_path / name)[["path", "reason"]].to_numpy().tolist() == [[name, ""]]
 
 
 def test_a_single_file_a_zip_and_an_address_give_the_same_as_the_folder(predictor, folder, tmp_path):

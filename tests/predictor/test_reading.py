@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 from tests.pipelines.ingest.faulty_images import IMAGES, draw, encode
 from tests.pipelines.ingest.odd_images import ACCEPTED, UNNOTICED
 
 from pneumonia.images import examine
-from pneumonia.pixels.decoding import LIMITS, ReadingSettings, decode_image
+from pneumonia.pixels.decoding import LIMITS, ReadingSettings, decode_image, read_image
 from pneumonia.predictor.reading import Item, items_of, read_in_chunks, read_pixels, reading_of
 
 HOW = ReadingSettings(64, "squeeze", LIMITS, 100_000)
@@ -30,6 +31,13 @@ def test_files_are_refused_as_ingest_refuses_them_and_decoded_as_the_pixel_store
             assert one.pixels is None
         else:
             assert (one.pixels == decode_image(FILES[one.path], 64, "squeeze")).all()
+
+
+def test_an_image_of_two_grey_levels_only_in_the_range_of_its_neighbours_is_no_mask():
+    dark = encode(Image.fromarray(np.asarray(draw()).astype(np.uint16)), "PNG")
+
+    found = read_image(dark, "dark.png", HOW, bits=16)
+    assert (found.problem, sorted(set(found.pixels.ravel()))) == ("", [0, 1])
 
 
 def test_a_whole_image_is_decoded_for_its_pixels_alone(tiny_images, monkeypatch):

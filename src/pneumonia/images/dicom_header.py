@@ -182,6 +182,15 @@ def view_of(text: str) -> str:
     return _view_of(plain(text), ViewWords())
 
 
+def is_no_view(text: str) -> bool:
+    """Tell whether a text has words that are not known, and names no view.
+
+    >>> is_no_view("stehend"), is_no_view("view 3")
+    (False, True)
+    """
+    return not view_of(text) and bool(set(plain(text).split()) - _listed("words", "neutral"))
+
+
 def shows_other(text: str) -> bool:
     """Tell whether a text about an image names another modality, or another part of the body and no view.
 

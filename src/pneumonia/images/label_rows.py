@@ -9,7 +9,7 @@ from functools import lru_cache
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
-from pneumonia.images.dicom_header import LATERAL, shows_other, view_of
+from pneumonia.images.dicom_header import LATERAL, is_no_view, shows_other, view_of
 from pneumonia.images.tables import Table, spelling
 from pneumonia.images.words import UNSPLIT, class_of_column, class_of_word, is_yes, split_of
 
@@ -228,5 +228,6 @@ def _read_facts(age: str, sex: str, view: str, per_year: float) -> tuple[str, st
     years, known = parse_age(age, per_year), parse_sex(sex)
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
+    unread += [("unreadable view", view)] if is_no_view(view) and not is_gap(view) else []
     seen = LATERAL if view.upper() == "L" else view_of(view) or view.upper()  # in a DICOM header, L may be a side
     return write_age(years), known, seen, tuple(unread)

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.images.containers import Storage, look_inside, open_archive
+from pneumonia.images.dicom_values import is_dicom
 from pneumonia.images.folders import FileStorage, FolderStorage
 from pneumonia.images.members import IMAGE_SUFFIXES, ListedFile, name_problem, printable
 from pneumonia.images.patience import Answering, LostError, answered, open_patiently, patiently, reason_of
@@ -15,6 +16,8 @@ from pneumonia.images.patience import Answering, LostError, answered, open_patie
 KAGGLE = "kaggle"
 KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 
+# Of a file, what tells whether it is DICOM.
+_FIRST_BYTES = 256
 # What fsspec file systems report that changes when a file is rewritten.
 _STAMP_KEYS = (
     "ETag",
@@ -92,13 +95,13 @@ def open_storage(address: str) -> Storage:
         if path.is_dir():
             os.scandir(path).close()
             return look_inside(FolderStorage(path))
-        if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-            path.open("rb").close()
-            return FileStorage(path)
         if path.is_file():
+            with path.open("rb") as file:
+                is_image = is_dicom(file.read(_FIRST_BYTES)) or path.suffix.lower() in IMAGE_SUFFIXES
+            if is_image:
+                return FileStorage(path)
             status = path.stat()
             stamp = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-            path.open("rb").close()
             return open_archive(
                 str(path.resolve()), path.name, open_patiently(str(path), lambda: path.open("rb")), stamp
             )

@@ -29,16 +29,17 @@ _CALLED = {
     "train": """train train2017 training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
         trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
         訓練 学習 학습 훈련""",
-    "val": """val val2017 va valid validation validate validating dev development devset valset validset validationset
-        validationdata valdata valimages validationimages tuning tune validierung validierungsdaten validación
-        validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
-    "test": """test test2017 te testing tests tst testset testingset testdata testimages testingimages holdout
-        heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트 시험""",
+    "val": """val val2017 va valid eval evalset validation validate validating dev development devset valset validset
+        validationset validationdata valdata valimages validationimages tuning tune validierung validierungsdaten
+        validación validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
+    "test": """test test2017 evaluation evaluationset te testing tests tst testset testingset testdata
+        testimages testingimages holdout heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트
+        시험""",
 }  # fmt: skip
-# Beside the word, as in chest_xray_train, test_dataset, val_224x224 and train (1).
+# Beside the word, as in chest_xray_train, test_dataset, val_224x224, train (1) and train1.
 _BESIDE = re.compile(
     r"(?<![^\W\d_])(?:chest|x[ _-]?rays?|cxr|data|dataset|sets?|splits?|folder|images?)(?![^\W\d_])|"
-    r"[ _-]\d{3,4}(?:x\d{3,4})?$|\(\d+\)$",
+    r"[ _-]\d{3,4}(?:x\d{3,4})?$|\(\d+\)$|(?<=train)[ _-]?\d{1,2}$",
     re.IGNORECASE,
 )
 _SPLIT_OF = {spelling(word): split for split, words in _CALLED.items() for word in words.split()}
@@ -156,9 +157,10 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
 
     A folder of the very name goes first: beside NORMAL, a folder "healthy" is another class. If only one of two or more
     folders means a class, by a synonym, none is taken: only a person can tell what the others are. Neither is any of
-    several that mean the same class, if none means the other: pneumonia_0 and pneumonia_1.
+    several that mean the same class, if none means the other: pneumonia_0 and pneumonia_1. Folders called positive and
+    negative are the two classes.
     """
-    found = {name: class_of_folder(name, ingest) for name in names}
+    found = {name: class_of_folder(name, ingest) or _class_of_answer(name, ingest) for name in names}
     plain = {spelling(name): meant for name, meant in found.items() if spelling(name) == spelling(meant)}
     named = set(plain.values())
     meaning = {
@@ -167,6 +169,12 @@ def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, s
     others = {name for name in found if name} - set(meaning)
     is_half = len(set(meaning.values())) < 2
     return {} if is_half and ((others and not named) or len(meaning) > 1) else meaning
+
+
+def _class_of_answer(name: str, ingest: IngestParameters) -> str:
+    """Return the class of a folder called positive, negative, yes or no; "" if it has another name, or a number."""
+    truth = None if _DOUBT.search(name) else is_yes(_NOISE.sub(" ", name))
+    return "" if truth is None else ingest.positive_class if truth else ingest.negative_class
 
 
 def _are_answers(text: str) -> bool:
