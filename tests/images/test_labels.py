@@ -553,6 +553,21 @@ def test_a_table_of_one_class_is_none_beside_one_of_both(label):
     assert labels_of(source) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
 
 
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("gbk", "文件名,诊断\na.png,肺炎\nb.png,正常\n"),
+        ("cp949", "파일명,판독결과\na.png,폐렴\nb.png,정상\n"),
+        ("shift_jis", "ファイル名,診断\na.png,肺炎\nb.png,異常なし\n"),
+        ("cp1251", "файл,диагноз\na.png,пневмония\nb.png,норма\n"),
+    ],
+)
+def test_the_only_table_is_found_in_whatever_encoding(label, encoding, content):
+    source = label(content.encode(encoding), "a.png", "b.png", name="findings.csv")
+
+    assert labels_of(source) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
+
+
 def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_class_folders(label):
     assert label("path,label\na.png,1\n", "NORMAL/a.png", name="one.csv").listing.rows == {}
     (named := label("path,label\na.png,1\n", name="two.csv", table="one.csv"))

@@ -12,7 +12,7 @@ from pneumonia.images.index import FAINT
 from pneumonia.images.layout import SIDE_FILES
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
-from pneumonia.images.tables import SPREADSHEETS
+from pneumonia.images.tables import SPREADSHEETS, SUFFIXES
 from pneumonia.images.words import class_folders
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,8 @@ def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str
         )
     one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
     named = as_parameters(f"ingest.class_names={one}/{other},ingest.positive_class={other}")
-    tables = [path for path in sorted(source.listing.tables) if path.rpartition("/")[2] not in SIDE_FILES]
+    tables = [path for path in source.listing.tables if path.rpartition("/")[2] not in SIDE_FILES]
+    tables.sort(key=lambda path: (not path.lower().endswith((*SUFFIXES, *SPREADSHEETS)), path))
     by_table = f" If a table has the labels: {as_parameters(f'labels.table={tables[0]}')}." if tables else ""
     if tables and tables[0].lower().endswith(SPREADSHEETS):
         by_table = f" If {tables[0]} has the labels, save it as CSV in the same folder: it is then found."

@@ -1,7 +1,7 @@
 """Which of the files beside the images are tables of labels."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
@@ -91,11 +91,11 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     for path, variants in tables.items():
         if (preset := preset_of(variants[0].columns)) and not labels.columns.label:
             raise UserError(f"{path} is the table of {preset}: --params=labels.preset={preset} reads it.")
-    labelled = {path: found for path, found in tables.items() if find_label_column(found[0], ingest, labels)}
+    labelled = _only(tables, lambda table: bool(find_label_column(table, ingest, labels)))
     # Only if no table has a column that is called like a key, one of another name may be it.
-    fitting = {path: found for path, found in labelled.items() if _has_key(found[0], labels)} or labelled
+    fitting = _only(labelled, lambda table: _has_key(table, labels)) or labelled
     # One with all labels alike, such as the form of a submission, is none beside one with both.
-    both = {path: found for path, found in fitting.items() if has_both_classes(found[0], ingest, labels)}
+    both = _only(fitting, lambda table: has_both_classes(table, ingest, labels))
     for chosen in (fitting, both):
         splits = {path: split_in(path) for path in chosen}
         is_parted = all(splits.values()) and len(set(splits.values())) == len(chosen) == _alike(chosen.values())
@@ -129,6 +129,12 @@ def _candidates(source: ImageSource) -> Mapping[str, Variants]:
         except UserError as error:
             logger.warning("%s It is passed over.", error.message)
     return found
+
+
+def _only(tables: Mapping[str, Variants], check: Callable[[Table], bool]) -> dict[str, Variants]:
+    """Return the tables that pass a check, each in the encodings in which it does."""
+    kept = {path: [table for table in found if check(table)] for path, found in tables.items()}
+    return {path: found for path, found in kept.items() if found}
 
 
 def _has_key(table: Table, labels: LabelsParameters) -> bool:
