@@ -32,8 +32,8 @@ def test_errors_in_one_stretch_are_found_and_named(evaluation_parameters):
     assert row == {
         "measure": "errors",
         "label": "N",
-        "first": "N50",
-        "last": "N59",
+        "first": "test/N/N-0050-0.png",
+        "last": "test/N/N-0059-0.png",
         "groups": 10,
         "images": 20,
         "value": 1.0,
@@ -50,7 +50,8 @@ def test_as_many_errors_spread_over_the_class_are_not_beyond_chance(evaluation_p
     assert spread.loc[spread["measure"] == Measure.ERRORS, "p"].item() > 0.5
     assert judge_stretches(spread)["level"] == Level.GOOD
     assert judge_stretches(together)["level"] == Level.CAUTION
-    assert "from N50 to N59 (N, 20 images of 10 groups)" in judge_stretches(together)["text"]
+    said = judge_stretches(together)["text"]
+    assert "from test/N/N-0050-0.png to test/N/N-0059-0.png (N, 20 images of 10 groups)" in said
 
 
 def test_scores_that_are_all_alike_have_no_stretch(evaluation_parameters):
@@ -73,7 +74,7 @@ def test_without_an_effect_one_order_in_twenty_has_a_p_below_a_twentieth(evaluat
     for _ in range(20):
         errors = rng.random(240) < 0.1
         table = pd.DataFrame({"label": ["N", "P"] * 120, "form": "f", "group": [str(n) for n in range(240)]})
-        table = table.assign(split="test", images=rng.integers(1, 9, 240), score=rng.random(240))
+        table = table.assign(path=table["group"], split="test", images=rng.integers(1, 9, 240), score=rng.random(240))
         found = find_stretches(table.assign(errors=table["images"] * errors), evaluation_parameters)
         values.append(found[found["measure"] == Measure.ERRORS]["p"].min())
 
@@ -98,7 +99,7 @@ def test_scores_that_shift_without_any_error_are_found(direction, evaluation_par
 
     row = found.sort_values("p").iloc[0]
     assert set(found["measure"]) == {Measure.SCORES}
-    assert row[["label", "first", "last", "p"]].tolist() == ["P", "P20", "P59", 0.001]
+    assert row[["label", "first", "last", "p"]].tolist() == ["P", "test/P/P-0020-0.png", "test/P/P-0059-0.png", 0.001]
     assert judge_stretches(found) is None
 
 

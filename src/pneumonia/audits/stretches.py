@@ -16,7 +16,7 @@ PERMUTATIONS = 999
 LEAST_VARIANCE = 1e-12  # of what differs by more than rounding
 # Groups of a stretch. A form of names has stretches of a length that leaves at least as many of its groups outside.
 LENGTHS = (10, 20, 40, 80, 160)
-ORDER_COLUMNS = ["split", "label", "form", "group", "place", "images", "errors", "score"]
+ORDER_COLUMNS = ["split", "label", "form", "group", "path", "place", "images", "errors", "score"]
 STRETCH_COLUMNS = ["measure", "label", "first", "last", "groups", "images", "value", "overall", "stretches", "p"]
 
 
@@ -60,8 +60,8 @@ def order_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: One row per image of validation and test.
 
     Returns:
-        `ORDER_COLUMNS`: place (from 1, within the class), images, errors and score (mean probability) of each group.
-        No rows where names give no order.
+        `ORDER_COLUMNS`: path of its first image, place (from 1, within the class), images, errors and score (mean
+        probability) of each group. No rows where names give no order.
     """
     wrong = (predictions["decision"] != predictions["target"]).astype(int)
     groups = predictions.assign(wrong=wrong).groupby(["split", "label", "group"], sort=False)
@@ -84,9 +84,9 @@ def find_stretches(ordered_predictions: pd.DataFrame, parameters: EvaluationPara
         parameters: `seed`.
 
     Returns:
-        `STRETCH_COLUMNS`: measure (a `Measure`), label, first and last group, groups, images, value (share of errors,
-        or mean probability) in the stretch, overall in its class, number of stretches, p. No row for a class without
-        an order, or without errors.
+        `STRETCH_COLUMNS`: measure (a `Measure`), label, first and last (the first image of its first and of its last
+        group), groups, images, value (share of errors, or mean probability) in the stretch, overall in its class,
+        number of stretches, p. No row for a class without an order, or without errors.
     """
     test = ordered_predictions[ordered_predictions["split"] == "test"]
     rows = [row for measure in Measure for row in _scan(test, measure, parameters.seed)]
@@ -112,8 +112,8 @@ def _scan(test: pd.DataFrame, measure: Measure, seed: int) -> Iterator[dict[str,
         yield {
             "measure": str(measure),
             "label": label,
-            "first": parts[label]["group"][start],
-            "last": parts[label]["group"][end - 1],
+            "first": parts[label]["path"][start],
+            "last": parts[label]["path"][end - 1],
             "groups": end - start,
             "images": images,
             "value": float(one.sums[start:end].sum() / images),

@@ -148,13 +148,14 @@ def order_groups(rows: pd.DataFrame) -> pd.DataFrame:
         rows: path, label and group of images.
 
     Returns:
-        label, form and group, one row per group of a class, in order; no row for groups without an order.
+        label, form, group and the path of its first image, one row per group of a class, in order; no row for groups
+        without an order.
     """
     places = [name_place(path, label) for path, label in zip(rows["path"], rows["label"], strict=True)]
-    named = rows[["label", "group"]].assign(
+    named = rows[["label", "group", "path"]].assign(
         form=[form for form, _ in places], numbers=[numbers for _, numbers in places]
     )
     numbered = named[named["numbers"].map(bool)].sort_values(["label", "form", "numbers"])
     first = numbered.drop_duplicates(["label", "group"])
     is_usual = first.groupby(["label", "form"])["group"].transform("size") >= LEAST_GROUPS
-    return first.loc[is_usual, ["label", "form", "group"]].reset_index(drop=True)
+    return first.loc[is_usual, ["label", "form", "group", "path"]].reset_index(drop=True)

@@ -99,7 +99,7 @@ def draw_order(ordered_predictions: pd.DataFrame, stretch_audit: pd.DataFrame) -
             axes.axvline(place - 0.5, color=MUTED, linewidth=0.8, linestyle=":")
         is_shown = (stretch_audit["label"] == label) & (stretch_audit["measure"] == Measure.ERRORS)
         for row in stretch_audit[is_shown].to_dict("records"):
-            ends = of_class.set_index("group")["place"][[row["first"], row["last"]]]
+            ends = of_class.set_index("path")["place"][[row["first"], row["last"]]]
             axes.axvspan(ends.iloc[0] - 0.5, ends.iloc[1] + 0.5, color=MUTED, alpha=0.18, linewidth=0)
         axes.set(ylim=(-0.03, 1.03), xlim=(0, len(of_class) + 1), ylabel="probability", title=label)
     axes.set_xlabel("groups in the order of the numbers in their names")
