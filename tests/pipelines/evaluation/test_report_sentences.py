@@ -119,7 +119,7 @@ def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(
     for text in (page, card):
         assert "95% intervals count each image as a group of its own" in text
         assert "If patients have several images, every interval here is too narrow" in text
-        assert not re.search("intervals over groups|images, [\\d,]+ groups|[Pp]er group", text)
+        assert not re.search("intervals? over groups|at most one per|images, [\\d,]+ groups|[Pp]er group", text)
     for text in documents_of():
         assert "95% intervals count groups, not images" in text
         assert re.search("[Pp]er group", text)
@@ -306,3 +306,9 @@ def test_that_not_all_validation_images_are_reframed_is_said_only_where_it_is_so
     for fewest, is_said in ((n, False), (n - 1, True)):
         page, _ = documents_of(framing_audit=audit.assign(n=[n] + [fewest] * (len(audit) - 1)))
         assert ("The first row of the table is of all validation images." in page) is is_said
+
+
+def test_where_the_network_is_equally_sure_of_all_images_none_is_surest(documents_of, material):
+    page, _ = documents_of(risk_coverage=material["risk_coverage"][:1])
+    assert "are wrong; the network is equally sure of all.</p>" in page
+    assert "of the surest" in documents_of()[0]
