@@ -12,6 +12,7 @@ from pneumonia.study import task
 from pneumonia.study.run import find_external, plan_jobs, run_jobs, run_study
 from pneumonia.study.task import StudyRecords
 
+RESULT = {"untouched_auc": 0.9, "seconds": 1.0, "held_out": {"sha256": 0.5}}
 ONE = {"study": {"recipes": [{"name": "base", "changes": {}}], "seeds": [0], "folds": 1}}
 
 
@@ -80,10 +81,10 @@ def test_a_training_on_blocks_is_judged_on_the_stretch_that_it_did_not_see(param
 
 def test_a_training_that_is_done_is_not_done_again(parameters, make_jobs, monkeypatch):
     (job,) = make_jobs(changed(parameters, ONE))
-    job.records.save(job.key, {"recipe": "kept"})
+    job.records.save(job.key, kept := {**RESULT, "recipe": "kept"})
     monkeypatch.setattr(task, "_train_and_judge", lambda _: pytest.fail("it was done again"))
 
-    assert task.run_task(job) == {"recipe": "kept"}
+    assert task.run_task(job) == kept
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
         if len(done) == 3:
             raise UserError("The disk is full.")
         done.append(job)
-        return {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0, "number": len(done)}
+        return {**RESULT, "recipe": job.task.recipe, "number": len(done)}
 
     with pytest.raises(UserError, match=r"disk is full\. 3 of 8 "):
         run_jobs(jobs, given, stop_at_the_fourth)
-    table = run_jobs(jobs, given, lambda job: {"recipe": job.task.recipe, "untouched_auc": 0.5, "seconds": 1.0})
+    table = run_jobs(jobs, given, lambda job: {**RESULT, "recipe": job.task.recipe})
 
     assert list(table["recipe"]) == ["base", "hot"] * 4
     assert table["number"].notna().sum() == 3
@@ -162,7 +163,7 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
 def test_a_recipe_that_was_renamed_keeps_its_result(parameters, make_jobs):
     given = Parameters.model_validate(parameters).engine
     (job,) = make_jobs(changed(parameters, ONE))
-    job.records.save(job.key, {**job.task.label, "untouched_auc": 0.5, "seconds": 1.0})
+    job.records.save(job.key, {**RESULT, **job.task.label})
     renamed = {"study": {**ONE["study"], "recipes": [{"name": "new name", "changes": {}}]}}
 
     table = run_jobs(make_jobs(changed(parameters, renamed)), given, lambda _: pytest.fail("it was done again"))
@@ -195,16 +196,37 @@ def test_a_result_is_found_again_and_others_are_not(tmp_path):
     records = StudyRecords(tmp_path / "new")
     assert records.find("a1") is None
 
-    records.save("a1", {"recipe": "base", "untouched_auc": 0.9})
+    records.save("a1", RESULT)
 
-    assert StudyRecords(tmp_path / "new").find("a1") == {"recipe": "base", "untouched_auc": 0.9}
+    assert StudyRecords(tmp_path / "new").find("a1") == RESULT
     assert records.find("a2") is None
 
 
 def test_a_damaged_result_is_named(tmp_path):
     records = StudyRecords(tmp_path)
-    records.save("a1", {"recipe": "base"})
+    records.save("a1", RESULT)
     (tmp_path / "a1.json").write_text('{"recipe": ')
 
     with pytest.raises(UserError, match=r"a1\.json has changed since .* Remove it"):
         records.find("a1")
+
+
+@pytest.mark.parametrize(
+    "result",
+    [[], 3, {}, {**RESULT, "untouched_auc": "0.9"}, {**RESULT, "untouched_auc": None}, {**RESULT, "held_out": []}],
+)
+def test_a_result_of_another_layout_is_named(tmp_path, result):
+    records = StudyRecords(tmp_path)
+    records.save("a1", result)
+
+    with pytest.raises(UserError, match=r"a1\.json: The result of a training is not .* trains again"):
+        records.find("a1")
+
+
+def test_a_result_in_the_place_of_another_is_not_taken_without_its_checksum(tmp_path):
+    records = StudyRecords(tmp_path)
+    records.save("a1", RESULT)
+    (tmp_path / "a1.json").rename(tmp_path / "a2.json")
+
+    with pytest.raises(UserError, match=r"a2\.json has no checksum"):
+        records.find("a2")

@@ -179,15 +179,15 @@ def _written_as(path: Path) -> bytes:
     return _WRITTEN_AS + f"{path.parent.name}/{path.name}\n".encode()
 
 
-def read_record(path: Path) -> Any:
-    """Read JSON, unless it has changed since it was written.
+def read_record(path: Path, *, needs_checksum: bool = False) -> Any:
+    """Read JSON, unless it has changed since it was written: as `read_as_written` does.
 
     Raises:
         OSError: If it is no file, or cannot be read.
         UserError: If it is damaged, or its checksum is not that of the file.
     """
     try:
-        return json.loads(read_as_written(path).decode())
+        return json.loads(read_as_written(path, needs_checksum=needs_checksum).decode())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}). Remove it and run the pipeline that makes it.") from error
 

@@ -161,7 +161,7 @@ class DecisionContract(RecordContract):
     """
 
     name: ClassVar[str] = "record decision"
-    layout = _Decision
+    layout: ClassVar[Any] = _Decision
     needs: ClassVar[dict[str, tuple[str, ...]]] = {"logistic": ("slope", "intercept"), "isotonic": ("x", "y")}
 
     def validate(self, data: Any) -> Decision:

@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
+from pneumonia.base.contract import RecordContract
 from pneumonia.base.environment import describe_environment, digest_of_code, tell_difference
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import is_missing, read_record, write_with_checksum
@@ -33,6 +35,20 @@ JUDGING_CODE = ("audits/*.py", "metrics/*.py", "study/judges.py", "study/task.py
 JUDGED_BY = ("framing_images", "robustness", "robustness_images", "seed")
 
 
+class _Result(BaseModel):
+    untouched_auc: float
+    seconds: float
+    held_out: dict[str, float]
+
+
+class ResultContract(RecordContract):
+    """Refuses the result of a training that is not as `run_task` gives it."""
+
+    name: ClassVar[str] = "result of a training"
+    layout = _Result
+    remedy: ClassVar[str] = "or remove it, so that the study trains again"
+
+
 @dataclass(frozen=True)
 class StudyRecords:
     """A folder with one file for each finished training, named after all that its result depends on.
@@ -52,10 +68,16 @@ class StudyRecords:
         """Return the result of a training, or None where it is not finished.
 
         Raises:
-            UserError: If its file is not whole.
+            UserError: If its file is not whole, has no checksum, or is not as its contract says.
         """
         path = self._path(key)
-        return None if is_missing(path) else dict(read_record(path))
+        if is_missing(path):
+            return None
+        record: dict[str, Any] = read_record(path, needs_checksum=True)
+        try:
+            return ResultContract().validate(record)
+        except UserError as error:
+            raise UserError(f"{path}: {error.message}") from error
 
     def save(self, key: str, record: dict[str, Any]) -> None:
         """Write the result of a training, whole or not at all."""
