@@ -59,7 +59,7 @@ class ParametersHook:
     @plainly
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Check the entries that the run uses."""
-        check_entries(pipeline.datasets(), catalog)
+        check_entries(pipeline, catalog)
 
 
 class RunContextHook:

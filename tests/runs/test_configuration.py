@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 from omegaconf import OmegaConf
 
 from pneumonia import settings
@@ -96,17 +97,21 @@ def test_an_entry_of_the_catalog_without_a_type_is_named(tmp_path, content):
 )
 def test_an_entry_of_the_catalog_that_cannot_be_used_is_named(entry, reason):
     catalog = DataCatalog.from_config({"own": entry, "other": {"type": "MemoryDataset"}})
-    check_entries(["other"], catalog)
+    check_entries(Pipeline([Node(list, None, "other")]), catalog)
 
     with pytest.raises(UserError, match=rf"^The catalog entry own cannot be used: {reason}\. Nothing was run\.$"):
-        check_entries(["own", "other"], catalog)
+        check_entries(Pipeline([Node(list, "own", "other")]), catalog)
 
 
-def test_what_no_entry_of_the_catalog_saves_is_named():
-    catalog = DataCatalog.from_config({"other": {"type": "MemoryDataset"}})
+@pytest.mark.parametrize("missing", ["read", "left"])
+def test_what_a_run_reads_or_leaves_needs_an_entry(missing):
+    pipeline = Pipeline([Node(list, "read", "between"), Node(pow, ["between", "params:own"], "left")])
+    entries = {name: {"type": "MemoryDataset"} for name in ("read", "left")}
+    check_entries(pipeline, DataCatalog.from_config(entries))
+    del entries[missing]
 
-    with pytest.raises(UserError, match=r"^The catalog has no entry for own .*\. Nothing was run\.$"):
-        check_entries(["other", "own", "params:own"], catalog)
+    with pytest.raises(UserError, match=rf"^The catalog has no entry for {missing} .*\. Nothing was run\.$"):
+        check_entries(pipeline, DataCatalog.from_config(entries))
 
 
 def test_a_file_as_it_should_be_is_read(load):

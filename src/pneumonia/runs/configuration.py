@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from fsspec.implementations.local import LocalFileSystem
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -191,24 +192,23 @@ def check_parameters(loader: Any) -> None:
         )
 
 
-def check_entries(names: Iterable[str], catalog: Any) -> None:
-    """Check that entries of a catalog are there and can be used: their types exist and have the arguments that are set.
+def check_entries(pipeline: Pipeline, catalog: Any) -> None:
+    """Check the entries of a catalog that a run uses: their types exist and have the arguments that are set.
 
-    Args:
-        names: Of the entries.
-        catalog: The catalog.
+    What only nodes of the run read needs no entry; as ever in Kedro, it is then kept in memory.
 
     Raises:
         UserError: Naming the first one that is missing or cannot be used, and why.
     """
-    for name in sorted(names):
+    needed = pipeline.inputs() | pipeline.outputs()
+    for name in sorted(pipeline.datasets()):
         try:
             found = catalog.get(name)
         except DatasetError as error:
             *_, reason = causes(error)
             said = _first_line(reason).partition(". ")[0]
             raise UserError(f"The catalog entry {name} cannot be used: {said}. Nothing was run.") from error
-        if found is None and not name.startswith("param"):  # Kedro would keep it in memory, and lose it
+        if found is None and name in needed and not name.startswith("param"):  # it would be lost with the run
             raise UserError(f"The catalog has no entry for {name} (conf/*/catalog*.yml). Nothing was run.")
 
 
