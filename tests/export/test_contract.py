@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -268,8 +269,29 @@ def test_the_script_reads_no_pipe_in_the_place_of_its_model(exported, odd_files,
     assert "model.onnx cannot be read ([Errno 19] Is no file)" in run_script(tmp_path / "exported", odd_files).stderr
 
 
-def test_the_script_says_how_to_call_it(folder):
-    assert run_script(folder).stderr.startswith("Name images or folders: python predict.py")
+@pytest.mark.parametrize("arguments", [(), ("",), ("--help",)])
+def test_the_script_says_how_to_call_it(folder, arguments):
+    said = run_script(folder, *arguments)
+    assert said.stderr.startswith("Name images or folders, and where to write: python predict.py")
+    assert said.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is needed")
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("/dev/full", "The table is not complete: it could not be written (No space left"), ("&-", "and where to write")],
+)
+def test_a_table_that_cannot_be_written_is_no_success(folder, odd_files, where, said):
+    command = shlex.join([sys.executable, f"{folder}/predict.py", f"{odd_files}/00.png"])
+    done = subprocess.run(f"{command} >{where}", shell=True, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_script_gives_a_path_that_is_too_long_a_row(folder):
+    (row,) = judge(folder, "x" * 5000)
+    assert row["reason"] == "cannot be read: File name too long"
 
 
 def test_only_a_model_of_drawn_images_has_the_licence_of_the_code(run_record):

@@ -10,6 +10,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 
@@ -61,7 +62,10 @@ OUTPUTS = ("probability", "answer")
 
 def list_files(given: Path) -> list[Path]:
     """List a file, or all files below a folder, whatever their names."""
-    below = sorted(path for path in given.rglob("*") if path.is_file() or path.is_symlink())
+    try:
+        below = sorted(path for path in given.rglob("*") if path.is_file() or path.is_symlink())
+    except OSError:  # its row says so
+        below = []
     return below or [given]
 
 
@@ -88,17 +92,24 @@ def read_file(path: Path, how: ReadingSettings, bits: int) -> Read:
 
 def main() -> None:
     """Write one row per file."""
-    if len(sys.argv) < 2:
-        sys.exit("Name images or folders: python predict.py IMAGE_OR_FOLDER ... > table.csv")
+    if len(sys.argv) < 2 or {"", "-h", "--help"} & {*sys.argv} or sys.stdout is None:
+        sys.exit("Name images or folders, and where to write: python predict.py IMAGE_OR_FOLDER ... > table.csv")
     session = onnxruntime.InferenceSession(FOLDER / "model.onnx")
     how = ReadingSettings(MODEL["image_size"], MODEL["resize"])
     if fingerprint(*how[:2]) != MODEL["lineage"].get("pixels"):
         sys.stderr.write("Pillow is not the one of the model's training: pixels of JPEG files may differ a little.\n")
     if place := MODEL.get("place"):
         sys.stderr.write(f"Threshold and calibration are those of {place['place']}.\n")
-    # Names may hold bytes that are no text.
-    out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
-    table = csv.writer(out)
+    try:
+        # Names may hold bytes that are no text.
+        with io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="") as out:
+            write_rows(csv.writer(out), session, how)
+    except OSError as error:
+        sys.exit(f"The table is not complete: it could not be written ({error.strerror}).")
+
+
+def write_rows(table: Any, session: Any, how: ReadingSettings) -> None:
+    """Score the files."""
     table.writerow(COLUMNS)
     paths = [path for given in sys.argv[1:] for path in list_files(Path(given))]
     ranges = find_ranges(paths)
