@@ -568,6 +568,41 @@ def test_the_only_table_is_found_in_whatever_encoding(label, encoding, content):
     assert labels_of(source) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
 
 
+def test_tables_of_boxes_go_behind_those_of_images(label, tmp_path):
+    for split, name in (("train", "a"), ("test", "b")):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        boxes = f"image_id,class_name,x_min\n{name},Pneumonia,1\n{name},No finding,\n"
+        (tmp_path / "set" / f"annotations_{split}.csv").write_text(boxes)
+    (tmp_path / "set/image_labels_test.csv").write_text("image_id,No finding,Pneumonia\nb,0,1\nc,1,0\n")
+    rows = "image_id,No finding,Pneumonia\na,1,0\nd,0,1\n"
+
+    files = ["train/a.dicom", "test/b.dicom", "test/c.dicom", "train/d.dicom"]
+    source = label(rows, *files, name="image_labels_train.csv")
+
+    assert labels_of(source) == dict(zip(sorted(files), ["PNEUMONIA", "NORMAL", "NORMAL", "PNEUMONIA"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("patients", "expected"),
+    [
+        (("P01", "P02"), {"P01/a.jpg": "PNEUMONIA", "P01/b.jpg": "PNEUMONIA", "P02/x/a.jpg": "NORMAL"}),
+        (("P01", "7", "8"), None),
+    ],
+)
+def test_a_patient_without_headers_is_a_folder(label, patients, expected):
+    rows = "".join(f"{one},{('pneumonia', 'normal')[at % 2]}\n" for at, one in enumerate(patients))
+    table = f"patient,diagnosis\n{rows}"
+    files = ["P01/a.jpg", "P01/b.jpg", "P02/x/a.jpg"]
+    if expected is None:
+        with pytest.raises(UserError, match="names a file"):
+            label(table, *files, name="diagnoses.csv")
+    else:
+        source = label(table, *files, name="diagnoses.csv")
+        assert labels_of(source) == expected
+        groups = [source.listing.rows[path].group for path in files]
+        assert groups[0] == groups[1] != groups[2]
+
+
 def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_class_folders(label):
     assert label("path,label\na.png,1\n", "NORMAL/a.png", name="one.csv").listing.rows == {}
     (named := label("path,label\na.png,1\n", name="two.csv", table="one.csv"))
@@ -590,6 +625,7 @@ def test_where_several_tables_have_labels_one_must_be_named(label):
         (("class0_normal", "class1_pneumonia"), ["NORMAL", "PNEUMONIA"]),
         (("healthy", "pneumonia cases"), ["NORMAL", "PNEUMONIA"]),
         (("gesund", "Lungenentzündung"), ["NORMAL", "PNEUMONIA"]),
+        (("Kontrollen", "Pneumonie"), ["NORMAL", "PNEUMONIA"]),
         (("NORMAL", "healthy"), ["NORMAL", "healthy"]),
         (("0", "1"), ["0", "1"]),
         (("Saludable", "Neumonía"), ["NORMAL", "PNEUMONIA"]),

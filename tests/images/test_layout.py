@@ -69,6 +69,18 @@ def test_annotations_called_like_their_images_are_counted_and_no_images():
     assert listing.junk == {"annotation called like its image": 2}
 
 
+def test_pictures_of_a_viewer_are_none_of_the_set():
+    images = ["NORMAL/CD1/IMG0001", "PNEUMONIA/CD2/IMG0002"]
+    names = ["NORMAL/CD1/Viewer/logo.jpg", "NORMAL/CD1/Viewer/run.exe", "NORMAL/report.pdf"]
+    names += ["PNEUMONIA/CD2/DICOM-Viewer/a.dll", "PNEUMONIA/CD2/DICOM-Viewer/x/b.png"]
+    listing = arrange(members(*images, *names))
+
+    assert (paths(listing), listing.others) == (images, ("NORMAL/report.pdf",))
+    assert listing.junk == {"viewer's program, page or index": 4}
+    named = arrange(members("viewer/NORMAL/a.png", "viewer/PNEUMONIA/b.png"))
+    assert paths(named) == ["NORMAL/a.png", "PNEUMONIA/b.png"]
+
+
 def test_a_folder_between_split_and_class_that_only_says_images_is_passed_over():
     names = ["train/images/NORMAL/a.png", "test/IMAGES/PNEUMONIA/x/b.png", "val/val/NORMAL/d.png", "train/images/c.png"]
     listing = arrange(members(*names))

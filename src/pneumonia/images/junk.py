@@ -19,6 +19,8 @@ _OF_A_VIEWER = (
     ".exe", ".dll", ".inf", ".bat", ".cmd", ".com", ".msi", ".ocx", ".sys", ".jar", ".so", ".dylib", ".cab", ".chm",
     ".ini", ".cfg", ".htm", ".html", ".css", ".js", ".lnk", ".url", ".pdb", ".manifest", ".config",
 )  # fmt: skip
+# The folder of a viewer, with pictures of its own, if its programs are in it.
+_VIEWER = re.compile(r"(?:^|.*/)(?:\w+[ _-])?(?:viewers?|weasis|ihe_pdi|autorun)(?=/)", re.IGNORECASE)
 # What systems leave in folders, in lower case.
 _OF_A_SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\\r")
 # What Windows keeps beside a file, where another system copied it as a file of its own.
@@ -30,7 +32,7 @@ _DOCUMENTS = (
     ".txt", ".md", ".rst", ".rtf", ".doc", ".docx", ".odt", ".ppt", ".pptx", ".log", ".xml", ".json", ".yaml", ".yml",
     ".py", ".ipynb", ".m", ".r", ".sh", ".h5", ".hdf5", ".pkl", ".pickle", ".pt", ".pth", ".keras", ".onnx", ".mp4",
     ".avi", ".mov", ".mp3", ".wav", ".md5", ".sha1", ".sha256", ".db", ".jbf", ".info", ".xmp", ".tfw", ".xls", ".xlsx",
-    ".ods",
+    ".ods", ".pdf", ".hl7", ".msg", ".eml",
 )  # fmt: skip
 _DOCUMENT_NAMES = frozenset(("license", "licence", "readme", "version", "copying", "authors", "makefile", "_success"))
 _FOLDERS_OF_A_SYSTEM = {"@eadir", "$recycle.bin", "system volume information", "lost+found", "#recycle"}
@@ -69,12 +71,19 @@ def without_junk(members: Iterable[ListedFile]) -> tuple[list[ListedFile], Count
     """Part the files from junk and masks, which are counted by kind."""
     junk: Counter[str] = Counter()
     kept: list[ListedFile] = []
+    viewers: set[str] = set()
     for member in sorted(members, key=lambda member: member.name):
         kind = junk_kind(member.name)
         if kind:
             junk[kind] += 1
+            viewers |= {_viewer(member.name)} if kind == OF_A_VIEWER else set()
         else:
             kept.append(member)
+    viewers.discard("")
+    if viewers:
+        pictures = {member.name for member in kept if _viewer(member.name) in viewers and _is_raster(member.name)}
+        junk[OF_A_VIEWER] += len(pictures)
+        kept = [member for member in kept if member.name not in pictures]
     images = {stem(member.name) for member in kept if looks_like_image(member.name)}
     notes = {
         member.name for member in kept if suffix_of(member.name) in _ANNOTATIONS and _notes_on(member.name) & images
@@ -87,6 +96,16 @@ def without_junk(members: Iterable[ListedFile]) -> tuple[list[ListedFile], Count
         junk[MASK] = len(masks)
         logger.warning("%s files are masks or overlays beside the images, by their names: left out.", f"{len(masks):,}")
     return [member for member in kept if member.name not in masks], junk
+
+
+def _viewer(name: str) -> str:
+    """Return the folder of a viewer that a file is in, by its name; "" if it is in none."""
+    found = _VIEWER.match(name)
+    return found[0] if found else ""
+
+
+def _is_raster(name: str) -> bool:
+    return looks_like_image(name) and suffix_of(name) not in (".dcm", ".dicom", ".dic", ".ima")
 
 
 def _notes_on(name: str) -> set[str]:

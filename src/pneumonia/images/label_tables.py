@@ -1,6 +1,7 @@
 """Which of the files beside the images are tables of labels."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -26,6 +27,8 @@ AUTO, NO_TABLE = "auto", "none"
 # How many tables a message names.
 _SHOWN = 10
 
+# Columns of a table of boxes, with a row for each of several in an image.
+_BOX = re.compile(r"[xy](?:_?min|_?max|[0-2])?|bbox.*", re.IGNORECASE)
 # A table in every encoding that it may have.
 Variants = Sequence[Table]
 
@@ -96,7 +99,9 @@ def _find_only_one(source: ImageSource, ingest: IngestParameters, labels: Labels
     fitting = _only(labelled, lambda table: _has_key(table, labels)) or labelled
     # One with all labels alike, such as the form of a submission, is none beside one with both.
     both = _only(fitting, lambda table: has_both_classes(table, ingest, labels))
-    for chosen in (fitting, both):
+    # Nor is one of boxes beside one of images.
+    whole = _only(both, lambda table: not any(map(_BOX.fullmatch, table.columns)))
+    for chosen in (fitting, both, whole):
         splits = {path: split_in(path) for path in chosen}
         is_parted = all(splits.values()) and len(set(splits.values())) == len(chosen) == _alike(chosen.values())
         if len(chosen) == 1 or (chosen and is_parted):

@@ -172,9 +172,21 @@ class _Reader:
         rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]
         named = [row.path for row in rows]
         if key in HEADER_KEYS:
+            by_key: Mapping[str, Sequence[ImageFile]] = self._headers[key]
+            if key == "patient" and not by_key:
+                by_key = self._folders_of(named)
+                rows = [replace(row, patient=row.patient or row.path) for row in rows]
             hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
-            return TableReading(key, hidden, matching.match_keys(named, self._headers[key]))
+            return TableReading(key, hidden, matching.match_keys(named, by_key))
         return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
+
+    def _folders_of(self, patients: Sequence[str]) -> Mapping[str, Sequence[ImageFile]]:
+        """Return the files by the folders that they are in, if most patients have one that is called so."""
+        found: dict[str, list[ImageFile]] = defaultdict(list)
+        for file in self._source.listing.files:
+            for folder in set(map(matching.tidy_key, file.member.name.split("/")[:-1])):
+                found[folder].append(file)
+        return found if sum(matching.tidy_key(one) in found for one in patients) * 2 > len(patients) else {}
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""

@@ -70,7 +70,8 @@ _MEANT = (
         sano sanos sana sani sane saludable saludables sinhallazgos sinalteraciones semachados semalterações saudável
         saudavel gezond zdrowy prawidłowy prawidłowa prawidłowe zdravý frisk friska terve здоров здоровый здоровые норма
         正常 健康 異常なし 未见异常 未見異常 未见明显异常 无异常 무이상 이상없음 정상 sağlıklı saglikli υγιής
-        bìnhthường सामान्य طبيعي سليم control controls kontrolle
+        bìnhthường सामान्य طبيعي سليم control controls kontrolle kontrollen
+        kontrollgruppe contrôles témoins controles controlli controllo kontrole 对照 대조군
         sinneumonía sinneumonia senzapolmonite sanspneumonie sempneumonia zonderlongontsteking"""
     ),
 )
