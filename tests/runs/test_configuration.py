@@ -92,8 +92,12 @@ def test_an_entry_of_the_catalog_without_a_type_is_named(tmp_path, content):
         ({"type": "nope.Dataset"}, r"No module named 'nope'"),
         ({"type": "pneumonia.datasets.Nope"}, r"Dataset 'Nope' not found in 'pneumonia\.datasets'"),
         ({"type": "pneumonia.datasets.TextDataset", "filepth": "a"}, r".* unexpected keyword argument 'filepth'"),
+        (
+            {"type": "MemoryDataset", "validator": "pneumonia.nope.Contract"},
+            r"No module named 'pneumonia\.nope'",
+        ),
     ],
-    ids=["another package", "another class", "another argument"],
+    ids=["another package", "another class", "another argument", "another validator"],
 )
 def test_an_entry_of_the_catalog_that_cannot_be_used_is_named(entry, reason):
     catalog = DataCatalog.from_config({"own": entry, "other": {"type": "MemoryDataset"}})

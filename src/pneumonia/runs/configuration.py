@@ -20,6 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
+from kedro.validation.core import resolve_validator
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
@@ -204,6 +205,8 @@ def check_entries(pipeline: Pipeline, catalog: Any) -> None:
     for name in sorted(pipeline.datasets()):
         try:
             found = catalog.get(name)
+            if name in catalog.validator_specs:
+                resolve_validator(catalog.validator_specs[name])
         except DatasetError as error:
             *_, reason = causes(error)
             said = _first_line(reason).partition(". ")[0]
