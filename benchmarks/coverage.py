@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from pneumonia.metrics.abstention import bound_classes
 from pneumonia.metrics.auc import estimate_auc
 from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.logistic import expit, mean_shift, observed_over_expected, recalibration_slope
+from pneumonia.metrics.usefulness import bound_classes
 
 GROUPS, AUCS, RATES = (30, 100, 400), (0.85, 0.95, 0.99, 0.997), (0.95, 0.99)
 SINGLE, HALF, ALIKE = KINDS = ("single", "ICC 0.5", "alike")

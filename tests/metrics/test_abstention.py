@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumonia.metrics.abstention import bound_classes, measure_sets, trace_risk
 from pneumonia.metrics.logistic import expit
+from pneumonia.metrics.usefulness import bound_classes, measure_sets, trace_risk
 from pneumonia.pipelines.evaluation.figures import draw_abstention
 
 

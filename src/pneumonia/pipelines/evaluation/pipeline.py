@@ -14,7 +14,6 @@ from pneumonia.audits.regions import compare_twins, hide_regions, measure_region
 from pneumonia.audits.shortcuts import audit_shortcuts, describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites
 from pneumonia.audits.stretches import find_stretches, order_predictions
-from pneumonia.metrics.abstention import measure_sets, trace_risk
 from pneumonia.metrics.breakdowns import (
     count_etiologies,
     measure_splits,
@@ -24,7 +23,13 @@ from pneumonia.metrics.breakdowns import (
 )
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
-from pneumonia.metrics.usefulness import tabulate_prevalences, tabulate_shifts, trace_decision_curve
+from pneumonia.metrics.usefulness import (
+    measure_sets,
+    tabulate_prevalences,
+    tabulate_shifts,
+    trace_decision_curve,
+    trace_risk,
+)
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.evaluation import audit_figures, figures
