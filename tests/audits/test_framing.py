@@ -36,12 +36,12 @@ def children():
 
 def read_the_top(images):
     """A network that sees only how bright the top rows are."""
-    return images[:, :4].mean(axis=(1, 2, 3)) / 255
+    return images[:, :4].mean(axis=(1, 2, 3)) / 200
 
 
 def test_a_network_that_reads_the_framing_is_perfect_until_the_judge_looks(children):
     judges = [JUDGES[0], CUT]
-    table = tabulate_judges(score_framings(read_the_top, *children, 10, judges), judges, threshold=0.2)
+    table = tabulate_judges(score_framings(read_the_top, *children, 10, judges), judges)
     assert table["kind"].tolist() == ["untouched", "negatives_cut"]
     assert table["auc"].tolist() == [1.0, 0.5]
     assert table["sensitivity"].tolist() == [1.0, 1.0]

@@ -21,11 +21,6 @@ def test_logit_interval_of_the_worked_example():
     assert logit_interval(0.9, 0.03) == pytest.approx((0.82403, 0.94535), abs=5e-6)
 
 
-def test_logit_interval_of_a_correlation_lies_within_minus_one_and_one():
-    low, high = logit_interval(0.98, 0.05, lowest=-1.0)
-    assert -1 < low < 0.98 < high < 1
-
-
 def test_exact_bound_is_that_of_clopper_and_pearson():
     from scipy.stats import beta
 

@@ -211,7 +211,7 @@ def make_curve_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe of the networks on the learning curve: one epoch, and an average over its last steps."""
     training = recipe.training
     averaging = min(training.weight_averaging, CURVE_AVERAGING)
-    changed = {"epochs": 1, "patience": 1, "weight_averaging": averaging}
+    changed = {"epochs": 1, "weight_averaging": averaging}
     return recipe.model_copy(update={"training": training.model_copy(update=changed)})
 
 

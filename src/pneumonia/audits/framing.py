@@ -264,21 +264,19 @@ def images_of(judge: FramingJudge, framing_scores: pd.DataFrame) -> pd.DataFrame
     return framing_scores[is_asked]
 
 
-def tabulate_judges(
-    framing_scores: pd.DataFrame, judges: Iterable[FramingJudge] = JUDGES, threshold: float = 0.5
-) -> pd.DataFrame:
+def tabulate_judges(framing_scores: pd.DataFrame, judges: Iterable[FramingJudge]) -> pd.DataFrame:
     """Return kind, negatives, positives, auc, sensitivity, specificity and n, one row per judge, without intervals."""
     rows = []
     for judge in judges:
         images = images_of(judge, framing_scores)
         target, probability = images["target"].to_numpy(), images["probability"].to_numpy()
-        rows.append({**judge._asdict(), **rates_at(target, probability, threshold), "n": len(images)})
+        rows.append({**judge._asdict(), **rates_at(target, probability), "n": len(images)})
     return pd.DataFrame(rows)
 
 
-def rates_at(target: npt.NDArray[np.int64], probability: Floats, threshold: float = 0.5) -> dict[str, float]:
-    """Return auc, and sensitivity and specificity at a threshold, without intervals."""
-    called = probability >= threshold
+def rates_at(target: npt.NDArray[np.int64], probability: Floats) -> dict[str, float]:
+    """Return auc, and sensitivity and specificity at a threshold of 0.5, without intervals."""
+    called = probability >= 0.5
     return {
         "auc": float(ranking_metrics(target, probability)["auc"][0]),
         "sensitivity": float(called[target == 1].mean()),

@@ -75,7 +75,6 @@ def measure_pointing(
     pixel_store: PixelStores,
     lesions: pd.DataFrame,
     model_lineage: Lineage,
-    parameters: EvaluationParameters,
 ) -> Pointing:
     """Measure how often the map's peak lies on a known lesion of a positive test image.
 
@@ -85,7 +84,6 @@ def measure_pointing(
         pixel_store: Has their pixels.
         lesions: Boxes of lesions, none for most sources.
         model_lineage: What the model was made from; its `resize` made the files square.
-        parameters: `resamples`, `seed`.
 
     Returns:
         `n`, `n_groups`, `hits` (share with interval); `lesion_share`, the mean share of the image in the boxes, which

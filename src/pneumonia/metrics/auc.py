@@ -134,7 +134,7 @@ def _logit_estimate(parts: AucParts, tail: float = TAIL) -> Estimate:
     if parts.value in (0.0, 1.0):
         low, high = (bound, 1.0) if parts.value == 1 else (0.0, 1 - bound)
     else:
-        low, high = logit_interval(parts.value, float(np.sqrt(parts.variance)), quantile=quantile_of(tail))
+        low, high = logit_interval(parts.value, float(np.sqrt(parts.variance)), quantile_of(tail))
     return {"value": parts.value, "low": low, "high": high}
 
 

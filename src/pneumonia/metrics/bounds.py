@@ -25,23 +25,21 @@ def quantile_of(tail: float) -> float:
     return Z if tail == TAIL else float(norm.ppf(1 - tail))
 
 
-def logit_interval(value: float, deviation: float, lowest: float = 0.0, quantile: float = Z) -> tuple[float, float]:
-    """Return the interval of a value in (lowest, 1), made on the logit scale, where it cannot leave the range.
+def logit_interval(value: float, deviation: float, quantile: float = Z) -> tuple[float, float]:
+    """Return the interval of a value in (0, 1), made on the logit scale, where it cannot leave the range.
 
     `logit(m) -+ 1.96 s / (m (1 - m))`, mapped back (Pepe, The Statistical Evaluation of Medical Tests, 2003, section
     5.2). `logit_interval(0.9, 0.03)` is 0.9 / 0.1 = 9, times and by exp(1.96 x 0.03 / 0.09) = 1.922: odds 4.683 and
     17.297, so 0.8240 and 0.9453.
 
     Args:
-        value: In (lowest, 1).
+        value: In (0, 1).
         deviation: Its standard deviation.
-        lowest: End of its range.
         quantile: How many standard deviations the interval reaches to either side.
     """
-    share = (value - lowest) / (1 - lowest)
-    half_width = quantile * deviation / (1 - lowest) / (share * (1 - share))
-    logits = np.log(share / (1 - share)) + np.array([-half_width, half_width])
-    low, high = lowest + (1 - lowest) / (1 + np.exp(np.clip(-logits, -700, 700)))
+    half_width = quantile * deviation / (value * (1 - value))
+    logits = np.log(value / (1 - value)) + np.array([-half_width, half_width])
+    low, high = 1 / (1 + np.exp(np.clip(-logits, -700, 700)))
     return float(low), float(high)
 
 

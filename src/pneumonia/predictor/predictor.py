@@ -196,17 +196,9 @@ class Predictor:
         decoded = {row: read.pixels for row, read in enumerate(chunk) if read.pixels is not None}
         if decoded:
             usable, pixels = list(decoded), np.stack(list(decoded.values()))[..., None]
-            for name, values in self.judge_pixels(pixels, batch_size).items():
+            for name, values in self.judge(*self.measure(pixels, batch_size)).items():
                 table.loc[usable, name] = values
         return table[list(PREDICTION_COLUMNS)]
-
-    def judge_pixels(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> dict[str, npt.NDArray]:
-        """Score decoded images, uint8 `[n, size, size, 1]`.
-
-        Returns:
-            probability, decision, in_range, reason and answer, `[n]` each.
-        """
-        return self.judge(*self.measure(pixels, batch_size))
 
     def measure(self, pixels: npt.NDArray[np.uint8], batch_size: int) -> tuple[Floats, Floats]:
         """Return the network's own probability of decoded images, `[n]`, and their distances, in bounds, `[n, 2]`."""
@@ -215,7 +207,11 @@ class Predictor:
         return outputs[:, 0].astype(np.float64), range_distances(described, self.image_range)
 
     def judge(self, probability: Floats, distance: Floats) -> dict[str, npt.NDArray]:
-        """Calibrate and decide what `measure` found, as `judge_pixels` does; `answer` is the place in `answers`."""
+        """Calibrate and decide what `measure` found.
+
+        Returns:
+            probability, decision, in_range, reason and answer (the place in `answers`), `[n]` each.
+        """
         probability = apply_calibration(probability, self.decision["calibration"])
         answer = self.answer(probability, distance)
         decisions, reasons = (np.array(of_one, dtype=object) for of_one in zip(*answers(self.class_names), strict=True))

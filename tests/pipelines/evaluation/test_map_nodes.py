@@ -107,24 +107,22 @@ def test_a_source_that_is_gone_gives_an_empty_table_and_no_warning(tiny_manifest
 
 
 @pytest.mark.parametrize(("top", "bottom", "value"), [(0.0, 0.5, 1.0), (0.5, 1.0, 0.0)])
-def test_peaks_are_counted_where_the_lesion_is(
-    tiny_network, tiny_manifest, tiny_pixels, parameters, top, bottom, value
-):
+def test_peaks_are_counted_where_the_lesion_is(tiny_network, tiny_manifest, tiny_pixels, top, bottom, value):
     # The band that tells the tiny classes apart is in the upper half.
     test = tiny_manifest.query("split == 'test' and target == 1")
     lesions = pd.DataFrame({"path": test["path"], "left": 0.0, "top": top, "right": 1.0, "bottom": bottom})
     stores, lineage = tiny_pixels
-    pointing = measure_pointing(tiny_network, tiny_manifest, stores, lesions, lineage, parameters)
+    pointing = measure_pointing(tiny_network, tiny_manifest, stores, lesions, lineage)
     assert pointing["n"] == pointing["n_groups"] == len(test)
     assert pointing["hits"]["value"] == value
     assert pointing["lesion_share"] == 0.5
     assert pointing["others_share"] == value  # every map peaks in the upper half
 
 
-def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_pixels, parameters):
+def test_nothing_is_counted_without_lesions(tiny_network, tiny_manifest, tiny_pixels):
     none = pd.DataFrame(columns=LESION_COLUMNS)
     stores, lineage = tiny_pixels
-    pointing = measure_pointing(tiny_network, tiny_manifest, stores, none, lineage, parameters)
+    pointing = measure_pointing(tiny_network, tiny_manifest, stores, none, lineage)
     assert pointing == {
         "n": 0,
         "n_groups": 0,

@@ -112,7 +112,7 @@ def create_pipeline() -> Pipeline:
         node(read_lesions, ["chest_xrays", "split_manifest"], "lesions"),
         node(
             measure_pointing,
-            ["pneumonia_model", "split_manifest", "pixel_store", "lesions", "checked_lineage", SETTINGS],
+            ["pneumonia_model", "split_manifest", "pixel_store", "lesions", "checked_lineage"],
             "pointing",
         ),
         node(compare_maps, ["pneumonia_model", *IMAGES, SETTINGS], "map_similarity"),
