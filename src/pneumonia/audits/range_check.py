@@ -59,8 +59,7 @@ def check_range(
     features = feature_model(pneumonia_model)
 
     def distance(pixels: Pixels) -> Floats:
-        found: Floats = range_distances(describe(pixels, features, parameters.batch_size), image_range).max(axis=1)
-        return found
+        return range_distances(describe(pixels, features, parameters.batch_size), image_range).max(axis=1)
 
     test = split_manifest[split_manifest["split"] == "test"]
     untouched = np.concatenate([distance(part) for part in stored_parts(store, pixel_keys(test))])

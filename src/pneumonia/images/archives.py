@@ -232,8 +232,7 @@ def _copy(content: IO[bytes]) -> BinaryIO:
             raise OSError(28, os.strerror(28))
         copied.write(chunk)
     copied.seek(0)
-    file: BinaryIO = copied
-    return file
+    return copied
 
 
 def _tar_problem(info: tarfile.TarInfo, name: str) -> str:

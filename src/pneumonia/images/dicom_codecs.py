@@ -92,8 +92,7 @@ def first_frame(pixel_data: bytes) -> bytes:
     """Return the first frame of encapsulated pixel data."""
     from pydicom.encaps import get_frame
 
-    frame: bytes = get_frame(pixel_data, 0, number_of_frames=1)
-    return frame
+    return get_frame(pixel_data, 0, number_of_frames=1)
 
 
 def packed_syntax(pixel_data: bytes) -> str:
@@ -143,9 +142,8 @@ def decode_raw(dataset: Any, syntax: str, header: Mapping[str, Any]) -> Raw:
     if _family(stream.syntax) != _family(syntax):
         syntax, notes = stream.syntax, (_OTHER_SYNTAX,)
     if stream.syntax == _EXTENDED and stream.bits > 8:
-        syntax = (
-            _LOSSLESS_SV1  # GDCM looks at the stream; pydicom does not let it read 12 bits with loss under their name
-        )
+        # GDCM looks at the stream; pydicom does not let it read 12 bits with loss under their name.
+        syntax = _LOSSLESS_SV1
     values = _as_array(dataset, syntax, shape, 8 if stream.bits <= 8 else 16, stream.bits)
     is_deeper = stream.bits > stored and high == stored - 1 and _exceeds(values, stream.bits, stored, header)
     if stream.bits < stored or is_deeper:

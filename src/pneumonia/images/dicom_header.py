@@ -257,5 +257,4 @@ def _listed(kind: str, name: str) -> frozenset[str]:
 
 @cache
 def _tables() -> dict[str, dict[str, list[str]]]:
-    tables: dict[str, Any] = json.loads(files("pneumonia.images").joinpath("dicom_words.json").read_text("utf-8"))
-    return tables
+    return json.loads(files("pneumonia.images").joinpath("dicom_words.json").read_text("utf-8"))

@@ -131,8 +131,7 @@ def _integer(dataset: Any, name: str, *, is_signed: bool) -> int | None:
             return None
         if value.strip(b" \0").isdigit() and len(value) != 2:
             return int(value.strip(b" \0"))
-        number = int.from_bytes(value[:2], "little" if _order(dataset) == "<" else "big", signed=is_signed)
-        return number
+        return int.from_bytes(value[:2], "little" if _order(dataset) == "<" else "big", signed=is_signed)
     return None if value is None else int(value)
 
 

@@ -59,8 +59,7 @@ class FsspecStorage:
 
     def read(self, key: str, n_bytes: int = -1) -> bytes:
         """Read one file, or its first bytes."""
-        content: bytes = self._file_system.cat_file(key, end=n_bytes if n_bytes >= 0 else None)
-        return content
+        return self._file_system.cat_file(key, end=n_bytes if n_bytes >= 0 else None)
 
     def open(self, key: str) -> BinaryIO:
         """Return a file that can be read from anywhere."""
