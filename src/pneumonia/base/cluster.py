@@ -111,12 +111,9 @@ def _environments(client: Any, address: str) -> dict[str, Any]:
         UserError: If one does not answer.
     """
     try:
-        found: dict[str, Any] = client.run(
-            describe_environment, on_error="return", callback_timeout=ENVIRONMENT_PATIENCE
-        )
+        return client.run(describe_environment, on_error="return", callback_timeout=ENVIRONMENT_PATIENCE)
     except TimeoutError as error:
         raise UserError(
             f"A worker of the scheduler at {address} does not answer within {ENVIRONMENT_PATIENCE:g} seconds: it is "
             "frozen, or unreachable. Stop it, or start it again."
         ) from error
-    return found

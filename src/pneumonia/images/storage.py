@@ -158,10 +158,9 @@ def _describe(file_system: Any, root: str) -> dict[str, Any]:
         OSError: If there is nothing, or it cannot be reached.
     """
     try:
-        info: dict[str, Any] = file_system.info(root)
+        return file_system.info(root)
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "no such file or folder") from error
-    return info
 
 
 def download_from_kaggle() -> str:

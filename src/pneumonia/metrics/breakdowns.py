@@ -267,10 +267,8 @@ def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[st
         second: `path` and `probability` of the same images, in any order.
     """
     other = second.set_index("path").loc[first["path"], "probability"].to_numpy()
-    columns = (first[column].to_numpy() for column in ("target", "probability", "group"))
-    target, probability, group = columns
-    found = auc_difference(target, probability, other, group)
-    return in_columns(found, name)
+    target, probability, group = (first[column].to_numpy() for column in ("target", "probability", "group"))
+    return in_columns(auc_difference(target, probability, other, group), name)
 
 
 class SubgroupsContract(TableContract):
