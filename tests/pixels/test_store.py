@@ -386,7 +386,7 @@ def test_a_lock_that_nobody_gives_back_is_not_waited_for_without_end(stores, mon
 def test_what_was_checked_is_not_read_again_until_it_changes(stores, monkeypatch):
     stores.fill(Files("abcde").request())
     read = []
-    monkeypatch.setattr(pixel_store, "sha256_of_file", lambda path: read.append(path) or sha256_of_file(path))
+    monkeypatch.setattr(pixel_store.files, "sha256_of_file", lambda path: read.append(path) or sha256_of_file(path))
 
     for _ in range(3):
         stores.open(SIZE, "squeeze")

@@ -9,15 +9,7 @@ from typing import Any
 from kedro.io.core import AbstractVersionedDataset, Version
 from kedro_datasets._typing import ImagePreview, JSONPreview
 
-from pneumonia.base.files import (
-    find_entries,
-    find_versions,
-    is_missing,
-    read_as_written,
-    whole_file,
-    write_whole_folder,
-    write_with_checksum,
-)
+from pneumonia.base import files
 from pneumonia.model.predict import load_model
 from pneumonia.runs.errors import plainly
 
@@ -34,10 +26,10 @@ class Kept:
     _get_load_path: Callable[[], PurePosixPath]
 
     def _get_versions(self) -> list[str]:
-        return [str(path) for path in find_versions(Path(self._filepath)).values()]
+        return [str(path) for path in files.find_versions(Path(self._filepath)).values()]
 
     def _exists(self) -> bool:
-        return not is_missing(Path(self._get_load_path()))
+        return not files.is_missing(Path(self._get_load_path()))
 
 
 class KeptDataset(Kept, AbstractVersionedDataset[Any, Any]):
@@ -82,7 +74,7 @@ class FigureDataset(KeptDataset):
         """Save a ``matplotlib.figure.Figure``."""
         content = io.BytesIO()
         data.savefig(content, **self._save_args)
-        write_with_checksum(Path(self._get_save_path()), content.getvalue())
+        files.write_with_checksum(Path(self._get_save_path()), content.getvalue())
 
     @plainly
     def load(self) -> bytes:
@@ -91,7 +83,7 @@ class FigureDataset(KeptDataset):
         Raises:
             UserError: If the file has changed since it was written.
         """
-        return read_as_written(Path(self._get_load_path()))
+        return files.read_as_written(Path(self._get_load_path()))
 
     def preview(self) -> ImagePreview:
         """Return the picture for kedro-viz."""
@@ -119,7 +111,7 @@ class ModelDataset(KeptDataset):
     @plainly
     def save(self, data: Any) -> None:
         """Save the model."""
-        with whole_file(Path(self._get_save_path())) as part:
+        with files.whole_file(Path(self._get_save_path())) as part:
             data.save(part)
 
     @plainly
@@ -154,13 +146,13 @@ class FolderDataset(KeptDataset):
     @plainly
     def save(self, data: dict[str, bytes]) -> None:
         """Save the files, contents by path."""
-        write_whole_folder(Path(self._get_save_path()), data)
+        files.write_whole_folder(Path(self._get_save_path()), data)
 
     @plainly
     def load(self) -> Path:
         """Return the path of the folder."""
         path = Path(self._get_load_path())
-        find_entries(path)
+        files.find_entries(path)
         return path
 
     def preview(self) -> JSONPreview:

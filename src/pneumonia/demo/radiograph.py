@@ -10,16 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pneumonia.demo.anatomy import (
-    Patient,
-    airways,
-    lung_air,
-    ribs,
-    shoulders,
-    soft_tissue,
-    spine,
-    vessel_tree,
-)
+from pneumonia.demo import anatomy
 from pneumonia.demo.canvas import Canvas, Floats, Pose, sigmoid
 
 
@@ -70,7 +61,7 @@ def consolidation(canvas: Canvas, lesion: Lesion) -> Floats:
     if not np.isnan(lesion.fissure):
         share *= sigmoid((np.float32(lesion.fissure) + 0.12 * (x + 0.1) - canvas.y) / np.float32(0.008))
     patchy = np.clip(0.92 + 0.1 * canvas.noise(rng, 0.07), 0, 1)
-    bronchi = np.clip(vessel_tree(canvas, rng, 16, 0.013), 0, 1)
+    bronchi = np.clip(anatomy.vessel_tree(canvas, rng, 16, 0.013), 0, 1)
     same_side = canvas.x * lesion.centre[0] > 0
     return lesion.strength * share * patchy * (1 - 0.25 * bronchi) * same_side
 
@@ -80,7 +71,7 @@ def interstitial(canvas: Canvas, lesion: Lesion) -> Floats:
     rng = np.random.default_rng(lesion.seed)
     centre = np.hypot((np.abs(canvas.x) - 0.2) / 0.36, (canvas.y - 0.5) / 0.45)
     spread = (np.exp(-0.9 * centre**2) + 0.3) * np.clip(1 + 0.35 * canvas.noise(rng, 0.25), 0, 2)
-    streaks = np.clip(vessel_tree(canvas, rng, 44, 0.015, crook=0.16), 0, 0.8)
+    streaks = np.clip(anatomy.vessel_tree(canvas, rng, 44, 0.015, crook=0.16), 0, 0.8)
     net = np.exp(-(canvas.noise(rng, 0.03) ** 2) / 0.25)
     haze = np.clip(0.5 + 0.4 * canvas.noise(rng, 0.16), 0, 1)
     return lesion.strength * spread * (0.42 * streaks + 0.2 * net + 0.3 * haze)
@@ -113,31 +104,31 @@ def overlying_shadow(canvas: Canvas, rng: np.random.Generator) -> Floats:
     return rng.uniform(0.03, 0.11) * sigmoid((1 - np.sqrt(u * u + v * v)) / rng.uniform(0.03, 0.12))
 
 
-def attenuation(patient: Patient, pose: Pose, lesion: Lesion | None, seed: int) -> tuple[Floats, Floats]:
+def attenuation(patient: anatomy.Patient, pose: Pose, lesion: Lesion | None, seed: int) -> tuple[Floats, Floats]:
     """Attenuation after the display's spatial filter, and the lesion's part before it, [height, width]."""
     canvas, rng = Canvas(pose), np.random.default_rng(seed)
-    air = lung_air(canvas, patient)
+    air = anatomy.lung_air(canvas, patient)
     lost = np.zeros(canvas.shape, np.float32)
     if lesion is not None:
         share = (consolidation if lesion.etiology == "bacteria" else interstitial)(canvas, lesion)
         lost = AIR * air * np.clip(share, 0, 0.95)
-    body = soft_tissue(canvas, patient)
+    body = anatomy.soft_tissue(canvas, patient)
     for x, y, radius, amount in patient.gas:
         distance = np.hypot(canvas.x - x, 1.3 * (canvas.y - y)) / radius
         body -= 0.5 * amount * np.maximum(1 - distance**2, 0) ** 0.7 * (body > 0.3)
-    clavicles, blades, arms = shoulders(canvas, patient)
+    clavicles, blades, arms = anatomy.shoulders(canvas, patient)
     leads, folds = foreign_bodies(canvas, rng)
     bone = 0.13 * patient.bone
     drawn = canvas.tubes(
-        (bone * (ribs(canvas, patient) + 1.2 * clavicles), patient.rib_radius, 0.75),
+        (bone * (anatomy.ribs(canvas, patient) + 1.2 * clavicles), patient.rib_radius, 0.75),
         (1.6 * bone * arms, 0.036, 0.7),
-        (0.5 * bone * blades - 0.12 * airways(canvas) + 0.05 * folds, 0.022, 0.0),
+        (0.5 * bone * blades - 0.12 * anatomy.airways(canvas) + 0.05 * folds, 0.022, 0.0),
         (0.3 * leads, 0.006, 0.0),
     )
-    vessels = vessel_tree(canvas, np.random.default_rng(patient.vessel_seed), 22, 0.02)
+    vessels = anatomy.vessel_tree(canvas, np.random.default_rng(patient.vessel_seed), 22, 0.02)
     grain = 1 + 0.04 * canvas.noise(rng, 0.04) + 0.05 * canvas.noise(rng, 0.25)
     total = body - AIR * air * grain + lost + 0.3 * patient.vessels * air * np.minimum(vessels, 0.9)
-    total += drawn + 0.17 * patient.bone * spine(canvas, patient)
+    total += drawn + 0.17 * patient.bone * anatomy.spine(canvas, patient)
     if rng.random() < 0.45:
         total += overlying_shadow(canvas, rng)
     filtered = np.maximum(total, 0) - 0.3 * canvas.blurred((total, 0.12))

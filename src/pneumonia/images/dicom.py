@@ -28,17 +28,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pneumonia.images import dicom_codecs
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.depth import Values
-from pneumonia.images.dicom_codecs import (
-    BIG_ENDIAN,
-    ENCAPSULATED,
-    EXPLICIT,
-    IMPLICIT,
-    READ,
-    decode_raw,
-    packed_syntax,
-)
 from pneumonia.images.dicom_header import ObjectVerdict, ViewWords, judge
 from pneumonia.images.dicom_pixels import Display, display_of, show, stored_values, values_of
 from pneumonia.images.dicom_values import TAGS, has_empty_table, read_header, read_tables, readable, with_delimiter
@@ -159,7 +151,7 @@ class Dicom:
     def _pixels(self) -> tuple[npt.NDArray[np.int32], Display]:
         """The stored values and what the header says about showing them."""
         try:
-            raw = decode_raw(self._dataset, self.syntax, self.header)
+            raw = dicom_codecs.decode_raw(self._dataset, self.syntax, self.header)
             is_inverted = self.photometric == "MONOCHROME1"
             display = display_of({**self.header, **read_tables(self._dataset)}, raw.bits, is_inverted=is_inverted)
             stored = stored_values(raw.values, raw.bits, raw.high_bit, is_signed=display.is_signed)
@@ -176,10 +168,10 @@ class Dicom:
         if syntax := meta.get("TransferSyntaxUID"):
             return str(syntax)
         pixels = self._dataset.PixelData if "PixelData" in self._dataset else b""
-        if pixels.startswith(ENCAPSULATED):
-            return packed_syntax(pixels)
+        if pixels.startswith(dicom_codecs.ENCAPSULATED):
+            return dicom_codecs.packed_syntax(pixels)
         is_implicit, is_little = self._dataset.original_encoding
-        return IMPLICIT if is_implicit else EXPLICIT if is_little else BIG_ENDIAN
+        return dicom_codecs.IMPLICIT if is_implicit else dicom_codecs.EXPLICIT if is_little else dicom_codecs.BIG_ENDIAN
 
     def _refuse_missing_codec(self) -> None:
         """Refuse a transfer syntax that no installed decoder reads."""
@@ -191,7 +183,7 @@ class Dicom:
         except ERRORS as error:
             raise RefusedError("unknown transfer syntax: export it uncompressed") from error
         if not is_available:
-            advice = INSTALL if self.syntax in READ else "export it uncompressed"
+            advice = INSTALL if self.syntax in dicom_codecs.READ else "export it uncompressed"
             raise RefusedError(f"no decoder for {UID(self.syntax).name} is installed: {advice}")
 
     def _odd_values(self) -> list[str]:

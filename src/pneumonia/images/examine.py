@@ -14,22 +14,10 @@ import PIL
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pneumonia.images import dicom
+from pneumonia.images import dicom, opening
 from pneumonia.images.depth import LEAST_SHARE, Values
 from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.dicom_values import is_dicom
-from pneumonia.images.opening import (
-    DECODER_ERRORS,
-    FORMATS,
-    MASK,
-    OPAQUE,
-    is_mask,
-    name_content,
-    name_damage,
-    name_unusual_jpeg,
-    open_image,
-    values_of,
-)
 from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrink
 from pneumonia.images.status import OtherObjectError, RefusedError
 
@@ -149,27 +137,27 @@ def examine_image(
     if is_dicom(data):
         return _examine_dicom(data, facts, limits, hash_patient, compare)
     try:
-        with open_image(data) as image:
+        with opening.open_image(data) as image:
             facts = facts._replace(width=image.width, height=image.height, mode=image.mode)
             problem = _find_problem(image, data, limits)
             if problem:
                 return facts._replace(problem=problem)
             if image.mode == "1":
-                return facts._replace(other=MASK)
+                return facts._replace(other=opening.MASK)
             notes = _find_notes(image, path)
             seen = _compare(facts, image, notes) if compare or UPPER_BITS in notes else facts
             damage = _find_jpeg_damage(data) if image.format in _JPEG else ""
             return facts._replace(problem=damage) if damage else seen
     except UnidentifiedImageError:
-        return facts._replace(problem=name_content(data))
+        return facts._replace(problem=opening.name_content(data))
     except Image.DecompressionBombError:
         return facts._replace(problem=f"more than {min(limits.max_pixels, _MOST_PIXELS):,} pixels")
     except OtherObjectError as error:
         return facts._replace(other=str(error))
     except RefusedError as error:
         return facts._replace(problem=str(error))
-    except DECODER_ERRORS as error:
-        return facts._replace(problem=name_damage(error))
+    except opening.DECODER_ERRORS as error:
+        return facts._replace(problem=opening.name_damage(error))
 
 
 def read_values(data: bytes) -> Values:
@@ -177,19 +165,19 @@ def read_values(data: bytes) -> Values:
     try:
         if is_dicom(data):
             return dicom.open_dicom(data).values
-        with open_image(data) as image:
-            return values_of(image)
-    except DECODER_ERRORS:
+        with opening.open_image(data) as image:
+            return opening.values_of(image)
+    except opening.DECODER_ERRORS:
         return Values()
 
 
 def _compare(facts: Facts, image: Image.Image, notes: Sequence[str]) -> Facts:
     """Decode an image, and add its notes, its values and its perceptual hash."""
     whole = decode_grey(image)
-    values = values_of(image)
+    values = opening.values_of(image)
     levels = whole.histogram()
-    if is_mask(levels):
-        return facts._replace(other=MASK)
+    if opening.is_mask(levels):
+        return facts._replace(other=opening.MASK)
     if UPPER_BITS in notes and _count_used(levels) < LEAST_SHARE * len(levels):
         return facts._replace(problem="16 bits in several channels, of which the upper 8 show next to nothing")
     grey = shrink(whole)
@@ -246,7 +234,7 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
         return "signed values of 8 bits: store unsigned ones"  # Pillow takes them as unsigned
     if not _has_end(image.format or "", data):
         return "truncated: its end is missing"
-    return name_unusual_jpeg(data) if image.format in _JPEG else ""
+    return opening.name_unusual_jpeg(data) if image.format in _JPEG else ""
 
 
 def _size_problem(width: int, height: int, limits: Limits) -> str:
@@ -281,7 +269,7 @@ def _find_notes(image: Image.Image, path: str) -> list[str]:
     """Say what is unusual about an image that may be used."""
     notes = []
     suffix = PurePosixPath(path).suffix.lower()
-    if suffix not in FORMATS[image.format or ""]:
+    if suffix not in opening.FORMATS[image.format or ""]:
         notes.append(f"{image.format} content in a {suffix or 'nameless'} file")
     if image.format == "MPO":
         notes.append("several pictures: the first is used")
@@ -291,6 +279,6 @@ def _find_notes(image: Image.Image, path: str) -> list[str]:
         notes.append("palette")
     if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
         notes.append("rotated by its EXIF orientation")
-    if image.has_transparency_data or OPAQUE in image.info:
+    if image.has_transparency_data or opening.OPAQUE in image.info:
         notes.append("opaque alpha channel")
     return notes

@@ -14,16 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pneumonia.base.annotations import Floats
-from pneumonia.metrics.bounds import (
-    TAIL,
-    UNDEFINED,
-    Z,
-    difference,
-    exact_bound,
-    logit_interval,
-    newcombe_interval,
-    quantile_of,
-)
+from pneumonia.metrics import bounds
 from pneumonia.metrics.groups import cluster_variance, correlation, resample_groups
 from pneumonia.metrics.registry import Estimate, Targets
 
@@ -71,7 +62,7 @@ def auc_parts(target: Targets, score: Floats, groups: npt.NDArray) -> AucParts:
     )
 
 
-def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray, tail: float = TAIL) -> Estimate:
+def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray, tail: float = bounds.TAIL) -> Estimate:
     """Estimate the area under the ROC curve with its interval: the wider, at each end, of two.
 
     One is made on the logit scale with Obuchowski's variance. Near 1 it is too short and too high: with 450 and 160
@@ -89,12 +80,12 @@ def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray, tail: floa
         `value`, `low` and `high`; no bounds if a class has fewer than two groups, nothing if one is missing.
     """
     if len(np.unique(target)) < 2:
-        return UNDEFINED.copy()
+        return bounds.UNDEFINED.copy()
     parts = auc_parts(target, np.asarray(score, dtype=float), groups)
     found = _logit_estimate(parts, tail)
     if found["low"] is None or found["high"] is None or parts.value in (0.0, 1.0):
         return found
-    low, high = newcombe_interval(parts.value, parts.n_positive, parts.n_negative, quantile_of(tail))
+    low, high = bounds.newcombe_interval(parts.value, parts.n_positive, parts.n_negative, bounds.quantile_of(tail))
     return {"value": parts.value, "low": min(found["low"], low), "high": max(found["high"], high)}
 
 
@@ -112,29 +103,29 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
         groups: Group of each image, `[n]`.
     """
     if len(np.unique(target)) < 2:
-        return UNDEFINED.copy()
+        return bounds.UNDEFINED.copy()
     if np.array_equal(_ranks(first), _ranks(second)):
         return {"value": 0.0, "low": 0.0, "high": 0.0}
     one, other = (auc_parts(target, np.asarray(score, dtype=float), groups) for score in (first, second))
     sums = [part.positive + part.negative for part in (one, other)]
-    found = difference(_logit_estimate(one), _logit_estimate(other), correlation(*sums))
+    found = bounds.difference(_logit_estimate(one), _logit_estimate(other), correlation(*sums))
     if found["low"] is None or found["high"] is None:
         return found
-    value, half_width = one.value - other.value, Z * np.sqrt(cluster_variance(sums[0] - sums[1]))
+    value, half_width = one.value - other.value, bounds.Z * np.sqrt(cluster_variance(sums[0] - sums[1]))
     low, high = min(found["low"], float(value - half_width)), max(found["high"], float(value + half_width))
     return {"value": value, "low": low, "high": high}
 
 
-def _logit_estimate(parts: AucParts, tail: float = TAIL) -> Estimate:
+def _logit_estimate(parts: AucParts, tail: float = bounds.TAIL) -> Estimate:
     """Return the area with its interval on the logit scale, or the exact bound at 0 and 1."""
     fewest = min(parts.n_positive, parts.n_negative)
     if fewest < 2:
-        return {**UNDEFINED, "value": parts.value}
-    bound = exact_bound(fewest, tail)
+        return {**bounds.UNDEFINED, "value": parts.value}
+    bound = bounds.exact_bound(fewest, tail)
     if parts.value in (0.0, 1.0):
         low, high = (bound, 1.0) if parts.value == 1 else (0.0, 1 - bound)
     else:
-        low, high = logit_interval(parts.value, float(np.sqrt(parts.variance)), quantile_of(tail))
+        low, high = bounds.logit_interval(parts.value, float(np.sqrt(parts.variance)), bounds.quantile_of(tail))
     return {"value": parts.value, "low": low, "high": high}
 
 

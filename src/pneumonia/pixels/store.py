@@ -18,16 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pneumonia.base import files
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import (
-    find_entries,
-    is_missing,
-    only_writer,
-    regular,
-    sha256_of_file,
-    whole_file,
-    write_whole,
-)
 from pneumonia.base.progress import follow
 from pneumonia.images.depth import key_of
 from pneumonia.pixels.decoding import Resize, fingerprint
@@ -56,7 +48,7 @@ class PixelFileState(NamedTuple):
     @classmethod
     def of(cls, path: Path, sha256: str) -> "PixelFileState":
         """Look at a file as it is now."""
-        found = regular(path).stat()
+        found = files.regular(path).stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, sha256)
 
 
@@ -82,19 +74,19 @@ class PixelFile:
         """
         path = description.with_suffix(".u8")
         try:
-            content = json.loads(regular(description).read_bytes())
+            content = json.loads(files.regular(description).read_bytes())
             part = cls(path, tuple(content["sha256s"]), content["pixels_sha256"])
             name = part_name(part.sha256s)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedPartError(f"{description} cannot be read ({error})") from error
         if name != description.stem:
             raise DamagedPartError(f"{description} was changed since it was written")
-        if is_missing(path):
+        if files.is_missing(path):
             raise DamagedPartError(f"{path} is missing")
         state = PixelFileState.of(path, part.pixels_sha256)
         if state.size != len(part.sha256s) * record_bytes:
             raise DamagedPartError(f"{path} does not hold {len(part.sha256s)} images of {record_bytes} bytes")
-        if checked.get(path) != state and sha256_of_file(path) != part.pixels_sha256:
+        if checked.get(path) != state and files.sha256_of_file(path) != part.pixels_sha256:
             raise DamagedPartError(f"{path} was changed since it was written")
         checked[path] = state
         return part
@@ -202,7 +194,7 @@ class PixelStores:
                 parts are kept.
         """
         folder = self.folder_of(request.image_size, request.resize)
-        with only_writer(folder):
+        with files.only_writer(folder):
             stored = _keep_whole_parts(folder, request.image_size**2, self._checked)
             images = request.images
             missing = [key for key in images if key not in stored]
@@ -222,12 +214,12 @@ def _write_part(folder: Path, sha256s: Sequence[str], decoded: Iterable[npt.NDAr
     """Write the pixels, then the description that makes them count."""
     path = folder / f"{part_name(sha256s)}.u8"
     checksum = hashlib.sha256()
-    with whole_file(path) as part, part.open("wb") as file:
+    with files.whole_file(path) as part, part.open("wb") as file:
         for pixels in decoded:
             checksum.update(pixels.data)
             file.write(pixels.data)
     description = {"sha256s": list(sha256s), "pixels_sha256": checksum.hexdigest()}
-    write_whole(path.with_suffix(".json"), json.dumps(description).encode())
+    files.write_whole(path.with_suffix(".json"), json.dumps(description).encode())
 
 
 def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, PixelFileState]) -> set[str]:
@@ -247,7 +239,7 @@ def _keep_whole_parts(folder: Path, record_bytes: int, checked: dict[Path, Pixel
 
 def _descriptions(folder: Path) -> list[Path]:
     """Return the descriptions of a store's parts, in a fixed order."""
-    return find_entries(folder, ".json")
+    return files.find_entries(folder, ".json")
 
 
 def pixel_keys(images: pd.DataFrame) -> pd.Series:

@@ -9,16 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from pneumonia.base import files
 from pneumonia.base.errors import UserError, explain
-from pneumonia.base.files import (
-    PART,
-    VERSION,
-    checksum_path,
-    find_entries,
-    find_versions,
-    read_record,
-    sha256_of_file,
-)
 from pneumonia.report.messages import PAGES
 from pneumonia.runs.pinning import PARENTS
 
@@ -49,8 +41,8 @@ def find_all_versions(catalog: Mapping[str, Any], project: Path) -> pd.DataFrame
 
 def _versions_at(place: Path) -> list[dict[str, Any]]:
     try:
-        whole = find_versions(place)
-        folders = [folder for folder in find_entries(place) if VERSION.fullmatch(folder.name)]
+        whole = files.find_versions(place)
+        folders = [folder for folder in files.find_entries(place) if files.VERSION.fullmatch(folder.name)]
         return [
             {"version": folder.name, "path": folder, "bytes": size_of(folder), "is_whole": folder.name in whole}
             for folder in folders
@@ -66,8 +58,8 @@ def _is_of_its_kind(file: Path) -> bool:
 
 def _is_litter(folder: Path) -> bool:
     """Tell whether a version's folder holds nothing but what a killed run leaves."""
-    checksum = checksum_path(_file(folder))
-    return all(path == checksum or path.name.startswith(PART) for path in folder.iterdir())
+    checksum = files.checksum_path(_file(folder))
+    return all(path == checksum or path.name.startswith(files.PART) for path in folder.iterdir())
 
 
 def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +158,7 @@ def _whole_record(folder: Path, known: str) -> Iterator[Any]:
         UserError: If it cannot be read, was changed, or lacks what is read of it.
     """
     try:
-        yield read_record(_file(folder))
+        yield files.read_record(_file(folder))
     except (OSError, UserError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder} has no complete record ({error}), so {known} is not known. Nothing was removed. Put the record "
@@ -175,4 +167,4 @@ def _whole_record(folder: Path, known: str) -> Iterator[Any]:
 
 
 def _digest(folder: Path) -> str:
-    return sha256_of_file(_file(folder))
+    return files.sha256_of_file(_file(folder))

@@ -14,22 +14,9 @@ from pneumonia.audits.regions import compare_twins, hide_regions, measure_region
 from pneumonia.audits.shortcuts import audit_shortcuts, describe_shortcuts
 from pneumonia.audits.sites import audit_sites, probe_sites
 from pneumonia.audits.stretches import find_stretches, order_predictions
-from pneumonia.metrics.breakdowns import (
-    count_etiologies,
-    measure_splits,
-    measure_strata,
-    measure_subgroups,
-    measure_units,
-)
+from pneumonia.metrics import breakdowns, usefulness
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.metrics.summary import compute_metrics, tabulate_metrics
-from pneumonia.metrics.usefulness import (
-    measure_sets,
-    tabulate_prevalences,
-    tabulate_shifts,
-    trace_decision_curve,
-    trace_risk,
-)
 from pneumonia.model.scoring import check_model, score_images, score_train_sample
 from pneumonia.pipelines import node, stage
 from pneumonia.pipelines.evaluation import audit_figures, figures
@@ -58,13 +45,15 @@ def create_pipeline() -> Pipeline:
         # From decisions to metrics.
         node(compute_metrics, ["predictions", "decision", SETTINGS], "metrics"),
         node(tabulate_metrics, "metrics", "metrics_table"),
-        node(measure_subgroups, "predictions", "subgroups"),
-        node(count_etiologies, "predictions", "etiology_confusion"),
+        node(breakdowns.measure_subgroups, "predictions", "subgroups"),
+        node(breakdowns.count_etiologies, "predictions", "etiology_confusion"),
         node(
-            measure_units, ["predictions", "split_manifest", "duplicate_images", "decision", SETTINGS], "unit_metrics"
+            breakdowns.measure_units,
+            ["predictions", "split_manifest", "duplicate_images", "decision", SETTINGS],
+            "unit_metrics",
         ),
-        node(measure_splits, ["predictions", "train_predictions"], "split_strata"),
-        node(measure_strata, ["predictions", "split_manifest"], "strata"),
+        node(breakdowns.measure_splits, ["predictions", "train_predictions"], "split_strata"),
+        node(breakdowns.measure_strata, ["predictions", "split_manifest"], "strata"),
         node(count_patients, "split_manifest", "patient_counts"),
         node(measure_patients, ["predictions", "split_manifest"], ["patient_strata", "patient_differences"]),
         node(figures.draw_metrics, "metrics", "metrics_figure"),
@@ -76,13 +65,13 @@ def create_pipeline() -> Pipeline:
         node(figures.draw_subgroups, "subgroups", "subgroup_figure"),
         node(figures.draw_scores, ["predictions", "train_predictions"], "score_figure"),
         # What the decisions are worth where fewer images are positive.
-        node(tabulate_prevalences, "predictions", "predictive_values"),
-        node(tabulate_shifts, ["decision", SETTINGS], "shifted_probabilities"),
-        node(trace_decision_curve, ["predictions", "decision", SETTINGS], "decision_curve"),
+        node(usefulness.tabulate_prevalences, "predictions", "predictive_values"),
+        node(usefulness.tabulate_shifts, ["decision", SETTINGS], "shifted_probabilities"),
+        node(usefulness.trace_decision_curve, ["predictions", "decision", SETTINGS], "decision_curve"),
         node(figures.draw_decision_curve, ["decision_curve", SETTINGS], "decision_curve_figure"),
         # What is gained by not deciding.
-        node(trace_risk, ["predictions", "decision"], "risk_coverage"),
-        node(measure_sets, "predictions", "class_sets"),
+        node(usefulness.trace_risk, ["predictions", "decision"], "risk_coverage"),
+        node(usefulness.measure_sets, "predictions", "class_sets"),
         node(figures.draw_abstention, ["risk_coverage", "class_sets"], "abstention_figure"),
         # What else could explain the result.
         node(describe_shortcuts, [*IMAGES], "shortcut_features"),
