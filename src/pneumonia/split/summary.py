@@ -24,17 +24,8 @@ GIVEN = "as given"
 MOST_REASONS = 10
 
 TABLE_COLUMNS = (
-    "split",
-    "label",
-    "etiology",
-    "images",
-    "groups",
-    "of_images",
-    "share",
-    "demanded",
-    "points_off",
-    "rule",
-)
+    "split", "label", "etiology", "images", "groups", "of_images", "share", "demanded", "points_off", "rule",
+)  # fmt: skip
 
 
 class FlowStep(Labelled):

@@ -25,15 +25,9 @@ logger = logging.getLogger(__name__)
 SHOWN: dict[str, tuple[MainMetric, ...]] = {"val": ("auc",), "test": ("auc", "accuracy", "sensitivity", "specificity")}
 # Parts of a model's lineage that follow from other parts, name the run, or are long.
 LEFT_OUT = (
-    "adaptation.images",
-    "compilation",
-    "manifest_sha256",
-    "weights_sha256",
-    "run_id",
-    "versions",
-    "positive_class",
+    "adaptation.images", "compilation", "manifest_sha256", "weights_sha256", "run_id", "versions", "positive_class",
     "class_names",
-)
+)  # fmt: skip
 UNKNOWN = "unknown"
 HERE = "this one"
 

@@ -27,15 +27,8 @@ from pneumonia.report.style import (
 from pneumonia.report.words import say_interval, say_number, say_percent, say_threshold
 
 HEADLINE: tuple[MainMetric, ...] = (
-    "auc",
-    "accuracy",
-    "balanced_accuracy",
-    "sensitivity",
-    "specificity",
-    "precision",
-    "npv",
-    "f1",
-)
+    "auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1",
+)  # fmt: skip
 Area = Literal["auc", "average_precision"]  # under a curve
 SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
 
