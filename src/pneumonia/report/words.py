@@ -116,14 +116,14 @@ def say_set_share(share: float) -> str:
     return f"{100 * share:.6g}%"
 
 
-def say_interval(estimate: Mapping[str, Any], digits: int = 3) -> str:
-    """Format the bounds of an estimate; words if there are none."""
+def say_interval(estimate: Mapping[str, Any], digits: int = 3, say: Callable[[Any, int], str] = say_number) -> str:
+    """Format the bounds of an estimate, each by `say`; words if there are none."""
     low, high = estimate["low"], estimate["high"]
     if low is None or pd.isna(low):
         return NO_INTERVAL
     if high is None or pd.isna(high):
-        return f"at least {say_number(low, digits)}"
-    return f"{say_number(low, digits)} to {say_number(high, digits)}"
+        return f"at least {say(low, digits)}"
+    return f"{say(low, digits)} to {say(high, digits)}"
 
 
 def say_estimate(estimate: Mapping[str, Any], value: str = "value", kind: str = "") -> str:
@@ -135,24 +135,20 @@ def say_estimate(estimate: Mapping[str, Any], value: str = "value", kind: str = 
     return f"{say_number(estimate[value])} ({say_interval(estimate)}{f', {kind}' if kind else ''})"
 
 
-def say_bounds(estimate: Mapping[str, Any], digits: int = 3) -> str:
+def say_bounds(estimate: Mapping[str, Any], digits: int = 3, say: Callable[[Any, int], str] = say_number) -> str:
     """Format the bounds of an estimate with what they are; words alone if there are none."""
-    said = say_interval(estimate, digits)
+    said = say_interval(estimate, digits, say)
     return said if said == NO_INTERVAL else f"95% interval {said}"
 
 
 def say_share_interval(estimate: Mapping[str, Any], digits: int = 1) -> str:
     """Format the bounds of a share as percentages; words if there are none."""
-    low, high = estimate["low"], estimate["high"]
-    if low is None or pd.isna(low):
-        return NO_INTERVAL
-    return f"{say_percent(low, digits)} to {say_percent(high, digits)}"
+    return say_interval(estimate, digits, say_percent)
 
 
 def say_share_bounds(estimate: Mapping[str, Any], digits: int = 1) -> str:
     """Format the bounds of a share with what they are; words alone if there are none."""
-    said = say_share_interval(estimate, digits)
-    return said if said == NO_INTERVAL else f"95% interval {said}"
+    return say_bounds(estimate, digits, say_percent)
 
 
 def say_command(run: Mapping[str, Any], options: str) -> str:
