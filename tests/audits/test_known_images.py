@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.cases.writing import png
 
 from pneumonia.audits.known_images import count_own, describe_origin, find_known, mark_known
 from pneumonia.base.errors import UserError
@@ -15,12 +16,6 @@ from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES, ReadingSettings
 from pneumonia.pixels.request import PixelRequest
 from pneumonia.pixels.store import PixelStores
 from pneumonia.predictor.reading import Item
-
-
-def png(pixels):
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG")
-    return content.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
 import hashlib
-import io
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.pipelines.ingest.faulty_images import png
+from tests.pipelines.ingest.faulty_images import encode, png
 
 from pneumonia.base.data_parameters import MOST_PIXELS
 from pneumonia.images.examine import Facts, Limits, examine_image
@@ -18,12 +17,6 @@ def image():
     """Smooth random grey values, 96 x 80 pixels."""
     values = np.random.default_rng(0).integers(0, 256, (16, 18), np.uint8)
     return Image.fromarray(values).resize((96, 80), Image.Resampling.BICUBIC)
-
-
-def encode(image, image_format="JPEG", **options):
-    content = io.BytesIO()
-    image.save(content, image_format, **options)
-    return content.getvalue()
 
 
 def examine(data, path="a.jpeg"):

@@ -407,21 +407,19 @@ def test_a_loss_that_is_not_a_number_stops_at_once_naming_epoch_and_step(toy):
         toy(learning_rate=1e38, weight_decay=1e10)
 
 
-def test_running_out_of_memory_names_batch_size_and_image_size(toy, monkeypatch):
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("OOM when allocating tensor", "Out of memory at batch size 32 and image size 1"),
+        ("logs/train; No space left on device", r"The disk is full \(logs/train; No space left on device\)"),
+    ],
+)
+def test_memory_that_runs_out_is_told_from_a_disk_filled_by_logs(toy, monkeypatch, reason, said):
     def exhausted(self, data):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        raise tf.errors.ResourceExhaustedError(None, None, reason)
 
     monkeypatch.setattr(keras.Model, "train_step", exhausted)
-    with pytest.raises(UserError, match="Out of memory at batch size 32 and image size 1"):
-        toy()
-
-
-def test_a_disk_filled_by_logs_is_not_called_out_of_memory(toy, monkeypatch):
-    def full(self, data):
-        raise tf.errors.ResourceExhaustedError(None, None, "logs/train; No space left on device")
-
-    monkeypatch.setattr(keras.Model, "train_step", full)
-    with pytest.raises(UserError, match=r"The disk is full \(logs/train; No space left on device\)"):
+    with pytest.raises(UserError, match=said):
         toy()
 
 

@@ -1,9 +1,6 @@
-import io
-
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from tests.pipelines.ingest import faulty_images
 
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
@@ -14,24 +11,13 @@ from pneumonia.pipelines.ingest import nodes
 @pytest.fixture(scope="session")
 def make_pixels():
     """Make smooth random grey values of 80 x 64 pixels; another seed gives another image."""
-
-    def make(seed):
-        values = np.random.default_rng(seed).integers(0, 256, (12, 15), np.uint8)
-        return Image.fromarray(values).resize((80, 64), Image.Resampling.BICUBIC)
-
-    return make
+    return faulty_images.draw
 
 
 @pytest.fixture(scope="session")
 def encode():
     """Encode an image."""
-
-    def encode(image, image_format="JPEG", **options):
-        content = io.BytesIO()
-        image.save(content, image_format, **options)
-        return content.getvalue()
-
-    return encode
+    return faulty_images.encode
 
 
 @pytest.fixture(scope="session")
