@@ -204,6 +204,16 @@ def test_kaggle_without_its_package_is_told_how_to_go_on():
         _ = ImageSource("kaggle").listing
 
 
+@pytest.mark.parametrize("error", [ConnectionError("no route"), RuntimeError("Session is closed"), KeyError("url")])
+def test_whatever_kaggles_client_raises_is_told_in_a_sentence(monkeypatch, error):
+    def dataset_download(name):
+        raise error
+
+    monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=dataset_download, exceptions=None))
+    with pytest.raises(UserError, match=r"could not be downloaded \(.+\)\. Or download the zip by hand"):
+        _ = ImageSource("kaggle").listing
+
+
 def test_an_empty_folder_is_named_with_the_layout_it_should_have(tmp_path):
     with pytest.raises(UserError, match="no image file .* train, val and test"):
         _ = ImageSource(str(tmp_path)).listing
