@@ -63,8 +63,8 @@ def test_the_kept_epochs_are_named():
         "(optimistic: used to choose it)."
     )
     assert say_training(history.assign(kept=[0, 1, 1]), {}) == (
-        "Training: 3 epochs, kept 2, 3; validation AUC of those epochs, without averaging over views, 0.980, 0.970 "
-        "(optimistic: used to choose them)."
+        "Training: 3 epochs, kept 2, 3; AUC of those epochs, each on its member's own fold of train, without averaging "
+        "over views, 0.980, 0.970 (optimistic: used to choose them)."
     )
     assert say_training(history[1:2].assign(epoch=1), {}).startswith("Training: 1 epoch, kept 1; ")
 

@@ -15,6 +15,7 @@ from pneumonia.images.layout import UNSPLIT
 from pneumonia.images.sites import cells_of
 from pneumonia.metrics.breakdowns import Family
 from pneumonia.model.networks import MODEL_SUFFIX
+from pneumonia.predictor.image_range import OUTSIDE
 from pneumonia.report import provenance
 from pneumonia.report.findings import list_findings, write_verdict
 from pneumonia.report.gallery import OUTCOME_TITLES
@@ -124,6 +125,7 @@ def _for_tables(material: ReportTables) -> dict[str, Any]:
         "LEAST_COMPARED": LEAST_COMPARED,
         "LEAST_IMAGES": LEAST_IMAGES,
         "LEAST_GROUPS": LEAST_GROUPS,
+        "GUARANTEED": round(1 / OUTSIDE) - 1,  # groups of validation that conformal prediction needs
         "FOLDS": FOLDS,
         "SplitBy": SplitBy,
         "RANGE_LABELS": RANGE_LABELS,

@@ -116,17 +116,19 @@ def say_split(split_manifest: pd.DataFrame) -> str:
 
 
 def say_training(history: pd.DataFrame, lineage: Lineage) -> str:
-    """Name the epochs that were run and kept, with the AUC on validation; of an adaptation, no image chose one."""
+    """Name the epochs that were run and kept, with the AUC that chose them; of an adaptation, no image chose one."""
     if "adaptation" in lineage:
         return f"Adaptation: {say_count(history['epoch'].max(), 'epoch')}, of which the last was kept."
     kept = history[history["kept"] == 1]
     epochs = ", ".join(str(epoch) for epoch in kept["epoch"])
     aucs = ", ".join(say_number(value) for value in kept["val_auc"])
     run = say_count(history["epoch"].max(), "epoch")
-    which, them = ("that epoch", "it") if len(kept) == 1 else ("those epochs", "them")
+    judged, them = ("validation AUC of that epoch", "it")
+    if len(kept) > 1:
+        judged, them = ("AUC of those epochs, each on its member's own fold of train", "them")
     return (
-        f"Training: {run}, kept {epochs}; validation AUC of {which}, without averaging "
-        f"over views, {aucs} (optimistic: used to choose {them})."
+        f"Training: {run}, kept {epochs}; {judged}, without averaging over views, {aucs} (optimistic: used to "
+        f"choose {them})."
     )
 
 

@@ -105,6 +105,11 @@ def test_a_metric_without_a_value_is_left_out(metrics):
     assert drawn - left_out == 4
 
 
+def test_no_split_is_called_optimistic_in_a_legend_that_does_not_know_what_was_chosen(metrics):
+    legend = figures.draw_metrics(metrics).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["test", "validation"]
+
+
 def test_a_slope_that_cannot_be_fitted_is_named_in_the_legend(predictions, metrics):
     none = {"value": None, "low": None, "high": None}
     changed = {**metrics, "test": {**metrics["test"], "calibration_slope": none}}

@@ -312,3 +312,18 @@ def test_where_the_network_is_equally_sure_of_all_images_none_is_surest(document
     page, _ = documents_of(risk_coverage=material["risk_coverage"][:1])
     assert "are wrong; the network is equally sure of all.</p>" in page
     assert "of the surest" in documents_of()[0]
+
+
+def test_no_bar_is_spoken_of_where_there_is_no_interval(documents_of, material):
+    test = {**material["metrics"]["test"]}
+    test |= {name: {**test[name], "low": None, "high": None} for name in ("auc", "accuracy", "sensitivity", "specificity")}
+    page, _ = documents_of(metrics={**material["metrics"], "test": test})
+    assert "Bars show the 95% interval." not in page
+    assert "Bars show the 95% interval." in documents_of()[0]
+
+
+@pytest.mark.parametrize(("groups", "is_estimate"), [(98, True), (99, False)])
+def test_a_range_set_on_few_groups_is_called_an_estimate(documents_of, material, groups, is_estimate):
+    metrics = material["metrics"]
+    page, _ = documents_of(metrics={**metrics, "val": {**metrics["val"], "n_groups": groups}})
+    assert ("With fewer than 99 groups in validation, as here, that share is an estimate" in page) is is_estimate

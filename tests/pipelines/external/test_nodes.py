@@ -139,6 +139,10 @@ def test_figures_and_page_set_both_places_side_by_side(
 
     assert "The frozen model on 12 images of “north”" in page
     assert "12 used, 1 refused: the model&#39;s own images" in page
+    for share, is_apart in ((0.0, False), (0.25, True)):
+        other = {**measured, "in_range": measured["external"], "out_of_range": share}
+        page = write_external_report(parameters.report, **{**material, "external_metrics": other})
+        assert ("<th>external, in range</th>" in page) is is_apart
 
     point = {
         "place": "north",

@@ -30,7 +30,7 @@ HEADLINE: tuple[MainMetric, ...] = (
     "auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "precision", "npv", "f1",
 )  # fmt: skip
 Area = Literal["auc", "average_precision"]  # under a curve
-SPLIT_NAMES = {"val": "validation (optimistic)", "test": "test"}
+SPLIT_NAMES = {"val": "validation", "test": "test"}
 
 
 def draw_metrics(metrics: Metrics) -> Figure:
