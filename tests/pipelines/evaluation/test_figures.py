@@ -105,6 +105,19 @@ def test_a_metric_without_a_value_is_left_out(metrics):
     assert drawn - left_out == 4
 
 
+def test_no_curve_and_no_dot_is_cut_off_and_no_band_drawn_without_an_interval(predictions, metrics, parameters):
+    swapped = predictions.assign(probability=1 - predictions["probability"])
+    (axes,) = figures.draw_precision_recall(swapped, metrics, parameters).axes
+    assert axes.get_ylim()[0] < min(line.get_ydata().min() for line in axes.get_lines()[:2])
+    assert len(axes.collections) == 1
+
+    none = {"value": 0.0, "low": None, "high": None}
+    test = {**metrics["test"], **dict.fromkeys(("auc", "sensitivity", "specificity"), none)}
+    assert not figures.draw_roc(predictions, {**metrics, "test": test}, parameters).axes[0].collections
+    left, right = figures.draw_metrics({**metrics, "test": test}).axes[0].get_xlim()
+    assert right - 1 > 0.015 * (1 - left)
+
+
 def test_no_split_is_called_optimistic_in_a_legend_that_does_not_know_what_was_chosen(metrics):
     legend = figures.draw_metrics(metrics).axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["test", "validation"]

@@ -316,10 +316,12 @@ def test_where_the_network_is_equally_sure_of_all_images_none_is_surest(document
 
 def test_no_bar_is_spoken_of_where_there_is_no_interval(documents_of, material):
     test = {**material["metrics"]["test"]}
-    test |= {name: {**test[name], "low": None, "high": None} for name in ("auc", "accuracy", "sensitivity", "specificity")}
+    names = ("auc", "accuracy", "sensitivity", "specificity")
+    test |= {name: {**test[name], "low": None, "high": None} for name in names}
     page, _ = documents_of(metrics={**material["metrics"], "test": test})
-    assert "Bars show the 95% interval." not in page
-    assert "Bars show the 95% interval." in documents_of()[0]
+    for said in ("Bars show the 95% interval.", "Band: pointwise 95%."):
+        assert said not in page
+        assert said in documents_of()[0]
 
 
 @pytest.mark.parametrize(("groups", "is_estimate"), [(98, True), (99, False)])

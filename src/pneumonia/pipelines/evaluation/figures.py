@@ -42,7 +42,8 @@ def draw_metrics(metrics: Metrics) -> Figure:
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
     names = [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE]
     row_axes(axes, names)
-    axes.set_xlim(right=1.005)
+    left = axes.get_xlim()[0]
+    axes.set_xlim(left, 1 + 0.02 * (1 - left))  # so that a dot at 1 is whole
     axes.set_title("Metrics with 95% intervals")
     axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.08), ncols=2)
     return figure
@@ -63,12 +64,13 @@ def draw_precision_recall(predictions: pd.DataFrame, metrics: Metrics, parameter
     """Draw precision over sensitivity; a 95% band (percentiles over groups) round test's, and the threshold."""
     figure, axes = new_figure()
     _draw_curves(axes, precision_at, predictions, metrics, "average_precision", parameters.seed)
-    test = metrics["test"]
+    test, lowest = metrics["test"], min(line.get_ydata().min() for line in axes.get_lines())
     share = test["n_positive"] / test["n"]
     axes.axhline(share, color=MUTED, linewidth=1, linestyle=":", label="calling every image positive")
     if (precision := test["precision"]["value"]) is not None:
         _draw_point(axes, value_of(test["sensitivity"]), precision)
-    axes.set(xlim=(0, 1.01), ylim=(min(0.5, share - 0.1), 1.01), xlabel="sensitivity (recall)", ylabel="precision")
+    bottom = max(-0.01, min(0.5, share - 0.1, lowest - 0.05))
+    axes.set(xlim=(0, 1.01), ylim=(bottom, 1.01), xlabel="sensitivity (recall)", ylabel="precision")
     axes.set_title("Precision and recall")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
     return figure
@@ -84,8 +86,9 @@ def _draw_curves(
         interval = "" if area["low"] is None else f" ({say_interval(area)})"
         label = f"{split} {say_number(area['value'])}{interval}"
         axes.plot(GRID, curve, color=SPLIT_COLOURS[split], linewidth=width, label=label)
-    low, high = curve_band(curve_at, columns, seed)
-    axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
+    if metrics["test"][name]["low"] is not None:
+        low, high = curve_band(curve_at, columns, seed)
+        axes.fill_between(GRID, low, high, color=SPLIT_COLOURS["test"], alpha=0.15, linewidth=0)
 
 
 def _draw_point(axes: Any, x: float, y: float) -> None:
