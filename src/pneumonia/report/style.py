@@ -91,7 +91,7 @@ def draw_interval(
     if not pd.isna([low, high]).any():
         axes.plot([low, high], [position, position], color=colour, linewidth=2.4, alpha=0.55)
     if not pd.isna(value):
-        axes.plot([value], [position], "o", color=colour, markersize=6.5)
+        axes.plot([value], [position], "o", color=colour, markersize=6.5, clip_on=False)
 
 
 def row_axes(axes: Any, names: Sequence[str]) -> None:

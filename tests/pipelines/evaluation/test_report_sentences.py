@@ -193,7 +193,9 @@ def test_where_no_image_is_decided_none_is_called_wrong(documents_of, material):
         (9, 2, "test images are decided, of which 2 are wrong."),
     ):
         changed = sets.assign(n_decided=decided, errors=errors)
-        assert said in documents_of(class_sets=changed)[0]
+        page, _ = documents_of(class_sets=changed)
+        assert said in page
+        assert ("Diamond: " in page) is (decided > 0)
 
 
 def test_a_large_likelihood_ratio_has_no_more_digits_than_it_tells(documents_of, material):

@@ -42,8 +42,7 @@ def draw_metrics(metrics: Metrics) -> Figure:
         axes.plot([], [], "o-", color=SPLIT_COLOURS[split], label=SPLIT_NAMES[split])
     names = [METRIC_NAMES[name].split(" (")[0].replace("Negative predictive value", "NPV") for name in HEADLINE]
     row_axes(axes, names)
-    left = axes.get_xlim()[0]
-    axes.set_xlim(left, 1 + 0.02 * (1 - left))  # so that a dot at 1 is whole
+    axes.set_xlim(right=1.005)
     axes.set_title("Metrics with 95% intervals")
     axes.legend(loc="upper center", bbox_to_anchor=(0.35, -0.08), ncols=2)
     return figure
