@@ -80,3 +80,11 @@ def test_the_state_of_another_training_in_the_place_of_one_is_refused(tmp_path):
     shutil.copy(first.path, second.path)
     with pytest.raises(UserError, match=rf"^{second.path} .*elsewhere \(it was written as {first.path.name}\)"):
         second.read()
+
+
+def test_what_is_in_the_place_of_a_state_is_not_called_damaged(tmp_path):
+    state = TrainingStates(tmp_path, tmp_path / "logs").of("key")
+    state.path.mkdir()
+
+    with pytest.raises(UserError, match=rf"^{state.path}: Is a folder\. Move away what is in its place"):
+        state.read()

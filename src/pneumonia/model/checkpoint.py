@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from pneumonia.base.annotations import Model
 from pneumonia.base.environment import digest_of_code, tell_difference
-from pneumonia.base.errors import UserError
+from pneumonia.base.errors import UserError, can_be_told, explain
 from pneumonia.base.files import PART, is_missing, regular, sha256_of_file, whole_file
 from pneumonia.model.recipe import Recipe
 
@@ -100,6 +100,8 @@ class TrainingState:
                     for name, count in record.pop("counts").items()
                 }
         except _DAMAGED as error:
+            if isinstance(error, OSError) and can_be_told(error):
+                raise UserError(explain(error, self.path)) from error
             raise UserError(
                 f"{self.path} is damaged or belongs elsewhere ({error}). Remove it, or start over with "
                 "--params=training.restart=true."
