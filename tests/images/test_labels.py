@@ -292,6 +292,11 @@ READ = {
     "kinds of pneumonia, for short": ("path,label\na.png,bacteria\nb.png,normal\n", {}),
     "a column that says how it answers": ("path,Pneumonia (0/1)\na.png,1\nb.png,0\n", {}),
     "a column that says what 1 means": ("path,\"Pneumonia [1=yes, 0=no]\"\na.png,1\nb.png,0\n", {}),
+    "a header with what its codes mean": ('path;"Befund (0=normal, 1=Pneumonie)"\na.png;1\nb.png;0\n', {}),
+    "headers with remarks": ("File (relative),Label [radiologist 1],Sex (m/w)\na.png,1,m\nb.png,0,w\n", {}),
+    "a header whose codes mean the other class": (
+        'path,"Label (0=pneumonia, 1=normal)",Diagnose\na.png,0,Pneumonie\nb.png,1,normal\n', {},
+    ),
     "a column that is a flag": ("path,pneumonia_flag\na.png,Y\nb.png,N\n", {}),
     "no header, and codes": ("a.png,1\nb.png,0\n", {}),
     "no header, and a split": ("TRAIN,a.png,1\nTRAIN,b.png,0\n", {}),

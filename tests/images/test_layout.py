@@ -218,12 +218,12 @@ def test_files_of_one_printable_path_are_all_listed_and_the_first_may_be_read():
         (
             "train",
             "train|train1|train_2|Train|TRAIN|training|Training|training_set|train-set|train_data|trn|01_train|학습"
-            "|xray_train|train_dataset|train-224|train (1)|train2017",
+            "|eğitim|xray_train|train_dataset|train-224|train (1)|train2017",
         ),
         (
             "val",
             "val|Val|eval|valid|VALID|validation|Validation|validation_set|dev|Dev|val_data|2-val|검증"
-            "|dataset_val|val_224x224|validacao",
+            "|doğrulama|dataset_val|val_224x224|validacao",
         ),
         (
             "test",

@@ -9,7 +9,7 @@ from pneumonia.base.parameters import IngestParameters
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK
 from pneumonia.images.grouping import PREFIX
 from pneumonia.images.index import FAINT
-from pneumonia.images.layout import SIDE_FILES
+from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
 from pneumonia.images.tables import SPREADSHEETS, SUFFIXES
@@ -70,7 +70,8 @@ def refuse_unusable(rejected: pd.DataFrame, index: pd.DataFrame, parameters: Ing
     if len(rejected) > parameters.max_rejected * found:
         raise UserError(
             f"{len(rejected):,} of {found:,} image files cannot be used, more than the share "
-            f"{parameters.max_rejected:g} that ingest.max_rejected allows. Fix or remove them, or raise it:\n"
+            f"{parameters.max_rejected:g} that ingest.max_rejected allows. Fix or remove them, or raise it"
+            f"{_SPLITS_OF_ANOTHER_NAME if (rejected['reason'] == NOT_IN_CLASS_FOLDER).any() else ''}:\n"
             f"{_list_rejected(rejected)}"
         )
     faint = int(usable["reason"].str.contains(f"{FAINT}|{BLANK}").sum())
@@ -96,6 +97,7 @@ def _list_rejected(rejected: pd.DataFrame) -> str:
     return "\n".join([*lines[:_SHOWN], *more, "  All are listed in rejected_images in the catalog."])
 
 
+_SPLITS_OF_ANOTHER_NAME = "; if their folders are splits, call these train, val and test"
 _IGNORE = (
     "If it stands for no patient, such as ANONYMOUS, set ingest.patient_id=ignore in --params: groups then come from "
     "file names, or from a groups.csv or a table of labels."

@@ -8,7 +8,7 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import PER_YEAR
 from pneumonia.images.tables import spelling
-from pneumonia.images.words import class_of_column
+from pneumonia.images.words import class_of_column, without_remark
 
 AUTO = "auto"
 # Keys that are in a file's name, and those that only a DICOM header has.
@@ -63,6 +63,8 @@ _KNOWN = {
 }  # fmt: skip
 _RANKS = {field: {spelling(name): rank for rank, name in enumerate(names.split())} for field, names in _KNOWN.items()}
 _WORD = re.compile(r"[^\W_]+")
+# What a header says of its cells, as in "sex (m/w)".
+_REMARK = re.compile(r"[(\[][^()\[\]]*[)\]]")
 # Words between an age and its unit, as in "idade em meses".
 _IN = ("in", "en", "em", "w", "в")
 # Words before the event at which a patient had an age, as in "age at study".
@@ -116,9 +118,9 @@ def label_columns(columns: Sequence[str], ingest: IngestParameters, labels: Labe
     if labels.columns.label:
         return [_named("label", labels.columns.label, columns)]
     ranks = _RANKS["label"]
-    named = sorted(
-        (column for column in columns if spelling(column) in ranks), key=lambda column: ranks[spelling(column)]
-    )
+    names = {column: spelling(column) for column in columns}
+    names |= {column: spelling(without_remark(column, ingest)) for column in columns if names[column] not in ranks}
+    named = sorted((column for column in columns if names[column] in ranks), key=lambda column: ranks[names[column]])
     after = {column: class_of_column(column, ingest) for column in columns if column not in named}
     return named + [
         column for meant in (ingest.positive_class, ingest.negative_class) for column in after if after[column] == meant
@@ -141,6 +143,8 @@ def _recognised(field: str, columns: Sequence[str]) -> str:
     names = {column: spelling(column) for column in columns}
     if field == "age" and ranks.keys().isdisjoint(names.values()):
         names = {column: _part_age(column)[0] for column in columns}
+    elif ranks.keys().isdisjoint(names.values()):
+        names = {column: spelling(_REMARK.sub(" ", column)) for column in columns}
     return min(
         (column for column in columns if names[column] in ranks),
         key=lambda column: ranks[names[column]],

@@ -174,19 +174,11 @@ class _Reader:
         if key in HEADER_KEYS:
             by_key: Mapping[str, Sequence[ImageFile]] = self._headers[key]
             if key == "patient" and not by_key:
-                by_key = self._folders_of(named)
+                by_key = matching.by_folder(named, self._source.listing.files)
                 rows = [replace(row, patient=row.patient or row.path) for row in rows]
             hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
             return TableReading(key, hidden, matching.match_keys(named, by_key))
         return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
-
-    def _folders_of(self, patients: Sequence[str]) -> Mapping[str, Sequence[ImageFile]]:
-        """Return the files by the folders that they are in, if most patients have one that is called so."""
-        found: dict[str, list[ImageFile]] = defaultdict(list)
-        for file in self._source.listing.files:
-            for folder in set(map(matching.tidy_key, file.member.name.split("/")[:-1])):
-                found[folder].append(file)
-        return found if sum(matching.tidy_key(one) in found for one in patients) * 2 > len(patients) else {}
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
@@ -196,13 +188,13 @@ class _Reader:
             return (
                 f"None of the {len(rows):,} rows of the table of labels names a file at {address} by its "
                 f"{matching.KEYWORDS[key]}, which {known:,} of {len(files):,} files have. Set labels.key to what the "
-                "table holds, and labels.columns.path to its column."
+                "table holds, and labels.columns.path to its column; or add a column path with the files' names."
             )
         return (
             f"None of the {len(rows):,} rows of the table of labels names a file at {address}: the table has "
             f"{', '.join(row.path for row in rows[:_SHOWN]) or 'no rows'}; the files are "
             f"{', '.join(file.path for file in files[:_SHOWN])}. Set labels.columns.path to the column with their "
-            "names, or labels.key if it holds something else."
+            "names, or labels.key if it holds something else; or add a column path with the files' names."
         )
 
 

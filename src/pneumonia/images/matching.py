@@ -146,6 +146,15 @@ def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -
     return [_match_key(tidy_key(key), by_key, bare, wanted) for key in keys]
 
 
+def by_folder(patients: Sequence[str], files: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
+    """Return the files by the folders that they are in, if most patients have one that is called so."""
+    found: dict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        for folder in set(map(tidy_key, file.member.name.split("/")[:-1])):
+            found[folder].append(file)
+    return found if sum(tidy_key(one) in found for one in patients) * 2 > len(patients) else {}
+
+
 def tidy_key(key: str) -> str:
     """Return a key of a header without what spreadsheets add."""
     key = composed(key).strip().casefold().removesuffix(".dcm").removesuffix("_study").removesuffix("_image")

@@ -28,13 +28,14 @@ UNSPLIT = "none"
 _CALLED = {
     "train": """train train2017 training trn trainset trainingset trainingdata traindata trainimages trainingimages tr
         trainingsdaten entrenamiento entraînement entrainement treino treinamento addestramento обучение 训练 训练集
-        訓練 学習 학습 훈련""",
+        eğitim egitim trening treningowe träning trénink apprentissage 訓練 学習 학습 훈련""",
     "val": """val val2017 va valid eval evalset validation validate validating dev development devset valset validset
         validationset validationdata valdata valimages validationimages tuning tune validierung validierungsdaten
-        validación validacion validação validacao validazione валидация 验证 验证集 検証 검증""",
+        doğrulama dogrulama walidacja walidacyjne validatie validering validace validación validacion
+        validação validacao validazione валидация 验证 验证集 検証 검증""",
     "test": """test test2017 evaluation evaluationset te testing tests tst testset testingset testdata
-        testimages testingimages holdout heldout holdoutset testdaten prueba teste тест 测试 测试集 テスト 테스트
-        시험""",
+        testimages testingimages holdout heldout holdoutset testdaten prueba teste testowe тест 测试 测试集 テスト
+        테스트 시험""",
 }  # fmt: skip
 # Beside the word, as in chest_xray_train, test_dataset, val_224x224, train (1) and train1.
 _BESIDE = re.compile(
@@ -151,6 +152,18 @@ def class_of_column(column: str, ingest: IngestParameters) -> str:
     """Return the class that a column is named after, so that it says yes or no; "" if none."""
     bare = _BRACKETS.sub(lambda match: " " if _are_answers(match[1]) else match[0], column)
     return _by_name(spelling(column), ingest) or _by_name(spelling(_ASKING.sub(" ", _CAMEL.sub(" ", bare))), ingest)
+
+
+def without_remark(column: str, ingest: IngestParameters) -> str:
+    """Return a header without what is in brackets, unless that gives yes and no, or 1 and 0, another meaning."""
+    return _BRACKETS.sub(lambda match: match[0] if _contradicts(match[1], ingest) else " ", column)
+
+
+def _contradicts(text: str, ingest: IngestParameters) -> bool:
+    """Tell whether a text such as "0=normal, 1=pneumonia" says something else than is taken for granted."""
+    pairs = [re.split("[=:]", part) for part in re.split(r"[/,;|]", text) if re.search("[=:]", part)]
+    meant = {True: ingest.positive_class, False: ingest.negative_class, None: ""}
+    return any(len(pair) != 2 or meant[is_yes(pair[0])] != class_of_folder(pair[1], ingest) for pair in pairs)
 
 
 def class_folders(names: Iterable[str], ingest: IngestParameters) -> dict[str, str]:
