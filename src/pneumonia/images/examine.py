@@ -39,6 +39,8 @@ _OUTLIERS = 0.001
 _MODES = frozenset(["1", "L", "RGB", "P", "LA", "PA", "RGBA", "La", "RGBa"])
 # The tag of TIFF that says what its values are, and that they are signed.
 _SAMPLE_FORMAT, _SIGNED = 339, 2
+# The tag that says how it is compressed, and a way that the libtiff in Pillow does not know.
+_COMPRESSION, _WEBP = 259, 50001
 _JPEG = ("JPEG", "MPO")
 # The last bytes of a whole file. Pillow accepts files that end just before them.
 _END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
@@ -225,16 +227,24 @@ def _find_problem(image: Image.Image, data: bytes, limits: Limits) -> str:
     """Say why an image is refused, as far as its header and its last bytes show."""
     if getattr(image, "is_animated", False) and image.format != "MPO":
         return "animated, or several images in one file"
-    problem = _size_problem(image.width, image.height, limits)
+    problem = _size_problem(image.width, image.height, limits) or _tiff_problem(image)
     if problem:
         return problem
     if image.mode not in _MODES and not image.mode.startswith("I"):
         return f"colour mode {image.mode}: store it in grey of 8 or 16 bits"
-    if image.mode == "L" and _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ()):
-        return "signed values of 8 bits: store unsigned ones"  # Pillow takes them as unsigned
     if not _has_end(image.format or "", data):
         return "truncated: its end is missing"
     return opening.name_unusual_jpeg(data) if image.format in _JPEG else ""
+
+
+def _tiff_problem(image: Image.Image) -> str:
+    """Say why a TIFF is refused that Pillow opens, and reads wrong or not at all."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_COMPRESSION) == _WEBP:
+        return opening.UNUSUAL_TIFF
+    if image.mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
+        return "signed values of 8 bits: store unsigned ones"  # Pillow takes them as unsigned
+    return ""
 
 
 def _size_problem(width: int, height: int, limits: Limits) -> str:

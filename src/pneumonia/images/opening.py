@@ -43,6 +43,7 @@ OPAQUE = "opaque alpha"
 _MOST_DEEP_PIXELS = 50_000_000
 _TWO_CHANNELS = "LA;16B"
 # What a mask is called, how far its levels may lie apart, and how many of its pixels must have them. [levels, share]
+UNUSUAL_TIFF = "not read: TIFF of an unusual kind. Store it as PNG of 8 or 16 bits, without alpha channel"
 MASK = "not a radiograph: two grey levels, as in a mask"
 _NEARLY, _ALMOST_ALL = 16, 0.95
 _PNG_HEADER = slice(12, 29)
@@ -204,7 +205,7 @@ def name_content(data: bytes) -> str:
     if len(data) == _JSRT_BYTES and not data.startswith(_SIGNATURES):
         return _say_format("values without a header, as in JSRT's")
     if data.startswith(_BIG_TIFF) or (data.startswith(_TIFF) and _is_known_tiff(data)):
-        return "not read: TIFF of an unusual kind. Store it as PNG of 8 or 16 bits, without alpha channel"
+        return UNUSUAL_TIFF
     if _is_text(data[:512]):
         return "text, not an image"
     return _HEADER if data.startswith(_SIGNATURES) else "not an image"

@@ -263,6 +263,7 @@ OTHERS = {
         "not read: TIFF of an unusual kind", tiff({258: 16, 262: 0, 279: 8192}, ">", bytes(8192))
     ),
     "unknown compression.tiff": (HEADER, tiff({259: 9999})),
+    "WebP inside.tiff": ("not read: TIFF of an unusual kind. Store it as PNG", tiff({259: 50001}, pixels=WEBP)),
     "JPEG XL inside.tiff": ("not read: TIFF of an unusual kind. Store it as PNG", tiff({259: 50002})),
     "big-endian, of more than 4 GB.tiff": (
         "not read: TIFF of an unusual kind. Store it as PNG", b"MM\0+\0\x08" + bytes(500)
