@@ -9,8 +9,8 @@ from pneumonia.base.parameters import Parameters
 from pneumonia.datasets import RecordDataset
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.compiling import make_loss, make_optimizer
-from pneumonia.model.lineage import RecipeContract, manifest_digest, weights_digest
-from pneumonia.model.recipe import make_recipe
+from pneumonia.model.lineage import manifest_digest, weights_digest
+from pneumonia.model.recipe import RecipeContract, make_recipe
 from pneumonia.pipelines.training.nodes import METRIC_TITLES, describe_network, draw_training_curves, train_network
 
 HISTORY = pd.DataFrame(
