@@ -128,7 +128,7 @@ def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(
 def test_the_epoch_of_several_members_is_not_said_to_be_chosen_on_validation(documents_of, run_with):
     assert "chosen on validation." in documents_of()[0]
     page, _ = documents_of(run_record=run_with(members=3))
-    assert "chosen on the member&#39;s own fold of train." in page
+    assert "Val is each member&#39;s own fold of train, on which its epoch to keep was chosen." in page
     assert "chosen on validation." not in page
 
 
@@ -331,3 +331,14 @@ def test_a_range_set_on_few_groups_is_called_an_estimate(documents_of, material,
     metrics = material["metrics"]
     page, _ = documents_of(metrics={**metrics, "val": {**metrics["val"], "n_groups": groups}})
     assert ("With fewer than 99 groups in validation, as here, that share is an estimate" in page) is is_estimate
+
+
+def test_an_adapted_model_of_several_members_is_said_to_average_them(documents_of, run_with):
+    adaptation = {"n": 484, "n_groups": 330, "place": "north", "parent": "2026-01-01"}
+    for members, is_said in ((1, False), (3, True)):
+        run = run_with(members=members)
+        adapted = {**run, "model": {**run["model"], "adaptation": adaptation}}
+        page, card = documents_of(run_record=adapted)
+        assert ("the probabilities of 3 members averaged" in page) is is_said
+        assert ("The probabilities of its 3 members are averaged." in card) is is_said
+        assert "own fold of train" not in page

@@ -47,9 +47,11 @@ def test_of_several_members_each_has_its_curve_and_its_mark():
     panel = draw_training_curves(members).axes[0]
     assert len(panel.get_lines()) == 2 * 2 + 2
     assert [list(line.get_xdata()) for line in panel.get_lines()[-2:]] == [[2, 2], [3, 3]]
-    assert [text.get_text() for text in draw_training_curves(members).axes[-1].get_legend().get_texts()] == [
-        "train", "val", "epoch kept: 2, 3",
-    ]  # fmt: skip
+    legend = draw_training_curves(members).axes[-1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "val", "epoch kept: 2, 3"]
+    # Members that are adapted are not judged on folds of train; the page says on what they are.
+    assert legend.get_title().get_text().startswith("one line for each of 2 members\n")
+    assert "fold of train" not in legend.get_title().get_text()
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,8 @@ def draw_training_curves(training_history: pd.DataFrame) -> Figure:
     axes.flat[-1].set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
     members = training_history["member"].nunique()
-    judged = "val: images as they are, weights as saved"
+    title = "train: images and weights as trained\nval: images as they are, weights as saved"
     if members > 1:
-        judged = f"val: each of the {members} members on its own fold of train,\nimages as they are, weights as saved"
-    axes.flat[-1].legend(handles, labels, loc="center left", title=f"train: images and weights as trained\n{judged}")
+        title = f"one line for each of {members} members\n{title}"
+    axes.flat[-1].legend(handles, labels, loc="center left", title=title)
     return figure
