@@ -143,6 +143,7 @@ def test_figures_and_page_set_both_places_side_by_side(
         other = {**measured, "in_range": measured["external"], "out_of_range": share}
         page = write_external_report(parameters.report, **{**material, "external_metrics": other})
         assert ("<th>external, in range</th>" in page) is is_apart
+        assert ("No image is out of range." in page) is not is_apart
 
     point = {
         "place": "north",
