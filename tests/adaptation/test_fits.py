@@ -45,6 +45,7 @@ def parameters(default_parameters):
         "epochs": 2,
         "images": 32,
         "learning_rate": 0.01,
+        "rehearsal": 0.5,
         "folds": 2,
         "curve_groups": [4],
         "curve_draws": 2,

@@ -139,7 +139,8 @@ def plan_of(own, new):
         (400, 30, {"images": 200, "rehearsal": 0.5}, (100, 100)),
         (400, 30, {"images": 200, "rehearsal": 0.75}, (150, 50)),
         (400, 300, {"images": 200, "rehearsal": 0.5}, (300, 300)),  # every image of the place occurs
-        (400, 30, {"images": 200, "rehearsal": 0.0}, (0, 200)),
+        (400, 3, {"images": 200, "rehearsal": 0.25}, (65, 135)),  # each comes at most 45 times
+        (400, 3, {"images": 200, "rehearsal": 0.0}, (0, 200)),
         (0, 30, {"images": 200, "rehearsal": 0.5}, (0, 200)),  # nothing to rehearse
     ],
 )

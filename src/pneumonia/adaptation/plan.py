@@ -31,6 +31,9 @@ PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "
 
 HELD_OUT = 0  # the fold of images that no network is adapted to
 BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
+# How often an image of the place comes in an epoch at most, where own images can take the room: of few images, more
+# repetitions teach the network little and let it forget the more (docs/hospitals.md).
+MOST_REPEATS = 45
 # What adapting without own images cost where it was measured: docs/hospitals.md.
 COST = (
     "Without rehearsal, a model forgets: on the published test images, the AUC of networks that were adapted to 114 to "
@@ -48,8 +51,12 @@ def size_of(plan: pd.DataFrame, parameters: AdaptationParameters) -> tuple[int, 
         parameters: `images` and `rehearsal`.
     """
     share = parameters.rehearsal if (plan["split"] == TRAIN).any() else 0.0
-    n_new = max(round(parameters.images * (1 - share)), int((plan["split"] == NEW).sum()))
-    return round(n_new * share / (1 - share)), n_new
+    n_images = int((plan["split"] == NEW).sum())
+    n_new = round(parameters.images * (1 - share))
+    if share:
+        n_new = min(n_new, MOST_REPEATS * n_images)
+    n_new = max(n_new, n_images)
+    return max(round(n_new * share / (1 - share)), parameters.images - n_new), n_new
 
 
 def mix(own: pd.DataFrame, new: pd.DataFrame, size: tuple[int, int], parameters: AdaptationParameters) -> pd.DataFrame:

@@ -100,7 +100,8 @@ class AdaptationParameters(Group):
     """Images of an epoch. Those of the place are repeated until they fill their share; more of them make it longer.
     [images]"""
     rehearsal: Annotated[float, Field(ge=0, lt=1)]
-    """Share of them that are own training images, so that the network does not forget these. 0: it does. [share]"""
+    """Share of them that are own training images, so that the network does not forget these; more if otherwise those of
+    the place would come more than 45 times each. 0: none, and it forgets. [share]"""
     folds: Annotated[int, Field(ge=2, le=20)]
     """Folds of the place's groups: every image is judged by a network that was adapted without its group. [folds]"""
     learning_curve: bool
