@@ -205,7 +205,7 @@ def test_the_page_says_what_changed_and_how_to_use_the_places_point(own, with_cu
     assert "The rim of a thumbnail" in html
     assert ("Not drawn" in html) is not with_curve
     assert ("Each sees 3,584 images in one pass, all of the new place" in html) is with_curve
-    assert ("The model saw 36,000, 50% of them own." in html) is with_curve
+    assert ("The model saw 36,000, 96% of them own." in html) is with_curve
     assert ("is not known" in html) is (own is None)
 
 

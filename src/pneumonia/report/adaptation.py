@@ -167,6 +167,7 @@ def write_adaptation_report(
         **material: The tables, records and figures, named as in the catalog.
     """
     lineage, plan, metrics = material["model_lineage"], material["adaptation_plan"], material["adaptation_metrics"]
+    own_images, place_images = size_of(plan, parameters)
     return render(
         "adaptation.html",
         **material,
@@ -180,7 +181,8 @@ def write_adaptation_report(
         change=tabulate_change(metrics),
         curve=tabulate_curve(material["adaptation_curve"]),
         curve_images=max([parameters.curve_images, *material["adaptation_curve"]["images"]]),
-        images=parameters.epochs * sum(size_of(plan, parameters)),
+        epoch_images=own_images + place_images,
+        own_share=own_images / (own_images + place_images),
         shortcut_table=tabulate_shortcuts(material["adaptation_shortcuts"]),
         further=count_further(metrics["new"]["after"], parameters.interval_width),
         fates=say_fates(material["external_index"]["status"]),
