@@ -56,8 +56,7 @@ RECIPES = {
     "A node with a dataset and a section of the report": (
         [
             ("src/pneumonia/metrics/breakdowns.py", r"(?=^def is_grey)", "§0\n\n\n"),
-            (EVALUATION, r"(?<=breakdowns import \()", "\n    count_confident_errors,"),
-            (EVALUATION, r"(?=^ +node\(count_etiologies)", "        §1,\n"),
+            (EVALUATION, r"(?=^ +node\(breakdowns\.count_etiologies)", "        §1,\n"),
             ("src/pneumonia/report/material.py", r"(?=^    class_counts: )", "    confident_errors: pd.DataFrame\n"),
             ("conf/base/catalog_evaluation.yml", r"(?=^strata:)", "§2\n"),
             ("src/pneumonia/report/templates/report.html", r"(?=^<section id=\"shortcuts\">)", "§3\n\n"),

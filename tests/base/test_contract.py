@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.metrics.breakdowns import SubgroupsContract
 from pneumonia.metrics.decisions import DecisionContract
-from pneumonia.metrics.summary import MetricsContract
+from pneumonia.metrics.summary import MetricsContract, SubgroupsContract
 from pneumonia.predictor.image_range import RangeContract, fit_range
 from pneumonia.report.record import RunRecordContract
 

@@ -221,7 +221,7 @@ def test_bad_files_are_refused_in_sentences_and_the_page_lives_on(page, images):
         "note.jpeg": (b"only a note", "text, not an image"),
         "huge.png": (png(Image.new("1", (10_000, 10_000))), "more than 50,000,000 pixels"),
         "small.png": (png(Image.new("L", (20, 20))), "too small: 20 x 20 pixels (ingest.min_side is 32)"),
-        "cut.png": (images[0]["buffer"][:60], "damaged: it cannot be decoded"),
+        "cut.png": (images[0]["buffer"][:60], "truncated: its end is missing"),
         "marked.dcm": (
             make(PatientName="Secret", BurnedInAnnotation="YES"),
             "burned-in annotation, which may name the patient",

@@ -82,6 +82,18 @@ def test_the_state_of_another_training_in_the_place_of_one_is_refused(tmp_path):
         second.read()
 
 
+def test_a_state_with_the_mark_of_encryption_is_damaged(tmp_path):
+    state = TrainingStates(tmp_path, tmp_path / "logs").of("key")
+    state.write({"history": []}, {"best": [np.ones(2)]})
+    content = bytearray(state.path.read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(signature) + flags] |= 1
+    state.path.write_bytes(content)
+
+    with pytest.raises(UserError, match=rf"^{state.path} is damaged .*encrypted.*Remove it"):
+        state.read()
+
+
 def test_what_is_in_the_place_of_a_state_is_not_called_damaged(tmp_path):
     state = TrainingStates(tmp_path, tmp_path / "logs").of("key")
     state.path.mkdir()

@@ -3,13 +3,12 @@
 Also rows of tables that say how well other scores, or changed images, tell the classes of some images.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pneumonia.base.annotations import Floats
-from pneumonia.base.contract import TableContract
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.text import Labelled
 from pneumonia.metrics.auc import auc_difference, estimate_auc
@@ -269,20 +268,3 @@ def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[st
     other = second.set_index("path").loc[first["path"], "probability"].to_numpy()
     target, probability, group = (first[column].to_numpy() for column in ("target", "probability", "group"))
     return in_columns(auc_difference(target, probability, other, group), name)
-
-
-class SubgroupsContract(TableContract):
-    """Refuses subgroups of another layout.
-
-    Example:
-    ```yaml
-    subgroups:
-      type: pneumonia.datasets.TableDataset
-      filepath: data/08_reporting/subgroups.csv
-      validator: pneumonia.metrics.breakdowns.SubgroupsContract
-    ```
-    """
-
-    name: ClassVar[str] = "table subgroups"
-    text = ("split", "subgroup", "metric")
-    numbers = ("value", "low", "high", "n", "n_groups")

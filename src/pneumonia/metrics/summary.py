@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from pneumonia.base.annotations import Floats
-from pneumonia.base.contract import RecordContract
+from pneumonia.base.contract import RecordContract, TableContract
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.metrics.bounds import TAIL
@@ -202,3 +202,20 @@ class MetricsContract(RecordContract):
 
     name: ClassVar[str] = "record metrics"
     layout = _Metrics
+
+
+class SubgroupsContract(TableContract):
+    """Refuses subgroups of another layout.
+
+    Example:
+    ```yaml
+    subgroups:
+      type: pneumonia.datasets.TableDataset
+      filepath: data/08_reporting/subgroups.csv
+      validator: pneumonia.metrics.summary.SubgroupsContract
+    ```
+    """
+
+    name: ClassVar[str] = "table subgroups"
+    text = ("split", "subgroup", "metric")
+    numbers = ("value", "low", "high", "n", "n_groups")

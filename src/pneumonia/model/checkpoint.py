@@ -27,7 +27,7 @@ FREE_PARAMETERS = {
 SOURCE_FILES = ("model/*.py", "pixels/*.py")
 PACKAGES = ("tensorflow", "keras", "numpy")
 
-_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, NotImplementedError)
+_DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, RuntimeError)
 
 logger = logging.getLogger(__name__)
 Arrays = dict[str, list[np.ndarray]]
