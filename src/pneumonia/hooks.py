@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 from kedro.framework.hooks import hook_impl
+from kedro.io.core import is_parameter
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -78,7 +79,7 @@ class RunContextHook:
         if "pneumonia_model" in given:
             pinning.pin_companions(given, pipeline, catalog)
         pinning.pin_parent(given, pipeline, catalog)
-        sources = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
+        sources = {name for name in pipeline.inputs() if not is_parameter(name)}
         refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, pinning.PARENT})
         if "checked_lineage" in catalog:
             pinning.refuse_mixture(sources & (pinning.outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
@@ -115,7 +116,7 @@ class LayoutHook:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Remember what the run reads of earlier ones."""
-        stored = {name for name in pipeline.inputs() if not name.startswith(("params:", "parameters"))}
+        stored = {name for name in pipeline.inputs() if not is_parameter(name)}
         self._read = {name for name in stored if getattr(catalog.get(name), "is_of_earlier_runs", False)}
 
     @hook_impl

@@ -181,7 +181,7 @@ def _describe(recipe: Recipe, steps: int, networks: int) -> dict[str, Any]:
 
 
 def make_recipe(lineage: Lineage, given: Parameters) -> Recipe:
-    """Return the recipe: the parent's network, images and etiologies, the augmentation and the rest as they are set."""
+    """Return the recipe: the parent's network, members, target, images and etiologies; the rest as it is set."""
     kept = {name: lineage[name] for name in ("image_size", "resize")}
     adaptation, training = given.adaptation, lineage["training"]
     changed = {

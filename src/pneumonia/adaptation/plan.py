@@ -31,8 +31,8 @@ PLAN_COLUMNS = ("path", "sha256", "bits", "perceptual_hash", "group", "label", "
 
 HELD_OUT = 0  # the fold of images that no network is adapted to
 BOUND_ON = 1  # the fold whose images help to set the bound of the model's range
-# How often an image of the place comes in an epoch at most, where own images can take the room: of few images, more
-# repetitions teach the network little and let it forget the more (docs/hospitals.md).
+# How often an image of the place is shown in an epoch at most, if there are own images to show instead: repeating few
+# images more often taught the network nothing and made it forget more (docs/hospitals.md).
 MOST_REPEATS = 45
 # What adapting without own images cost where it was measured: docs/hospitals.md.
 COST = (
@@ -46,16 +46,15 @@ logger = logging.getLogger(__name__)
 def size_of(plan: pd.DataFrame, parameters: AdaptationParameters) -> tuple[int, int]:
     """Return the number of own images and of the place's in an epoch, the same for every fit of a plan.
 
+    Every image of the place comes at least once and, if own images are rehearsed, at most `MOST_REPEATS` times.
+
     Args:
         plan: The images, with `split`.
         parameters: `images` and `rehearsal`.
     """
     share = parameters.rehearsal if (plan["split"] == TRAIN).any() else 0.0
-    n_images = int((plan["split"] == NEW).sum())
-    n_new = round(parameters.images * (1 - share))
-    if share:
-        n_new = min(n_new, MOST_REPEATS * n_images)
-    n_new = max(n_new, n_images)
+    once, n_new = int((plan["split"] == NEW).sum()), round(parameters.images * (1 - share))
+    n_new = max(min(n_new, MOST_REPEATS * once) if share else n_new, once)
     return max(round(n_new * share / (1 - share)), parameters.images - n_new), n_new
 
 

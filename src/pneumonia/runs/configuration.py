@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from fsspec.implementations.local import LocalFileSystem
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.io import DatasetError
+from kedro.io.core import is_parameter
 from kedro.pipeline import Pipeline
 from kedro.validation.core import resolve_validator
 from omegaconf import DictConfig, OmegaConf
@@ -211,7 +212,7 @@ def check_entries(pipeline: Pipeline, catalog: Any) -> None:
             *_, reason = causes(error)
             said = _first_line(reason).partition(". ")[0]
             raise UserError(f"The catalog entry {name} cannot be used: {said}. Nothing was run.") from error
-        if found is None and name in needed and not name.startswith("param"):  # it would be lost with the run
+        if found is None and name in needed and not is_parameter(name):  # it would be lost with the run
             raise UserError(f"The catalog has no entry for {name} (conf/*/catalog*.yml). Nothing was run.")
 
 
