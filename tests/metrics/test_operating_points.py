@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import CatalogConfigResolver, DataCatalog
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
@@ -9,6 +10,7 @@ from pneumonia.datasets.services import load_records
 from pneumonia.images.sites import Sites
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
+from pneumonia.metrics.decisions import make_decision
 from pneumonia.metrics.operating_points import (
     choose_operating_point,
     cross_decide,
@@ -17,6 +19,12 @@ from pneumonia.metrics.operating_points import (
     halve_groups,
     name_place,
 )
+
+WRONG = [
+    *({"threshold": 7}, {"threshold": "0.5"}, {"place": 3}, {"weights_sha256": None}, {"fitted_on": None}),
+    *({"rule_value": "0.9"}, {"sensitivity": {}}, {"specificity": {"value": 90, "low": 0.8, "high": 0.9}}),
+    *({"fitted_on": {"n": 0, "n_groups": 1, "n_positive": 1}}, {"calibration": {"method": "mine", "prevalence": 0.5}}),
+]
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ def test_a_place_for_which_nothing_was_fitted_is_refused():
 
 @pytest.mark.parametrize(
     "change",
-    [{"threshold": 7}, {"threshold": "0.5"}, {"place": 3}, {"weights_sha256": None}, {"fitted_on": None}],
+    WRONG,
 )
 def test_an_operating_point_of_another_layout_is_named(tmp_path, scores, parameters, change):
     def load():
@@ -112,6 +120,39 @@ def test_an_operating_point_of_another_layout_is_named(tmp_path, scores, paramet
         UserError, match=rf"^{tmp_path}/there-abc\.json: The operating point .*{next(iter(change))}.*again"
     ):
         load()
+
+
+@pytest.fixture
+def saved_record(tmp_path, catalog_entries):
+    """Save a record as what the catalog names, and load it as a run does."""
+
+    def load(name, record):
+        config = CatalogConfigResolver(catalog_entries).resolve_pattern(name)
+        catalog = DataCatalog.from_config({name: {**config, "filepath": str(tmp_path / name), "versioned": False}})
+        catalog.get(name).save(record)
+        return catalog.load(name)
+
+    return load
+
+
+@pytest.mark.parametrize("name", ["chosen_decision", "adaptation_point", "external_point"])
+@pytest.mark.parametrize("change", WRONG)
+def test_the_point_that_a_run_fitted_or_chose_has_its_layout(saved_record, scores, parameters, name, change):
+    point = fit_operating_point(scores, "there", "abc", parameters)
+    assert saved_record(name, point) == point
+    with pytest.raises(Exception, match=rf"is not what this release writes \({next(iter(change))}.*again"):
+        saved_record(name, {**point, **change})
+
+
+def test_the_models_own_decision_is_chosen_as_it_was_made(saved_record, scores, parameters):
+    own = make_decision(scores.assign(split="val"), {"weights_sha256": "abc"}, parameters)
+    assert saved_record("chosen_decision", own) == own
+    with pytest.raises(Exception, match=r"The record chosen_decision is not .* \(fitted_on.n: Field required\)"):
+        saved_record("chosen_decision", {**own, "fitted_on": {}})
+
+
+def test_an_external_test_that_fitted_nothing_leaves_an_empty_record(saved_record):
+    assert saved_record("external_point", {}) == {}
 
 
 def test_a_files_name_holds_no_character_that_a_path_could_mean():
