@@ -17,7 +17,7 @@ from kedro.runner import SequentialRunner
 from pneumonia import hooks
 from pneumonia.base.errors import UserError
 from pneumonia.base.sqlite import ScoringLedger
-from pneumonia.datasets import RecordDataset, RunContextDataset, TrainingStateDataset
+from pneumonia.datasets import RecordDataset, RunContextDataset, ServiceDataset, TrainingStateDataset
 from pneumonia.hooks import (
     ParametersHook,
     RunContextHook,
@@ -263,6 +263,16 @@ def test_a_clock_that_was_set_back_is_noticed(tmp_path, caplog, former, warnings
     RunContextHook().before_pipeline_run({"run_id": SECOND}, pipeline, DataCatalog({"record": ours}))
 
     assert caplog.text.count(f"The clock is behind: record has a version {former}") == warnings
+
+
+def test_a_start_that_does_not_exist_is_refused_before_the_images_are_read(default_parameters):
+    given = {**default_parameters, "images": "none", "model": {"name": "residual_cnn", "weights": SECOND}}
+    trained = ServiceDataset(service="pneumonia.datasets.services.find_models", arguments={"path": "nowhere"})
+    catalog = DataCatalog({"parameters": MemoryDataset(given), "trained_models": trained})
+    pipeline = Pipeline([Node(lambda models: {}, "trained_models", "recipe", name="make")])
+
+    with pytest.raises(UserError, match=f"model.weights is {SECOND}, but there is no such version"):
+        RunContextHook().before_pipeline_run({"run_id": SECOND}, pipeline, catalog)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from kedro.pipeline.node import Node
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
+from pneumonia.model.recipe import find_start
 from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
 from pneumonia.runs.configuration import check_entries, check_parameters
@@ -81,6 +82,9 @@ class RunContextHook:
         pinning.pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not is_parameter(name)}
         refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, pinning.PARENT})
+        if "trained_models" in sources:  # before the images are read
+            weights = Parameters.model_validate(catalog.load("parameters")).model.weights
+            find_start(weights, catalog.load("trained_models"))
         if "checked_lineage" in catalog:
             pinning.refuse_mixture(sources & (pinning.outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
             if "pneumonia_model" not in given:

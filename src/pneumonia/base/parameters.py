@@ -97,9 +97,9 @@ class ModelParameters(Group):
     started from (set training.image_scale to 1). efficientnetv2_b0: from `keras.applications`, for pretrained weights.
     [residual_cnn, separable_cnn, efficientnetv2_b0]"""
     weights: Annotated[str, Field(min_length=1)]
-    """Weights that the training starts from. none: random ones. The path of a model of this project (.keras), of the
-    same network. For networks from `keras.applications` also imagenet, downloaded once, or the path of a weights file.
-    [none, imagenet, or a path]"""
+    """Weights that the training starts from. none: random ones. The version of a pneumonia_model of this environment,
+    or the path of a model of this project (.keras), of the same network. For networks from `keras.applications` also
+    imagenet, downloaded once, or the path of a weights file. [none, imagenet, a version, or a path]"""
 
 
 class TrainingParameters(Group):

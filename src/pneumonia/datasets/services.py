@@ -91,6 +91,15 @@ def open_study_records(path: str) -> StudyRecords:
     return StudyRecords(Path(path))
 
 
+def find_models(path: str) -> dict[str, Path]:
+    """Find the files of all versions of a model, the newest first.
+
+    Args:
+        path: The `filepath` of the model.
+    """
+    return find_versions(Path(path))
+
+
 def load_all_records(path: str) -> dict[str, Any]:
     """Load all versions of a versioned record by version; none if there are none yet.
 

@@ -35,6 +35,13 @@ class Adaptation(TypedDict):
     images: list[dict[str, Any]]
 
 
+class Start(TypedDict):
+    """The model from whose weights a training started: its version, or its path where that names none."""
+
+    parent: str
+    parent_weights_sha256: str
+
+
 class Lineage(TypedDict):
     """What a model was made from. Releases add entries: those that are not required are missing from older records."""
 
@@ -59,6 +66,7 @@ class Lineage(TypedDict):
     kept_epochs: NotRequired[list[int]]
     mirror_averaged: NotRequired[bool]
     weights_sha256: NotRequired[str]
+    start: NotRequired[Start]
     adaptation: NotRequired[Adaptation]
 
 

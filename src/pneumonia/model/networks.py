@@ -205,12 +205,24 @@ def load_pretrained(model: "keras.Model", weights: str) -> None:
     Raises:
         UserError: If there is no internet connection, no such file, or the file has other weights.
     """
-    if weights != IMAGENET and not Path(weights).is_file():
-        raise UserError(f"model.weights is {weights}, but there is no such file. Set it to none, imagenet or a path.")
+    check_weights_file(weights)
     if weights.endswith(MODEL_SUFFIX):
         _start_from(model, Path(weights))
     else:
         _load_application(model, weights)
+
+
+def check_weights_file(weights: str) -> None:
+    """Refuse `model.weights` that name a file which is not there.
+
+    Raises:
+        UserError: Naming it.
+    """
+    if weights not in (NO_WEIGHTS, IMAGENET) and not Path(weights).is_file():
+        raise UserError(
+            f"model.weights is {weights}, but there is no such file. Set it to none, imagenet, or the version or the "
+            "path of a model."
+        )
 
 
 def _start_from(model: "keras.Model", path: Path) -> None:

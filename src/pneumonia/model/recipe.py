@@ -1,6 +1,8 @@
 """What determines a training besides its images: typed parameters, and what follows from them and the split."""
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import pandas as pd
@@ -9,10 +11,11 @@ from pydantic import Field
 from pneumonia.base.contract import TypedContract
 from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
+from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import ImbalanceParameters, InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE, cells_of
-from pneumonia.model.networks import LEAST_SIZE, MODEL_SUFFIX, NETWORKS, NO_WEIGHTS, check_name
+from pneumonia.model.networks import LEAST_SIZE, MODEL_SUFFIX, NETWORKS, NO_WEIGHTS, check_name, check_weights_file
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
 
@@ -58,6 +61,7 @@ def make_recipe(
     inputs: InputsParameters,
     model: ModelParameters,
     training: TrainingParameters,
+    trained_models: Mapping[str, Path] | None = None,
 ) -> Recipe:
     """Put together the recipe, and refuse one that cannot work before anything is trained.
 
@@ -67,19 +71,21 @@ def make_recipe(
         inputs: Size, decoding and augmentation of the images.
         model: Which network.
         training: The rest.
+        trained_models: Files of models by version, where the training may start from one of them.
 
     Raises:
         UserError: Naming the parameter, or the class weights that belong to another split.
     """
     check_class_weights(class_weights, split_manifest)
     etiologies = choose_etiologies(split_manifest, training.target)
+    model = model.model_copy(update={"weights": find_start(model.weights, trained_models)})
     recipe = Recipe(inputs=inputs, model=model, training=training, class_weights=class_weights, etiologies=etiologies)
     check_name(model.name)
     network = NETWORKS[model.name]
     if model.weights != NO_WEIGHTS and not network.application and not model.weights.endswith(MODEL_SUFFIX):
         raise UserError(
-            f"There are no pretrained weights for {model.name}: set model.weights to none, or to the path of a model "
-            f"of this project (*{MODEL_SUFFIX})."
+            f"There are no pretrained weights for {model.name}: set model.weights to none, or to the version or the "
+            f"path of a model of this project (*{MODEL_SUFFIX})."
         )
     if not network.any_size and training.image_scale != 1:
         raise UserError(f"{model.name} takes images of only one size: set training.image_scale to 1.")
@@ -89,6 +95,29 @@ def make_recipe(
             f"be {LEAST_SIZE} or more."
         )
     return recipe
+
+
+def find_start(weights: str, trained_models: Mapping[str, Path] | None) -> str:
+    """Return `model.weights`, and in place of the version of a model its file.
+
+    Args:
+        weights: As `model.weights` is set.
+        trained_models: Files of models by version; None where only paths are known.
+
+    Raises:
+        UserError: If there is no such version, or no such file.
+    """
+    if VERSION.fullmatch(weights):
+        if trained_models is None:
+            raise UserError(f"model.weights is the version {weights}: name the path of that model here.")
+        if weights not in trained_models:
+            newest = ", ".join(sorted(trained_models, reverse=True)[:3]) or "none"
+            raise UserError(
+                f"model.weights is {weights}, but there is no such version of pneumonia_model. The newest: {newest}."
+            )
+        return str(trained_models[weights])
+    check_weights_file(weights)
+    return weights
 
 
 def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:

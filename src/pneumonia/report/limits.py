@@ -111,8 +111,9 @@ def _of_start(run_record: RunRecord) -> str:
     weights = str(run_record["model"]["model"]["weights"])
     if not weights.endswith(MODEL_SUFFIX):
         return ""
+    start = run_record["model"].get("start", {"parent": weights})["parent"]
     return (
-        f"The training started from another model ({weights}). Whether that one had seen patients who are now in "
+        f"The training started from another model ({start}). Whether that one had seen patients who are now in "
         "validation or test was not checked; if it had, every figure here is too optimistic."
     )
 

@@ -1,12 +1,15 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import Version
 from tests.tiny_network import register_tiny_network
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
-from pneumonia.datasets import RecordDataset
+from pneumonia.datasets import ModelDataset, RecordDataset
+from pneumonia.datasets.services import find_models
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.compiling import make_loss, make_optimizer
 from pneumonia.model.lineage import manifest_digest, weights_digest
@@ -105,6 +108,28 @@ def test_a_model_is_trained_with_its_lineage_and_history(trained, tiny_manifest,
     assert (lineage["pixels"], lineage["run_id"], lineage["kept_epochs"]) == (tiny_store.fingerprint, "R", [1])
     assert lineage["class_weights"] == {"NORMAL": 0.75, "PNEUMONIA": 1.25}
     assert lineage["training"]["seed"] == 3
+
+
+def test_the_lineage_names_the_model_that_the_training_started_from(
+    trained, recipe, parameters, tiny_manifest, tiny_stores, tmp_path
+):
+    first, lineage, _ = trained
+    assert "start" not in lineage
+    version = "2026-01-01T00.00.00.000Z"
+    models = ModelDataset(filepath=str(tmp_path / "pneumonia_model.keras"), version=Version(version, version))
+    models.save(first)
+
+    model = parameters.model.model_copy(update={"weights": version})
+    training = parameters.training.model_copy(update={"learning_rate": 1e-9})
+    found = find_models(str(tmp_path / "pneumonia_model.keras"))
+    recipe = make_recipe(tiny_manifest, recipe.class_weights, parameters.inputs, model, training, found)
+    states = TrainingStates(tmp_path / "states", tmp_path / "tensorboard")
+    context = {"run_id": "R", "commit": None, "versions": {}}
+    second, lineage, _ = train_network(tiny_manifest, tiny_stores, recipe, states, parameters.ingest, context)
+
+    assert lineage["start"] == {"parent": version, "parent_weights_sha256": weights_digest(first)}
+    for mine, other in zip(second.trainable_weights, first.trainable_weights, strict=True):
+        assert np.allclose(mine, other, atol=1e-6)
 
 
 def test_a_network_is_described_by_its_layers_its_parameters_and_its_compilation(trained, parameters):

@@ -1,14 +1,17 @@
 """Nodes of the training pipeline that are more than one function of the domain, and its figure."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.environment import RunContext
+from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.lineage import Lineage, make_lineage, weights_digest
+from pneumonia.model.lineage import Lineage, Start, make_lineage, weights_digest
+from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
 from pneumonia.report.style import SPLIT_COLOURS, new_figure
@@ -36,7 +39,8 @@ def train_network(
         run_context: Identifies the run and its commit.
 
     Returns:
-        The network with the weights of its best epoch, under the float32 policy; its lineage; and the history: one row
+        The network with the weights of its best epoch, under the float32 policy; its lineage, which names the model
+        that it started from, if any; and the history: one row
         per epoch, with the metrics of train and val (`val_...`) and the number of the `member`. With `training.members`
         above 1, the model averages that many networks, and `val_...` are measured on the member's own fold of train. If
         training mirrors images, the model also averages over the image and its mirror image; the history's `val_...` do
@@ -47,11 +51,30 @@ def train_network(
     """
     from pneumonia.model.fit import train
 
+    start = describe_start(training_recipe.model.weights)  # the file may be gone when the training has ended
     store = pixel_store.open(training_recipe.inputs.image_size, training_recipe.inputs.resize)
     trained = train(split_manifest, store, training_recipe, training_state)
     lineage = make_lineage(split_manifest, store, training_recipe, ingest, run_context)
     weights = {"weights_sha256": weights_digest(trained.model)}
-    return trained.model, {**lineage, **trained.facts, **weights}, trained.history
+    return trained.model, {**lineage, **start, **trained.facts, **weights}, trained.history
+
+
+def describe_start(weights: str) -> dict[str, Start]:
+    """Return the entry `start` of a lineage; none unless the training starts from a model of this project.
+
+    Args:
+        weights: `model.weights`, with the file of a model.
+
+    Raises:
+        UserError: If the file is no whole model.
+    """
+    if not weights.endswith(MODEL_SUFFIX):
+        return {}
+    from pneumonia.model.predict import load_model
+
+    version = Path(weights).parent.name
+    parent = version if VERSION.fullmatch(version) else weights
+    return {"start": {"parent": parent, "parent_weights_sha256": weights_digest(load_model(Path(weights)))}}
 
 
 def describe_network(pneumonia_model: Model, model_lineage: Lineage) -> str:

@@ -23,7 +23,10 @@ def create_pipeline() -> Pipeline:
         "training",
         node(
             make_recipe,
-            ["split_manifest", "class_weights", "params:inputs", "params:model", "params:training"],
+            [
+                *("split_manifest", "class_weights", "params:inputs", "params:model", "params:training"),
+                "trained_models",
+            ],
             "training_recipe",
         ),
         node(
