@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import re
+import struct
 import tarfile
 import zipfile
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.members import guess_encoding
+from pneumonia.images.patience import UnreadableError
 from pneumonia.images.source import ImageSource
 
 FILES = {"set/train/NORMAL/a.jpeg": b"one", "set/train/PNEUMONIA/b.jpeg": b"two", "set/.DS_Store": b""}
@@ -153,6 +155,18 @@ UNREAD = {
     "a.tar.gz": (PACKED["s.tar.gz"][:-30], "is damaged or cut"),
     "cut.tar": (PACKED["s.tar"][:700], "not a complete tar archive|not a complete zip"),
 }
+
+
+def test_a_member_that_is_shorter_than_its_zip_lists_is_damaged_and_is_not_asked_for_again(source):
+    data = zipped(TWO)
+    listed = data.rindex(b"PK\1\2") + 24  # its size in the list of contents
+    found = source({"s.zip": data[:listed] + struct.pack("<I", 5000) + data[listed + 4 :]}, "s.zip")
+    last = found.listing.files[-1]
+
+    with pytest.raises(UnreadableError, match=r"b.jpeg cannot be read \(3 of 5,000 bytes are in the archive\)"):
+        found.read_file(last)
+    with pytest.raises(UnreadableError, match="3 of 9 bytes"):
+        found.read_start(last, 9)
 
 
 @pytest.mark.parametrize("name", UNREAD)

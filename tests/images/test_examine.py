@@ -8,6 +8,7 @@ from tests.pipelines.ingest.faulty_images import encode, png
 from pneumonia.base.data_parameters import MOST_PIXELS
 from pneumonia.images.examine import Facts, Limits, examine_image
 from pneumonia.images.perceptual_hash import perceptual_hash
+from pneumonia.pixels.decoding import decode_image
 
 LIMITS = Limits(min_side=32, max_pixels=1_000_000)
 
@@ -111,6 +112,20 @@ def test_an_exif_orientation_is_noted(image, orientation, image_format):
 
     facts = examine(encode(image, image_format, exif=exif), f"a.{image_format.lower()}")
     assert facts.note == "rotated by its EXIF orientation"
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("place", [6, 8, 10])
+def test_damaged_exif_data_turn_nothing_and_cost_no_image(image, place, image_format):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif = exif.tobytes()
+    damaged = encode(image, image_format, exif=exif[:place] + b"\xff\xff" + exif[place + 2 :])
+
+    facts = examine(damaged, f"a.{image_format.lower()}")
+    assert (facts.refusal, facts.note) == ("", "")
+    upright = decode_image(encode(image, image_format), 32, "pad")
+    assert np.array_equal(decode_image(damaged, 32, "pad"), upright)
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 99, 65535])

@@ -93,6 +93,17 @@ def test_keys_are_known_by_the_headers_of_the_files_whatever_their_column_is_cal
     assert [file.label for file in labelled(table, files=files).files] == [ILL, WELL]
 
 
+@pytest.mark.parametrize("representation", [b"ZZ", b"S\0"])
+def test_a_key_in_a_damaged_element_costs_itself_alone(labelled, representation):
+    whole = image("0012", "008")
+    element = b"\x08\x00\x50\x00"
+    damaged = whole.replace(element + b"SH", element + representation)
+    assert damaged != whole
+
+    listing = labelled("patient,label\n007,1\n008,0\n", files={"IM1": image("0011", "007"), "IM2": damaged})
+    assert [file.label for file in listing.files] == [ILL, WELL]
+
+
 def test_a_key_that_is_said_is_looked_for_in_the_column_of_paths(labelled):
     files = {"IM1": image("AB-0012", "1"), "IM2": image("AB-0013", "2")}
 

@@ -96,8 +96,12 @@ class ZipStorage:
 
     def read(self, key: zipfile.ZipInfo, n_bytes: int = -1) -> bytes:
         """Read one member, whose CRC `zipfile` checks, or its first bytes."""
+        wanted = key.file_size if n_bytes < 0 else min(n_bytes, key.file_size)
         with self._open(key) as file:
-            return file.read(n_bytes)
+            content = file.read(n_bytes)
+            if len(content) != wanted:
+                raise zipfile.BadZipFile(f"{len(content):,} of {wanted:,} bytes are in the archive")
+            return content
 
     def open(self, key: zipfile.ZipInfo) -> BinaryIO:
         """Return a member as a file that can be read from anywhere."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL
 import simplejpeg
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pneumonia.images import dicom, opening
 from pneumonia.images.depth import LEAST_SHARE, Values
@@ -22,7 +22,7 @@ from pneumonia.images.perceptual_hash import decode_grey, perceptual_hash, shrin
 from pneumonia.images.status import OtherObjectError, RefusedError
 
 # Must change whenever this module finds something different in the same bytes.
-FACTS_VERSION = f"16-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
+FACTS_VERSION = f"17-pillow{PIL.__version__}-simplejpeg{simplejpeg.__version__}"
 
 # Pillow decodes no larger image.
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -287,7 +287,7 @@ def _find_notes(image: Image.Image, path: str) -> list[str]:
         notes.append(UPPER_BITS)
     if image.mode == "P":
         notes.append("palette")
-    if "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
+    if opening.turn_of(image) is not None:
         notes.append("rotated by its EXIF orientation")
     if image.has_transparency_data or opening.OPAQUE in image.info:
         notes.append("opaque alpha channel")

@@ -207,8 +207,16 @@ def _keys_of(file: ImageFile, read: Callable[[ImageFile, int], bytes]) -> dict[s
     dataset, is_complete = _parse(start)
     if not is_complete and len(start) == _START_BYTES:
         dataset, _ = _parse(read(file, -1))
-    texts = {kind: str(dataset.get(word) or "") for kind, word in KEYWORDS.items()} if dataset is not None else {}
+    texts = {kind: _text(dataset, word) for kind, word in KEYWORDS.items()} if dataset is not None else {}
     return {kind: tidy_key(text) for kind, text in texts.items() if text.strip()}
+
+
+def _text(dataset: Any, keyword: str) -> str:
+    """Return a value of a header; "" without one, or where it is damaged: pydicom reads it only now."""
+    try:
+        return str(dataset.get(keyword) or "")
+    except dicom.ERRORS:
+        return ""
 
 
 def _parse(data: bytes) -> tuple[Any, bool]:

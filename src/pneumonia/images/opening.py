@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from pneumonia.images import dicom
 from pneumonia.images.depth import CONTAINER, Values, scale
@@ -51,6 +51,12 @@ _PNG_HEADER = slice(12, 29)
 _PHOTOMETRIC = 262
 _JPEG, _TIFF = b"\xff\xd8\xff", (b"II*\0", b"MM\0*")
 _HEADER = "damaged: its header cannot be read"
+# How an image is turned upright, by the orientation in its EXIF data.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 # The big-endian one of more than 4 GB, which Pillow does not know.
 _BIG_TIFF = b"MM\0+"
 # How files of each format begin.
@@ -134,6 +140,16 @@ def values_of(image: Image.Image) -> Values:
     if "transparency" in image.info:
         _refuse_transparent(int((values == image.info["transparency"]).sum()))
     return Values(f"{image.format} {image.mode[:4]}", CONTAINER, lowest, highest)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return how an image is turned upright; None if it is, or if its EXIF data, which say so, are damaged."""
+    bare = Image.new("L", (1, 1))  # a file's own class may read more, or remember half of what it read
+    bare.info = dict(image.info)
+    try:
+        return _TURNS.get(bare.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODER_ERRORS:
+        return None
 
 
 def _is_inverted(image: Image.Image) -> bool:

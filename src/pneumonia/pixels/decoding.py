@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import PIL
-from PIL import Image, ImageOps, features
+from PIL import Image, features
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.examine import Limits, examine_image
-from pneumonia.images.opening import DECODER_ERRORS, MASK, is_mask, open_image, to_grey
+from pneumonia.images.opening import DECODER_ERRORS, MASK, is_mask, open_image, to_grey, turn_of
 
 Resize = Literal["pad", "crop", "squeeze"]
 Box = tuple[float, float, float, float]
@@ -72,8 +72,8 @@ def decode_image(
             small = grey.resize(fitted, Image.Resampling.BILINEAR, box=region)
             # Turning the small image is cheaper than turning the large one, and gives the same result. Pillow itself
             # turns TIFF files upright when it loads them, and then drops the tag.
-            small.info = dict(image.info)
-            pixels = np.asarray(ImageOps.exif_transpose(small))
+            turn = turn_of(image)
+            pixels = np.asarray(small if turn is None else small.transpose(turn))
     except DECODER_ERRORS as error:
         raise UserError(f"The image cannot be decoded completely ({error}).") from error
     result = np.zeros((image_size, image_size), np.uint8)
