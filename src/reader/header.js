@@ -9,6 +9,7 @@ const STANDARD = "1.2.840.10008.";
 const IMAGES = "1.2.840.10008.5.1.4.1.1";
 const RADIOGRAPHS = [".1", ".1.1", ".7", ".12.2"].map((end) => IMAGES + end);
 const RAW = [".1.1.1", ".66"].map((end) => IMAGES + end);
+const RIGHT = /(?<![\p{L}\p{N}])SAĞ(?![\p{L}\p{N}])/gu; // Turkish; without its mark it is short for sagittal
 const LETTERS = { Ł: "L", Ø: "O", Đ: "D", Æ: "AE", Œ: "OE" };
 
 const listed = (kind, name) => words[kind][name].flatMap((line) => line.split(" "));
@@ -22,7 +23,8 @@ export function refusalOf(header) {
 
 /** A text in capitals without accents and punctuation, each word between spaces; single letters are joined. */
 export function plain(text) {
-  const capitals = text.toUpperCase().replace(/[ŁØĐÆŒ]/g, (letter) => LETTERS[letter]).normalize("NFKD");
+  const marked = text.normalize("NFC").toUpperCase().replace(RIGHT, "RIGHT");
+  const capitals = marked.replace(/[ŁØĐÆŒ]/g, (letter) => LETTERS[letter]).normalize("NFKD");
   const kept = [...capitals].filter((one) => !isCombining(one)).map((one) => (/[\p{L}\p{N}]/u.test(one) ? one : " "));
   const found = kept.join("").normalize("NFC").split(/\s+/).filter(Boolean);
   return found.length ? ` ${found.join(" ").replace(/(?<=\b[A-Z]) (?=[A-Z]\b)/g, "")} ` : "";

@@ -28,6 +28,8 @@ _RAW = (f"{_IMAGES}.1.1.1", f"{_IMAGES}.66")
 # Words in tables for images of other modalities.
 _OTHER_IMAGES = frozenset(("CT", "CTA", "HRCT", "MR", "MRI", "US", "AXIAL", "SAGITTAL"))
 _LETTERS = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "Æ": "AE", "Œ": "OE"})
+# Turkish for right; without its mark it is short for sagittal.
+_RIGHT = re.compile(r"(?<![^\W_])SAĞ(?![^\W_])")
 _MOST_LETTERS = 32
 # The space between two letters that stand alone, as in P. A.
 _SINGLE_LETTERS = re.compile(r"(?<=\b[A-Z]) (?=[A-Z]\b)")
@@ -79,10 +81,11 @@ def judge(header: Mapping[str, Any], words: ViewWords = ViewWords()) -> ObjectVe
 def plain(text: str) -> str:
     """Return a text in capitals without accents and punctuation, each word between spaces; single letters are joined.
 
-    >>> plain("p.-a. Thorax, stehend"), plain("göğüs")
-    (' PA THORAX STEHEND ', ' GOGUS ')
+    >>> plain("p.-a. Thorax, stehend"), plain("göğüs"), plain("sağ")
+    (' PA THORAX STEHEND ', ' GOGUS ', ' RIGHT ')
     """
-    letters = unicodedata.normalize("NFKD", text.upper().translate(_LETTERS))
+    capitals = _RIGHT.sub("RIGHT", unicodedata.normalize("NFC", text).upper())
+    letters = unicodedata.normalize("NFKD", capitals.translate(_LETTERS))
     kept = "".join(one if one.isalnum() else " " for one in letters if not unicodedata.combining(one))
     words = unicodedata.normalize("NFC", kept).split()
     return f" {_SINGLE_LETTERS.sub('', ' '.join(words))} " if words else ""
