@@ -104,6 +104,51 @@ def test_a_key_in_a_damaged_element_costs_itself_alone(labelled, representation)
     assert [file.label for file in listing.files] == [ILL, WELL]
 
 
+NAMED = {
+    "before a view": ("accession,label\n700000,1\n700001,0\n", ["700000_PA.png", "700001_PA.png"], [ILL, WELL]),
+    "behind a kind": ("Acc No;Befund\n700000;1\n700001;0\n", ["CXR_700000.png", "CXR 700001.png"], [WELL, ILL]),
+    "without its zeros": ("accession,label\n12345,1\n12346,0\n", ["x-0012345.png", "x-0012346.png"], [ILL, WELL]),
+    "of several parts": ("accession,label\nAB-0012,1\nAB-0013,0\n", ["ab_0012_1.png", "ab_0013_1.png"], [ILL, WELL]),
+    "of a patient": ("MRN,label\n4711123,1\n4711124,0\n", ["4711123_ap.png", "4711124_ap.png"], [ILL, WELL]),
+    "in a column of paths": ("image_id,label\n700000,1\n700001,0\n", ["700000_PA.png", "700001_PA.png"], [ILL, WELL]),
+    "of two files": (
+        "accession,label\n700000,1\n700001,0\n700002,1\n",
+        ["700000_AP.png", "700000_PA.png", "700001_PA.png", "700002_PA.png"], ["", "", WELL, ILL],
+    ),
+    "of few of the rows": (
+        "accession,label\n" + "".join(f"7000{n:02},{n % 2}\n" for n in range(20)),
+        ["x_700004.png", "x_700005.png"], [WELL, ILL],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_key_that_is_a_part_of_one_name_means_that_file(labelled, kind, caplog):
+    table, names, expected = NAMED[kind]
+
+    listing = labelled(table, files=dict.fromkeys(names, b"no DICOM"))
+
+    assert [file.label for file in listing.files] == expected
+    matched = [path for kind, path, _ in listing.label_problems if kind == "matched by a part of its name"]
+    assert matched == sorted(name for name, label in zip(sorted(names), expected, strict=True) if label)
+    assert f"Table of labels: matched by a part of its name: {len(matched)}" in caplog.text
+    assert "70000" not in f"{[note for kind, _, note in listing.label_problems if 'image' not in table]}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (("70000", "70001"), ["700000_PA.png", "700010_PA.png"]),
+        (("0012", "0013"), ["a_0012.png", "a_0013.png"]),
+        (("700000", "700001"), ["700000.a.png", *(f"{n}.png" for n in range(5)), "700000_b.png"]),
+    ],
+    ids=["within a number", "of few letters", "of two files"],
+)
+def test_a_key_that_may_be_a_part_of_names_by_chance_means_no_file(labelled, keys, names):
+    with pytest.raises(UserError, match="None of the 2 rows of the table of labels names a file"):
+        labelled(f"path,label\n{keys[0]},1\n{keys[1]},0\n", files=dict.fromkeys(names, b"no DICOM"))
+
+
 def test_a_key_that_is_said_is_looked_for_in_the_column_of_paths(labelled):
     files = {"IM1": image("AB-0012", "1"), "IM2": image("AB-0013", "2")}
 

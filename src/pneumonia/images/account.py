@@ -1,6 +1,9 @@
 """What a run says about files that it does not use, and about unusual ones that it does."""
 
 import logging
+import math
+from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -13,7 +16,7 @@ from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, SIDE_FILES
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import OK, OTHER
 from pneumonia.images.tables import SPREADSHEETS, SUFFIXES
-from pneumonia.images.words import class_folders
+from pneumonia.images.words import class_folders, class_of_folder
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +123,45 @@ def _say(counts: dict[str, int]) -> str:
     return "; ".join([*shown, *more])
 
 
+def refuse_further_classes(source: ImageSource, ingest: IngestParameters) -> None:
+    """Refuse more images in the folders of further classes than may be rejected, before any image is read.
+
+    Raises:
+        UserError: Naming these folders and the command that leaves them out.
+    """
+    files = source.listing.files
+    found = Counter(file.label for file in files if file.label and not file.problem)
+    others = {name: count for name, count in found.most_common() if name not in ingest.class_names}
+    two = _two_of(sorted(found), ingest)
+    if two and sum(others.values()) > ingest.max_rejected * len(files):
+        raise UserError(
+            f"{sum(others.values()):,} of {len(files):,} image files at {source.address} are in the folders of other "
+            f"classes than {' and '.join(ingest.class_names)}: {_say(others)}. With {two[0]} and, as the positive "
+            f"class, {two[1]} alone: {_command_for_two(source, ingest, *two)}. To count a folder to one of them, move "
+            "its images there, or list all images in a labels.csv (path, label)."
+        )
+
+
+def _two_of(folders: Sequence[str], ingest: IngestParameters) -> tuple[str, str] | None:
+    """Return two folders that may be the negative and the positive class, if one of them is known by its name."""
+    known = {class_of_folder(folder, ingest): folder for folder in folders}
+    others = [folder for folder in folders if not class_of_folder(folder, ingest)]
+    negative, positive = (
+        known.get(name, others[0] if others else "") for name in (ingest.negative_class, ingest.positive_class)
+    )
+    is_known = not known.keys().isdisjoint(ingest.class_names)
+    return (negative, positive) if is_known and negative and positive else None
+
+
+def _command_for_two(source: ImageSource, ingest: IngestParameters, negative: str, positive: str) -> str:
+    """Return the command that uses the images of two classes, and lets those of all others be rejected."""
+    files = source.listing.files
+    others = sum(file.label not in (negative, positive) for file in files)
+    most = min(math.ceil(100 * (others / len(files) + ingest.max_rejected)) / 100, 1)
+    classes = f"ingest.class_names={negative}/{positive},ingest.positive_class={positive}"
+    return f"kedro run {as_parameters(f'images={source.address},{classes},ingest.max_rejected={most:g}')}"
+
+
 def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str:
     """Say that no image is in a class folder, and each way to go on."""
     found = sorted({file.label for file in source.listing.files} - {""})
@@ -133,6 +175,8 @@ def describe_other_classes(source: ImageSource, ingest: IngestParameters) -> str
         )
     one, other = found[:2] if len(found) == 2 else ("ONE", "OTHER")
     named = as_parameters(f"ingest.class_names={one}/{other},ingest.positive_class={other}")
+    if len(found) > 2 and (two := _two_of(found, ingest)):
+        named = _command_for_two(source, ingest, *two)
     tables = [path for path in source.listing.tables if path.rpartition("/")[2] not in SIDE_FILES]
     tables.sort(key=lambda path: (not path.lower().endswith((*SUFFIXES, *SPREADSHEETS)), path))
     by_table = f" If a table has the labels: {as_parameters(f'labels.table={tables[0]}')}." if tables else ""

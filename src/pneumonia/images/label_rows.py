@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
@@ -17,8 +18,8 @@ LATERAL_VIEW = "lateral view"
 OTHER_IMAGE = "another part of the body, or another modality"
 UNKNOWN_LABEL = "unknown label"
 OTHER_FINDINGS = "neither a positive nor a negative finding"
-# How many letters of an unknown label are shown.
-_LETTERS = 30
+# How many letters of an unknown label, and how many labels, are shown.
+_LETTERS, _SHOWN = 30, 3
 # Share of the cells of a column without a known name that must name a class.
 _MOST = 0.9
 _DIGITS = re.compile(r"\d+")
@@ -96,6 +97,30 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
             site=facts.get("site", "").strip(), patient=_whole(_name_of(facts.get("patient", ""))), unread=unread,
             line=line,
         )  # fmt: skip
+
+
+def without_keys(rows: Sequence[LabelRow]) -> list[LabelRow]:
+    """Return the rows named by their lines: what a header holds is not written."""
+    return [replace(row, path=f"line {row.line} of the table") for row in rows]
+
+
+def refuse_unknown_labels(rows: Collection[LabelRow], classes: Sequence[str]) -> None:
+    """Refuse labels that leave a class without a file, as far as words that are not known may stand for it.
+
+    Raises:
+        UserError: Saying which labels are not known, and what to do.
+    """
+    reasons = Counter("" if row.label else row.reason for row in rows)
+    missing = [name for name in classes if name not in {row.label for row in rows}]
+    if len(missing) == len(classes) or (missing and any(reason.startswith(UNKNOWN_LABEL) for reason in reasons)):
+        del reasons[""]
+        shown = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_SHOWN))
+        of_class = "" if len(missing) > 1 else f" of {missing[0]}"
+        raise UserError(
+            f"The table of labels gives no file a usable label{of_class}: {shown}. Say what its labels mean: "
+            "labels.words.positive=WORD,labels.words.negative=WORD (words with a comma only in "
+            "conf/local/parameters.yml); or name their column: labels.columns.label=COLUMN."
+        )
 
 
 def _name_of(cell: str) -> str:

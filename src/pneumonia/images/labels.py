@@ -12,7 +12,7 @@ RSNA; `pneumonia.images.label_presets` reads them, `pneumonia.images.label_table
 import logging
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -24,7 +24,7 @@ from pneumonia.images import matching
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.label_presets import PLAIN, read_rows
-from pneumonia.images.label_rows import UNKNOWN_LABEL, LabelRow, find_label_column
+from pneumonia.images.label_rows import LabelRow, find_label_column, refuse_unknown_labels, without_keys
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
 from pneumonia.images.patience import LostError
@@ -134,6 +134,9 @@ class _Reader:
             last = self._match(tables, key, labels)
             if last.matched:
                 return last
+        for key in likely_keys(tables[0].columns, self._labels) if self._labels.preset == PLAIN else ():
+            if (parted := self._match_parts(tables, key)).matched:
+                return parted
         return last or self._match(tables, "path" if self._labels.key == AUTO else self._labels.key, self._labels)
 
     def _ways(self, table: Table) -> Iterator[tuple[str, LabelsParameters]]:
@@ -176,9 +179,14 @@ class _Reader:
             if key == "patient" and not by_key:
                 by_key = matching.by_folder(named, self._source.listing.files)
                 rows = [replace(row, patient=row.patient or row.path) for row in rows]
-            hidden = [replace(row, path=f"line {row.line} of the table") for row in rows]
-            return TableReading(key, hidden, matching.match_keys(named, by_key))
+            return TableReading(key, without_keys(rows), matching.match_keys(named, by_key))
         return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
+
+    def _match_parts(self, tables: Sequence[Table], key: str) -> TableReading:
+        """Match files by parts of their names; a row that would name several names none, whatever its key."""
+        rows = [row for table in tables for row in read_rows(table, self._ingest, self._labels, key)]
+        matches = matching.match_parts([row.path for row in rows], self._source.listing.files)
+        return TableReading("name", without_keys(rows) if key in HEADER_KEYS else rows, matches)
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
@@ -212,7 +220,7 @@ def _label(
             note = f"fits {len(match.files)} files" if match.files else "no file of that name"
             problems.append(("row without a file", row.path, note))
     chosen = {path: _choose(path, rows, problems) for path, rows in claims.items()}
-    _refuse_unknown_labels(chosen.values(), classes)
+    refuse_unknown_labels(chosen.values(), classes)
     chosen = {path: _with_group(row, hash_patient) for path, row in chosen.items()}
     labelled = tuple(_with_row(file, chosen.get(file.path)) for file in listing.files)
     problems += [(_kind(file, chosen), file.path, file.left_out) for file in labelled if file.left_out]
@@ -251,25 +259,6 @@ def _names_files(match: matching.Match, key: str) -> bool:
 def _with_group(row: LabelRow, hash_patient: Callable[[str], str]) -> LabelRow:
     """Return a row whose group is its patient's, hashed, unless it has another; the ID itself is forgotten."""
     return replace(row, group=row.group or hash_patient(row.patient), patient="")
-
-
-def _refuse_unknown_labels(rows: Collection[LabelRow], classes: Sequence[str]) -> None:
-    """Refuse labels that leave a class without a file, as far as words that are not known may stand for it.
-
-    Raises:
-        UserError: Saying which labels are not known, and what to do.
-    """
-    reasons = Counter("" if row.label else row.reason for row in rows)
-    missing = [name for name in classes if name not in {row.label for row in rows}]
-    if len(missing) == len(classes) or (missing and any(reason.startswith(UNKNOWN_LABEL) for reason in reasons)):
-        del reasons[""]
-        shown = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(_SHOWN))
-        of_class = "" if len(missing) > 1 else f" of {missing[0]}"
-        raise UserError(
-            f"The table of labels gives no file a usable label{of_class}: {shown}. Say what its labels mean: "
-            "labels.words.positive=WORD,labels.words.negative=WORD (words with a comma only in "
-            "conf/local/parameters.yml); or name their column: labels.columns.label=COLUMN."
-        )
 
 
 def _kind(file: ImageFile, chosen: Mapping[str, LabelRow]) -> str:

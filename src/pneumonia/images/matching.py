@@ -5,6 +5,7 @@ These, accession numbers, UIDs and patients' IDs, are compared and forgotten: no
 
 import io
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,10 @@ _LAST = 0x0020000E
 # Bytes at the beginning of a file that contain them, but for odd files, which are read in full.
 _START_BYTES = 65_536
 
+# A shorter part of a name may be anything.
+_LEAST_LETTERS = 5
+_PARTS_OF_NAMES = re.compile(r"[^\W_]+")
+
 Headers = dict[str, dict[str, Sequence[ImageFile]]]
 
 
@@ -47,11 +52,13 @@ class RowFit(IntEnum):
     ALIKE = 1
     STEM = 2
     END = 3
+    PART = 4
 
 
 REMARKS = {
     RowFit.STEM: "matched without its suffix, case or leading zeros",
     RowFit.END: "matched by the end of its path",
+    RowFit.PART: "matched by a part of its name",
 }
 
 
@@ -144,6 +151,32 @@ def match_keys(keys: Sequence[str], by_key: Mapping[str, Sequence[ImageFile]]) -
         bare[key.lstrip("0")].add(key)
     wanted = Counter(key.lstrip("0") for key in set(map(tidy_key, keys)))
     return [_match_key(tidy_key(key), by_key, bare, wanted) for key in keys]
+
+
+def match_parts(keys: Sequence[str], files: Sequence[ImageFile]) -> list[Match]:
+    """Return the files with each key as a part of their name between signs, such as 700000 in CXR_700000.png.
+
+    Only where most of the keys, or of the files, have a partner; zeros before a number do not count.
+    """
+    wanted = [_words_of(key) for key in keys]
+    found: dict[tuple[str, ...], list[ImageFile]] = {words: [] for words in wanted if words}
+    lengths = set(map(len, found))
+    named = 0
+    for file in files:
+        words = _words_of(file.member.name.rpartition("/")[2])
+        parts = {words[at : at + length] for length in lengths for at in range(len(words) - length + 1)}
+        for part in parts & found.keys():
+            found[part].append(file)
+        named += not parts.isdisjoint(found.keys())
+    is_usual = 2 * sum(bool(found.get(words)) for words in wanted) > len(wanted) or 2 * named > len(files)
+    return [Match(found.get(words, ()) if is_usual else (), RowFit.PART) for words in wanted]
+
+
+def _words_of(text: str) -> tuple[str, ...]:
+    """Return the parts of a key, or of a name without its suffix; none of a path, or of a key that is short."""
+    bare = stem(tidy_key(text))
+    words = _PARTS_OF_NAMES.findall(bare) if len(bare) >= _LEAST_LETTERS and "/" not in bare else []
+    return tuple(word.lstrip("0") if word.isdecimal() else word for word in words)
 
 
 def by_folder(patients: Sequence[str], files: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:

@@ -1,5 +1,6 @@
 import os
 import random
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -121,6 +122,34 @@ def test_a_groups_file_that_misses_an_image_is_an_error(write_folder, index, pub
 
     with pytest.raises(UserError, match=r" 35 .*test/NORMAL/.* 15 more"):
         index(write_folder(published | {"groups.csv": f"path,group\n{path},1\n".encode()}))
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes", "images"),
+    [
+        (["COVID/images", "Lung_Opacity/images", "Normal/images", "Viral Pneumonia/images"], "NORMAL/PNEUMONIA", 12),
+        (["train/COVID19", "train/NORMAL", "train/PNEUMONIA", "train/TUBERCULOSIS"], "NORMAL/PNEUMONIA", 12),
+        (["COVID", "Normal", "TB"], "NORMAL/COVID", 12),
+        (["pneumonia", "effusion", "mass"], "effusion/PNEUMONIA", 12),
+    ],
+    ids=lambda value: str(value),
+)
+def test_the_first_error_about_further_classes_tells_a_command_that_works(
+    write_folder, split, make_pixels, encode, folders, classes, images
+):
+    names = [f"{folder}/{n}.png" for folder in folders for n in range(6)]
+    folder = write_folder({name: encode(make_pixels(seed), "PNG") for seed, name in enumerate(names)})
+
+    with pytest.raises(UserError) as refused:
+        split(folder)
+    command = re.search(r"kedro run --params=(\S+)\.", refused.value.message)[1]
+    said = dict(one.split("=", 1) for one in command.split(","))
+    assert said.pop("images") == str(folder)
+    changes = {name.removeprefix("ingest."): value for name, value in said.items()}
+    assert changes["class_names"] == classes
+    _, _, manifest = split(folder, **{**changes, "max_rejected": float(changes["max_rejected"])})
+    assert len(manifest) == images
+    assert sorted(set(manifest["label"])) == sorted(classes.split("/"))
 
 
 def test_other_class_names_and_patterns_make_it_another_set(write_folder, index, published):

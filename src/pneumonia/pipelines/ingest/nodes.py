@@ -10,7 +10,7 @@ from pneumonia.base.engine import LOCAL
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EngineParameters, IngestParameters, LabelsParameters
 from pneumonia.images import duplicates as copies
-from pneumonia.images.account import describe_other_classes, refuse_unusable, warn
+from pneumonia.images.account import describe_other_classes, refuse_further_classes, refuse_unusable, warn
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.duplicates import mark_duplicates
 from pneumonia.images.index import examine_files, make_index
@@ -56,6 +56,8 @@ def index_images(
     for site, source in sources_of(chest_xrays).items():
         own, own_labels = settings_of(site, parameters, labels, sources)
         labelled = with_labels(source, own, own_labels, index_cache.patient_key)
+        if not site:
+            refuse_further_classes(labelled, own)
         found = labelled.listing.label_problems
         problems += [(kind, f"{site}/{path}" if site else path, note) for kind, path, note in found]
         indexes.append(place(index_labelled(labelled, index_cache, own, engine), site, own, parameters))
