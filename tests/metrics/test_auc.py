@@ -85,9 +85,30 @@ def test_the_interval_of_the_auc_covers_the_truth(auc, ratio):
     assert above <= 0.04
 
 
-def test_equal_orders_differ_by_nothing():
+def test_equal_scores_differ_by_nothing():
     target, score, group = draw_sample(np.random.default_rng(5))
-    assert auc_difference(target, score, 3 * score + 1, group) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert auc_difference(target, score, score, group) == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_scores_that_rank_these_images_alike_may_rank_new_ones_otherwise():
+    target, score = np.r_[0, 0, 1, 1, 1], np.r_[0.1, 0.3, 0.2, 0.4, 0.5]
+    most = 1 - 0.025 ** (1 / 2)
+    assert auc_difference(target, score, 3 * score + 1, np.arange(5)) == {"value": 0.0, "low": -most, "high": most}
+    one_group = auc_difference(target, score, 3 * score + 1, np.r_[0, 0, 1, 2, 3])
+    assert one_group == {"value": 0.0, "low": None, "high": None}
+
+
+def test_the_interval_of_two_nearly_equal_rankings_of_few_groups_covers_the_truth():
+    from scipy.stats import norm
+
+    rng, covered = np.random.default_rng(9), 0
+    target, middles = np.repeat([0, 1], 4), norm.ppf([0.95, 0.94]) * np.sqrt(2)
+    for _ in range(200):
+        noise = rng.normal(size=8)
+        first, second = (middle * target + noise for middle in middles)
+        found = auc_difference(target, first, second, np.arange(8))
+        covered += found["low"] <= 0.01 <= found["high"]
+    assert covered / 200 >= 0.93
 
 
 def test_the_paired_interval_is_narrower_than_that_of_two_samples():

@@ -94,7 +94,9 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
 
     The wider, at each end, of DeLong's, `d -+ 1.96 s`, and of the one that is made from the logit intervals of both and
     the correlation of their components (`bounds.difference`): near 1 the first is too short on the side of the loss,
-    and if an area is 1 it has no width at all. Scores that rank all images alike differ by exactly 0.
+    and if an area is 1 it has no width at all. The same scores differ by exactly 0. Others may rank these images alike
+    and new ones not: the bounds are those of a share of pairs that differ, of which none of as many as the smaller
+    class has groups is one (Clopper and Pearson). With 28 groups, 0.123.
 
     Args:
         target: True class, 0 or 1, `[n]`.
@@ -104,9 +106,13 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
     """
     if len(np.unique(target)) < 2:
         return bounds.UNDEFINED.copy()
-    if np.array_equal(_ranks(first), _ranks(second)):
+    if np.array_equal(first, second):
         return {"value": 0.0, "low": 0.0, "high": 0.0}
     one, other = (auc_parts(target, np.asarray(score, dtype=float), groups) for score in (first, second))
+    fewest = min(one.n_positive, one.n_negative)
+    if np.array_equal(_ranks(first), _ranks(second)) and fewest > 1:
+        most = 1 - bounds.exact_bound(fewest)
+        return {"value": 0.0, "low": -most, "high": most}
     sums = [part.positive + part.negative for part in (one, other)]
     found = bounds.difference(_logit_estimate(one), _logit_estimate(other), correlation(*sums))
     if found["low"] is None or found["high"] is None:

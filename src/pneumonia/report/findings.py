@@ -4,19 +4,14 @@ No heading claims more than its interval: a difference is claimed only if the in
 only if the interval excludes a difference that would matter.
 """
 
-from collections.abc import Mapping
-from enum import Enum
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
-from pneumonia.audits.framing import Change, Shown
 from pneumonia.audits.regions import Region
 from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.metrics.decisions import Decision
 from pneumonia.metrics.registry import from_columns, value_of
 from pneumonia.metrics.summary import Metrics, SplitMetrics
+from pneumonia.report.framing import LARGE_LOSS, Loss, judge_framing, judge_losses, judge_reframed, say_loss
 from pneumonia.report.judgements import (
     judge_calibration,
     judge_confounding,
@@ -46,7 +41,6 @@ from pneumonia.split.leak_audit import SplitBy, Unit, sides_of
 from pneumonia.split.summary import FlowStep
 
 LARGE_GAP = 0.02  # of AUC, between validation and test
-LARGE_LOSS = 0.05  # of AUC, under medium corruption or the worst cut
 MEDIUM = 2  # the strength of a medium corruption
 TELLING_REGION = 0.7  # AUC from the rim of the image alone
 WIDE_INTERVAL = 0.06  # of AUC
@@ -119,7 +113,7 @@ def list_findings(material: FindingsMaterial, negative: str, positive: str) -> l
         judge_twins(material["twin_audit"]),
         _judge_regions(material["region_audit"]),
         judge_framing(material["framing_audit"], negative, positive),
-        _judge_zoom(material["framing_audit"]),
+        *judge_reframed(material["framing_audit"], negative, positive),
         judge_calibration(metrics["test"], "on test"),
         judge_confounding(material["patient_strata"]),
         judge_patients(material["patient_strata"], material["patient_differences"]),
@@ -207,86 +201,15 @@ def _judge_regions(audit: pd.DataFrame) -> Finding:
     return finding(Level.GOOD, "The network relies more on the centre than on the rim", text)
 
 
-def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
-    """Say whether cutting negative images turns them into positives, by the paired losses of AUC.
-
-    Args:
-        framing_audit: The table of `measure_framings`, empty if no framing was tried.
-        negative: Name of the negative class.
-        positive: Name of the positive class.
-
-    Returns:
-        Level, title and text.
-    """
-    if framing_audit.empty:
-        text = "evaluation.framing_images is 0, so it is unknown whether the network judges by framing."
-        return finding(Level.CAUTION, "Framing not measured", text)
-    clean = framing_audit[framing_audit["kind"] == Change.UNTOUCHED].iloc[0]
-    loss, worst = _judge_losses(framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT])
-    text = (
-        f"With {negative} validation images reframed ({Shown(worst['negatives']).label}) and {positive} images "
-        f"unchanged, the AUC is {say_estimate(worst, 'auc')}; loss against the same images unchanged "
-        f"{_say_loss(worst)}. The specificity is {say_number(worst['specificity'])}; that of all {negative} "
-        f"validation images as they are is {say_number(clean['specificity'])}."
-    )
-    if loss is Loss.SMALL and clean["low"] > CHANCE:
-        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
-    if loss is Loss.LARGE:
-        return finding(Level.BAD, "The network judges by how the image is framed", text)
-    if loss is Loss.SHOWN:
-        return finding(Level.CAUTION, "Cutting lowers the AUC", text)
-    return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded", text)
-
-
-def _judge_zoom(framing_audit: pd.DataFrame) -> Finding | None:
-    """Say what it costs if both classes are framed otherwise in the same way, where a loss is shown."""
-    zoomed = framing_audit[framing_audit["kind"] == Change.ALL_ZOOMED]
-    if zoomed.empty:
-        return None
-    loss, worst = _judge_losses(zoomed)
-    if loss not in (Loss.LARGE, Loss.SHOWN):
-        return None
-    text = f"With {worst['n']:,} validation images of both classes reframed "
-    text += f"({Shown(worst['negatives']).label}), the AUC is {say_estimate(worst, 'auc')}, sensitivity "
-    text += f"{say_number(worst['sensitivity'])} and specificity "
-    text += f"{say_number(worst['specificity'])}; loss of AUC {_say_loss(worst)}."
-    return finding(Level.CAUTION, "Sensitive to how much of the body an image shows", text)
-
-
-class Loss(Enum):
-    """What the paired intervals of several losses allow to say of the worst."""
-
-    SMALL = "none can be large"
-    LARGE = "one is above zero, and its value is large"
-    SHOWN = "one is above zero, and can be large"
-    OPEN = "none is above zero, and one can be large"
-
-
-def _judge_losses(rows: pd.DataFrame) -> tuple[Loss, pd.Series]:
-    """Judge losses of AUC by their intervals; also return the row that the judgement rests on."""
-    not_small = rows[~(rows["loss_high"] <= LARGE_LOSS)]
-    if not_small.empty:
-        return Loss.SMALL, rows.loc[rows["loss"].idxmax()]
-    shown = not_small[not_small["loss_low"] > 0]
-    if len(shown):
-        worst = shown.loc[shown["loss"].idxmax()]
-        return Loss.LARGE if worst["loss"] > LARGE_LOSS else Loss.SHOWN, worst
-    return Loss.OPEN, not_small.loc[not_small["loss_high"].fillna(np.inf).idxmax()]
-
-
-def _say_loss(row: Mapping[str, Any]) -> str:
-    return say_estimate(from_columns(row, "loss"), kind="paired")
-
-
 def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
-    loss, worst = _judge_losses(robustness[robustness["strength"] == MEDIUM])
+    loss, worst = judge_losses(robustness[robustness["strength"] == MEDIUM])
     which = "The medium corruption that may cost most" if loss is Loss.OPEN else "Worst of the medium corruptions"
     text = (
         f"{which}: {worst['kind']}, AUC {say_estimate(worst, 'auc')} instead of {say_estimate(clean, 'auc')}, on "
-        f"{clean['n']:,} images; loss {_say_loss(worst)}."
+        f"{clean['n']:,} images; loss {say_loss(worst)}."
     )
     if loss in (Loss.LARGE, Loss.SHOWN):
         return finding(Level.CAUTION, "Sensitive to image quality", text)

@@ -301,15 +301,29 @@ def test_a_corruption_with_a_wide_loss_counts_even_if_another_costs_more(materia
 
 
 @pytest.mark.parametrize(
+    ("kind", "title", "which"),
+    [
+        ("all_zoomed", "Sensitive to how much of the body an image shows", "of both classes reframed"),
+        (
+            "positives_widened",
+            "Widening the positive images lowers the AUC",
+            "PNEUMONIA validation images reframed",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
     ("loss", "is_said"),
     [((0.2, 0.1, 0.3), True), ((0.03, 0.01, 0.06), True), ((0.03, -0.01, 0.07), False), ((0.02, 0.01, 0.04), False)],
 )
-def test_a_loss_where_both_classes_are_zoomed_is_said_if_it_is_shown_and_may_be_large(material, loss, is_said):
+def test_a_loss_under_another_framing_is_said_if_it_is_shown_and_may_be_large(
+    material, kind, title, which, loss, is_said
+):
     table = material["framing_audit"].copy()
-    table.loc[table["kind"] == "all_zoomed", ["loss", "loss_low", "loss_high"]] = loss
+    table.loc[table["kind"] == kind, ["loss", "loss_low", "loss_high"]] = loss
     findings = {finding["title"]: finding for finding in found(material, framing_audit=table)}
-    text = findings.get("Sensitive to how much of the body an image shows", {"text": ""})["text"]
-    assert ("specificity" in text) is is_said
+    text = findings.get(title, {"text": ""})["text"]
+    assert (which in text and "specificity" in text) is is_said
+    assert ("Reflections" in text) is (is_said and kind == "positives_widened")
 
 
 @pytest.mark.parametrize(

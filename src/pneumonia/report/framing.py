@@ -1,0 +1,101 @@
+"""What the report says about losses of AUC on changed images, and of images that are framed otherwise."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumonia.audits.framing import Change, Shown
+from pneumonia.metrics.registry import from_columns
+from pneumonia.report.words import CHANCE, Finding, Level, finding, say_estimate, say_number
+
+LARGE_LOSS = 0.05  # of AUC, under medium corruption or the worst cut
+ZOOM_TITLE = "Sensitive to how much of the body an image shows"
+WIDE_TITLE = "Widening the positive images lowers the AUC"
+REFLECTED = "Reflections fill what lies beyond the edges of the images, and may themselves cost something."
+
+
+def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
+    """Say whether cutting negative images turns them into positives, by the paired losses of AUC.
+
+    Args:
+        framing_audit: The table of `measure_framings`, empty if no framing was tried.
+        negative: Name of the negative class.
+        positive: Name of the positive class.
+
+    Returns:
+        Level, title and text.
+    """
+    if framing_audit.empty:
+        text = "evaluation.framing_images is 0, so it is unknown whether the network judges by framing."
+        return finding(Level.CAUTION, "Framing not measured", text)
+    clean = framing_audit[framing_audit["kind"] == Change.UNTOUCHED].iloc[0]
+    loss, worst = judge_losses(framing_audit[framing_audit["kind"] == Change.NEGATIVES_CUT])
+    text = (
+        f"With {negative} validation images reframed ({Shown(worst['negatives']).label}) and {positive} images "
+        f"unchanged, the AUC is {say_estimate(worst, 'auc')}; loss against the same images unchanged "
+        f"{say_loss(worst)}. The specificity is {say_number(worst['specificity'])}; that of all {negative} "
+        f"validation images as they are is {say_number(clean['specificity'])}."
+    )
+    if loss is Loss.SMALL and clean["low"] > CHANCE:
+        return finding(Level.GOOD, f"Loses at most {LARGE_LOSS} of AUC under the cuts", text)
+    if loss is Loss.LARGE:
+        return finding(Level.BAD, "The network judges by how the image is framed", text)
+    if loss is Loss.SHOWN:
+        return finding(Level.CAUTION, "Cutting lowers the AUC", text)
+    return finding(Level.CAUTION, f"A loss of more than {LARGE_LOSS} of AUC under a cut is not excluded", text)
+
+
+def judge_reframed(framing_audit: pd.DataFrame, negative: str, positive: str) -> list[Finding]:
+    """Say what it costs if both classes, or the positives alone, are framed otherwise, where a loss is shown.
+
+    Args:
+        framing_audit: The table of `measure_framings`, empty if no framing was tried.
+        negative: Name of the negative class.
+        positive: Name of the positive class.
+    """
+    found = []
+    for kind, title, which, beside in (
+        (Change.ALL_ZOOMED, ZOOM_TITLE, "validation images of both classes", ""),
+        (Change.POSITIVES_WIDENED, WIDE_TITLE, f"{positive} validation images", f" and {negative} images unchanged"),
+    ):
+        rows = framing_audit[framing_audit["kind"] == kind]
+        if rows.empty:
+            continue
+        loss, worst = judge_losses(rows)
+        if loss in (Loss.LARGE, Loss.SHOWN):
+            text = f"With {which} reframed ({Shown(worst['positives']).label}){beside}, the AUC is "
+            text += f"{say_estimate(worst, 'auc')} on {worst['n']:,} images, sensitivity "
+            text += f"{say_number(worst['sensitivity'])} and specificity {say_number(worst['specificity'])}; loss of "
+            text += f"AUC {say_loss(worst)}."
+            text += f" {REFLECTED}" if kind is Change.POSITIVES_WIDENED else ""
+            found.append(finding(Level.CAUTION, title, text))
+    return found
+
+
+class Loss(Enum):
+    """What the paired intervals of several losses allow to say of the worst."""
+
+    SMALL = "none can be large"
+    LARGE = "one is above zero, and its value is large"
+    SHOWN = "one is above zero, and can be large"
+    OPEN = "none is above zero, and one can be large"
+
+
+def judge_losses(rows: pd.DataFrame) -> tuple[Loss, pd.Series]:
+    """Judge losses of AUC by their intervals; also return the row that the judgement rests on."""
+    not_small = rows[~(rows["loss_high"] <= LARGE_LOSS)]
+    if not_small.empty:
+        return Loss.SMALL, rows.loc[rows["loss"].idxmax()]
+    shown = not_small[not_small["loss_low"] > 0]
+    if len(shown):
+        worst = shown.loc[shown["loss"].idxmax()]
+        return Loss.LARGE if worst["loss"] > LARGE_LOSS else Loss.SHOWN, worst
+    return Loss.OPEN, not_small.loc[not_small["loss_high"].fillna(np.inf).idxmax()]
+
+
+def say_loss(row: Mapping[str, Any]) -> str:
+    """Format the paired loss of a row with its bounds."""
+    return say_estimate(from_columns(row, "loss"), kind="paired")
