@@ -161,6 +161,17 @@ def test_figures_per_group_are_those_of_the_mean_probabilities(test_images, mani
     assert of_groups["auc"]["value"] == roc_auc_score([0, 0, 1, 1], [0.4, 0.2, 0.6, 0.8])
 
 
+def test_groups_of_one_image_have_the_figures_of_images_where_probabilities_are_calibrated(
+    test_images, manifest, parameters
+):
+    calibration = {"method": "isotonic", "x": [0.0, 0.5, 1.0], "y": [0.9, 0.9, 0.9], "prevalence": 0.5}
+    alone = test_images.assign(group=test_images["path"])
+    measured = measure_units(alone, manifest, duplicates(), {**DECISION, "calibration": calibration}, parameters)
+    assert measured["group"]["auc"]["value"] == pytest.approx(roc_auc_score(alone["target"], alone["probability"]))
+    assert measured["group"]["sensitivity"]["value"] == pytest.approx(2 / 3)
+    assert measured["group"]["specificity"]["value"] == 1
+
+
 def test_a_surplus_copy_counts_as_the_image_it_is_a_copy_of(test_images, manifest, parameters):
     dropped = duplicates(("hash-b", "test"), ("hash-b", "test"), ("hash-c", "train"), ("hash-other", "test"))
     copies = copies_of(test_images, manifest, dropped)

@@ -58,15 +58,23 @@ def test_each_result_has_its_interval():
 
 def test_the_kept_epochs_are_named():
     history = pd.DataFrame({"epoch": [1, 2, 3], "kept": [0, 1, 0], "val_auc": [0.9, 0.98, 0.97]})
-    assert say_training(history, {}) == (
+    lineage = {"training": {"epochs": 3, "validation_freq": 1}}
+    assert say_training(history, lineage) == (
         "Training: 3 epochs, kept 2; validation AUC of that epoch, without averaging over views, 0.980 "
         "(optimistic: used to choose it)."
     )
-    assert say_training(history.assign(kept=[0, 1, 1]), {}) == (
+    assert say_training(history.assign(kept=[0, 1, 1]), lineage) == (
         "Training: 3 epochs, kept 2, 3; AUC of those epochs, each on its member's own fold of train, without averaging "
         "over views, 0.980, 0.970 (optimistic: used to choose them)."
     )
-    assert say_training(history[1:2].assign(epoch=1), {}).startswith("Training: 1 epoch, kept 1; ")
+    assert say_training(history[1:2].assign(epoch=1), lineage).startswith("Training: 1 epoch, kept 1; ")
+
+
+def test_where_only_the_last_epoch_was_validated_its_auc_is_not_said_to_have_chosen_it():
+    history = pd.DataFrame({"epoch": [1, 2], "kept": [0, 1], "val_auc": [None, 0.98]})
+    assert say_training(history, {"training": {"epochs": 2, "validation_freq": 6}}) == (
+        "Training: 2 epochs, kept 2; validation AUC of that epoch, without averaging over views, 0.980."
+    )
 
 
 def test_the_epoch_of_an_adaptation_is_not_said_to_be_chosen():

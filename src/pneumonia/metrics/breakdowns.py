@@ -196,8 +196,10 @@ def measure_units(
     test = predictions[predictions["split"] == "test"]
     copies = copies_of(test, split_manifest, duplicate_images)
     folder = pd.concat([test, copies], ignore_index=True)
+    groups = one_row_per_group(test)
+    called = (groups["probability"] >= decision["threshold"]).astype(int)  # the probabilities are calibrated already
     return {
-        "group": _measure(decide(one_row_per_group(test), decision), parameters),
+        "group": _measure(groups.assign(decision=called), parameters),
         "folder": _measure(folder, parameters) if len(copies) else None,
     }
 

@@ -84,6 +84,7 @@ def _in_words(material: ReportTables) -> dict[str, Any]:
         "MODEL_SUFFIX": MODEL_SUFFIX,
         "adaptation": record["model"].get("adaptation"),
         "members": record["model"]["training"].get("members", 1),
+        "is_epoch_chosen": provenance.is_epoch_chosen(record["model"]["training"]),
         "optimism": say_optimism(record),
         "verdict": write_verdict(metrics, leaks, positive, negative, test_name),
         "findings": list_findings(material, negative, positive),

@@ -155,7 +155,7 @@ def judge_precision(measured: SplitMetrics, images: str) -> Finding:
     counted = f"{measured['n']:,} images" + ("" if is_by_image else f" of {measured['n_groups']:,} groups")
     text = f"The 95% interval of the AUC is {say_number(high - low)} wide ({counted})."
     if high - low > WIDE_INTERVAL:
-        text += " A smaller difference does not show, unless it is measured on the same images."
+        text += " An AUC within it, measured on other images, is not shown to differ."
         return finding(Level.CAUTION, f"Few {images}", text)
     return finding(Level.GOOD, f"Enough {images} for a narrow interval", text)
 

@@ -6,7 +6,7 @@ from pneumonia.base.parameters import ReportParameters
 from pneumonia.metrics.summary import SplitMetrics
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.report.material import ReportTables
-from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, say_population, source_of
+from pneumonia.report.provenance import ImageOrigin, count_of, ingest_of, is_epoch_chosen, say_population, source_of
 from pneumonia.report.record import RunRecord
 from pneumonia.report.words import is_or_are, say_count, say_percent
 from pneumonia.split.summary import FlowStep
@@ -151,12 +151,13 @@ def _of_prevalence(test: SplitMetrics) -> str:
 def say_optimism(run_record: RunRecord) -> str:
     """Say what was chosen on the validation images, which makes the figures on them optimistic.
 
-    With several members, the epoch was chosen elsewhere; a threshold that was set beforehand was not chosen.
+    With several members, the epoch was chosen elsewhere, and where only the last is validated, not at all; a threshold
+    that was set beforehand was not chosen.
     """
-    evaluation = run_record["parameters"]["evaluation"]
+    evaluation, training = run_record["parameters"]["evaluation"], run_record["model"]["training"]
     epoch = "the epoch of the training before the adaptation" if "adaptation" in run_record["model"] else "the epoch"
     chosen = {
-        epoch: run_record["model"]["training"].get("members", 1) == 1,
+        epoch: is_epoch_chosen(training) and training.get("members", 1) == 1,
         "the calibration": evaluation["calibration"] != "none",
         "the threshold": evaluation["threshold_rule"] != "fixed",
     }

@@ -18,6 +18,7 @@ from pneumonia.report.findings import list_findings
 from pneumonia.report.limits import say_scorings
 from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.predictions import count_outcomes
+from pneumonia.report.provenance import is_epoch_chosen
 from pneumonia.report.study import list_study_findings
 from pneumonia.report.words import Finding, Level, say_count, say_estimate, say_number, say_percent
 from pneumonia.split.summary import FlowStep
@@ -126,10 +127,8 @@ def say_training(history: pd.DataFrame, lineage: Lineage) -> str:
     judged, them = ("validation AUC of that epoch", "it")
     if len(kept) > 1:
         judged, them = ("AUC of those epochs, each on its member's own fold of train", "them")
-    return (
-        f"Training: {run}, kept {epochs}; {judged}, without averaging over views, {aucs} (optimistic: used to "
-        f"choose {them})."
-    )
+    use = f" (optimistic: used to choose {them})" if is_epoch_chosen(lineage["training"]) else ""
+    return f"Training: {run}, kept {epochs}; {judged}, without averaging over views, {aucs}{use}."
 
 
 def say_metrics(images: str, record: SplitMetrics) -> str:

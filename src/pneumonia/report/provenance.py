@@ -97,6 +97,11 @@ def ingest_of(run_record: RunRecord) -> Mapping[str, Any]:
     return run_record["model"].get("ingest") or run_record["parameters"]["ingest"]
 
 
+def is_epoch_chosen(training: Mapping[str, Any]) -> bool:
+    """Tell from the parameters of a training whether there was an epoch to choose: more than the last is validated."""
+    return int(training["epochs"]) > int(training.get("validation_freq", 1))
+
+
 def shared_by_unit(leak_audit: pd.DataFrame, sides: str | None = None) -> dict[str, int]:
     """Return how many groups, files and so on this run's splits share, by unit.
 

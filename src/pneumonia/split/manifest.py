@@ -98,7 +98,7 @@ def _link(rows: pd.DataFrame, near_duplicates: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> None:
-    """Refuse what no split can give: a class without images, or a published test of one class."""
+    """Refuse what no split can give: a class without images, or a test of one class."""
     test = rows[rows["source_split"] == "test"]
     for name in parameters.class_names:
         if not (rows["label"] == name).any():
@@ -109,8 +109,8 @@ def _refuse_absent_class(rows: pd.DataFrame, parameters: IngestParameters) -> No
             )
         if len(test) and not (test["label"] == name).any():
             raise UserError(
-                f"The published test has no usable image of class {name}. Add some, or take the test folder away: "
-                "a test is then made (ingest.test_fraction)."
+                f"The test that the source names has no usable image of class {name}. Add some, or take that test "
+                "away: another one is then held out (ingest.test_fraction)."
             )
         if len(test) and not (rows.loc[rows["source_split"] != "test", "label"] == name).any():
             raise UserError(

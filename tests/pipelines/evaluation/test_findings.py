@@ -5,6 +5,7 @@ import pytest
 
 from pneumonia.audits.regions import Region
 from pneumonia.audits.shortcuts import BEHIND, Basis, Sample
+from pneumonia.metrics.bounds import difference, say_difference
 from pneumonia.report import findings as report
 from pneumonia.report.material import FindingsMaterial
 from pneumonia.report.messages import closing_lines
@@ -298,6 +299,14 @@ def test_a_corruption_with_a_wide_loss_counts_even_if_another_costs_more(materia
     kind = table.loc[wide, "kind"]
     assert f"{kind}, AUC 0.955" in findings[title]["text"]
     assert "worst" not in findings[title]["text"].lower()
+
+
+@pytest.mark.parametrize(("other", "is_shown"), [(0.96, False), (0.89, False), (0.975, True), (0.87, True)])
+def test_a_wide_interval_is_said_to_hide_what_the_interval_of_a_difference_does_not_show(material, other, is_shown):
+    auc, known = estimate(0.95, 0.88, 0.97), estimate(other, other, other)
+    assert (say_difference(difference(auc, known)) != "not shown to be different") is is_shown
+    finding = report.judge_precision(with_test(material, auc=auc)["test"], "test images")
+    assert "An AUC within it, measured on other images, is not shown to differ." in finding["text"]
 
 
 @pytest.mark.parametrize(

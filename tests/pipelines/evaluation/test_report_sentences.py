@@ -29,9 +29,10 @@ def documents_of(material, pictures):
 def run_with(run_record):
     """Return the record of a run with other parameters of its evaluation, and with several members."""
 
-    def change(members=1, **evaluation):
+    def change(members=1, validation_freq=1, **evaluation):
         parameters = run_record["parameters"]
-        training = {**run_record["model"]["training"], "members": members}
+        training = {"members": members, "validation_freq": validation_freq}
+        training = {**run_record["model"]["training"], "epochs": 12, **training}
         return {
             **run_record,
             "parameters": {**parameters, "evaluation": {**parameters["evaluation"], **evaluation}},
@@ -46,6 +47,7 @@ OPTIMISM = [
     ({"threshold_rule": "youden"}, "the epoch, the calibration and the threshold were chosen"),
     ({"calibration": "none"}, "the epoch was chosen"),
     ({"members": 3}, "the calibration was chosen"),
+    ({"validation_freq": 12}, "the calibration was chosen"),
 ]
 
 
@@ -123,6 +125,12 @@ def test_images_that_were_split_one_by_one_are_not_said_to_be_counted_in_groups(
     for text in documents_of():
         assert "95% intervals count groups, not images" in text
         assert re.search("[Pp]er group", text)
+
+
+def test_where_only_the_last_epoch_is_validated_none_is_said_to_be_chosen(documents_of, run_with):
+    page, card = documents_of(run_record=run_with(validation_freq=12))
+    assert "Only the last epoch was validated." in page
+    assert "to keep was chosen" not in page + card
 
 
 def test_the_epoch_of_several_members_is_not_said_to_be_chosen_on_validation(documents_of, run_with):

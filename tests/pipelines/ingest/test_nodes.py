@@ -325,7 +325,7 @@ def test_without_a_published_test_one_is_made(write_folder, split, published, de
     ("dropped", "message"),
     [
         ("train/PNEUMONIA val/PNEUMONIA test/PNEUMONIA", "no usable image of class PNEUMONIA"),
-        ("test/NORMAL", "published test has no usable image of class NORMAL"),
+        ("test/NORMAL", "source names has no usable image of class NORMAL"),
         ("train/NORMAL val/NORMAL", "All usable images of class NORMAL are in test"),
     ],
 )

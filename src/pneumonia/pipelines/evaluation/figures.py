@@ -71,7 +71,7 @@ def draw_precision_recall(predictions: pd.DataFrame, metrics: Metrics, parameter
     bottom = max(-0.01, min(0.5, share - 0.1, lowest - 0.05))
     axes.set(xlim=(0, 1.01), ylim=(bottom, 1.01), xlabel="sensitivity (recall)", ylabel="precision")
     axes.set_title("Precision and recall")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.18), ncols=2)
     return figure
 
 
@@ -133,7 +133,7 @@ def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the reported probability")
     axes.set_title(f"Threshold {say_threshold(decision['threshold'])} ({decision['rule'].replace('_', ' ')})")
-    axes.legend(loc="lower center")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.18), ncols=2)
     return figure
 
 
@@ -194,7 +194,7 @@ def draw_scores(predictions: pd.DataFrame, train_predictions: pd.DataFrame) -> F
         ax.set_ylim(0, 1.3)
         ax.set_yticks([0, 0.1, 1], ["0", "10%", "100%"])
         ax.set_title(split, fontsize=9.5, fontweight="normal", pad=3)
-    axes[0].legend(loc="upper center", ncols=2)
+    axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
     axes[1].set_ylabel("share of the class's images")
     axes[2].set_xlabel("reported probability")
     return figure

@@ -62,7 +62,7 @@ def draw_external_scores(
             label = str(part["label"].iloc[0])
             axes.hist(part["probability"], BINS, weights=weights, color=colour, alpha=0.55, label=label)
         axes.set(title=name, ylabel="share of the class")
-    panels[0].legend(loc="upper center")
+    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
     panels[1].set_xlabel("probability")
     return figure
 

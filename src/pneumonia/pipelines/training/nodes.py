@@ -103,7 +103,8 @@ def draw_training_curves(training_history: pd.DataFrame) -> Figure:
             for split, column in (("train", metric), ("val", f"val_{metric}")):
                 label = split if number == 1 else None
                 measured = history.dropna(subset=column)  # not every epoch is validated
-                panel.plot(measured["epoch"], measured[column], color=SPLIT_COLOURS[split], label=label)
+                marker = "o" if len(measured) == 1 else None  # a line through one point cannot be seen
+                panel.plot(measured["epoch"], measured[column], color=SPLIT_COLOURS[split], label=label, marker=marker)
         for epoch in kept:
             label = f"epoch kept: {', '.join(map(str, kept))}" if epoch == kept[0] else None
             panel.axvline(epoch, color="0.6", linewidth=0.8, linestyle="--", label=label)
