@@ -23,6 +23,7 @@ from pneumonia.export.contract import complete, find_external, say_licence, say_
 from pneumonia.export.convert import ONNX
 from pneumonia.export.parity import measure_parity
 from pneumonia.model.lineage import weights_digest
+from pneumonia.pixels.decoding import ReadingSettings, read_image
 from pneumonia.predictor.reading import Item
 
 RATE = {"value": 0.9, "low": 0.8, "high": 0.95}
@@ -101,6 +102,14 @@ def test_the_contract_says_where_the_images_are_from_and_what_it_is_not_for(cont
     assert "Not a medical device" in contract["notice"]
     assert contract["licence"] == "not stated; that of the code is Apache-2.0"
     assert "The whole image is resized" in contract["decoder"]
+
+
+@pytest.mark.parametrize(("alpha", "problem"), [(255, ""), (0, "transparency: not all of its pixels are opaque")])
+def test_the_contract_says_what_is_done_with_an_alpha_channel(contract, alpha, problem):
+    image, written = Image.fromarray(np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)), io.BytesIO()
+    Image.merge("LA", (image, Image.new("L", image.size, alpha))).save(written, "PNG")
+    assert read_image(written.getvalue(), "a.png", ReadingSettings(32, "squeeze")).problem == problem
+    assert "ignored where all of it is opaque; an image with transparency is refused" in contract["decoder"]
 
 
 def test_every_file_stands_in_the_contract_with_its_checksum(contract, exported, parity):

@@ -50,11 +50,13 @@ SQUARING = {
     "crop": "The central square, as wide as the image's shorter side, is cut out and resized.",
 }
 DECODER = (
-    "8-bit luminance (ITU-R 601-2); transparency becomes black; values of more than 8 bits are scaled to 8 "
-    "from the smallest of 10, 12, 14 or 16 bits that holds them all. A JPEG is decoded at 1/2, 1/4 or 1/8 of "
-    "its size, the smallest that is at least twice the target width and height (oversampling of 2). {squaring} "
-    "Resizing is antialiased: a triangle filter as wide as the step (Pillow's BILINEAR). EXIF orientation is "
-    "applied after resizing. No windowing, no stretching: the network standardises each image itself."
+    "8-bit luminance (ITU-R 601-2). An alpha channel is ignored where all of it is opaque; an image with transparency "
+    "is refused. Where a file does not say the range of its values of 16 bits, it is the smallest of 8, 10, 12, 14 or "
+    "16 bits that holds those of all images of its folder and device; DICOM is shown by its own tables or window. "
+    "A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is at least twice the target width and height "
+    "(oversampling of 2). {squaring} Resizing is antialiased: a triangle filter as wide as the step (Pillow's "
+    "BILINEAR). EXIF orientation is applied after resizing. Grey levels are not stretched otherwise: the network "
+    "standardises each image itself."
 )
 
 
