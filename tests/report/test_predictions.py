@@ -16,7 +16,7 @@ from pneumonia.report.predictions import (
 DECISION = {
     "threshold": 0.5,
     "rule": "fixed",
-    "calibration": {"method": "logistic"},
+    "calibration": {"method": "logistic", "slope": 1.0},
     "fitted_on": {"n": 900},
 }
 CONTEXT = {
@@ -126,7 +126,7 @@ def test_images_that_the_model_knows_are_counted(own, said):
     ],
 )
 def test_nothing_is_said_to_be_fitted_that_was_not(rule, method, said):
-    decision = {**DECISION, "rule": rule, "calibration": {"method": method}}
+    decision = {**DECISION, "rule": rule, "calibration": {"method": method, "slope": 1.0}}
     table = predictions(1)
     record = {**table.iloc[0].to_dict(), "image": "data:,", "overlay": "data:,"}
     page = write_page(table, [record], decision)
@@ -143,6 +143,12 @@ def test_a_probability_that_was_calibrated_at_a_place_is_not_said_to_be_calibrat
     page = write_page(predictions(1), [record], decision)
     assert "calibrated on validation" not in page
     assert "calibrated on labelled images of north. 1 of the images is shown" in page
+
+
+@pytest.mark.parametrize(("slope", "is_warned"), [(0.0, True), (0.1, False)])
+def test_decisions_by_a_calibration_that_gives_all_images_the_same_probability_are_advised_against(slope, is_warned):
+    decision = {**DECISION, "calibration": {"method": "logistic", "slope": slope}}
+    assert ("Do not use these decisions." in write_page(predictions(1), [], decision)) is is_warned
 
 
 def test_the_page_of_5000_images_is_small_and_has_each_once():

@@ -5,6 +5,7 @@ import pytest
 from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
 from pneumonia.report.study import (
+    draw_study,
     draw_suspects,
     list_study_findings,
     tabulate_differences,
@@ -64,6 +65,13 @@ def test_where_no_interval_was_made_none_is_spoken_of(change, said):
     table = summarise_study(change(results(0.0)))
     (found,) = list_study_findings(table[table["verdict"] != "base"])
     assert found["text"] == said
+
+
+def test_the_axes_of_the_figure_do_not_go_beyond_what_rates_can_be():
+    figure = draw_study(results(0.0).assign(untouched_specificity=1.0, negatives_cut_specificity=0.0))
+    ends = [end for axes in figure.axes for end in axes.get_xlim()]
+    assert len(ends) == 8
+    assert (min(ends), max(ends)) == (0, 1)
 
 
 def test_the_tables_of_the_page():

@@ -9,6 +9,7 @@ from pneumonia.audits.known_images import OwnImages
 from pneumonia.base.annotations import Model
 from pneumonia.base.parameters import PredictionParameters, ReportParameters
 from pneumonia.images.source import ImageSource
+from pneumonia.metrics.calibration import is_constant
 from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import Lineage
 from pneumonia.model.predict import grad_cam
@@ -115,6 +116,11 @@ def list_prediction_limits(
     if decision["threshold"] > 1:
         called = f"No image is called {positive}: the threshold is above every probability"
     limits.append(f"{called}; {_say_fitted(decision)}.")
+    if is_constant(decision["calibration"]):
+        limits.append(
+            "That calibration gives every image the same probability, because the network ranked the images that it "
+            "was fitted on no better than chance. Do not use these decisions."
+        )
     limits.append("A map shows what raised the network's probability, not where a finding is.")
     return limits
 

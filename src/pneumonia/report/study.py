@@ -159,8 +159,11 @@ def draw_study(study_results: pd.DataFrame) -> Figure:
         for axes, rate in zip(row, rates, strict=False):
             for position, recipe in enumerate(recipes):
                 values = study_results.loc[study_results["recipe"] == recipe, f"{kind}_{rate}"]
-                axes.plot(values, [position] * len(values), "o", color=SERIES[position % len(SERIES)], alpha=0.7)
+                colour, at = SERIES[position % len(SERIES)], [position] * len(values)
+                axes.plot(values, at, "o", color=colour, alpha=0.7, clip_on=False)
                 axes.plot([values.mean()] * 2, [position - 0.32, position + 0.32], color=INK, linewidth=1.6)
+            low, high = axes.get_xlim()
+            axes.set_xlim(max(low, 0), min(high, 1))  # no rate lies beyond
             row_axes(axes, recipes if rate == "auc" else [""] * len(recipes))
             axes.set_title(name_measure(f"{kind}_{rate}"), fontsize=9.5)
         for axes in row[len(rates) :]:
