@@ -83,16 +83,22 @@ def test_what_the_fit_is_worth_is_measured_on_the_other_folds(scores, parameters
 
 def test_the_models_own_decision_is_used_unless_a_place_is_named():
     decision = {"weights_sha256": "abc", "threshold": 0.5}
-    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9}
+    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9, "calibration": {"method": "none"}}
     points = {"there-abc": there, "other-def": {"weights_sha256": "def", "place": "other", "threshold": 0.1}}
     assert choose_operating_point(decision, points, "none") is decision
     assert choose_operating_point(decision, points, "there") is there
 
 
 def test_a_copy_of_an_operating_point_under_another_name_does_not_count():
-    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9}
+    there = {"weights_sha256": "abc", "place": "there", "threshold": 0.9, "calibration": {"method": "none"}}
     points = {"there-abc": there, "there-abc (copy)": {**there, "threshold": 0.1}}
     assert choose_operating_point({"weights_sha256": "abc"}, points, "there") is there
+
+
+def test_a_calibration_that_gives_every_image_the_same_probability_is_refused():
+    there = {"weights_sha256": "abc", "place": "there", "calibration": {"method": "logistic", "slope": 0.0}}
+    with pytest.raises(UserError, match="'there' gives every image the same probability"):
+        choose_operating_point({"weights_sha256": "abc"}, {"there-abc": there}, "there")
 
 
 def test_a_place_for_which_nothing_was_fitted_is_refused():

@@ -8,6 +8,7 @@ import pandas as pd
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.places import AUTO, NONE, plain_place
+from pneumonia.metrics.calibration import is_constant
 from pneumonia.metrics.decisions import Decision, decide, make_decision
 from pneumonia.metrics.intervals import estimate_both_rates
 
@@ -87,7 +88,7 @@ def choose_operating_point(decision: Decision, operating_points: dict[str, Decis
         place: The name of one, or "none".
 
     Raises:
-        UserError: If nothing was fitted for this place and model.
+        UserError: If nothing was fitted for this place and model, or what was gives every image the same probability.
     """
     if place == NONE:
         return decision
@@ -101,6 +102,12 @@ def choose_operating_point(decision: Decision, operating_points: dict[str, Decis
             f"Nothing was fitted for the place {place!r} and this model; there is: "
             f"{', '.join(sorted(fitted)) or 'none'}. Fit it by kedro run --pipelines=external "
             "--params=images=PATH,external.recalibrate=true, or by --pipelines=adaptation."
+        )
+    if is_constant(fitted[place]["calibration"]):
+        raise UserError(
+            f"What was fitted for the place {place!r} gives every image the same probability, because the network "
+            "ranked the images there no better than chance. Leave prediction.place out, or adapt the model to such "
+            "images: --pipelines=adaptation."
         )
     return fitted[place]
 

@@ -47,8 +47,8 @@ WIDE_INTERVAL = 0.06  # of AUC
 POOR_THRESHOLD = 0.05  # of balanced accuracy on validation, below that of the best threshold
 
 OUT_OF_DISTRIBUTION = (
-    "The network never saw such images in training, so these figures do not measure the information in each region "
-    "(Hooker et al., NeurIPS 2019)."
+    "In training, no more than a small rectangle of an image was covered, so these figures do not measure the "
+    "information in each region (Hooker et al., NeurIPS 2019)."
 )
 
 

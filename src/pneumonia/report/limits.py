@@ -82,9 +82,9 @@ def _of_source(run_record: RunRecord) -> list[str]:
     )
     if source is ImageOrigin.KERMANY:
         return [
-            "All images come from one hospital (children aged 1 to 5, antero-posterior views). The AUC of a network of "
-            "this kind fell from 0.95 on these images to 0.54 on children of another hospital (Xin, Li and Yi, "
-            "Emergency Radiology 2022). No figure here comes from a test elsewhere.",
+            "The images of all splits come from one hospital (children aged 1 to 5, antero-posterior views). The AUC "
+            "of a network of this kind fell from 0.95 on these images to 0.54 on children of another hospital (Xin, Li "
+            "and Yi, Emergency Radiology 2022). No figure here comes from a test elsewhere.",
             spectrum,
         ]
     return [f"{say_population(run_record)} Nothing is known about images from other sources.", spectrum]
