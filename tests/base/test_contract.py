@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
-from pneumonia.metrics.decisions import DecisionContract
+from pneumonia.metrics.decision_contracts import DecisionContract
 from pneumonia.metrics.summary import MetricsContract, SubgroupsContract
 from pneumonia.predictor.image_range import RangeContract, fit_range
 from pneumonia.report.record import RunRecordContract

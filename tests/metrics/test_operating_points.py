@@ -114,7 +114,7 @@ def test_a_place_for_which_nothing_was_fitted_is_refused():
 )
 def test_an_operating_point_of_another_layout_is_named(tmp_path, scores, parameters, change):
     def load():
-        return load_records(str(tmp_path), "pneumonia.metrics.decisions.PointContract")
+        return load_records(str(tmp_path), "pneumonia.metrics.decision_contracts.PointContract")
 
     point = fit_operating_point(scores, "there", "abc", parameters)
     dataset = RecordDataset(filepath=str(tmp_path / "there-abc.json"))

@@ -21,7 +21,8 @@ from pneumonia.images.examine import Limits
 from pneumonia.images.index import limits_of
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.calibration import apply_calibration
-from pneumonia.metrics.decisions import Decision, DecisionContract
+from pneumonia.metrics.decision_contracts import DecisionContract
+from pneumonia.metrics.decisions import Decision
 from pneumonia.model.lineage import Lineage, LineageContract, check_decoder, check_weights, weights_digest
 from pneumonia.model.predict import forward, load_model, with_features
 from pneumonia.pixels.decoding import LIMITS, MAX_FILE_BYTES, Read, ReadingSettings
