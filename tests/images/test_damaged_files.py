@@ -45,7 +45,7 @@ def test_what_is_found_usable_can_be_decoded(kind, tmp_path):
             ends["refused"] += 1
             continue
         bits = bits_of([facts.extremes]) if facts.detector else facts.stored
-        assert (read_values(data).detector != "") == (facts.detector != "")
+        assert (read_values(data, LIMITS).detector != "") == (facts.detector != "")
         try:
             decode_image(data, 32, "pad", bits)
             ends["used"] += 1

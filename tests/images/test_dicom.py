@@ -3,6 +3,7 @@
 import io
 import itertools
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from tests.cases.writing import transcoded
 from tests.images.dicom_files import make
 
-from pneumonia.images import dicom_apart
+from pneumonia.images import dicom_apart, dicom_pixels
+from pneumonia.images.depth import Values
 from pneumonia.images.dicom import open_dicom
 from pneumonia.images.dicom_codecs import first_frame
 from pneumonia.images.dicom_header import ViewWords, judge
 from pneumonia.images.dicom_values import is_dicom
-from pneumonia.images.examine import Limits, examine_image
+from pneumonia.images.examine import Limits, examine_image, read_values
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.status import RefusedError
 from pneumonia.pixels.decoding import decode_image
@@ -195,6 +197,39 @@ def test_compressed_and_uncompressed_files_give_the_same_pixels():
 
     assert plain.shape == (1955, 1841)
     assert np.array_equal(plain, compressed)
+
+
+SHOWN = {
+    "range": {}, "window": {"WindowCenter": 2000, "WindowWidth": 3000, "PhotometricInterpretation": "MONOCHROME1"},
+    "tables": {"ModalityLUTSequence": (4096, 0, 10, "n // 4"), "VOILUTSequence": (1024, 0, 8, "n // 4")},
+    "signed": {"PixelRepresentation": 1, "RescaleSlope": "2", "RescaleIntercept": "-1024"},
+    "left-aligned": {"HighBit": 15, "PixelData": (np.arange(40 * 48, dtype=np.uint16) * 2 << 4).tobytes()},
+    "padding": {"PixelPaddingValue": 8},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_an_image_is_computed_in_blocks_as_it_would_be_whole(monkeypatch, kind):
+    whole = grey(**SHOWN[kind])
+
+    monkeypatch.setattr(dicom_pixels, "_BLOCK", 3 * 48)
+    assert np.array_equal(grey(**SHOWN[kind]), whole)
+
+
+def test_showing_an_image_takes_little_more_memory_than_the_image():
+    raw = np.arange(4_000_000, dtype=np.uint16).reshape(2000, 2000)
+
+    tracemalloc.start()
+    stored = dicom_pixels.stored_values(raw, 12, 11, is_signed=False)
+    dicom_pixels.show(stored, dicom_pixels.Display(12, window=dicom_pixels.Window("LINEAR", 2000, 4000)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16 * raw.size
+
+
+def test_the_values_of_a_file_that_is_too_large_are_not_read():
+    assert read_values(make(), LIMITS) == Values("DICOM 12 bits 4d48de79", 12, 0, 3838)
+    assert read_values(make(), Limits(1, 40 * 48 - 1)) == Values()
 
 
 def test_a_window_is_the_formula_of_the_standard():

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pneumonia.images.dicom_apart import Request, decode, decode_apart
+from pneumonia.images.dicom_pixels import blocks_of
 from pneumonia.images.status import CUT, SEVERAL_FRAMES, OtherObjectError, RefusedError
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
@@ -171,8 +172,7 @@ def _family(syntax: str) -> str:
 def _exceeds(values: npt.NDArray[Any], bits: int, stored: int, header: Mapping[str, Any]) -> bool:
     """Tell whether values of a codestream do not fit into the bits that the header says are stored."""
     offset = 2 ** (stored - 1) if header.get("PixelRepresentation") == 1 else 0
-    shifted = (values.astype(np.int64) + offset) % 2**bits
-    return bool((shifted >= 2**stored).any())
+    return any(((values[rows].astype(np.int64) + offset) % 2**bits >= 2**stored).any() for rows in blocks_of(values))
 
 
 def _as_array(dataset: Any, syntax: str, shape: tuple[int, int], allocated: int, stored: int) -> npt.NDArray[Any]:

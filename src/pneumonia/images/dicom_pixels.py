@@ -7,7 +7,7 @@ bits is an error there.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from pneumonia.base.annotations import Floats
 from pneumonia.images.depth import Values, bits_of, range_of
 
+# Pixels that are computed at a time.
+_BLOCK = 1 << 20
 LINEAR, EXACT, SIGMOID = "LINEAR", "LINEAR_EXACT", "SIGMOID"
 
 
@@ -121,13 +123,22 @@ def stored_values(raw: npt.NDArray[Any], bits: int, high_bit: int, *, is_signed:
         high_bit: The place of the highest of them, which is not believed if there are only values further down.
         is_signed: Whether they are two's complement.
     """
-    values = raw.astype(np.int64)
     shift = max(high_bit + 1 - bits, 0)
-    is_misplaced = shift and values.min() >= 0 and values.max() < 2**bits and (values & (2**shift - 1)).any()
-    values = (values >> (0 if is_misplaced else shift)) & (2**bits - 1)
-    if is_signed:
-        values = np.where(values >= 2 ** (bits - 1), values - 2**bits, values)
-    return values.astype(np.int32)
+    below = 2**shift - 1
+    is_misplaced = shift and raw.min() >= 0 and raw.max() < 2**bits
+    if is_misplaced and any((raw[rows].astype(np.int64) & below).any() for rows in blocks_of(raw)):
+        shift = 0
+    stored = np.empty(raw.shape, np.int32)
+    for rows in blocks_of(raw):
+        values = (raw[rows].astype(np.int64) >> shift) & (2**bits - 1)
+        stored[rows] = np.where(values >= 2 ** (bits - 1), values - 2**bits, values) if is_signed else values
+    return stored
+
+
+def blocks_of(image: npt.NDArray[Any]) -> Iterator[slice]:
+    """Give the rows of an image in blocks, so that what is computed of it does not take much more memory than it."""
+    step = max(_BLOCK // max(image.shape[1], 1), 1)
+    return (slice(start, start + step) for start in range(0, len(image), step))
 
 
 def show(stored: npt.NDArray[np.int32], display: Display, bits: int = 0) -> npt.NDArray[np.uint8]:
@@ -138,23 +149,31 @@ def show(stored: npt.NDArray[np.int32], display: Display, bits: int = 0) -> npt.
         display: What the header says.
         bits: The range, if the header does not say it, as in `pneumonia.images.depth`; 0: that of this image alone.
     """
-    values = stored.astype(np.float64)
-    if display.modality is not None:
-        values = display.modality.look_up(values) * (2.0**display.modality.bits - 1)
-    else:
-        values = values * display.slope + display.intercept
-    if display.voi is not None:
-        share = display.voi.look_up(values)
-    elif display.window is not None:
-        share = windowing(display.window)(values)
-    else:
-        low, high = _ends(stored, display, bits)
-        share = (values - low) / (high - low)
-    grey = np.clip(np.rint(255 * share), 0, 255).astype(np.uint8)
-    if display.is_inverted:
-        grey = 255 - grey
+    share_of = _shares(stored, display, bits)
+    grey = np.empty(stored.shape, np.uint8)
+    for rows in blocks_of(stored):
+        levels = np.clip(np.rint(255 * share_of(_values_of_modality(stored[rows], display))), 0, 255).astype(np.uint8)
+        grey[rows] = 255 - levels if display.is_inverted else levels
     grey[is_padding(stored, display)] = 0
     return grey
+
+
+def _shares(stored: npt.NDArray[np.int32], display: Display, bits: int) -> Callable[[Floats], Floats]:
+    """Return the function from values, behind modality table or rescaling, to shares of the range, 0 to 1."""
+    if display.voi is not None:
+        return display.voi.look_up
+    if display.window is not None:
+        return windowing(display.window)
+    low, high = _ends(stored, display, bits)
+    return lambda values: (values - low) / (high - low)
+
+
+def _values_of_modality(stored: npt.NDArray[np.int32], display: Display) -> Floats:
+    """Return what the modality table, or else the rescaling, makes of stored values."""
+    values = stored.astype(np.float64)
+    if display.modality is not None:
+        return display.modality.look_up(values) * (2.0**display.modality.bits - 1)
+    return values * display.slope + display.intercept
 
 
 def values_of(stored: npt.NDArray[np.int32], display: Display, detector: str) -> Values:

@@ -162,13 +162,14 @@ def examine_image(
         return facts._replace(problem=opening.name_damage(error))
 
 
-def read_values(data: bytes) -> Values:
-    """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
+def read_values(data: bytes, limits: Limits) -> Values:
+    """Return the values that the range of a file follows from; nothing, if it says its range or is refused."""
     try:
         if is_dicom(data):
-            return dicom.open_dicom(data).values
+            file = dicom.open_dicom(data)
+            return Values() if _size_problem(file.width, file.height, limits) else file.values
         with opening.open_image(data) as image:
-            return opening.values_of(image)
+            return Values() if _size_problem(image.width, image.height, limits) else opening.values_of(image)
     except opening.DECODER_ERRORS:
         return Values()
 

@@ -127,7 +127,7 @@ def with_ranges(items: Sequence[Item], how: ReadingSettings) -> list[Item]:
         return list(items)
     with ThreadPoolExecutor(thread_count()) as pool:
         try:
-            values = list(pool.map(_read_values, wanted))
+            values = list(pool.map(lambda item: _read_values(item, how.limits), wanted))
         finally:
             pool.shutdown(cancel_futures=True)
     # The number tells items of one path apart.
@@ -137,10 +137,10 @@ def with_ranges(items: Sequence[Item], how: ReadingSettings) -> list[Item]:
     return [replace(item, bits=chosen.get(paths.get(id(item), ""), item.bits)) for item in items]
 
 
-def _read_values(item: Item) -> Values:
-    """Return the values that the range of a file follows from; nothing, if it says its range or cannot be read."""
+def _read_values(item: Item, limits: Limits) -> Values:
+    """Return the values that the range of a file follows from; nothing, if it says its range or is refused."""
     try:
-        return read_values(item.read())
+        return read_values(item.read(), limits)
     except LostError:
         raise
     except UserError:

@@ -69,12 +69,12 @@ def list_files(given: Path) -> list[Path]:
     return below or [given]
 
 
-def find_ranges(paths: list[Path]) -> dict[str, int]:
+def find_ranges(paths: list[Path], how: ReadingSettings) -> dict[str, int]:
     """Return the range of values of files that do not say it: that of the images of a folder and a device."""
     found = {}
     for path in paths:
         try:
-            values = read_values(read_bytes(path)) if may_be_deep(path.name) else None
+            values = read_values(read_bytes(path), how.limits) if may_be_deep(path.name) else None
         except OSError:
             continue  # the file's own row says so
         if values is not None and values.detector:
@@ -112,7 +112,7 @@ def write_rows(table: Any, session: Any, how: ReadingSettings) -> None:
     """Score the files."""
     table.writerow(COLUMNS)
     paths = [path for given in sys.argv[1:] for path in list_files(Path(given))]
-    ranges = find_ranges(paths)
+    ranges = find_ranges(paths, how)
     for path in paths:
         read = read_file(path, how, ranges.get(str(path), 0))
         cells = ["", "", read.problem]
