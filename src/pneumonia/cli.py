@@ -43,14 +43,19 @@ def list_versions(env: str | None) -> None:
 @env_option
 @plainly
 def prune(keep: int, yes: bool, env: str | None) -> None:
-    """Remove what killed runs left, and old versions except run records and what a remaining version was made from."""
+    """Remove what killed runs left, and old versions.
+
+    Run records stay, and what a remaining version was made from, or a run in progress reads.
+    """
     from pneumonia.base.errors import UserError
     from pneumonia.base.files import find_leftovers
+    from pneumonia.runs.in_progress import find_runs
     from pneumonia.runs.pinning import outputs_by_stage
     from pneumonia.runs.pruning import choose_removable, remove, size_of, summarise_versions
 
     found, root = _find(env)
-    old = choose_removable(found, keep, outputs_by_stage())
+    running = find_runs(root)
+    old = choose_removable(found, keep, outputs_by_stage(), running)
     leftovers = [path for path in find_leftovers(root) if path.parent not in set(old["path"])]
     if old.empty and not leftovers:
         click.echo("Nothing to remove.")
@@ -61,6 +66,8 @@ def prune(keep: int, yes: bool, env: str | None) -> None:
     what = f"{len(old)} datasets" + (f" and {len(leftovers)} unfinished files from killed runs" if leftovers else "")
     if not yes:
         click.confirm(f"Remove these {what} ({megabytes:,.1f} MB) permanently?", abort=True)
+    if find_runs(root).keys() - running.keys():
+        raise UserError("A run has begun meanwhile. Nothing was removed: prune again, without what that run reads.")
     try:
         remove([*leftovers, *old["path"]])
     except OSError as error:

@@ -12,6 +12,7 @@ from pneumonia.base.startup import (
     tell_temporary_problem,
 )
 from pneumonia.runs.configuration import PlainConfigLoader
+from pneumonia.runs.in_progress import InProgressHook
 from pneumonia.runs.sessions import PlainSession, TurnsHook
 from pneumonia.runs.tracking import TrackingHook
 
@@ -29,6 +30,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 HOOKS = (
     TurnsHook(),
     TrackingHook(),
+    InProgressHook(),  # after the hook that settles which versions are read
     hooks.ParametersHook(),
     hooks.RunContextHook(),
     hooks.LayoutHook(),

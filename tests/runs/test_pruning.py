@@ -90,14 +90,14 @@ def test_the_summary_has_a_row_per_version_and_names_the_main_datasets(saved):
 def test_the_manifest_of_a_kept_model_and_the_model_of_a_kept_record_stay(saved):
     add_model(saved, E)
 
-    assert choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS).empty
+    assert choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={}).empty
 
 
 def test_what_no_kept_version_was_made_from_goes(saved):
     add_model(saved, E)
     (saved / f"data/run_record.json/{F}").mkdir()
     (saved / f"data/run_record.json/{F}/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": E}}))
-    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("model_lineage", B), ("pneumonia_model", B), ("split_manifest", A),
@@ -120,7 +120,7 @@ def test_what_the_stages_made_beside_the_sources_of_a_kept_model_stays(saved):
             path.parent.mkdir(parents=True)
             path.write_text(version)
 
-    old = choose_removable(find_all_versions(catalog, saved), keep=1, outputs=OUTPUTS)
+    old = choose_removable(find_all_versions(catalog, saved), keep=1, outputs=OUTPUTS, running={})
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("class_counts", A2), ("class_weights", A2), ("leak_audit", A2),
@@ -135,7 +135,7 @@ def test_what_a_killed_run_left_is_no_version_and_goes(saved, left):
     litter.mkdir()
     for name in left:
         (litter / name).write_text("")
-    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
 
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("model_lineage", B), ("pneumonia_model", B), ("split_manifest", A), ("split_manifest", B9),
@@ -146,7 +146,7 @@ def test_a_version_that_may_be_being_written_stays(saved):
     (saved / f"data/split_manifest.csv/{Z}").mkdir()
     (saved / f"data/pneumonia_model.keras/{Z}").mkdir()
 
-    assert choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS).empty
+    assert choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={}).empty
 
 
 def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
@@ -154,17 +154,33 @@ def test_of_equal_manifests_that_a_model_needs_the_newest_stays(saved):
     for version, content in ((B2, b"first"), (Z, b"newest")):
         (folder / version).mkdir()
         (folder / version / "split_manifest.csv").write_bytes(content)
-    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
 
     assert sorted(old["version"]) == [A, C]
 
 
 def test_as_many_versions_as_asked_for_stay(saved):
-    assert choose_removable(find_all_versions(CATALOG, saved), keep=2, outputs=OUTPUTS).empty
+    assert choose_removable(find_all_versions(CATALOG, saved), keep=2, outputs=OUTPUTS, running={}).empty
+
+
+def test_what_a_run_in_progress_reads_or_has_made_stays(saved):
+    add_model(saved, E)
+    (saved / f"data/run_record.json/{D}/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": E}}))
+    versions = find_all_versions(CATALOG, saved)
+
+    def removable(running):
+        old = choose_removable(versions, keep=1, outputs=OUTPUTS, running=running)
+        return sorted(zip(old["dataset"], old["version"], strict=True))
+
+    model = [("model_lineage", B), ("pneumonia_model", B)]
+    assert removable({}) == [*model, ("split_manifest", A)]
+    assert removable({Z: [("split_manifest", A)]}) == model
+    assert removable({Z: [("pneumonia_model", B)]}) == []  # with what it was made from
+    assert removable({B: []}) == [("split_manifest", A)]
 
 
 def test_where_nothing_is_saved_nothing_can_go(tmp_path):
-    assert choose_removable(find_all_versions(CATALOG, tmp_path), keep=1, outputs=OUTPUTS).empty
+    assert choose_removable(find_all_versions(CATALOG, tmp_path), keep=1, outputs=OUTPUTS, running={}).empty
 
 
 def test_copies_beside_the_versions_are_neither_counted_nor_removed(saved):
@@ -177,7 +193,7 @@ def test_copies_beside_the_versions_are_neither_counted_nor_removed(saved):
     add_model(saved, E)
     (saved / f"data/run_record.json/{D}/run_record.json").write_text(json.dumps({"versions": {"pneumonia_model": E}}))
 
-    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+    old = choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
     assert sorted(zip(old["dataset"], old["version"], strict=True)) == [
         ("model_lineage", B), ("pneumonia_model", B), ("split_manifest", A),
     ]  # fmt: skip
@@ -192,7 +208,7 @@ def test_a_damaged_record_stops_the_pruning_before_anything_is_removed(saved, na
     (saved / f"data/{name}.json/{version}/{name}.json").write_bytes(content)
 
     with pytest.raises(UserError, match=f"{name}.json/{version} has no complete record .* Nothing was removed"):
-        choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+        choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
 
 
 def test_an_edited_record_stops_the_pruning_too(saved):
@@ -201,7 +217,7 @@ def test_an_edited_record_stops_the_pruning_too(saved):
     path.write_bytes(path.read_bytes().replace(B.encode(), A.encode()))
 
     with pytest.raises(UserError, match="has changed since it was written.* Nothing was removed"):
-        choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+        choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
 
 
 @pytest.mark.parametrize("make", [make for name, make in WRONG.items() if name != "a folder"])
@@ -220,7 +236,7 @@ def test_what_may_not_be_read_stops_the_pruning(saved, place):
     (saved / "data" / place).chmod(0)
     try:
         with pytest.raises(UserError, match="Nothing was removed"):
-            choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS)
+            choose_removable(find_all_versions(CATALOG, saved), keep=1, outputs=OUTPUTS, running={})
     finally:
         (saved / "data" / place).chmod(0o700)
 

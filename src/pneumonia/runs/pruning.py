@@ -12,6 +12,7 @@ import pandas as pd
 from pneumonia.base import files
 from pneumonia.base.errors import UserError, explain
 from pneumonia.report.messages import PAGES
+from pneumonia.runs.in_progress import Versions
 from pneumonia.runs.pinning import PARENTS
 
 
@@ -73,19 +74,22 @@ def summarise_versions(versions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, set[str]]) -> pd.DataFrame:
+def choose_removable(
+    versions: pd.DataFrame, keep: int, outputs: Mapping[str, set[str]], running: Mapping[str, Versions]
+) -> pd.DataFrame:
     """Choose the versions that can be removed while the newest ones stay usable.
 
     The newest ``keep`` versions of each dataset stay, and what a kept run record or a kept model was made from: the
     model, its class weights, the manifest that it was trained with, and everything else that the same stages of these
     runs made, so that the model can be evaluated again. Run records always stay: they tell how often test images were
     scored. A folder without its dataset's file does not count as a version: it can be removed once a newer version
-    exists; until then another run may be about to write the file.
+    exists; until then another run may be about to write the file. What a run in progress reads or has made stays.
 
     Args:
         versions: As `find_versions` gives them.
         keep: How many of each dataset.
         outputs: Names of the datasets that each stage makes: ingest, imbalance, training.
+        running: What each run in progress reads, by the version that it makes.
 
     Returns:
         The rows of ``versions`` that can be removed.
@@ -96,7 +100,7 @@ def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, se
     newest_whole = versions["dataset"].map(whole.groupby("dataset")["version"].max()).fillna("")
     in_the_making = ~versions["is_whole"].astype(bool) & (versions["version"] > newest_whole)
     kept = whole.groupby("dataset").head(keep)
-    wanted = set(zip(kept["dataset"], kept["version"], strict=True))
+    wanted = set(zip(kept["dataset"], kept["version"], strict=True)).union(*running.values())
     for path in kept.loc[kept["dataset"] == "run_record", "path"]:
         wanted |= _versions_named(path)
     models = {version for name, version in wanted if name == "pneumonia_model"}
@@ -107,7 +111,8 @@ def choose_removable(versions: pd.DataFrame, keep: int, outputs: Mapping[str, se
     for name, stage in (("split_manifest", "ingest"), ("class_weights", "imbalance")):
         wanted |= set(product(outputs[stage], {version for named, version in wanted if named == name}))
     is_wanted = pd.Series(list(zip(versions["dataset"], versions["version"], strict=True)), versions.index).isin(wanted)
-    return versions[~(is_wanted | in_the_making | (versions["dataset"] == "run_record"))]
+    is_made = in_the_making | versions["version"].isin(running)
+    return versions[~(is_wanted | is_made | (versions["dataset"] == "run_record"))]
 
 
 def remove(paths: Iterable[Path]) -> None:
