@@ -6,6 +6,7 @@ from tests.study.conftest import NO_IMAGES, changed, places_in, plan_of
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
+from pneumonia.base.progress import RUNNING
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.source import ImageSource
 from pneumonia.study import task
@@ -158,6 +159,22 @@ def test_a_study_goes_on_where_it_stopped_and_says_how_far_it_came(parameters, m
 
     assert list(table["recipe"]) == ["base", "hot"] * 4
     assert table["number"].notna().sum() == 3
+
+
+def test_the_run_is_told_how_many_trainings_are_done_of_those_that_are_left(parameters, make_jobs):
+    jobs = make_jobs(parameters)
+    given = Parameters.model_validate(changed(parameters, {"engine": {"workers": 1}})).engine
+    jobs[2].records.save(jobs[2].key, {**RESULT, **jobs[2].task.label})
+    told = []
+
+    def note(job):
+        told.append(str(RUNNING[-1]))
+        return {**RESULT, **job.task.label}
+
+    run_jobs(jobs, given, note)
+    assert told[0] == "Training networks: 0 of 7 trainings"
+    assert len(told) == 7
+    assert not RUNNING
 
 
 def test_a_recipe_that_was_renamed_keeps_its_result(parameters, make_jobs):

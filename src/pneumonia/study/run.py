@@ -12,6 +12,7 @@ from pneumonia.base.engine import run_all
 from pneumonia.base.environment import describe_environment
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import ExternalParameters, IngestParameters, LabelsParameters
+from pneumonia.base.progress import follow
 from pneumonia.base.study_parameters import NONE, EngineParameters, StudyParameters
 from pneumonia.images.cache import IndexCache
 from pneumonia.images.sites import SITE
@@ -152,12 +153,14 @@ def run_jobs(jobs: list[Job], engine: EngineParameters, run: Run = run_task) -> 
     logger.info("Study: %d trainings, %d of them done before.", len(jobs), len(kept))
     rows = {number: row | jobs[number].task.label for number, row in kept.items()}  # a recipe may have another name now
     try:
-        for number, row in run_all(run, [jobs[number] for number in left], engine):
-            job = jobs[left[number]]
-            job.records.save(job.key, row)  # a worker may have kept it on a disk of its own
-            rows[left[number]] = row
-            told = len(rows), len(jobs), job.task, job.task.measured, row["untouched_auc"], row["seconds"]
-            logger.info("%d of %d: %s: %s %.4f (%.0f s).", *told)
+        with follow(len(left), "Training networks", "trainings", alone=False) as advance:
+            for number, row in run_all(run, [jobs[number] for number in left], engine):
+                job = jobs[left[number]]
+                job.records.save(job.key, row)  # a worker may have kept it on a disk of its own
+                rows[left[number]] = row
+                told = len(rows), len(jobs), job.task, job.task.measured, row["untouched_auc"], row["seconds"]
+                logger.info("%d of %d: %s: %s %.4f (%.0f s).", *told)
+                advance(1)
     except KeyboardInterrupt as interrupt:
         raise UserError(
             f"Interrupted: {len(rows)} of {len(jobs)} trainings are done and kept. The same command resumes."
