@@ -161,6 +161,12 @@ def test_a_model_of_another_network_is_no_start(tmp_path: Path) -> None:
         load_pretrained(make_network("residual_cnn", 64), str(tmp_path / "model.keras"))
 
 
+def test_a_damaged_model_is_no_start(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"^model\.weights is .*model\.keras, which is not a complete model .* another"):
+        load_pretrained(make_network("residual_cnn", 64), str(tmp_path / "model.keras"))
+
+
 def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*args: object, **kwargs: object) -> None:
         raise OSError("URL fetch failure: no network")

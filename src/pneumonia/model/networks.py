@@ -230,9 +230,9 @@ def _start_from(model: "keras.Model", path: Path) -> None:
 
     Those of the last layer only if it has as many outputs.
     """
-    from pneumonia.model.predict import list_networks, load_model
+    from pneumonia.model.predict import list_networks
 
-    start = next(iter(list_networks(load_model(path))), None)
+    start = next(iter(list_networks(load_start(path))), None)
     ours, theirs = _weights_below_head(model), _weights_below_head(start) if start else []
     if start is None or [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
         raise UserError(
@@ -242,6 +242,22 @@ def _start_from(model: "keras.Model", path: Path) -> None:
         ours, theirs = model.weights, start.weights
     for mine, other in zip(ours, theirs, strict=True):
         mine.assign(other)
+
+
+def load_start(path: Path) -> "keras.Model":
+    """Load the model that a training starts from.
+
+    Raises:
+        UserError: If the file is not a complete model.
+    """
+    from pneumonia.model.predict import load_model
+
+    try:
+        return load_model(path)
+    except UserError as error:
+        raise UserError(
+            f"model.weights is {path}, which is not a complete model of this project. Set it to another one."
+        ) from error
 
 
 def _weights_below_head(network: "keras.Model") -> "list[keras.Variable]":

@@ -11,7 +11,7 @@ from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.lineage import Lineage, Start, make_lineage, weights_digest
-from pneumonia.model.networks import MODEL_SUFFIX
+from pneumonia.model.networks import MODEL_SUFFIX, load_start
 from pneumonia.model.recipe import Recipe
 from pneumonia.pixels.store import PixelStores
 from pneumonia.report.style import SPLIT_COLOURS, new_figure
@@ -70,11 +70,9 @@ def describe_start(weights: str) -> dict[str, Start]:
     """
     if not weights.endswith(MODEL_SUFFIX):
         return {}
-    from pneumonia.model.predict import load_model
-
     version = Path(weights).parent.name
     parent = version if VERSION.fullmatch(version) else weights
-    return {"start": {"parent": parent, "parent_weights_sha256": weights_digest(load_model(Path(weights)))}}
+    return {"start": {"parent": parent, "parent_weights_sha256": weights_digest(load_start(Path(weights)))}}
 
 
 def describe_network(pneumonia_model: Model, model_lineage: Lineage) -> str:
