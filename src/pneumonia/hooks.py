@@ -18,7 +18,7 @@ from kedro.pipeline.node import Node
 from pneumonia.base.errors import UserError, hide_credentials
 from pneumonia.base.parameters import Parameters
 from pneumonia.base.startup import start_tensorflow, tell_memory_problem
-from pneumonia.model.recipe import find_start
+from pneumonia.model.start import find_start
 from pneumonia.runs import pinning
 from pneumonia.runs.advice import MODEL, next_options, refuse_missing, with_env
 from pneumonia.runs.configuration import check_entries, check_parameters

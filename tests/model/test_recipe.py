@@ -1,12 +1,9 @@
-import re
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
-from pneumonia.model.recipe import check_class_weights, choose_etiologies, find_start, make_recipe
+from pneumonia.model.recipe import check_class_weights, choose_etiologies, make_recipe
 
 
 def manifest_of(*etiologies):
@@ -105,30 +102,3 @@ def test_class_weights_that_were_counted_on_another_split_are_refused(weights, m
         match=rf"the mean weight of its training images would be {mean}, not 1\. Compute .*--pipelines=imbalance",
     ):
         check_class_weights(weights, COUNTED)
-
-
-VERSIONS = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
-
-
-def test_a_version_stands_for_the_file_of_its_model(tmp_path):
-    models = {version: tmp_path / version / "pneumonia_model.keras" for version in VERSIONS}
-    assert find_start(VERSIONS[1], models) == str(models[VERSIONS[1]])
-    assert find_start("none", models) == "none"
-    (tmp_path / "mine.keras").touch()
-    assert find_start(str(tmp_path / "mine.keras"), models) == str(tmp_path / "mine.keras")
-
-
-@pytest.mark.parametrize(
-    ("weights", "models", "message"),
-    [
-        ("2026-02-01T00.00.00.000Z", VERSIONS, f"The newest: {', '.join(VERSIONS[:0:-1])}."),
-        (VERSIONS[0], [], "The newest: none."),
-        (VERSIONS[0], None, "name the path of that model here"),
-        ("gone.keras", VERSIONS, "there is no such file"),
-        ("2026-02-01", VERSIONS, "there is no such file. Set it to none, imagenet, or the version or the path"),
-    ],
-)
-def test_a_start_that_does_not_exist_is_refused(weights, models, message):
-    files = None if models is None else {version: Path(version) for version in models}
-    with pytest.raises(UserError, match=re.escape(message)):
-        find_start(weights, files)

@@ -31,8 +31,9 @@ from pneumonia.model.checkpoint import TrainingState, TrainingStates, describe_t
 from pneumonia.model.compiling import compile_network, describe_compilation, fuse_normalisation
 from pneumonia.model.hardware import Hardware, building_on, choose_hardware, drop_failing_xla, make_strategy
 from pneumonia.model.lineage import manifest_digest
-from pneumonia.model.networks import NO_WEIGHTS, load_pretrained, make_network
+from pneumonia.model.networks import NO_WEIGHTS, make_network
 from pneumonia.model.recipe import Recipe
+from pneumonia.model.start import load_pretrained
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 from pneumonia.pixels.batches import (
     Augmentation,

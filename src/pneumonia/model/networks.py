@@ -9,7 +9,6 @@ up to 1. A saved model loads without our code: whatever is not a layer is `keras
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,97 +190,6 @@ def efficientnetv2_b0(image: "KerasTensor", seeds: Iterator[int]) -> "KerasTenso
     x = layers.Activation("linear", name="features")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
     return layers.Dropout(0.3, seed=next(seeds))(x)
-
-
-def load_pretrained(model: "keras.Model", weights: str) -> None:
-    """Put the weights of an earlier training into a network.
-
-    Args:
-        model: Made by `make_network`; changed in place. Only a network that is registered with an `application` takes
-            other weights than those of a model of this project.
-        weights: The path of a `.keras` file of this project, or `imagenet`, which Keras downloads once, or the path of
-            a `.weights.h5` or `.h5` file of the same network without its top.
-
-    Raises:
-        UserError: If there is no internet connection, no such file, or the file has other weights.
-    """
-    check_weights_file(weights)
-    if weights.endswith(MODEL_SUFFIX):
-        _start_from(model, Path(weights))
-    else:
-        _load_application(model, weights)
-
-
-def check_weights_file(weights: str) -> None:
-    """Refuse `model.weights` that name a file which is not there.
-
-    Raises:
-        UserError: Naming it.
-    """
-    if weights not in (NO_WEIGHTS, IMAGENET) and not Path(weights).is_file():
-        raise UserError(
-            f"model.weights is {weights}, but there is no such file. Set it to none, imagenet, or the version or the "
-            "path of a model."
-        )
-
-
-def _start_from(model: "keras.Model", path: Path) -> None:
-    """Take over the weights of a model of this project, of several networks the first one's.
-
-    Those of the last layer only if it has as many outputs.
-    """
-    from pneumonia.model.predict import list_networks
-
-    start = next(iter(list_networks(load_start(path))), None)
-    ours, theirs = _weights_below_head(model), _weights_below_head(start) if start else []
-    if start is None or [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
-        raise UserError(
-            f"model.weights is {path}, which is not a model of the network {model.name}. Set model.name to its network."
-        )
-    if [weight.shape for weight in model.weights] == [weight.shape for weight in start.weights]:
-        ours, theirs = model.weights, start.weights
-    for mine, other in zip(ours, theirs, strict=True):
-        mine.assign(other)
-
-
-def load_start(path: Path) -> "keras.Model":
-    """Load the model that a training starts from.
-
-    Raises:
-        UserError: If the file is not a complete model.
-    """
-    from pneumonia.model.predict import load_model
-
-    try:
-        return load_model(path)
-    except UserError as error:
-        raise UserError(
-            f"model.weights is {path}, which is not a complete model of this project. Set it to another one."
-        ) from error
-
-
-def _weights_below_head(network: "keras.Model") -> "list[keras.Variable]":
-    return [weight for layer in network.layers if layer.name not in HEAD for weight in layer.weights]
-
-
-def _load_application(model: "keras.Model", weights: str) -> None:
-    """Put the weights of `keras.applications` into all layers but the last."""
-    import keras
-
-    application = NETWORKS[model.name].application
-    make_body = getattr(keras.applications, application)
-    try:
-        body = make_body(include_top=False, weights=weights, input_shape=(*model.input_shape[1:3], 3))
-    except (OSError, ValueError) as error:
-        advice = (
-            "They are downloaded from the network once; without one, put the file there and set model.weights to its "
-            "path."
-            if weights == IMAGENET
-            else f"It must be a weights file of {application} without its top."
-        )
-        raise UserError(f"The weights {weights} cannot be loaded ({error}). {advice}") from error
-    for mine, theirs in zip(_weights_below_head(model), body.weights, strict=True):
-        mine.assign(theirs)
 
 
 def _head(pooled: "KerasTensor", etiologies: int, seeds: Iterator[int]) -> "KerasTensor | list[KerasTensor]":

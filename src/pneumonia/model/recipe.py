@@ -11,11 +11,11 @@ from pydantic import Field
 from pneumonia.base.contract import TypedContract
 from pneumonia.base.data_parameters import Group
 from pneumonia.base.errors import UserError
-from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import ImbalanceParameters, InputsParameters, ModelParameters, TrainingParameters
 from pneumonia.images.grouping import UNKNOWN_ETIOLOGY
 from pneumonia.images.sites import SITE, cells_of
-from pneumonia.model.networks import LEAST_SIZE, MODEL_SUFFIX, NETWORKS, NO_WEIGHTS, check_name, check_weights_file
+from pneumonia.model.networks import LEAST_SIZE, MODEL_SUFFIX, NETWORKS, NO_WEIGHTS, check_name
+from pneumonia.model.start import find_start
 
 LEAST_KINDS = 2  # etiologies; with fewer, there is nothing to tell apart
 
@@ -95,29 +95,6 @@ def make_recipe(
             f"be {LEAST_SIZE} or more."
         )
     return recipe
-
-
-def find_start(weights: str, trained_models: Mapping[str, Path] | None) -> str:
-    """Return `model.weights`, and in place of the version of a model its file.
-
-    Args:
-        weights: As `model.weights` is set.
-        trained_models: Files of models by version; None where only paths are known.
-
-    Raises:
-        UserError: If there is no such version, or no such file.
-    """
-    if VERSION.fullmatch(weights):
-        if trained_models is None:
-            raise UserError(f"model.weights is the version {weights}: name the path of that model here.")
-        if weights not in trained_models:
-            newest = ", ".join(sorted(trained_models, reverse=True)[:3]) or "none"
-            raise UserError(
-                f"model.weights is {weights}, but there is no such version of pneumonia_model. The newest: {newest}."
-            )
-        return str(trained_models[weights])
-    check_weights_file(weights)
-    return weights
 
 
 def check_class_weights(class_weights: dict[str, float], split_manifest: pd.DataFrame) -> None:

@@ -11,8 +11,9 @@ from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.lineage import Lineage, Start, make_lineage, weights_digest
-from pneumonia.model.networks import MODEL_SUFFIX, load_start
+from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.model.recipe import Recipe
+from pneumonia.model.start import load_start
 from pneumonia.pixels.store import PixelStores
 from pneumonia.report.style import SPLIT_COLOURS, new_figure
 
