@@ -81,8 +81,16 @@ def test_what_the_model_knows_is_taken_out_with_its_image():
 
 def test_a_test_of_which_one_class_or_nothing_is_left_is_refused():
     index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "ok", "rejected"])
-    with pytest.raises(UserError, match="needs usable images of both classes"):
+    with pytest.raises(
+        UserError, match=r"needs usable images of both classes.*\(2 ok, 1 known, 1 rejected\)\. Images that"
+    ):
         mark_known(index, pd.DataFrame({"path": ["c"], "known": ["train/x.jpeg"]}))
+
+
+def test_where_no_image_is_known_nothing_is_said_of_known_ones():
+    index = index_of(["NORMAL", "NORMAL", "PNEUMONIA", "PNEUMONIA"], ["ok", "ok", "rejected", "rejected"])
+    with pytest.raises(UserError, match=r"these remain: {'NORMAL': 2} \(2 ok, 2 rejected\)\.$"):
+        mark_known(index, pd.DataFrame({"path": [], "known": []}))
 
 
 def test_the_place_is_named_and_images_of_groups_that_may_be_the_models_are_counted(default_parameters):

@@ -8,6 +8,7 @@ from pneumonia.datasets.services import (
     open_environments,
     open_images,
     open_index_cache,
+    open_second_hospital,
 )
 
 FIRST = "2026-01-01T00.00.00.000Z"
@@ -94,3 +95,10 @@ def test_versions_of_environments_below_the_root_are_named_by_where_they_write(t
 
     assert sorted(found) == [SECOND, f"notes/{FIRST}"]
     assert found[f"notes/{FIRST}"]() == {"of": "notes"}
+
+
+def test_the_second_hospital_gives_way_to_whatever_images_are_named(tmp_path):
+    named = {"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}
+    source = open_second_hospital(path=str(tmp_path / "drawn"), n_images=40, seed=0, images=named)
+    assert source.name == "a+b"
+    assert not (tmp_path / "drawn").exists()

@@ -136,11 +136,13 @@ def mark_known(external_files: pd.DataFrame, found: pd.DataFrame) -> pd.DataFram
     usable = marked[marked["status"] == OK]
     if usable["label"].nunique() < 2:
         counts = ", ".join(f"{count:,} {status}" for status, count in marked["status"].value_counts().items())
+        advice = (
+            " Images that the model was trained, validated or tested on are no test from elsewhere; to adapt an "
+            "earlier model to them again, name it by --load-versions=pneumonia_model:VERSION."
+        )
         raise UserError(
             f"A test or an adaptation needs usable images of both classes; of {len(marked):,} files these remain: "
-            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}). Images that the model was trained, "
-            "validated or tested on are no test from elsewhere; to adapt an earlier model to them again, name it by "
-            "--load-versions=pneumonia_model:VERSION."
+            f"{usable['label'].value_counts().to_dict() or 'none'} ({counts}).{advice if is_known.any() else ''}"
         )
     return marked
 

@@ -61,7 +61,9 @@ def open_demo_images(path: str, n_images: int, seed: int, images: str | None = N
     return ImageSource(path)
 
 
-def open_second_hospital(path: str, n_images: int, seed: int, images: str | None = None) -> ImageSource:
+def open_second_hospital(
+    path: str, n_images: int, seed: int, images: str | dict[str, str] | None = None
+) -> ImageSource:
     """Return a handle on the demo's second hospital, which is drawn unless it exists, or on what a user names.
 
     Args:
@@ -71,7 +73,7 @@ def open_second_hospital(path: str, n_images: int, seed: int, images: str | None
         images: What `--params=images=...` names.
     """
     if images is not None:
-        return ImageSource(images)
+        return open_images(images, images)
     write_second_hospital(Path(path), n_images, seed)
     return ImageSource(path)
 
