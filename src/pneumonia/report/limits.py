@@ -151,13 +151,14 @@ def _of_prevalence(test: SplitMetrics) -> str:
 def say_optimism(run_record: RunRecord) -> str:
     """Say what was chosen on the validation images, which makes the figures on them optimistic.
 
-    With several members, the epoch was chosen elsewhere, and where only the last is validated, not at all; a threshold
-    that was set beforehand was not chosen.
+    With several members, the epoch was chosen elsewhere, and where only the last is validated, not at all; an adapted
+    model's lineage does not tell how its parent was validated. A threshold that was set beforehand was not chosen.
     """
     evaluation, training = run_record["parameters"]["evaluation"], run_record["model"]["training"]
-    epoch = "the epoch of the training before the adaptation" if "adaptation" in run_record["model"] else "the epoch"
+    is_adapted = "adaptation" in run_record["model"]
+    epoch = "the epoch of the training before the adaptation" if is_adapted else "the epoch"
     chosen = {
-        epoch: is_epoch_chosen(training) and training.get("members", 1) == 1,
+        epoch: (is_adapted or is_epoch_chosen(training)) and training.get("members", 1) == 1,
         "the calibration": evaluation["calibration"] != "none",
         "the threshold": evaluation["threshold_rule"] != "fixed",
     }

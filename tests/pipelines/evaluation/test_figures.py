@@ -25,8 +25,10 @@ def test_the_curves_over_the_threshold_have_the_rates_of_the_metrics_there(predi
     *_, sensitivity, specificity, line = axes.lines
     assert set(line.get_xdata()) == {decision["threshold"]}
     for curve, name in ((sensitivity, "sensitivity"), (specificity, "specificity")):
-        rate = np.interp(decision["threshold"], *curve.get_data())
-        assert rate == pytest.approx(metrics["test"][name]["value"], abs=0.02)
+        scores, rates = curve.get_data()
+        assert curve.get_drawstyle() == "steps-post"
+        rate = rates[np.searchsorted(scores, decision["threshold"]) - 1]
+        assert rate == pytest.approx(metrics["test"][name]["value"])
 
 
 def test_the_bars_of_each_class_add_up_to_all_its_images_in_each_split(predictions):

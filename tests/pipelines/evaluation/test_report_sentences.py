@@ -58,6 +58,14 @@ def test_what_was_chosen_on_validation_is_named_and_nothing_else(run_with, chang
     assert say_optimism(run) == f"Validation figures are optimistic: {said} on those images."
 
 
+def test_the_epoch_of_an_adapted_models_parent_is_named_though_its_adaptation_validates_one_epoch(run_with):
+    run = run_with(calibration="none", threshold_rule="fixed", validation_freq=12)
+    adapted = {**run, "model": {**run["model"], "adaptation": {"place": "north"}}}
+    assert say_optimism(adapted) == (
+        "Validation figures are optimistic: the epoch of the training before the adaptation was chosen on those images."
+    )
+
+
 def test_where_nothing_was_chosen_on_validation_its_figures_are_not_called_optimistic(run_with):
     run = run_with(members=3, calibration="none", threshold_rule="fixed")
 

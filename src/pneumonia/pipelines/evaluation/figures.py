@@ -127,9 +127,10 @@ def draw_thresholds(predictions: pd.DataFrame, decision: Decision) -> Figure:
     for split, width, alpha in (("val", 1.1, 0.6), ("test", 2.2, 1.0)):
         columns = columns_of(predictions, split)
         table = threshold_candidates(columns["probability"], columns["target"])
+        steps = np.r_[0, np.unique(columns["probability"]), 1]  # between two scores, nothing changes
+        line = {"linewidth": width, "alpha": alpha, "drawstyle": "steps-post"}
         for name, colour in (("sensitivity", CLASS_COLOURS[1]), ("specificity", CLASS_COLOURS[0])):
-            label = f"{name}, {split}"
-            axes.plot(table["threshold"], table[name], color=colour, linewidth=width, alpha=alpha, label=label)
+            axes.plot(steps, np.r_[table[name], table[name][-1]], color=colour, label=f"{name}, {split}", **line)
     axes.axvline(decision["threshold"], color=INK, linewidth=1.2, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold on the reported probability")
     axes.set_title(f"Threshold {say_threshold(decision['threshold'])} ({decision['rule'].replace('_', ' ')})")
