@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
@@ -11,6 +12,7 @@ from kedro.pipeline import Node, Pipeline
 from pneumonia import cli
 from pneumonia.base.errors import UserError
 from pneumonia.datasets import RecordDataset, ServiceDataset
+from pneumonia.hooks import UserErrorHook
 from pneumonia.runs.in_progress import FOLDER, InProgressHook, find_runs
 
 FIRST, SECOND, NOW, LATER = (f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5))
@@ -55,6 +57,16 @@ def test_what_a_run_reads_is_known_until_it_ends(begin, tmp_path, end):
     assert find_runs(tmp_path) == {NOW: [("decision", SECOND), ("model_lineage", SECOND)]}
     getattr(hook, end)()
     assert find_runs(tmp_path) == {}
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_another_hook_that_raises_does_not_leave_the_note(begin, tmp_path):
+    manager = _create_hook_manager()
+    for hook in (begin(), UserErrorHook()):
+        manager.register(hook)
+    error = UserError("The disk is full.")
+    with pytest.raises(UserError, match="disk is full"):
+        manager.hook.on_pipeline_error(error=error, run_params={}, pipeline=None, catalog=None)
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 

@@ -255,7 +255,7 @@ def _explain(problem: Any) -> str:
         return f"{key}: no such parameter; {hint}"
     if problem["type"] == "missing":
         return f"{key}: missing"
-    return f"{key}: {problem['msg']} (given: {problem['input']!r})"
+    return f"{key}: {problem['msg']} (given: {problem['input']!r})" if key else str(problem["msg"])
 
 
 def _keys_of(location: list[str]) -> list[str]:

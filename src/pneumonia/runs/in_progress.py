@@ -54,12 +54,12 @@ class InProgressHook:
         self._note = note
         write_whole(note, json.dumps(_list_read(pipeline, catalog)).encode())
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_pipeline_run(self) -> None:
         """Remove the note."""
         self._end()
 
-    @hook_impl
+    @hook_impl(tryfirst=True)  # one that raises keeps Kedro from calling the next
     def on_pipeline_error(self) -> None:
         """Remove the note."""
         self._end()
