@@ -89,8 +89,32 @@ def test_an_argument_that_kedro_could_not_read_is_named(arguments, problem):
     assert "link" in tell_argument_problem(arguments)
 
 
-def test_other_arguments_are_no_problem():
-    assert tell_argument_problem(["run", "--params=images=/data/Röntgen,report.source=${globals:root}"]) is None
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--params=images.a=x", "--params=images.b=y"], "put all into one, --params=images.a=x,images.b=y."),
+        (
+            ["--params", "images=x", "--params", "training.seed=1"],
+            "put all into one, --params=images=x,training.seed=1.",
+        ),
+        (["--params", "images=x", "--params=a=1"], "--params is given 2 times"),
+        (["--load-versions=a:1", "--load-versions=b:2"], "put all into one, --load-versions=a:1,b:2."),
+        (["--params=images=x,images.b=y"], "--params sets images and images.b, of which one replaces the other"),
+        (["--params=images.b=y,images=x"], "--params sets images.b and images, "),
+        (["--params=a.b=1,c=2,a.b=3"], "--params sets a.b and a.b, "),
+    ],
+)
+def test_a_value_that_kedro_would_pass_over_is_named(arguments, problem):
+    assert problem in tell_argument_problem(["kedro", "run", *arguments])
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["images=/data/Röntgen,report.source=${globals:root}", "images.a=x,images.ab=y,a=1", "study.seeds=[0,1]"],
+)
+def test_other_arguments_are_no_problem(argument):
+    assert tell_argument_problem(["run", f"--params={argument}"]) is None
+    assert tell_argument_problem(["run", "--params", argument, "--load-versions=a:1,b:2"]) is None
 
 
 def test_too_little_address_space_is_told():

@@ -10,7 +10,9 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations, pairwise
 
+_TAKEN_ONCE = ("--params", "--load-versions")  # options of which Kedro takes the last
 # Images in `--params` whose path has what configuration takes for the beginning of a reference.
 _IMAGES_WITH_REFERENCE = re.compile(r"\bimages[.\w]*=[^,]*\$\{")
 # Standard error belongs to the process: two threads that hold it back would each restore the other's.
@@ -96,6 +98,20 @@ def tell_argument_problem(arguments: Sequence[str]) -> str | None:
             return f"{shown} is not UTF-8. Rename the file or folder, or name a link to it."
         if _IMAGES_WITH_REFERENCE.search(argument):
             return f"{argument}: ${{ would be taken for a reference. Rename the file or folder, or name a link to it."
+    return _tell_repetition(arguments)
+
+
+def _tell_repetition(arguments: Sequence[str]) -> str | None:
+    """Say which values Kedro would pass over for others without a word."""
+    for option in _TAKEN_ONCE:
+        after = [value for name, value in pairwise(arguments) if name == option]
+        values = after + [one.partition("=")[2] for one in arguments if one.startswith(f"{option}=")]
+        if len(values) > 1:
+            return f"{option} is given {len(values)} times: put all into one, {option}={','.join(values)}."
+        keys = [item.partition("=")[0].strip() for item in ",".join(values).split(",") if "=" in item]
+        for key, other in combinations(keys, 2):
+            if f"{other}.".startswith(f"{key}.") or f"{key}.".startswith(f"{other}."):
+                return f"{option} sets {key} and {other}, of which one replaces the other. Leave one out."
     return None
 
 
