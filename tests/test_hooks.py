@@ -13,9 +13,11 @@ from kedro.framework.project import configure_project
 from kedro.io import AbstractDataset, DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from pydantic import ValidationError
 
 from pneumonia import hooks
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
 from pneumonia.base.sqlite import ScoringLedger
 from pneumonia.datasets import RecordDataset, RunContextDataset, ServiceDataset, TrainingStateDataset
 from pneumonia.hooks import (
@@ -68,12 +70,18 @@ def test_the_parameters_of_every_environment_are_accepted(project, env):
         ({"training": 3}, r"training: Input should be a valid dictionary .* \(given: 3\)"),
         ({"images": None}, r"images: must be a path.* \(given: None\)"),
         ({"images": "https://[::1/set.zip"}, r"https://\[::1/set\.zip, which is no address \(Invalid IPv6 URL\)"),
+        ({"images": {"a/b": "x"}}, r"(?m)^  Value error, 'a/b' is no name of a source: .* dot$"),
         ({"images": 2024}, r"images: must be a path.* a number is written as \./2024"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_given(project, runtime_params, message):
     with pytest.raises(UserError, match=message):
         ParametersHook().after_context_created(context(project, runtime_params))
+
+
+def test_images_of_no_source_are_refused(default_parameters):
+    with pytest.raises(ValidationError, match="images names no source: it must be a path, or a path for each name"):
+        Parameters.model_validate({**default_parameters, "images": {}})
 
 
 def test_several_wrong_parameters_are_named_at_once(project):

@@ -257,6 +257,8 @@ class Parameters(Group):
     @model_validator(mode="after")
     def _sources_are_named(self) -> Self:
         names = set(self.images) if isinstance(self.images, dict) else set()
+        if self.images == {}:
+            raise ValueError("images names no source: it must be a path, or a path for each name")
         for name in names:
             if not name or "/" in name or name.startswith("."):
                 raise ValueError(f"{name!r} is no name of a source: it may have no / and not begin with a dot")
