@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -58,6 +59,25 @@ def kedro(folder, *arguments, answers=""):
                 traceback.print_exc(file=err)
                 status = 1
     return Ended(status, out.getvalue(), err.getvalue())
+
+
+def python(folder, *arguments):
+    """Do what `python FILE ...` or `python -c CODE` does in `folder`, in this process."""
+    code = arguments[0] == "-c"
+    argv = ["-c", *arguments[2:]] if code else list(arguments)
+    out = io.StringIO()
+    with _place(folder, argv, ""), contextlib.redirect_stdout(out):
+        if not code:
+            sys.path.insert(0, str((Path(folder) / argv[0]).parent))
+        try:
+            if code:
+                exec(arguments[1], {"__name__": "__main__"})
+            else:
+                runpy.run_path(argv[0], run_name="__main__")
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+    return Ended(status, out.getvalue(), "")
 
 
 @contextlib.contextmanager

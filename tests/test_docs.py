@@ -28,7 +28,7 @@ import pytest
 import yaml
 from kedro.runner import SequentialRunner
 from PIL import Image
-from tests.conftest import kedro, succeed
+from tests.conftest import kedro, python, succeed
 from tests.tiny_network import register_tiny_network
 
 from pneumonia.base.errors import UserError
@@ -128,9 +128,14 @@ RUNS = sorted(
 
 
 def start(words, folder):
-    """Run a program of this environment and return its output; fail if it fails."""
-    if words[:2] in (["kedro", "run"], ["kedro", "versions"]):
+    """Run a program of this environment and return its output; fail if it fails.
+
+    What imports TensorFlow or Kedro does so in this process, where they are imported once for all.
+    """
+    if words[0] == "kedro":
         return succeed(folder, *words[1:], answers="y\n").stdout
+    if words[0] == "python" and words[1] != "-m":
+        return succeed(folder, *words[1:], by=python).stdout
     bin_folder = Path(sys.executable).parent
     process = subprocess.run(
         [bin_folder / words[0] if (bin_folder / words[0]).exists() else words[0], *words[1:]],

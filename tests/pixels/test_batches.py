@@ -255,7 +255,7 @@ SLOW_READS = """
 
 def test_a_process_ends_while_batches_are_being_read(store):
     script = [sys.executable, "-c", textwrap.dedent(SLOW_READS), str(store.folder / "part.u8")]
-    ended = subprocess.run(script, capture_output=True, text=True, check=True, timeout=120)
+    ended = subprocess.run(script, capture_output=True, text=True, check=True, timeout=600)
 
     assert ended.stdout == "the next batches are being read\n"
 

@@ -217,7 +217,7 @@ def test_two_runs_that_are_read_at_once_are_each_given_their_own_images(tmp_path
     try:
         with ThreadPoolExecutor() as pool:
             first = pool.submit(load, "first")
-            first_is_read.wait(timeout=60)
+            first_is_read.wait(timeout=600)
             second = load("second")
             second_was_read.set()
             assert (first.result(), second) == ("data/first", "data/second")

@@ -131,7 +131,7 @@ def test_a_run_waits_until_another_thread_has_ended_its_own(hook):
             second.result(timeout=0.5)
         hook.after_pipeline_run(**RUN, run_result={})
 
-        assert second.result(timeout=60) is None
+        assert second.result(timeout=600) is None
 
 
 @pytest.mark.parametrize("ended", [succeed, fail, be_refused])
@@ -139,14 +139,14 @@ def test_however_a_run_ended_the_next_begins(hook, ended):
     ended(hook)
 
     with ThreadPoolExecutor() as pool:
-        assert pool.submit(succeed, hook, SECOND).result(timeout=60) is None
+        assert pool.submit(succeed, hook, SECOND).result(timeout=600) is None
 
 
 def test_a_run_of_another_threads_version_is_refused(hook):
     succeed(hook)
 
     with ThreadPoolExecutor() as pool, pytest.raises(UserError, match="same millisecond, as version first. Send this"):
-        pool.submit(succeed, hook).result(timeout=60)
+        pool.submit(succeed, hook).result(timeout=600)
 
 
 def test_after_a_run_that_was_interrupted_the_same_thread_begins_another(hook):

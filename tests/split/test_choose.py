@@ -109,7 +109,10 @@ def test_a_group_larger_than_either_part_is_named():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.dictionaries(st.text("aé9", min_size=1, max_size=3), st.integers(1, 30), min_size=1, max_size=6), st.integers(0, 99))
+@given(
+    st.dictionaries(st.text("aé9", min_size=1, max_size=3), st.integers(1, 30), min_size=1, max_size=6),
+    st.integers(0, 99),
+)
 def test_any_population_is_split_or_refused(sizes, seed):
     groups = {name: Counter({NORMAL: size}) for name, size in sizes.items()}
     is_impossible = len(sizes) < 2 or max(sizes.values()) > math.ceil(0.8 * sum(sizes.values()))
