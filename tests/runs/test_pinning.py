@@ -1,11 +1,14 @@
 import hashlib
 import json
+import re
 
 import pytest
 from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 
 from pneumonia.base.errors import UserError
-from pneumonia.runs.pinning import find_companions, load_version, refuse_mixture
+from pneumonia.runs import pinning
+from pneumonia.runs.pinning import find_companions, load_version, pin_companions, refuse_mixture
 
 E1, E2, E3, E4 = (f"2026-01-0{n}T00.00.00.000Z" for n in range(1, 5))
 M1, M2, M3 = (f"2026-02-0{n}T00.00.00.000Z" for n in range(1, 4))
@@ -112,6 +115,22 @@ def test_a_lineage_that_says_nothing_is_refused(catalog, tmp_path, content):
     (tmp_path / f"model_lineage.json/{V1}/model_lineage.json").write_text(content)
     with pytest.raises(UserError, match=r"model_lineage (.*\(versions: Field required; manifest|is no record)"):
         find_companions(catalog, OUTPUTS, V1)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("metrics", f"again: kedro run --pipelines=evaluation --load-versions=pneumonia_model:{V1}."),
+        ("leak_audit", f"name it with --load-versions=pneumonia_model:{V1},leak_audit:VERSION."),
+    ],
+)
+def test_what_a_named_model_lacks_is_named_with_what_leads_on(catalog, monkeypatch, name, advice):
+    monkeypatch.setattr(pinning, "outputs_by_stage", lambda: OUTPUTS)
+    reader = Pipeline([Node(lambda read: read, name, "made", name="read")])
+    with pytest.raises(
+        UserError, match=f"of {name}, which belongs to the model {V1}, is missing.*{re.escape(advice)}$"
+    ):
+        pin_companions({"pneumonia_model": V1}, reader, catalog)
 
 
 def test_a_version_is_loaded_and_the_dataset_left_as_it_was(catalog):

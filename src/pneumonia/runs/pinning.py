@@ -67,13 +67,18 @@ def pin_companions(given: dict[str, str], pipeline: Pipeline, catalog: Any) -> N
     Raises:
         UserError: If something that the run reads is missing.
     """
-    companions = find_companions(catalog, outputs_by_stage(), given["pneumonia_model"])
+    stages, model = outputs_by_stage(), given["pneumonia_model"]
+    companions = find_companions(catalog, stages, model)
     for name in sorted(pipeline.inputs() & companions.keys() - given.keys()):
         if companions[name] not in files_of(catalog, name):
+            advice = (
+                f"Evaluate that model again: kedro run --pipelines=evaluation --load-versions=pneumonia_model:{model}."
+                if name in stages["evaluation"]
+                else "Another version may not match this model. If you know one that does, name it with "
+                f"--load-versions=pneumonia_model:{model},{name}:VERSION."
+            )
             raise UserError(
-                f"Version {companions[name]} of {name}, which belongs to the model {given['pneumonia_model']}, is "
-                f"missing. Another version may not match this model. If you know one that does, name it with "
-                f"--load-versions=pneumonia_model:{given['pneumonia_model']},{name}:VERSION."
+                f"Version {companions[name]} of {name}, which belongs to the model {model}, is missing. {advice}"
             )
         pin(catalog.get(name), Version(companions[name], None))
 
@@ -215,7 +220,7 @@ def find_companions(catalog: Any, outputs: Mapping[str, set[str]], model_version
     if model_version not in lineages:
         raise UserError(
             f"There is no model_lineage of version {model_version}, so it is not known what that model was made from. "
-            "Name another model, or train again."
+            "Name another model by --load-versions=pneumonia_model:VERSION, or train again."
         )
     lineage = LineageContract().validate(load_version(catalog, "model_lineage", model_version))
     found = dict.fromkeys(outputs["training"], model_version)
