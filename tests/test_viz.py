@@ -27,6 +27,7 @@ WITHOUT_PREVIEW = {
     "pneumonia_model",
     "run_context",
     "training_state",
+    "trained_models",
 }
 
 
