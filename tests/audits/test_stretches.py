@@ -43,6 +43,17 @@ def test_errors_in_one_stretch_are_found_and_named(evaluation_parameters):
     }
 
 
+def test_of_two_classes_the_stretch_that_stands_out_most_is_named_though_no_random_order_reaches_either(
+    evaluation_parameters,
+):
+    table = predictions_of(range(50, 70))
+    is_missed = (table["label"] == "P") & table["place"].between(20, 29)
+    order = order_predictions(table.assign(decision=table["decision"].where(~is_missed, 0)))
+    found = find_stretches(order, evaluation_parameters)
+    assert set(found.loc[found["measure"] == Measure.ERRORS, "p"]) == {0.001}
+    assert "from test/P/P-0020-0.png to test/P/P-0029-0.png" in judge_stretches(found)["text"]
+
+
 def test_as_many_errors_spread_over_the_class_are_not_beyond_chance(evaluation_parameters):
     spread = find_stretches(order_predictions(predictions_of(range(0, 120, 12))), evaluation_parameters)
     together = find_stretches(order_predictions(predictions_of(range(50, 60))), evaluation_parameters)

@@ -86,7 +86,8 @@ def find_stretches(ordered_predictions: pd.DataFrame, parameters: EvaluationPara
     Returns:
         `STRETCH_COLUMNS`: measure (a `Measure`), label, first and last (the first image of its first and of its last
         group), groups, images, value (share of errors, or mean probability) in the stretch, overall in its class,
-        number of stretches, p. No row for a class without an order, or without errors.
+        number of stretches, p; of each measure, the stretch that stands out most comes first. No row for a class
+        without an order, or without errors.
     """
     test = ordered_predictions[ordered_predictions["split"] == "test"]
     rows = [row for measure in Measure for row in _scan(test, measure, parameters.seed)]
@@ -104,9 +105,9 @@ def _scan(test: pd.DataFrame, measure: Measure, seed: int) -> Iterator[dict[str,
         for _ in range(PERMUTATIONS)
     ]
     total = sum(len(one.starts) for one in series.values())
-    for label, one in series.items():
-        excess = one.excess(np.arange(len(one.sums)), measure)
-        best = int(excess.argmax())
+    seen = {label: one.excess(np.arange(len(one.sums)), measure) for label, one in series.items()}
+    for label, excess in sorted(seen.items(), key=lambda found: -found[1].max()):
+        one, best = series[label], int(excess.argmax())
         start, end = int(one.starts[best]), int(one.ends[best])
         images = int(one.images[start:end].sum())
         yield {
