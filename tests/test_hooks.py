@@ -277,10 +277,10 @@ def test_a_start_that_does_not_exist_is_refused_before_the_images_are_read(defau
     given = {**default_parameters, "images": "none", "model": {"name": "residual_cnn", "weights": SECOND}}
     trained = ServiceDataset(service="pneumonia.datasets.services.find_models", arguments={"path": "nowhere"})
     catalog = DataCatalog({"parameters": MemoryDataset(given), "trained_models": trained})
-    pipeline = Pipeline([Node(lambda models: {}, "trained_models", "recipe", name="make")])
+    pipeline = Pipeline([Node(lambda models: {}, "trained_models", None, name="make")])
 
     with pytest.raises(UserError, match=f"model.weights is {SECOND}, but there is no such version"):
-        RunContextHook().before_pipeline_run({"run_id": SECOND}, pipeline, catalog)
+        ParametersHook().before_pipeline_run(pipeline, catalog)
 
 
 @pytest.fixture

@@ -60,8 +60,11 @@ class ParametersHook:
     @hook_impl(tryfirst=True)
     @plainly
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Check the entries that the run uses."""
+        """Check the entries that the run uses, and that there is what a training starts from."""
         check_entries(pipeline, catalog)
+        if "trained_models" in pipeline.inputs():
+            weights = Parameters.model_validate(catalog.load("parameters")).model.weights
+            find_start(weights, catalog.load("trained_models"))
 
 
 class RunContextHook:
@@ -82,9 +85,6 @@ class RunContextHook:
         pinning.pin_parent(given, pipeline, catalog)
         sources = {name for name in pipeline.inputs() if not is_parameter(name)}
         refuse_missing(sources, catalog, run_params, newest_model=not given.keys() & {*MODEL, pinning.PARENT})
-        if "trained_models" in sources:  # before the images are read
-            weights = Parameters.model_validate(catalog.load("parameters")).model.weights
-            find_start(weights, catalog.load("trained_models"))
         if "checked_lineage" in catalog:
             pinning.refuse_mixture(sources & (pinning.outputs_by_stage()["evaluation"] | {"model_lineage"}), catalog)
             if "pneumonia_model" not in given:
