@@ -48,7 +48,7 @@ function refusalOfKind(header) {
 
 function refusalOfPart(header) {
   const text = plain(header.BodyPartExamined ?? "");
-  const found = text ? partOf(text) : partOfCodes(header.AnatomicRegionSequence ?? []) || partOf(described(header));
+  const found = text ? partOf(text) : partOfCodes(header.AnatomicRegionSequence ?? []) || partOf(described(header, "no_part"));
   return found === "other" ? "not a chest: other body part" : "";
 }
 
@@ -57,7 +57,9 @@ function partOfCodes(codes) {
   return named ?? partOf(codes.map(([, meaning]) => plain(meaning)).join(""));
 }
 
-const described = (header) => TEXTS.map((name) => plain(header[name] ?? "")).join("");
+// What the descriptions say together, without words that are listed as unclear.
+const described = (header, unclear) =>
+  alternatives[unclear].reduce((text, word) => text.replaceAll(word, " "), TEXTS.map((name) => plain(header[name] ?? "")).join(""));
 
 function partOf(text) {
   if (has(text, "not_chest")) return "other";
@@ -73,7 +75,7 @@ function viewOf(header) {
     viewOfOrientation(header.PatientOrientation ?? ""),
     viewIn(plain(header.BodyPartExamined ?? "")),
   ];
-  return told.find(Boolean) || viewIn(described(header));
+  return told.find(Boolean) || viewIn(described(header, "no_view"));
 }
 
 /** The view that a text names; "" if it names none, or frontal and lateral ones. */

@@ -8,6 +8,7 @@ YEARS = {
     34.5: "34,5|34.5|"
     "34,5 Jahre|34.5Y|34 Jahre 6 Monate|34 years, 6 months|34Y6M|P34Y6M|34 ans et 6 mois|34岁6个月|34歳6か月",
     0.5: "6M|006M|6 Monate|6 mois|6 meses|6 mesi|6 mo.|6 мес.|6个月|6ヶ月|6개월|6 Monate alt|0,5|6 m/o",
+    3: "3 yıl|3 YIL|3 έτη|3 ΕΤΗ|36 AYLIK|36 ΜΗΝΕΣ|36 μήνες",
     0: "0|000D|0 Y",
     120: "120|120Y|1440M",
 }
@@ -41,11 +42,11 @@ def test_what_is_no_age_is_none(text):
         (
             "M",
             "M|m|male|Male |MAN|männlich|Mann|homme|H|hombre|masculino|maschio|мужской|м|"
-            "男|男性|남|erkek|ذكر|(M)|Mężczyzna|männl.|♂|M (male)|male sex",
+            "男|男性|남|erkek|ذكر|ΑΝΔΡΑΣ|άνδρας|(M)|Mężczyzna|männl.|♂|M (male)|male sex",
         ),
         (
             "F",
-            "F|W|w.|weiblich|Frau|female|WOMAN|femme|mujer|femenino|femmina|vrouw|женский|Ж|女|여성|kadın|أنثى|K"
+            "F|W|w.|weiblich|Frau|female|WOMAN|femme|mujer|femenino|femmina|vrouw|женский|Ж|女|여성|kadın|KIZ|kız|ΓΥΝΑΙΚΑ|أنثى|K"
             "|Kobieta|weibl.|♀|F - female",
         ),
         ("O", "O|other|divers|D|Autre|其他"),

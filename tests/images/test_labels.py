@@ -608,6 +608,41 @@ def test_a_patient_without_headers_is_a_folder(label, patients, expected):
         assert groups[0] == groups[1] != groups[2]
 
 
+@pytest.mark.parametrize(
+    ("column", "keys"), [("Accession No", ("700001", "2")), ("StudyInstanceUID", ("1.2.3", "1.2.4"))]
+)
+def test_a_study_without_headers_is_a_folder_and_its_patient_is_not_known(label, column, keys):
+    files = [f"{keys[0]}/IM1.png", f"{keys[0]}/IM2.png", f"{keys[1]}/IM1.png"]
+
+    source = label(f"{column};Befund\n{keys[0]};Pneumonie\n{keys[1]};normal\n", *files)
+    assert labels_of(source) == dict(zip(files, ["PNEUMONIA", "PNEUMONIA", "NORMAL"], strict=True))
+    assert {source.listing.rows[path].group for path in files} == {""}
+
+
+LANGUAGES = {
+    "Turkish in capitals": "DOSYA ADI;TANI\na.png;ZATÜRRE\nb.png;SAĞLIKLI\n",
+    "Turkish": "Dosya adı;Sonuç\na.png;pnömoni\nb.png;sağlıklı\n",
+    "Greek": "Αρχείο;Διάγνωση\na.png;Πνευμονία\nb.png;φυσιολογικό\n",
+    "Greek in capitals": "ΑΡΧΕΙΟ;ΔΙΑΓΝΩΣΗ\na.png;ΠΝΕΥΜΟΝΙΑ\nb.png;ΦΥΣΙΟΛΟΓΙΚΟ\n",
+    "Polish": "Nazwa pliku;Rozpoznanie\na.png;zapalenie płuc\nb.png;bez zmian\n",
+    "Dutch": "Bestandsnaam;Diagnose\na.png;Longontsteking\nb.png;Geen afwijkingen\n",
+    "Finnish": "Tiedosto;Diagnoosi\na.png;keuhkokuume\nb.png;normaali\n",
+    "Hungarian": "Fájlnév;Diagnózis\na.png;tüdőgyulladás\nb.png;normál\n",
+    "Ukrainian": "Файл;Діагноз\na.png;Пневмонія\nb.png;Норма\n",
+    "Croatian": "Datoteka;Dijagnoza\na.png;upala pluća\nb.png;uredan\n",
+    "Thai": "ไฟล์;การวินิจฉัย\na.png;ปอดอักเสบ\nb.png;ปกติ\n",
+    "Hebrew": "קובץ;אבחנה\na.png;דלקת ריאות\nb.png;תקין\n",
+    "Italian": "Nome file;Diagnosi\na.png;Polmonite\nb.png;Nella norma\n",
+    "French": "Fichier;Résultat\na.png;Pneumonie\nb.png;RAS\n",
+    "short for diagnosis": "file,dx\na.png,Pneumonia\nb.png,Normal\n",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_table_is_read_in_its_language_and_in_capitals(label, language):
+    assert labels_of(label(LANGUAGES[language], *TWO)) == {"a.png": "PNEUMONIA", "b.png": "NORMAL"}
+
+
 def test_of_several_tables_of_labels_none_is_guessed_and_none_is_used_beside_class_folders(label):
     assert label("path,label\na.png,1\n", "NORMAL/a.png", name="one.csv").listing.rows == {}
     (named := label("path,label\na.png,1\n", name="two.csv", table="one.csv"))

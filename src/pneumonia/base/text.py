@@ -21,6 +21,19 @@ class Labelled(StrEnum):
         return member
 
 
+# Small letters of which capitals keep less: Turkish without a dot, Greek at the end of a word and with accents.
+_FOLDED = str.maketrans("ıςάέήίόύώϊϋΐΰ", "iσαεηιουωιυιυ")
+
+
+def fold(text: str) -> str:
+    """Return a text in small letters that do not tell whether it was written in capitals.
+
+    >>> fold("Kız") == fold("KIZ"), fold("έτος") == fold("ΕΤΟΣ"), fold("Größe")
+    (True, True, 'grösse')
+    """
+    return text.casefold().translate(_FOLDED)
+
+
 def disarm(text: str) -> str:
     """Put an apostrophe before text that begins as a formula does, or with an apostrophe itself."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

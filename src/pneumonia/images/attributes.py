@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from pneumonia.base.text import fold
+
 # What the image index tells of a patient and of how the image was taken.
 ATTRIBUTES = ("age", "sex", "view", "device")
 
@@ -28,7 +30,7 @@ _UNITS = {
         günlük ημέρες ημερών 天 日 日龄 일 يوم أيام दिन hari hr. ngày วัน""",
     24 * _DAYS_OF_A_YEAR: "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren",
 }  # fmt: skip
-PER_YEAR = {word: per_year for per_year, words in _UNITS.items() for word in words.split()}
+PER_YEAR = {one: per_year for per_year, words in _UNITS.items() for word in words.split() for one in (word, fold(word))}
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\d\s,;]*)[\s,;]*(?:(?:und|and|et|y|e|en|и|&)\s+(?=\d))?")
 _DECORATION = re.compile(r"^(?:aged?|alter|about|circa|ca\.?|[~>≥])\s*|[\s-]*(?:old|alt|of age|o/d)$|(?<=\d)\+$")
 _HYPHEN = re.compile(r"(?<=\d)-(?=[^\W\d])")
@@ -47,7 +49,7 @@ _SEXES = {
     "O": """o other d divers diverse andere autre otro otra outro altro anders другой 其他 その他 기타 nonbinary
         non-binary intersex x inter""",
 }
-_SEX_OF = {word: sex for sex, words in _SEXES.items() for word in words.split()}
+_SEX_OF = {fold(word): sex for sex, words in _SEXES.items() for word in words.split()}
 
 _GAPS = frozenset(
     """
@@ -117,7 +119,7 @@ def parse_sex(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(fold(unicodedata.normalize("NFKC", text)).split())
 
 
 def _number(digits: str) -> float:

@@ -24,7 +24,9 @@ _KNOWN = {
         ruta rutaimagen arquivo nomearquivo nomedoarquivo imagem caminho immagine nomefile percorso bestand
         bestandsnaam afbeelding plik nazwapliku obraz файл имяфайла путь изображение снимок 文件 文件名 文件路径
         路径 图像 图片 图像名 图片名 影像 檔名 檔案 ファイル ファイル名 ファイルパス 画像 画像名 파일 파일명
-        파일이름 이미지 이미지명 이미지파일 경로 dosya dosyaadı görüntü imageurl imgurl dicomid id""",
+        파일이름 이미지 이미지명 이미지파일 경로 dosya dosyaadı görüntü tiedosto tiedostonimi fájl fájlnév αρχείο
+        όνομααρχείου datoteka slika failas ไฟล์ ชื่อไฟล์
+        קובץ שםקובץ الملف اسمالملف نامفایل imageurl imgurl dicomid id""",
     "accession": """accession accessionnumber accessionno accessionnr accno accnr acc accnum auftragsnummer
         auftragsnr auftrag untersuchungsnummer untersuchungsnr anforderungsnummer zugangsnummer zugriffsnummer
         leistungsnummer numéroaccession numérodaccession numérodexamen numeroexamen numeroaccession
@@ -45,7 +47,9 @@ _KNOWN = {
         klassifikation étiquette etiquette classe diagnostique résultat etiqueta clase categoría categoria
         diagnóstico diagnostico resultado hallazgo hallazgos rótulo diagnosi esito etichetta diagnoza etykieta метка
         класс диагноз заключение 标签 类别 诊断 诊断结果 结果 标注 標籤 診斷 診断 分類 ラベル 진단 진단명 진단결과
-        판독결과 라벨 레이블 분류 etiket tanı sınıf truelabel gtlabel ytrue diagnosislabel""",
+        판독결과 라벨 레이블 분류 etiket tanı teşhis sonuç sınıf dx rozpoznanie diagnoosi diagnózis διάγνωση
+        діагноз диагноза dijagnoza diagnozė การวินิจฉัย אבחנה التشخيص تشخیص chẩnđoán निदान
+        truelabel gtlabel ytrue diagnosislabel""",
     "group": "group groupid groupe grupo gruppo gruppe группа 组 组别 グループ 그룹",
     "split": """split set subset datasplit dataset datasettype partition phase usage aufteilung teilmenge
         ensemble conjunto выборка 数据集 划分""",

@@ -118,7 +118,7 @@ def _judge_part(header: Mapping[str, Any], words: ViewWords) -> tuple[str, str]:
     regions = header.get("AnatomicRegionSequence") or ()
     found = _part_of(text, words)
     if not text:
-        found = _part_of_codes(regions, words) or _part_of(_described(header), words)
+        found = _part_of_codes(regions, words) or _part_of(_described(header, "no_part"), words)
     if found == "other":
         return "not a chest: other body part", ""
     is_view = bool(text) and not set(text.split()) - _listed("words", "neutral") - {"AP", "PA", "LAT", "LL", "RL"}
@@ -156,7 +156,7 @@ def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple
         _view_of_orientation(header.get("PatientOrientation") or ()),
         _view_of(plain(str(header.get("BodyPartExamined") or "")), ViewWords()),
     ]
-    described = _view_of(_described(header), ViewWords())
+    described = _view_of(_described(header, "no_view"), ViewWords())
     known = [view for view in told if view]
     notes = []
     if text and not told[0] and set(text.split()) - _listed("words", "neutral"):
@@ -171,9 +171,12 @@ def _judge_view(header: Mapping[str, Any], words: ViewWords) -> tuple[str, tuple
     return view, tuple(notes)
 
 
-def _described(header: Mapping[str, Any]) -> str:
-    """Return what the header's descriptions say together."""
-    return "".join(plain(str(header.get(name) or "")) for name in _TEXTS)
+def _described(header: Mapping[str, Any], unclear: str) -> str:
+    """Return what the header's descriptions say together, without words that are listed as unclear."""
+    text = "".join(plain(str(header.get(name) or "")) for name in _TEXTS)
+    for word in _alternatives(unclear):
+        text = text.replace(word, " ")
+    return text
 
 
 def view_of(text: str) -> str:

@@ -176,9 +176,9 @@ class _Reader:
         named = [row.path for row in rows]
         if key in HEADER_KEYS:
             by_key: Mapping[str, Sequence[ImageFile]] = self._headers[key]
-            if key == "patient" and not by_key:
+            if key != "sop_uid" and not by_key:
                 by_key = matching.by_folder(named, self._source.listing.files)
-                rows = [replace(row, patient=row.patient or row.path) for row in rows]
+                rows = [replace(row, patient=row.patient or row.path) for row in rows] if key == "patient" else rows
             return TableReading(key, without_keys(rows), matching.match_keys(named, by_key))
         return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
 

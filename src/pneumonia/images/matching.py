@@ -179,13 +179,13 @@ def _words_of(text: str) -> tuple[str, ...]:
     return tuple(word.lstrip("0") if word.isdecimal() else word for word in words)
 
 
-def by_folder(patients: Sequence[str], files: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
-    """Return the files by the folders that they are in, if most patients have one that is called so."""
+def by_folder(keys: Sequence[str], files: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
+    """Return the files by the folders that they are in, if most keys have one that is called so."""
     found: dict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         for folder in set(map(tidy_key, file.member.name.split("/")[:-1])):
             found[folder].append(file)
-    return found if sum(tidy_key(one) in found for one in patients) * 2 > len(patients) else {}
+    return found if sum(tidy_key(one) in found for one in keys) * 2 > len(keys) else {}
 
 
 def tidy_key(key: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pneumonia.base.errors import UserError
+from pneumonia.base.text import fold
 from pneumonia.images.members import IMAGE_SUFFIXES
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl")
@@ -83,9 +84,9 @@ def spelling(name: str) -> str:
     """Return a header, or another word, without what people write differently: case, blanks and signs.
 
     >>> spelling(" Patient's Age (Years)"), spelling("patient_age"), spelling("Größe")
-    ('patientsageyears', 'patientage', 'größe')
+    ('patientsageyears', 'patientage', 'grösse')
     """
-    composed = unicodedata.normalize("NFKC", name).lower()
+    composed = fold(unicodedata.normalize("NFKC", name))
     return "".join(letter for letter in composed if letter.isalnum())
 
 

@@ -61,7 +61,8 @@ _MEANT = (
         polmonite polmoniti neumonía neumonia neumonías пневмония пневмонии 肺炎 폐렴 zatürre zatürree pnömoni
         longontsteking lunginflammation lungebetændelse lungebetennelse zapaleniepłuc keuhkokuume tüdőgyulladás
         zápalplic πνευμονία viêmphổi radangparu निमोनिया التهابرئوي الالتهابالرئوي pneumonic withpneumonia haspneumonia
-        ispneumonia bronchopneumonia pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
+        ispneumonia bronchopneumonia pneumonija пневмонія pljučnica upalapluća kopsupõletik ปอดอักเสบ דלקתריאות پنومونی
+        pneumoniapositive positivepneumonia mitpneumonie pneumoniepositiv"""
     ),
     _spelled(
         """normal normals normale normales normaux normaal normalny normální normala healthy gesund gesunde unauffällig
@@ -71,7 +72,8 @@ _MEANT = (
         sano sanos sana sani sane saludable saludables sinhallazgos sinalteraciones semachados semalterações saudável
         saudavel gezond zdrowy prawidłowy prawidłowa prawidłowe zdravý frisk friska terve здоров здоровый здоровые норма
         正常 健康 異常なし 未见异常 未見異常 未见明显异常 无异常 무이상 이상없음 정상 sağlıklı saglikli υγιής
-        bìnhthường सामान्य طبيعي سليم control controls kontrolle kontrollen
+        bìnhthường सामान्य طبيعي سليم normál normalno normaalne normaali φυσιολογικό φυσιολογική нормален ปกติ תקין نرمال
+        geenafwijkingen bezzmian nellanorma ras uredan control controls kontrolle kontrollen
         kontrollgruppe contrôles témoins controles controlli controllo kontrole 对照 대조군
         sinneumonía sinneumonia senzapolmonite sanspneumonie sempneumonia zonderlongontsteking"""
     ),
