@@ -157,6 +157,31 @@ UNREAD = {
 }
 
 
+def test_a_member_without_a_name_is_refused(source):
+    data = zipped(TWO | {"x": b"three"})
+    listed = data.rindex(b"PK\1\2") + 28
+    nameless = data[:listed] + bytes(2) + data[listed + 2 : listed + 18] + data[listed + 19 :]
+    size = nameless.rindex(b"PK\5\6") + 12
+    nameless = (
+        nameless[:size] + struct.pack("<I", struct.unpack_from("<I", nameless, size)[0] - 1) + nameless[size + 4 :]
+    )
+
+    assert read_all(source({"s.zip": nameless}, "s.zip")) == {"(no name)": "archive member without a name", **TWO}
+
+
+def test_a_tar_member_of_less_than_no_bytes_is_refused(source):
+    data = bytearray(tar(TWO))
+    size = data.index(b"train/PNEUMONIA/b.jpeg") + 124
+    data[size : size + 12] = b"\xff" * 12
+    header = data[size - 124 : size + 388]
+    header[148:156] = b" " * 8
+    data[size + 24 : size + 32] = b"%06o\0 " % sum(header)
+
+    assert read_all(source({"s.tar": bytes(data)}, "s.tar")) == {
+        "train/NORMAL/a.jpeg": b"one", "train/PNEUMONIA/b.jpeg": "damaged: its size cannot be read",
+    }  # fmt: skip
+
+
 def test_a_member_that_is_shorter_than_its_zip_lists_is_damaged_and_is_not_asked_for_again(source):
     data = zipped(TWO)
     listed = data.rindex(b"PK\1\2") + 24  # its size in the list of contents

@@ -38,6 +38,8 @@ _OTHERS = {
 _DISC = 32_769
 OTHER_SUFFIXES = (".7z", ".rar", ".zst", ".001", ".z01", ".h5", ".hdf5", ".arrow", ".iso", ".cab", ".gz", ".bz2", ".xz")
 _COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+# What a member without a name is called.
+NAMELESS = "(no name)"
 # Free space, in bytes, that unpacking leaves.
 _SPARE = 1_000_000_000
 _CHUNK = 1 << 20
@@ -76,7 +78,7 @@ class ZipStorage:
                 "it is a zip, its download was incomplete: download it again."
             ) from error
 
-        packed = [info for info in self._zip.infolist() if not info.is_dir()]
+        packed = [info for info in self._zip.infolist() if not _is_folder(info)]
         unread = {_packing_problem(info) for info in packed}
         if packed and "" not in unread:
             raise UserError(f"Nothing in {identity} can be read in place: {min(unread)}. {_unpack('7z x', identity)}")
@@ -85,9 +87,9 @@ class ZipStorage:
         """List the archive's files. Members that could harm a careless unpacker get a problem."""
         seen: set[str] = set()
         for info in self._zip.infolist():
-            if info.is_dir():
+            if _is_folder(info):
                 continue
-            name = info.filename.replace("\\", "/")
+            name = info.filename.replace("\\", "/") or NAMELESS
             problem = _zip_problem(info, name) or name_problem(name)
             if name in seen and not problem:
                 problem = "second archive member of the same name"
@@ -245,12 +247,12 @@ def _tar_problem(info: tarfile.TarInfo, name: str) -> str:
         return "link in the archive"
     if not info.isreg() or info.issparse():
         return "not a regular file"
-    return _path_problem(name)
+    return "damaged: its size cannot be read" if info.size < 0 else _path_problem(name)
 
 
 def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:
     """Say why an archive member is refused."""
-    if problem := _path_problem(name):
+    if problem := "archive member without a name" if name == NAMELESS else _path_problem(name):
         return problem
     if stat.S_ISLNK(info.external_attr >> 16):
         return "link in the archive"
@@ -262,6 +264,11 @@ def _packing_problem(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & 0x1:
         return "encrypted archive member"
     return "" if info.compress_type in _METHODS else "packed in a way that is not read"
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    """Tell whether a member is a folder; Python's own `is_dir` fails at one without a name."""
+    return info.filename.endswith("/")
 
 
 def _is_part(file: BinaryIO) -> bool:
