@@ -28,6 +28,7 @@ KINDS = {
     "DICOM with a JPEG": make(**COMPRESSED, PixelData=jpeg(RAMP)),
     "DICOM with a colour JPEG": make(**COMPRESSED, PixelData=jpeg(RAMP.convert("RGB"))),
     "mask.png": encode(MASK, "PNG"),
+    "turned.jpeg": ACCEPTED["turned.jpeg"][1],
     **{name: data for name, (note, data) in ACCEPTED.items() if "opaque" in note or "16-bit" in name},
 }
 

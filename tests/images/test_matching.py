@@ -111,6 +111,9 @@ NAMED = {
     "of several parts": ("accession,label\nAB-0012,1\nAB-0013,0\n", ["ab_0012_1.png", "ab_0013_1.png"], [ILL, WELL]),
     "of a patient": ("MRN,label\n4711123,1\n4711124,0\n", ["4711123_ap.png", "4711124_ap.png"], [ILL, WELL]),
     "in a column of paths": ("image_id,label\n700000,1\n700001,0\n", ["700000_PA.png", "700001_PA.png"], [ILL, WELL]),
+    "that is a UID": (
+        "StudyInstanceUID,label\n1.2.840.1,1\n1.2.840.2,0\n", ["CR.1.2.840.1.png", "CR.1.2.840.2.png"], [ILL, WELL]
+    ),
     "of two files": (
         "accession,label\n700000,1\n700001,0\n700002,1\n",
         ["700000_AP.png", "700000_PA.png", "700001_PA.png", "700002_PA.png"], ["", "", WELL, ILL],
@@ -140,9 +143,10 @@ def test_a_key_that_is_a_part_of_one_name_means_that_file(labelled, kind, caplog
     [
         (("70000", "70001"), ["700000_PA.png", "700010_PA.png"]),
         (("0012", "0013"), ["a_0012.png", "a_0013.png"]),
+        (("1.2.840.1", "1.2.840.2"), ["CR.1.2.840.1.7.png", "CR.1.2.840.2.5.png"]),
         (("700000", "700001"), ["700000.a.png", *(f"{n}.png" for n in range(5)), "700000_b.png"]),
     ],
-    ids=["within a number", "of few letters", "of two files"],
+    ids=["within a number", "of few letters", "that begins a UID", "of two files"],
 )
 def test_a_key_that_may_be_a_part_of_names_by_chance_means_no_file(labelled, keys, names):
     with pytest.raises(UserError, match="None of the 2 rows of the table of labels names a file"):

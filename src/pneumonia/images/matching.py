@@ -40,7 +40,8 @@ _START_BYTES = 65_536
 
 # A shorter part of a name may be anything.
 _LEAST_LETTERS = 5
-_PARTS_OF_NAMES = re.compile(r"[^\W_]+")
+# A UID is one part: the one of a study often begins those of its images, and of other studies' too.
+_PARTS_OF_NAMES = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 
 Headers = dict[str, dict[str, Sequence[ImageFile]]]
 
