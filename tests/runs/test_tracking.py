@@ -52,7 +52,7 @@ def catalog(here, catalog_entries, default_parameters, trained_model):
     names = (*MADE, "image_range")
     versions = dict.fromkeys(names, VERSION)
     entries = {name: {**catalog_entries[name]} for name in names}
-    lineage = {**trained_model["model_lineage"], "versions": {}, "manifest_sha256": ""}
+    lineage = {**trained_model["model_lineage"], "versions": {}, "manifest_sha256": "", "training": {"epochs": 3}}
     catalog = DataCatalog.from_config(entries, save_version=VERSION, load_versions=versions)
     made = {"external_metrics": METRICS, "training_history": HISTORY, "model_card": "# Card", "roc_figure": Figure()}
     made["model_lineage"] = lineage
