@@ -62,22 +62,24 @@ def kedro(folder, *arguments, answers=""):
 
 
 def python(folder, *arguments):
-    """Do what `python FILE ...` or `python -c CODE` does in `folder`, in this process."""
-    code = arguments[0] == "-c"
-    argv = ["-c", *arguments[2:]] if code else list(arguments)
-    out = io.StringIO()
+    """Do what `python FILE ...` or `python -c CODE` does in `folder`, in this process; an error becomes its text."""
+    is_code = arguments[0] == "-c"
+    argv = ["-c", *arguments[2:]] if is_code else list(arguments)
+    out, err = io.StringIO(), io.StringIO()
     with _place(folder, argv, ""), contextlib.redirect_stdout(out):
-        if not code:
-            sys.path.insert(0, str((Path(folder) / argv[0]).parent))
         try:
-            if code:
+            if is_code:
                 exec(arguments[1], {"__name__": "__main__"})
             else:
+                sys.path.insert(0, str(Path(folder, argv[0]).parent))
                 runpy.run_path(argv[0], run_name="__main__")
             status = 0
         except SystemExit as end:
             status = end.code or 0
-    return Ended(status, out.getvalue(), "")
+        except Exception:  # noqa: BLE001 - whatever it is, a user would see its traceback
+            traceback.print_exc(file=err)
+            status = 1
+    return Ended(status, out.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager
