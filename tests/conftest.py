@@ -51,13 +51,7 @@ def kedro(folder, *arguments, answers=""):
     ):
         command = KedroCLI(folder)
         with _messages_to(err):
-            try:
-                command.main(list(arguments), prog_name="kedro")
-            except SystemExit as end:
-                status = end.code or 0
-            except Exception:  # noqa: BLE001 - whatever it is, a user would see its traceback
-                traceback.print_exc(file=err)
-                status = 1
+            status = _status_of(lambda: command.main(list(arguments), prog_name="kedro"), err)
     return Ended(status, out.getvalue(), err.getvalue())
 
 
@@ -67,19 +61,24 @@ def python(folder, *arguments):
     argv = ["-c", *arguments[2:]] if is_code else list(arguments)
     out, err = io.StringIO(), io.StringIO()
     with _place(folder, argv, ""), contextlib.redirect_stdout(out):
-        try:
-            if is_code:
-                exec(arguments[1], {"__name__": "__main__"})
-            else:
-                sys.path.insert(0, str(Path(folder, argv[0]).parent))
-                runpy.run_path(argv[0], run_name="__main__")
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        except Exception:  # noqa: BLE001 - whatever it is, a user would see its traceback
-            traceback.print_exc(file=err)
-            status = 1
+        if is_code:
+            status = _status_of(lambda: exec(arguments[1], {"__name__": "__main__"}), err)
+        else:
+            sys.path.insert(0, str(Path(folder, argv[0]).parent))
+            status = _status_of(lambda: runpy.run_path(argv[0], run_name="__main__"), err)
     return Ended(status, out.getvalue(), err.getvalue())
+
+
+def _status_of(run, err):
+    """Return the exit status of what `run` does; an error becomes the traceback that a user would see."""
+    try:
+        run()
+    except SystemExit as end:
+        return end.code or 0
+    except Exception:  # noqa: BLE001 - whatever it is, a user would see its traceback
+        traceback.print_exc(file=err)
+        return 1
+    return 0
 
 
 @contextlib.contextmanager

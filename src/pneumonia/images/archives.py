@@ -38,8 +38,6 @@ _OTHERS = {
 _DISC = 32_769
 OTHER_SUFFIXES = (".7z", ".rar", ".zst", ".001", ".z01", ".h5", ".hdf5", ".arrow", ".iso", ".cab", ".gz", ".bz2", ".xz")
 _COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-# What a member without a name is called.
-NAMELESS = "(no name)"
 # Free space, in bytes, that unpacking leaves.
 _SPARE = 1_000_000_000
 _CHUNK = 1 << 20
@@ -89,7 +87,7 @@ class ZipStorage:
         for info in self._zip.infolist():
             if _is_folder(info):
                 continue
-            name = info.filename.replace("\\", "/") or NAMELESS
+            name = info.filename.replace("\\", "/") or "(no name)"
             problem = _zip_problem(info, name) or name_problem(name)
             if name in seen and not problem:
                 problem = "second archive member of the same name"
@@ -252,7 +250,7 @@ def _tar_problem(info: tarfile.TarInfo, name: str) -> str:
 
 def _zip_problem(info: zipfile.ZipInfo, name: str) -> str:
     """Say why an archive member is refused."""
-    if problem := "archive member without a name" if name == NAMELESS else _path_problem(name):
+    if problem := _path_problem(name) if info.filename else "archive member without a name":
         return problem
     if stat.S_ISLNK(info.external_attr >> 16):
         return "link in the archive"

@@ -30,7 +30,7 @@ _UNITS = {
         günlük ημέρες ημερών 天 日 日龄 일 يوم أيام दिन hari hr. ngày วัน""",
     24 * _DAYS_OF_A_YEAR: "h hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren",
 }  # fmt: skip
-PER_YEAR = {one: per_year for per_year, words in _UNITS.items() for word in words.split() for one in (word, fold(word))}
+PER_YEAR = {fold(word): per_year for per_year, words in _UNITS.items() for word in words.split()}
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([^\d\s,;]*)[\s,;]*(?:(?:und|and|et|y|e|en|и|&)\s+(?=\d))?")
 _DECORATION = re.compile(r"^(?:aged?|alter|about|circa|ca\.?|[~>≥])\s*|[\s-]*(?:old|alt|of age|o/d)$|(?<=\d)\+$")
 _HYPHEN = re.compile(r"(?<=\d)-(?=[^\W\d])")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.base.text import fold
 from pneumonia.images.attributes import PER_YEAR
 from pneumonia.images.tables import spelling
 from pneumonia.images.words import class_of_column, without_remark
@@ -162,7 +163,7 @@ def _part_age(column: str) -> tuple[str, str]:
     >>> _part_age("Idade em meses"), _part_age("age")
     (('idade', 'meses'), ('age', ''))
     """
-    words = _WORD.findall(unicodedata.normalize("NFKC", _CAMEL.sub(" ", column)).lower())
+    words = _WORD.findall(fold(unicodedata.normalize("NFKC", _CAMEL.sub(" ", column))))
     unit = words[-1] if words and words[-1] in PER_YEAR else ""
     words = words[:-1] if unit and len(words) > 1 else words
     words = words[: next((place for place, word in enumerate(words) if word in _AT and place), len(words))]

@@ -56,7 +56,7 @@ def index_images(
     for site, source in sources_of(chest_xrays).items():
         own, own_labels = settings_of(site, parameters, labels, sources)
         labelled = with_labels(source, own, own_labels, index_cache.patient_key)
-        if not site:
+        if not site:  # the command that it names is one for a single source
             refuse_further_classes(labelled, own)
         found = labelled.listing.label_problems
         problems += [(kind, f"{site}/{path}" if site else path, note) for kind, path, note in found]
