@@ -1,6 +1,9 @@
+import html
+
 import numpy as np
 import pandas as pd
 import pytest
+from tests.study.conftest import changed, plan_of
 
 from pneumonia.base.parameters import InputsParameters, ReportParameters
 from pneumonia.base.study_parameters import StudyParameters
@@ -88,20 +91,30 @@ def test_the_tables_of_the_page():
     assert list(differences["verdict"]) == ["cannot be told apart", "better"]
 
 
-def write_page(table, external="none", source="unknown", folds=1, **counted):
-    report = ReportParameters(population="unknown", source=source)
-    context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
-    recipes = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 3}}]
-    given = StudyParameters(recipes=recipes, seeds=[0, 1, 2], folds=folds, external=external)
-    suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
-    errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9, **counted}]
-    labels = {
-        "suspected_labels": pd.DataFrame(suspects).assign(group="g", sha256="0"),
-        "label_errors": pd.DataFrame(errors),
-        "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
-    }
-    shown = {**labels, "study_figure": b"png", "run_context": context}
-    return write_study_report(table, summarise_study(table), given, report, **shown)
+RECIPES = [{"name": "base", "changes": {}}, {"name": "<b>other</b>", "changes": {"training.epochs": 7}}]
+
+
+@pytest.fixture(scope="module")
+def write_page(default_parameters):
+    """Write the page on a study of two recipes."""
+
+    def write(table, external="none", source="unknown", folds=1, training=None, **counted):
+        report = ReportParameters(population="unknown", source=source)
+        context = {"run_id": "now", "environment": "base", "versions": {}, "command": "kedro run", "commit": None}
+        given = StudyParameters(recipes=RECIPES, seeds=[0, 1, 2], folds=folds, external=external)
+        suspects = [{"path": "a.png", "label": "NORMAL", "likelier": "PNEUMONIA", "probability": 0.97, "trainings": 2}]
+        errors = [{"label": "NORMAL", "n": 900, "suspected": 1, "expected": 3.4, "low": 1.2, "high": 9.9, **counted}]
+        labels = {
+            "suspected_labels": pd.DataFrame(suspects).assign(group="g", sha256="0"),
+            "label_errors": pd.DataFrame(errors),
+            "suspect_gallery": [row | {"image": "data:image/webp;base64,AAAA"} for row in suspects],
+        }
+        shown = {**labels, "study_figure": b"png", "run_context": context}
+        study = {"recipes": RECIPES, "seeds": [0, 1, 2], "folds": folds}
+        plan = plan_of(changed(default_parameters, {"study": study, "training": training or {}}))
+        return write_study_report(plan, table, summarise_study(table), given, report, **shown)
+
+    return write
 
 
 def test_a_difference_has_a_sign_only_where_it_has_one():
@@ -110,22 +123,22 @@ def test_a_difference_has_a_sign_only_where_it_has_one():
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(write_page):
     return write_page(results(0.05))
 
 
-def test_images_from_elsewhere_are_named_where_models_were_evaluated_on_them(page):
+def test_images_from_elsewhere_are_named_where_models_were_evaluated_on_them(page, write_page):
     assert "evaluated only on validation images." in page
     elsewhere = write_page(results(0.05), external="/images/north")
     assert "evaluated only on validation images and on labelled images from elsewhere." in elsewhere
 
 
-def test_a_study_of_drawn_images_says_nothing_about_radiographs(page):
+def test_a_study_of_drawn_images_says_nothing_about_radiographs(page, write_page):
     assert "The training images are synthetic" not in page
     assert "The training images are synthetic" in write_page(results(0.05), source="synthetic")
 
 
-def test_how_many_intervals_chance_gives_is_said_as_a_count_only_from_one_on(page):
+def test_how_many_intervals_chance_gives_is_said_as_a_count_only_from_one_on(page, write_page):
     text = "If the recipes did not differ, 1 of 20 intervals would exclude zero by chance"
     assert f"1 difference was tested. {text}." in page
     many = {f"untouched_{rate}": [0.9, 0.91, 0.92, 0.9, 0.92, 0.91] for rate in ("specificity", "sensitivity")}
@@ -137,6 +150,23 @@ def test_the_page_calls_its_figures_on_validation_optimistic(page):
     assert "epoch was chosen on validation, so the figures are optimistic" in page
 
 
+@pytest.mark.parametrize(
+    ("training", "folds", "said"),
+    [
+        ({"epochs": 8, "validation_freq": 6}, 1, "Each training's epoch was chosen on validation, so the figures are"),
+        ({"epochs": 6, "validation_freq": 7}, 1, "No epoch was chosen on validation images."),
+        ({"epochs": 8, "members": 3}, 1, "No epoch was chosen on validation images."),
+        ({"epochs": 9, "validation_freq": 8}, 2, "Of base, each training's epoch was chosen on validation, so their"),
+        ({"epochs": 9}, "site", "Each training's epoch was chosen on validation images of the sites that it saw."),
+        ({"epochs": 8, "validation_freq": 9}, "site", "No epoch was chosen on validation images."),
+    ],
+)
+def test_an_epoch_is_said_to_be_chosen_only_of_recipes_that_validate_several(write_page, training, folds, said):
+    page = write_page(results(0.05), folds=folds, training=training)
+    assert f"<li>{said}" in html.unescape(page)
+    assert page.count("epoch was chosen") == 1
+
+
 def test_labels_to_read_again_are_shown_with_their_expected_number(page):
     assert "Of 900 images labelled NORMAL, 1 is suspected, and 3 (1 to 10) would be wrong" in page
     assert "labelled NORMAL, <strong>PNEUMONIA 97.0%</strong>" in page
@@ -146,7 +176,7 @@ def test_labels_to_read_again_are_shown_with_their_expected_number(page):
 def test_the_page_needs_nothing_beside_itself_and_names_recipes_as_text(page):
     assert "<b>other</b>" not in page
     assert "&lt;b&gt;other&lt;/b&gt; is better in 1 of 2 measures" in page
-    assert "training.epochs=3" in page
+    assert "training.epochs=7" in page
     assert "not a medical device" in page
     assert "http" not in page.replace("http-equiv", "")
 
@@ -166,7 +196,7 @@ def test_suspected_images_have_pictures_where_their_pixels_are_stored(tiny_manif
     assert draw_suspects(suspected[:0], tiny_manifest, tiny_stores, inputs) == []
 
 
-def test_an_expected_number_that_there_is_not_is_not_told():
+def test_an_expected_number_that_there_is_not_is_not_told(write_page):
     """No image of the class is one of which the networks are sure."""
     gap = float("nan")
     page = write_page(results(0.05), suspected=0, expected=gap, low=gap, high=gap)
@@ -175,7 +205,7 @@ def test_an_expected_number_that_there_is_not_is_not_told():
     assert "1 is suspected, and 3 (no interval) would be wrong" in one
 
 
-def test_training_images_of_two_folds_are_not_said_to_overlap():
+def test_training_images_of_two_folds_are_not_said_to_overlap(write_page):
     page = write_page(results(0.05), folds=2)
     assert "The trainings of different folds are not independent" in page
     assert "overlap" not in page

@@ -10,10 +10,12 @@ from pneumonia.base.study_parameters import StudyParameters
 from pneumonia.pixels.store import PixelStores, pixel_keys
 from pneumonia.report.gallery import webp_uri
 from pneumonia.report.limits import say_training_images
+from pneumonia.report.provenance import is_epoch_chosen
 from pneumonia.report.render import render
 from pneumonia.report.style import INK, SERIES, new_figure, row_axes
 from pneumonia.report.words import Finding, Level, finding, say_interval, say_number
 from pneumonia.study.judges import MEASURED, name_measure
+from pneumonia.study.plan import Task
 from pneumonia.study.summary import ALIKE, BASE, BETTER, TOO_FEW, WORSE
 
 MOST_SHOWN = 24  # pictures of suspected labels
@@ -21,6 +23,7 @@ LEVELS = {BETTER: Level.GOOD, WORSE: Level.BAD}
 
 
 def write_study_report(
+    study_plan: list[Task],
     study_results: pd.DataFrame,
     study_summary: pd.DataFrame,
     parameters: StudyParameters,
@@ -30,6 +33,7 @@ def write_study_report(
     """Write the page: one self-contained HTML file.
 
     Args:
+        study_plan: The trainings.
         study_results: One row per training.
         study_summary: One row per recipe and measure.
         parameters: Of the study.
@@ -43,6 +47,7 @@ def write_study_report(
         study_results=study_results.drop(columns="device"),
         parameters=parameters,
         training_images=say_training_images(report),
+        epochs=say_epochs(study_plan),
         **shown,
         base=study_summary["recipe"].iloc[0],
         means=tabulate_means(study_summary),
@@ -53,6 +58,22 @@ def write_study_report(
         n_tested=n_tested,
         n_chance=0.05 * n_tested,
     )
+
+
+def say_epochs(study_plan: list[Task]) -> str:
+    """Say of which recipes the epoch was chosen on validation images; of sites, they are not those that judge.
+
+    Where only the last epoch is validated there is none to choose; several members choose theirs on training images.
+    """
+    trainings = {task.recipe: task.parameters.training for task in study_plan}
+    chosen = [name for name, one in trainings.items() if is_epoch_chosen(one.model_dump()) and one.members == 1]
+    if not chosen:
+        return "No epoch was chosen on validation images."
+    is_each = len(chosen) == len(trainings)
+    which = "Each training's epoch" if is_each else f"Of {' and '.join(chosen)}, each training's epoch"
+    if study_plan[0].folds == "site":
+        return f"{which} was chosen on validation images of the sites that it saw."
+    return f"{which} was chosen on validation, so {'the' if is_each else 'their'} figures are optimistic."
 
 
 def list_study_findings(compared: pd.DataFrame) -> list[Finding]:

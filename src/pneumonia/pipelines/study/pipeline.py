@@ -42,7 +42,7 @@ def create_pipeline() -> Pipeline:
                 **{
                     name: name
                     for name in (
-                        *("study_results", "study_summary", "study_figure", "run_context"),
+                        *("study_plan", "study_results", "study_summary", "study_figure", "run_context"),
                         *("suspected_labels", "label_errors", "suspect_gallery"),
                     )
                 },
