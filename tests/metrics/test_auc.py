@@ -121,6 +121,16 @@ def test_the_paired_interval_is_narrower_than_that_of_two_samples():
     assert found["high"] - found["low"] < 0.6 * (alone["high"] - alone["low"])
 
 
+@pytest.mark.parametrize("second", [lambda score, noise: score + 0.3 * noise, lambda score, noise: 3 * score + 1])
+def test_a_smaller_tail_gives_a_wider_paired_interval(second):
+    rng = np.random.default_rng(6)
+    target, score, group = draw_sample(rng)
+    other = second(score, rng.normal(size=len(score)))
+    own, joint = (auc_difference(target, score, other, group, tail) for tail in (0.025, 0.025 / 9))
+    assert joint["value"] == own["value"]
+    assert joint["low"] < own["low"] <= own["high"] < joint["high"]
+
+
 def test_two_perfect_areas_are_not_known_to_be_equal():
     target = np.repeat([0, 1], 30)
     found = auc_difference(target, target + np.arange(60) / 100, target - np.arange(60) / 100, np.arange(60))

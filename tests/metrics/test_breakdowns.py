@@ -198,6 +198,8 @@ def test_the_loss_is_that_of_the_same_images_in_whatever_order(clean):
     assert found == paired_loss("loss", clean, damaged.sample(frac=1, random_state=0))
     assert found["loss_low"] < found["loss"] < found["loss_high"]
     assert found["loss"] > 0
+    assert paired_loss("loss", clean, damaged, 1) == found | {"loss_joint_low": found["loss_low"]}
+    assert paired_loss("loss", clean, damaged, 9)["loss_joint_low"] < found["loss_low"]
 
 
 def test_images_as_they_were_lose_exactly_nothing(clean):

@@ -27,7 +27,7 @@ STRENGTHS = (1, 2, 3)
 UNDAMAGED = "none"  # the kind of unchanged images
 SCORE_COLUMNS = ["path", "group", "target", "kind", "strength", "probability"]
 ROBUSTNESS_COLUMNS = [
-    *("kind", "strength", "auc", "low", "high", "loss", "loss_low", "loss_high"),
+    *("kind", "strength", "auc", "low", "high", "loss", "loss_low", "loss_high", "loss_joint_low"),
     *("sensitivity", "specificity", "n", "n_groups"),
 ]
 
@@ -183,15 +183,18 @@ def measure_robustness(damaged_scores: pd.DataFrame, scores: pd.DataFrame, decis
         decision: The record by which probabilities become decisions.
 
     Returns:
-        kind, strength (0: unmodified), auc, low, high, `loss` of AUC with its paired bounds, sensitivity, specificity,
-        n, n_groups. No rows if nothing was corrupted.
+        kind, strength (0: unmodified), auc, low, high, `loss` of AUC with its paired bounds and `loss_joint_low`, the
+        lower bound that holds for all kinds of a strength together, sensitivity, specificity, n, n_groups. No rows if
+        nothing was corrupted.
     """
     if damaged_scores.empty:
         return pd.DataFrame(columns=ROBUSTNESS_COLUMNS)
     clean = scores[scores["path"].isin(damaged_scores["path"])]
     parts = [((UNDAMAGED, 0), clean), *damaged_scores.groupby(["kind", "strength"], sort=False)]
     rows = [
-        {"kind": kind, "strength": strength, **decided_row(images, decision), **paired_loss("loss", clean, images)}
+        {"kind": kind, "strength": strength}
+        | decided_row(images, decision)
+        | paired_loss("loss", clean, images, of=len(KINDS))
         for (kind, strength), images in parts
     ]
     return pd.DataFrame(rows)[ROBUSTNESS_COLUMNS]

@@ -10,6 +10,7 @@ position, their size and their surroundings do.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -173,7 +174,7 @@ JUDGES = (
 )
 SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
 AUDIT_COLUMNS = [
-    *("kind", "negatives", "positives", "auc", "low", "high", "loss", "loss_low", "loss_high"),
+    *("kind", "negatives", "positives", "auc", "low", "high", "loss", "loss_low", "loss_high", "loss_joint_low"),
     *("sensitivity", "specificity", "n", "n_groups"),
 ]
 
@@ -215,14 +216,16 @@ def measure_framings(framing_scores: pd.DataFrame, decision: Decision) -> pd.Dat
 
     Returns:
         kind (a `Change`), negatives and positives (a `Shown` each), auc, low, high, `loss` of AUC against the same
-        images as they are, with its paired bounds, sensitivity, specificity, n, n_groups: one row per judge.
+        images as they are, with its paired bounds and `loss_joint_low`, the lower bound that holds for all judges of a
+        kind together, sensitivity, specificity, n, n_groups: one row per judge.
     """
     if framing_scores.empty:
         return pd.DataFrame(columns=AUDIT_COLUMNS)
     clean, rows = images_of(JUDGES[0], framing_scores), []
+    of_kind = Counter(judge.kind for judge in JUDGES)
     for judge in JUDGES:
         images = images_of(judge, framing_scores)
-        loss = paired_loss("loss", clean[clean["path"].isin(images["path"])], images)
+        loss = paired_loss("loss", clean[clean["path"].isin(images["path"])], images, of_kind[judge.kind])
         rows.append(judge._asdict() | decided_row(images, decision) | loss)
     return pd.DataFrame(rows)[AUDIT_COLUMNS]
 

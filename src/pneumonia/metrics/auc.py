@@ -89,7 +89,9 @@ def estimate_auc(target: Targets, score: Floats, groups: npt.NDArray, tail: floa
     return {"value": parts.value, "low": min(found["low"], low), "high": max(found["high"], high)}
 
 
-def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.NDArray) -> Estimate:
+def auc_difference(
+    target: Targets, first: Floats, second: Floats, groups: npt.NDArray, tail: float = bounds.TAIL
+) -> Estimate:
     """Estimate how much larger the area of `first` is than that of `second`, for the same images: a paired interval.
 
     The wider, at each end, of DeLong's, `d -+ 1.96 s`, and of the one that is made from the logit intervals of both and
@@ -103,6 +105,7 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
         first: Scores, `[n]`.
         second: Other scores of the same images, `[n]`.
         groups: Group of each image, `[n]`.
+        tail: What the interval leaves out at each end: 0.025 for one of 95%.
     """
     if len(np.unique(target)) < 2:
         return bounds.UNDEFINED.copy()
@@ -111,13 +114,14 @@ def auc_difference(target: Targets, first: Floats, second: Floats, groups: npt.N
     one, other = (auc_parts(target, np.asarray(score, dtype=float), groups) for score in (first, second))
     fewest = min(one.n_positive, one.n_negative)
     if np.array_equal(_ranks(first), _ranks(second)) and fewest > 1:
-        most = 1 - bounds.exact_bound(fewest)
+        most = 1 - bounds.exact_bound(fewest, tail)
         return {"value": 0.0, "low": -most, "high": most}
     sums = [part.positive + part.negative for part in (one, other)]
-    found = bounds.difference(_logit_estimate(one), _logit_estimate(other), correlation(*sums))
+    found = bounds.difference(_logit_estimate(one, tail), _logit_estimate(other, tail), correlation(*sums))
     if found["low"] is None or found["high"] is None:
         return found
-    value, half_width = one.value - other.value, bounds.Z * np.sqrt(cluster_variance(sums[0] - sums[1]))
+    value = one.value - other.value
+    half_width = bounds.quantile_of(tail) * np.sqrt(cluster_variance(sums[0] - sums[1]))
     low, high = min(found["low"], float(value - half_width)), max(found["high"], float(value + half_width))
     return {"value": value, "low": low, "high": high}
 

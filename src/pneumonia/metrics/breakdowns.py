@@ -12,7 +12,7 @@ from pneumonia.base.annotations import Floats
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.text import Labelled
 from pneumonia.metrics.auc import auc_difference, estimate_auc
-from pneumonia.metrics.bounds import UNDEFINED, estimate_rate
+from pneumonia.metrics.bounds import TAIL, UNDEFINED, estimate_rate
 from pneumonia.metrics.decisions import Decision, decide
 from pneumonia.metrics.registry import Estimate, in_columns
 from pneumonia.metrics.summary import columns_of, estimate
@@ -259,14 +259,19 @@ def decided_row(rows: pd.DataFrame, decision: Decision) -> dict[str, Any]:
     }
 
 
-def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float | None]:
+def paired_loss(name: str, first: pd.DataFrame, second: pd.DataFrame, of: int = 0) -> dict[str, float | None]:
     """Estimate by how much the AUC of `second` is below that of `first`, on the same images: a paired interval.
 
     Args:
         name: Of the three columns: `name`, `name_low`, `name_high`.
         first: `path`, `target`, `group` and `probability` of each image.
         second: `path` and `probability` of the same images, in any order.
+        of: How many losses are judged together. Unless 0, there is a column `name_joint_low`: the lower bound of
+            intervals that hold for all of them (Bonferroni).
     """
     other = second.set_index("path").loc[first["path"], "probability"].to_numpy()
     target, probability, group = (first[column].to_numpy() for column in ("target", "probability", "group"))
-    return in_columns(auc_difference(target, probability, other, group), name)
+    found = in_columns(auc_difference(target, probability, other, group), name)
+    if of:
+        found[f"{name}_joint_low"] = auc_difference(target, probability, other, group, TAIL / of)["low"]
+    return found

@@ -205,11 +205,12 @@ def _judge_robustness(robustness: pd.DataFrame) -> Finding:
     if robustness.empty:
         return finding(Level.CAUTION, "Robustness not measured", "The parameter evaluation.robustness was off.")
     clean = robustness.loc[robustness["strength"] == 0].iloc[0]
-    loss, worst = judge_losses(robustness[robustness["strength"] == MEDIUM])
+    medium = robustness[robustness["strength"] == MEDIUM]
+    loss, worst = judge_losses(medium)
     which = "The medium corruption that may cost most" if loss is Loss.OPEN else "Worst of the medium corruptions"
     text = (
         f"{which}: {worst['kind']}, AUC {say_estimate(worst, 'auc')} instead of {say_estimate(clean, 'auc')}, on "
-        f"{clean['n']:,} images; loss {say_loss(worst)}."
+        f"{clean['n']:,} images; loss {say_loss(loss, worst, len(medium))}."
     )
     if loss in (Loss.LARGE, Loss.SHOWN):
         return finding(Level.CAUTION, "Sensitive to image quality", text)

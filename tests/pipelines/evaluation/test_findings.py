@@ -64,6 +64,8 @@ def test_the_verdict_says_how_many_test_groups_were_trained_on(material, verdict
     assert "counted on its own" not in text
 
 
+LOSS = ["loss", "loss_low", "loss_high", "loss_joint_low"]  # of AUC
+
 # Titles by which several tests know a finding.
 NO_LEAK = "No known group and no file is in two splits"
 POOR_THRESHOLD = "The threshold does not suit these scores"
@@ -275,22 +277,39 @@ def test_validation_and_test_are_compared_by_the_interval_of_their_difference(ma
 @pytest.mark.parametrize(
     ("worst", "title", "level"),
     [
-        ((0.08, 0.05, 0.11), "Sensitive to image quality", "caution"),
-        ((0.02, -0.01, 0.06), "A loss of more than 0.05 of AUC under medium corruption is not excluded", "caution"),
-        ((0.01, 0.002, 0.03), "Loses at most 0.05 of AUC under medium corruption", "good"),
+        ((0.08, 0.05, 0.11, 0.03), "Sensitive to image quality", "caution"),
+        (
+            (0.08, 0.05, 0.11, -0.01),
+            "A loss of more than 0.05 of AUC under medium corruption is not excluded",
+            "caution",
+        ),
+        (
+            (0.02, -0.01, 0.06, -0.03),
+            "A loss of more than 0.05 of AUC under medium corruption is not excluded",
+            "caution",
+        ),
+        ((0.01, 0.002, 0.03, -0.01), "Loses at most 0.05 of AUC under medium corruption", "good"),
     ],
 )
 def test_damage_is_judged_by_its_paired_loss(material, worst, title, level):
     table = material["robustness"].copy()
-    table.loc[table["strength"] > 0, ["loss", "loss_low", "loss_high"]] = worst
+    table.loc[table["strength"] > 0, LOSS] = worst
     assert levels(material, robustness=table)[title] == level
+
+
+def test_a_loss_that_is_claimed_is_given_with_the_bound_that_holds_for_all_corruptions(material):
+    table = material["robustness"].copy()
+    table.loc[table["strength"] > 0, LOSS] = (0.08, 0.05, 0.11, 0.03)
+    findings = {finding["title"]: finding["text"] for finding in found(material, robustness=table)}
+    said = "loss 0.080 (0.050 to 0.110, paired), at least 0.030 with all 9 judged together (Bonferroni)."
+    assert findings["Sensitive to image quality"].endswith(said)
 
 
 def test_a_corruption_with_a_wide_loss_counts_even_if_another_costs_more(material):
     table = material["robustness"].copy()
-    table.loc[table["strength"] > 0, ["auc", "loss", "loss_low", "loss_high"]] = (0.95, 0.01, 0.002, 0.03)
+    table.loc[table["strength"] > 0, ["auc", *LOSS]] = (0.95, 0.01, 0.002, 0.03, -0.01)
     wide = table.index[table["strength"] == report.MEDIUM][-1]
-    table.loc[wide, ["auc", "loss", "loss_low", "loss_high"]] = (0.955, 0.005, -0.05, 0.08)
+    table.loc[wide, ["auc", *LOSS]] = (0.955, 0.005, -0.05, 0.08, -0.09)
 
     title = "A loss of more than 0.05 of AUC under medium corruption is not excluded"
     findings = {finding["title"]: finding for finding in found(material, robustness=table)}
@@ -322,13 +341,19 @@ def test_a_wide_interval_is_said_to_hide_what_the_interval_of_a_difference_does_
 )
 @pytest.mark.parametrize(
     ("loss", "is_said"),
-    [((0.2, 0.1, 0.3), True), ((0.03, 0.01, 0.06), True), ((0.03, -0.01, 0.07), False), ((0.02, 0.01, 0.04), False)],
+    [
+        ((0.2, 0.1, 0.3, 0.05), True),
+        ((0.03, 0.01, 0.06, 0.001), True),
+        ((0.03, 0.01, 0.06, -0.001), False),
+        ((0.03, -0.01, 0.07, -0.02), False),
+        ((0.02, 0.01, 0.04, 0.005), False),
+    ],
 )
 def test_a_loss_under_another_framing_is_said_if_it_is_shown_and_may_be_large(
     material, kind, title, which, loss, is_said
 ):
     table = material["framing_audit"].copy()
-    table.loc[table["kind"] == kind, ["loss", "loss_low", "loss_high"]] = loss
+    table.loc[table["kind"] == kind, LOSS] = loss
     findings = {finding["title"]: finding for finding in found(material, framing_audit=table)}
     text = findings.get(title, {"text": ""})["text"]
     assert (which in text and "specificity" in text) is is_said

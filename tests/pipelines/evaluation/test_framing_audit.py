@@ -73,6 +73,7 @@ def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_aud
     assert f"the AUC is {say_number(worst['auc'])} ({say_interval(worst)}); loss against" in finding["text"]
     assert (
         f"{say_number(worst['loss'])} ({say_number(worst['loss_low'])} to {say_number(worst['loss_high'])}, paired)"
+        f", at least {say_number(worst['loss_joint_low'])} with all 4 judged together (Bonferroni). The specificity"
         in finding["text"]
     )
     assert (
@@ -81,21 +82,34 @@ def test_a_network_that_cuts_mislead_is_found_out_with_its_worst_cut(framing_aud
     )
 
 
+OPEN_CUT = "A loss of more than 0.05 of AUC under a cut is not excluded"
+
+
 @pytest.mark.parametrize(
     ("losses", "level", "title"),
     [
-        ([(0.106, 0.062, 0.151), (0.0, -0.01, 0.01)], "bad", "The network judges by how the image is framed"),
-        ([(0.106, 0.062, 0.151), (0.12, -0.1, 0.3)], "bad", "The network judges by how the image is framed"),
-        ([(0.04, 0.01, 0.07), (0.0, -0.01, 0.01)], "caution", "Cutting lowers the AUC"),
-        ([(0.02, 0.01, 0.03), (0.0, -0.01, 0.05)], "good", "Loses at most 0.05 of AUC under the cuts"),
-        ([(0.02, -0.01, 0.03), (0.01, -0.05, 0.06)], "caution", "A loss of more than 0.05 of AUC under a cut is not"),
-        ([(0.02, -0.01, 0.03), (0.01, None, None)], "caution", "A loss of more than 0.05 of AUC under a cut is not"),
+        (
+            [(0.106, 0.062, 0.151, 0.05), (0.0, -0.01, 0.01, -0.01)],
+            "bad",
+            "The network judges by how the image is framed",
+        ),
+        (
+            [(0.106, 0.062, 0.151, 0.05), (0.12, -0.1, 0.3, -0.2)],
+            "bad",
+            "The network judges by how the image is framed",
+        ),
+        ([(0.04, 0.01, 0.07, 0.001), (0.0, -0.01, 0.01, -0.01)], "caution", "Cutting lowers the AUC"),
+        ([(0.04, 0.01, 0.07, -0.001), (0.0, -0.01, 0.01, -0.01)], "caution", OPEN_CUT),
+        ([(0.02, 0.01, 0.03, 0.005), (0.0, -0.01, 0.05, -0.02)], "good", "Loses at most 0.05 of AUC under the cuts"),
+        ([(0.02, -0.01, 0.03, -0.02), (0.01, -0.05, 0.06, -0.07)], "caution", OPEN_CUT),
+        ([(0.02, -0.01, 0.03, -0.02), (0.01, None, None, None)], "caution", OPEN_CUT),
     ],
 )
 def test_a_loss_is_judged_by_its_paired_interval(framing_audit, losses, level, title):
     audit = framing_audit.copy()
     cuts = audit.index[audit["kind"] == Change.NEGATIVES_CUT]
-    audit.loc[cuts, ["loss", "loss_low", "loss_high"]] = np.array([losses[0]] * (len(cuts) - 1) + [losses[1]], float)
+    columns = ["loss", "loss_low", "loss_high", "loss_joint_low"]
+    audit.loc[cuts, columns] = np.array([losses[0]] * (len(cuts) - 1) + [losses[1]], float)
     finding = judge_framing(audit, "NORMAL", "PNEUMONIA")
     assert finding["level"] == level
     assert finding["title"].startswith(title)
