@@ -4,6 +4,7 @@ import yaml
 from pneumonia.base.errors import UserError
 from pneumonia.images import grouping
 from pneumonia.images.grouping import NameParts, etiology_of, group_of, link_groups, parse_name, read_groups, split_key
+from pneumonia.images.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_listed_group_is_kept_when_grouping_by_number(patterns):
 def test_a_groups_file_is_read_with_any_further_columns():
     content = "\ufeffgroup,path,age\nNA,train/NORMAL/a.jpeg,3\n007,train/NORMAL/b.jpeg,4\n".encode()
 
-    assert read_groups(content) == {"train/NORMAL/a.jpeg": "NA", "train/NORMAL/b.jpeg": "007"}
+    assert read_groups(read_table(content, "groups.csv")) == {"train/NORMAL/a.jpeg": "NA", "train/NORMAL/b.jpeg": "007"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_groups_file_is_read_with_any_further_columns():
 )
 def test_a_groups_file_that_cannot_be_trusted_is_refused(content, message):
     with pytest.raises(UserError, match=message):
-        read_groups(content)
+        read_groups(read_table(content, "groups.csv"))
 
 
 def test_groups_are_joined_along_chains_whatever_the_order_of_pairs():

@@ -198,6 +198,11 @@ def test_rsna_has_several_rows_an_image(label, table):
         ("", {}, "known as path or label; it has none"),
         (b"path,label\n\0\xff,1\n", {}, "labels.csv is not a CSV table in UTF-8, UTF-16 or another encoding"),
         (b"PK\x03\x04rest", {}, "labels.csv is a spreadsheet. Save it as CSV"),
+        (b"PAR1rest", {}, "labels.csv is a Parquet file. Save it as CSV"),
+        (b"\x1f\x8brest", {}, "labels.csv is a compressed file. Save it as CSV"),
+        (" <html><td>a.png</td></html>", {}, "labels.csv is a page of HTML or XML. Save it as CSV"),
+        ('path,label\na.png,1\n"b.png,0\nc.png,0\n', {}, "labels.csv, line 3: a quotation mark opens a cell"),
+        ("path,age,label\na.png,3,5,1\n", {}, r"no file a usable label: more cells than columns.* \(1\)"),
         ("path,label\nz.png,1\n", {}, "None of the 1 rows .* names a file.*labels.columns.path.*labels.key"),
         ("who,label\nb.png,1\n", {"key": "accession"}, "no column that is known as accession"),
         (
@@ -220,6 +225,45 @@ def test_a_table_that_cannot_be_used_is_refused(label, table, changes, message):
         label(table, "a.png", **changes)
 
 
+@pytest.mark.parametrize(
+    "table", [",".join(f"x{n}" for n in range(9999)) + "\n1\n", "path,label\n" + "x" * 99_999 + ",1\n"]
+)
+def test_a_message_stays_short_whatever_is_in_a_table(label, table):
+    with pytest.raises(UserError) as refused:
+        label(table, "a.png")
+
+    assert len(refused.value.message) < 1000
+
+
+def test_a_row_with_more_cells_than_columns_is_left_out(label):
+    table = "path,age,label,note\na.png,3,5,1,NORMAL\nb.png,3,0,,,\nc.png,3,1\n"
+
+    source = label(table, "a.png", "b.png", "c.png")
+
+    assert labels_of(source) == {
+        "a.png": "more cells than columns: a cell with a separator in it needs quotation marks",
+        "b.png": "NORMAL",
+        "c.png": "PNEUMONIA",
+    }
+
+
+def test_a_row_with_fewer_cells_than_columns_is_listed_where_most_have_all(label):
+    table = "path,label,split,age\na.png,1,test,4\nb.png,0,test,5\nc.png,0\n"
+
+    assert label(table, "a.png", "b.png", "c.png").listing.label_problems == (
+        ("row with fewer cells than columns", "c.png", "line 4"),
+    )
+    assert label(table.replace("5", "5\nd.png,1\ne.png,1"), "d.png", "e.png").listing.label_problems == ()
+
+
+def test_the_log_says_which_column_was_read_as_what(label, caplog):
+    caplog.set_level("INFO")
+    label("Bild,Normal,Pneumonia,Geschlecht,sx\na.png,0,1,w,x\nb.png,1,0,m,x\n", *TWO)
+
+    said = next(line for line in caplog.messages if line.startswith("Table of labels: "))
+    assert said == "Table of labels: path is Bild, sex is Geschlecht, label is Pneumonia; not read: sx."
+
+
 TWO = ("a.png", "b.png")
 READ = {
     "semicolons and decimal commas": ("path;label;age\na.png;1;34,5\nb.png;0;6 M\n", {}),
@@ -238,6 +282,8 @@ READ = {
     "a title above": ("Export of Monday\n\npath,label,more\na.png,1,\nb.png,0,\n", {}),
     "quotes": ('"path","label"\n"a.png","1"\n"b.png","0"\n', {}),
     "whole rows in quotes": ('"path,label"\n"a.png,1"\n"b.png,0"\n', {}),
+    "remarks with other separators": ('path,label,note\na.png,1,"x, y; z"\nb.png,0,"x, y; z"\n', {}),
+    "numbers of rows, as R writes them": ('"path" "label"\n"1" "a.png" "1"\n"2" "b.png" "0"\n', {}),
     "old Mac line ends": ("path,label\ra.png,1\rb.png,0\r", {}),
     "headers in any case, with blanks": (" PATH , Label \na.png, 1\nb.png, 0\n", {}),
     "headers with signs": ("File_Name,Ground-Truth\na.png,1\nb.png,0\n", {}),
@@ -402,11 +448,33 @@ def test_an_age_counts_what_its_header_says(label, header, cells, ages):
     assert [source.listing.rows[path].age for path in TWO] == ages
 
 
-@pytest.mark.parametrize(("cells", "sexes"), [("HM", "MF"), ("FM", "FM"), ("WM", "FM")])
-def test_an_m_beside_an_h_is_mujer(label, cells, sexes):
-    source = label(f"path,label,sexo\na.png,1,{cells[0]}\nb.png,0,{cells[1]}\n", *TWO)
+@pytest.mark.parametrize(
+    ("header", "cells", "sexes"),
+    [
+        ("sexo", "HM", "MF"), ("sexo", "FM", "FM"), ("sexo", "WM", "FM"), ("sexo", "VM", "MF"),
+        ("geslacht", "VM", "FM"), ("sex", "VM", ["", ""]),
+    ],
+)  # fmt: skip
+def test_an_m_beside_an_h_or_a_v_may_be_mujer(label, header, cells, sexes):
+    source = label(f"path,label,{header}\na.png,1,{cells[0]}\nb.png,0,{cells[1]}\n", *TWO)
 
     assert [source.listing.rows[path].sex for path in TWO] == list(sexes)
+
+
+def test_rows_of_one_image_are_read_together_and_what_they_contradict_is_listed(label):
+    table = "path,label,split,age,group\na.png,1,train,,\na.png,1,test,4,p7\nb.png,0,test,5,-\n"
+
+    source = label(table, *TWO)
+
+    row = source.listing.rows["a.png"]
+    assert (row.split, row.age, row.group) == ("train", "4", "p7")
+    assert source.listing.label_problems == (("repeated row", "a.png", "same label, another split"),)
+
+
+def test_a_view_that_is_not_known_is_no_view(label):
+    source = label("path,label,view\na.png,1,nan\nb.png,0,-\n", *TWO)
+
+    assert [source.listing.rows[path].view for path in TWO] == ["", ""]
 
 
 @pytest.mark.parametrize("gap", ["", "nan", "None", "N/A", "unknown", "-", "?"])
@@ -518,6 +586,13 @@ def test_tables_of_splits_are_read_together(label):
         ("PNEUMONIA", "train"),
         ("NORMAL", "test"),
     ]
+
+
+def test_tables_of_splits_are_read_together_whatever_the_case_of_their_columns(label):
+    label("path,label\na.png,1\nb.png,0\n", "a.png", "b.png", "c.png", name="train.csv")
+    source = label("Path,Label\nc.png,1\n", name="test.csv")
+
+    assert [file.source_split for file in source.listing.files] == ["train", "train", "test"]
 
 
 def test_tables_of_splits_are_read_together_beside_others_of_one_class(label):
@@ -722,7 +797,17 @@ def test_groups_and_facts_of_patients_reach_the_index(label, tmp_path, default_p
     ]
 
 
-@pytest.mark.parametrize("path", ["Groups.csv", "train/groups.csv", "NORMAL/groups.csv"])
+def test_groups_in_a_national_encoding_are_read(tmp_path, default_parameters):
+    ingest = IngestParameters.model_validate(default_parameters["ingest"])
+    for name in ("NORMAL/甲.png", "PNEUMONIA/乙.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "groups.csv").write_bytes("path;group\nNORMAL/甲.png;7\nPNEUMONIA\\乙.png;7\n".encode("gbk"))
+
+    assert make_index(ImageSource(str(tmp_path)), {}, ingest)["group"].tolist() == ["7", "7"]
+
+
+@pytest.mark.parametrize("path", ["Groups.csv", "train/groups.csv", "NORMAL/groups.csv", "groups.xlsx", "Groups.tsv"])
 def test_a_groups_file_that_would_be_passed_over_is_refused(tmp_path, default_parameters, path):
     ingest = IngestParameters.model_validate(default_parameters["ingest"])
     for name in ("train/NORMAL/a.png", "train/PNEUMONIA/b.png", path):

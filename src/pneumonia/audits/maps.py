@@ -4,8 +4,8 @@ For the latter they are compared with those of the same network, shuffled. Maps 
 network (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018).
 """
 
-import io
 import logging
+from collections.abc import Collection
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -16,6 +16,7 @@ from pneumonia.base.annotations import Floats, Model
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.images.source import ImageSource
+from pneumonia.images.tables import Table, find_named, read_variants
 from pneumonia.metrics.bounds import estimate_rate
 from pneumonia.metrics.registry import Estimate
 from pneumonia.model.lineage import Lineage
@@ -64,9 +65,33 @@ def read_lesions(chest_xrays: ImageSource, split_manifest: pd.DataFrame) -> pd.D
     listed = chest_xrays.read_side_file(LESIONS_FILE)
     if listed is None:
         return pd.DataFrame(columns=LESION_COLUMNS)
-    boxes = pd.read_csv(io.BytesIO(listed))
-    known = boxes["path"].isin(split_manifest["path"])
-    return boxes.loc[known, LESION_COLUMNS].sort_values(LESION_COLUMNS, ignore_index=True)
+    found = [_read_boxes(table, set(split_manifest["path"])) for table in read_variants(listed, LESIONS_FILE)]
+    boxes = max(found, key=len)  # in the right encoding, most paths fit
+    return boxes.sort_values(LESION_COLUMNS, ignore_index=True)
+
+
+def _read_boxes(table: Table, paths: Collection[str]) -> pd.DataFrame:
+    """Read the boxes of these images.
+
+    Raises:
+        UserError: If columns are missing, or the sides of a box are no fractions of an image.
+    """
+    path, *sides = find_named(table, LESIONS_FILE, LESION_COLUMNS)
+    boxes = []
+    for row, line in zip(table.rows, table.lines, strict=True):
+        if row[path] not in paths:
+            continue
+        try:
+            left, top, right, bottom = (float(row[side].replace(",", ".")) for side in sides)
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError("no part of an image")
+        except ValueError as error:
+            raise UserError(
+                f"{LESIONS_FILE}, line {line}: left, top, right and bottom must be fractions of the image's width and "
+                "height, from 0 to 1. Write them so, or remove the file."
+            ) from error
+        boxes.append((row[path], left, top, right, bottom))
+    return pd.DataFrame(boxes, columns=LESION_COLUMNS)
 
 
 def measure_pointing(

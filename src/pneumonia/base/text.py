@@ -1,5 +1,6 @@
 """Text in tables: keys with the labels that people read in their place, and what a spreadsheet would compute."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Self
 
@@ -37,3 +38,14 @@ def fold(text: str) -> str:
 def disarm(text: str) -> str:
     """Put an apostrophe before text that begins as a formula does, or with an apostrophe itself."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def name_some(names: Sequence[str], most: int = 20, letters: int = 60) -> str:
+    """Return names for a message, however many and long they are; "none" without any.
+
+    >>> name_some(["path", "label"]), name_some(["a", "b", "c"], most=2), name_some([])
+    ('path, label', 'a, b and 1 more', 'none')
+    """
+    shown = [name if len(name) <= letters else f"{name[:letters]}..." for name in names[:most]]
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(shown)}{more}" or "none"

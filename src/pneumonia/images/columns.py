@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
-from pneumonia.base.text import fold
+from pneumonia.base.text import fold, name_some
 from pneumonia.images.attributes import PER_YEAR
 from pneumonia.images.tables import spelling
 from pneumonia.images.words import class_of_column, without_remark
@@ -179,7 +179,7 @@ def _named(field: str, name: str, columns: Sequence[str]) -> str:
     ]
     if not fitting:
         raise UserError(
-            f"The table of labels has no column {name!r}; it has {', '.join(columns) or 'none'}. Name one of them: "
+            f"The table of labels has no column {name!r}; it has {name_some(columns)}. Name one of them: "
             f"labels.columns.{field}."
         )
     return fitting[0]

@@ -17,7 +17,7 @@ import regex
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import is_missing, only_writer, regular, write_whole
-from pneumonia.images.tables import read_table, spelling
+from pneumonia.images.tables import Table, find_named
 
 GROUPS_FILE = "groups.csv"
 ETIOLOGIES = ("bacteria", "virus")
@@ -115,7 +115,7 @@ def split_key(path: str, group: str, group_by: str, patterns: Sequence[str], sit
     return before + name.conservative_group if name is not None and before + name.group == group else group
 
 
-def read_groups(content: bytes) -> dict[str, str]:
+def read_groups(table: Table) -> dict[str, str]:
     """Read a `groups.csv`: columns path and group.
 
     Returns:
@@ -124,13 +124,15 @@ def read_groups(content: bytes) -> dict[str, str]:
     Raises:
         UserError: If it is not such a table, or lists a path under two groups.
     """
-    table = read_table(content, GROUPS_FILE)
-    named = {spelling(column): column for column in table.columns}
-    if not {"path", "group"} <= set(named):
-        raise UserError(f"{GROUPS_FILE} needs the columns path and group; it has {', '.join(table.columns) or 'none'}.")
+    path_column, group_column = find_named(table, GROUPS_FILE, ("path", "group"))
     groups: dict[str, str] = {}
     for row, line in zip(table.rows, table.lines, strict=True):
-        path, group = row[named["path"]], row[named["group"]]
+        path, group = row[path_column], row[group_column]
+        if line in table.overfull:
+            raise UserError(
+                f"{GROUPS_FILE}, line {line}: more cells than columns. Put a cell with a separator in it between "
+                "quotation marks."
+            )
         if not path or not group:
             raise UserError(f"{GROUPS_FILE}, line {line}: a path and a group are needed.")
         if groups.setdefault(path, group) != group:

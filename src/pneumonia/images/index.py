@@ -19,10 +19,10 @@ from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
 from pneumonia.images.dicom_header import ViewWords
 from pneumonia.images.duplicates import shorten
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
-from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, PatientKey, etiology_of, group_of, read_groups
+from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, PatientKey, etiology_of, group_of
+from pneumonia.images.groups_file import read_groups_beside, refuse_near_misses
 from pneumonia.images.label_rows import LabelRow
-from pneumonia.images.layout import SIDE_FILES, ImageFile, Listing, may_be_dicom
-from pneumonia.images.matching import RowFit, match_paths
+from pneumonia.images.layout import ImageFile, may_be_dicom
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import LEFT_OUT, OK, OTHER, REJECTED
@@ -112,10 +112,10 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
     Raises:
         UserError: If there is a `groups.csv` that does not list every image.
     """
-    _refuse_near_misses(source.listing)
+    refuse_near_misses(source.listing)
     if source.remark:
         logger.warning(source.remark)
-    listed = _read_groups(source)
+    listed = read_groups_beside(source)
     told = source.listing.rows
     seen = _with_ranges(facts)
     rows = [
@@ -131,19 +131,6 @@ def make_index(source: ImageSource, facts: Mapping[str, Facts], parameters: Inge
                 "be relative to the folder of the images, with /."
             )
     return index
-
-
-def _read_groups(source: ImageSource) -> dict[str, str] | None:
-    """Return the group of each file that a `groups.csv` lists, by path; None without such a table."""
-    content = source.read_side_file(GROUPS_FILE)
-    if content is None:
-        return None
-    listed = read_groups(content)
-    groups = len(set(listed.values()))
-    logger.info("Groups were read from %s: %s for %s files.", GROUPS_FILE, f"{groups:,}", f"{len(listed):,}")
-    matches = match_paths(list(listed), source.listing.files)
-    pairs = zip(matches, listed.values(), strict=True)
-    return {match.files[0].path: group for match, group in pairs if len(match.files) == 1 and match.fit <= RowFit.ALIKE}
 
 
 class SeenFile(NamedTuple):
@@ -166,18 +153,6 @@ def _with_range(facts: Facts, bits: int) -> SeenFile:
     used = (facts.used - 1) * 2.0 ** (abs(own) - abs(bits))
     is_faint = not facts.refusal and BLANK not in facts.note and used < LEAST_SHARE * 255
     return SeenFile(facts, bits, BETWEEN_NOTES.join(filter(None, (facts.note, FAINT if is_faint else ""))))
-
-
-def _refuse_near_misses(listing: Listing) -> None:
-    """Refuse a `groups.csv` that would be passed over: by another spelling, in a class folder, or unreadable."""
-    for path in (*listing.tables, *(file.path for file in listing.files if file.problem)):
-        name = path.rpartition("/")[2]
-        is_misspelt = name.lower() in SIDE_FILES and name != name.lower()
-        if is_misspelt or (name in SIDE_FILES and name not in listing.side_files):
-            raise UserError(
-                f"{path} would not be used: {name.lower()} must have exactly this name, be a readable file, and be in "
-                "the folder of the images, above the class folders. Move, rename or remove it."
-            )
 
 
 class FileChunk(NamedTuple):

@@ -1,15 +1,18 @@
 """Tables of labels, people's own and in their publishers' formats, read into uniform rows."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.base.text import name_some
 from pneumonia.images.columns import column_of_key
 from pneumonia.images.label_rows import (
     LATERAL_VIEW,
     OTHER_FINDINGS,
+    OVERFULL,
     LabelRow,
     Row,
     find_label_column,
@@ -38,18 +41,30 @@ def read_rows(table: Table, ingest: IngestParameters, labels: LabelsParameters, 
         is_published = preset_of(table.columns) and not labels.columns.label
         if not path or not label or is_published:
             raise UserError(_name_missing(table, key, path, label))
-        return list(read_plain(table, ingest, labels, key))
+        return _count_cells(read_plain(table, ingest, labels, key), table)
     needed, read = PRESETS[labels.preset].needed, PRESETS[labels.preset].read
     names = {spelling(column): column for column in table.columns}
     missing = [name for name in needed if spelling(name) not in names]
     if missing:
         raise UserError(
             f"The table of labels lacks the columns {', '.join(missing)} of the preset {labels.preset}; it has "
-            f"{', '.join(table.columns) or 'none'}. {_advise_preset(table.columns)}"
+            f"{name_some(table.columns)}. {_advise_preset(table.columns)}"
         )
     written = {name: names[spelling(name)] for name in needed}
     rows: list[Row] = [{**row, **{name: row[column] for name, column in written.items()}} for row in table.rows]
-    return list(read(rows, ingest, labels))
+    return _count_cells(read(rows, ingest, labels), table)
+
+
+def _count_cells(rows: Iterable[LabelRow], table: Table) -> list[LabelRow]:
+    """Return the rows: without a label where one has more cells than the header, with a note where it has fewer."""
+    counted = []
+    for row, line in zip(rows, table.lines, strict=True):
+        if line in table.overfull:
+            row = replace(row, label="", reason=OVERFULL, unread=())
+        if line in table.short:
+            row = replace(row, unread=(*row.unread, ("row with fewer cells than columns", f"line {line}")))
+        counted.append(row)
+    return counted
 
 
 def preset_of(columns: Sequence[str]) -> str:
@@ -67,7 +82,7 @@ def _name_missing(table: Table, key: str, path: str, label: str) -> str:
     known_as = {"path": key, "label": "label"}
     missing = [name for name, found in (("path", path), ("label", label)) if not found]
     advice = ",".join(f"labels.columns.{name}=COLUMN" for name in missing)
-    has = f"it has {', '.join(table.columns) or 'none'}"
+    has = f"it has {name_some(table.columns)}"
     if preset := preset_of(table.columns):
         return f"The table of labels looks like that of {preset} ({has}): --params=labels.preset={preset}."
     unknown = " or ".join(known_as[name] for name in missing)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.base.text import name_some
 from pneumonia.images.attributes import is_gap, parse_age, parse_sex, write_age
 from pneumonia.images.columns import age_unit, column_of_key, find_columns, label_columns
 from pneumonia.images.dicom_header import LATERAL, is_no_view, shows_other, view_of
@@ -17,6 +18,7 @@ from pneumonia.images.words import UNSPLIT, class_of_column, class_of_word, is_y
 LATERAL_VIEW = "lateral view"
 OTHER_IMAGE = "another part of the body, or another modality"
 UNKNOWN_LABEL = "unknown label"
+OVERFULL = "more cells than columns: a cell with a separator in it needs quotation marks"
 OTHER_FINDINGS = "neither a positive nor a negative finding"
 # How many letters of an unknown label, and how many labels, are shown.
 _LETTERS, _SHOWN = 30, 3
@@ -67,18 +69,16 @@ Row = Mapping[str, str]
 
 def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str) -> Iterator[LabelRow]:
     """Read the columns of an image's key and label: the name of a class, 1 and 0, or another word for them."""
-    columns = find_columns(table.columns, labels)
-    if not labels.columns.split and not _names_splits(table, columns.get("split", "")):
-        columns.pop("split", None)
+    columns = _columns_of(table, labels)
     path, label = column_of_key(key, table.columns, labels), find_label_column(table, ingest, labels)
     told = _classes_of(table, label, ingest, labels)
     opposite = _opposite_column(table, label, ingest, labels)
     opposed = _classes_of(table, opposite, ingest, labels) if opposite else {}
-    is_spanish = _counts_mujer(table, columns.get("sex", ""))
+    letters = _letters_of_sexes(table, columns.get("sex", ""))
     for row, line in zip(table.rows, table.lines, strict=True):
         facts = {field: row[name] for field, name in columns.items()}
-        if is_spanish and facts["sex"].strip().upper() == "M":
-            facts["sex"] = "F"
+        if letters:
+            facts["sex"] = letters.get(facts["sex"].strip().upper(), facts["sex"])
         age, sex, view, unread = patient_facts(facts, age_unit(columns.get("age", "")))
         split = "" if is_gap(facts.get("split", "")) else split_of(facts["split"]) or UNSPLIT
         if split == UNSPLIT:
@@ -97,6 +97,31 @@ def read_plain(table: Table, ingest: IngestParameters, labels: LabelsParameters,
             site=facts.get("site", "").strip(), patient=_whole(_name_of(facts.get("patient", ""))), unread=unread,
             line=line,
         )  # fmt: skip
+
+
+def say_columns(table: Table, ingest: IngestParameters, labels: LabelsParameters, key: str) -> str:
+    """Say which column of a table is read as what, and which are not read.
+
+    Args:
+        table: The table.
+        ingest: The classes.
+        labels: Columns and words that were set.
+        key: By which key its rows name files.
+    """
+    label = find_label_column(table, ingest, labels)
+    used = {**_columns_of(table, labels), "path": column_of_key(key, table.columns, labels), "label": label}
+    said = ", ".join(f"{field} is {name_some([column])}" for field, column in used.items())
+    used["opposite"] = _opposite_column(table, label, ingest, labels)
+    others = [column for column in table.columns if column not in used.values()]
+    return f"{said}; not read: {name_some(others)}"
+
+
+def _columns_of(table: Table, labels: LabelsParameters) -> dict[str, str]:
+    """Return the columns by field; one that may tell splits only where it names some."""
+    columns = find_columns(table.columns, labels)
+    if not labels.columns.split and not _names_splits(table, columns.get("split", "")):
+        columns.pop("split", None)
+    return columns
 
 
 def without_keys(rows: Sequence[LabelRow]) -> list[LabelRow]:
@@ -231,10 +256,21 @@ def _names_splits(table: Table, column: str) -> bool:
     return spelling(column) == "split" or known * 2 > len(table.rows)
 
 
-def _counts_mujer(table: Table, column: str) -> bool:
-    """Tell whether a column of sexes has H and M, for hombre and mujer, so that an M is a woman."""
+def _letters_of_sexes(table: Table, column: str) -> dict[str, str]:
+    """Return what the letters of a column of sexes mean where another letter beside them changes it.
+
+    Beside an H for hombre, an M is mujer. M and V are mujer and varón, or man and vrouw, as the header's language says.
+    """
     found = {row[column].strip().upper() for row in table.rows} if column else set()
-    return {"H", "M"} <= found and "F" not in found
+    if "F" in found or "M" not in found:
+        return {}
+    if "H" in found:
+        return {"M": "F"}
+    header = spelling(column)
+    if "V" not in found or "geslacht" in header:
+        return {"V": "F"} if "V" in found else {}
+    is_spanish = any(word in header for word in ("sexo", "género", "genero"))
+    return {"M": "F", "V": "M"} if is_spanish else {"M": "M beside V"}
 
 
 def patient_facts(row: Row, per_year: float = 1.0) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
@@ -254,5 +290,6 @@ def _read_facts(age: str, sex: str, view: str, per_year: float) -> tuple[str, st
     unread = [("unreadable age", age)] if years is None and not is_gap(age) else []
     unread += [("unreadable sex", sex)] if not known and not is_gap(sex) else []
     unread += [("unreadable view", view)] if is_no_view(view) and not is_gap(view) else []
-    seen = LATERAL if view.upper() == "L" else view_of(view) or view.upper()  # in a DICOM header, L may be a side
+    seen = LATERAL if view.upper() == "L" else view_of(view)  # in a DICOM header, L may be a side
+    seen = seen or ("" if is_gap(view) else view.upper())
     return write_age(years), known, seen, tuple(unread)

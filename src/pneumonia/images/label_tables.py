@@ -18,7 +18,7 @@ from pneumonia.images.members import LABELS_FILE
 from pneumonia.images.patience import LostError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.storage import expanded
-from pneumonia.images.tables import SUFFIXES, Table, read_variants
+from pneumonia.images.tables import SUFFIXES, Table, read_variants, spelling
 from pneumonia.images.words import split_in
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _has_key(table: Table, labels: LabelsParameters) -> bool:
 
 def _alike(tables: Iterable[Variants]) -> int:
     """Count the tables if all have the same columns, so that they may be parts of one."""
-    columns = [set(variants[0].columns) for variants in tables]
+    columns = [set(map(spelling, variants[0].columns)) for variants in tables]
     return len(columns) if all(found == columns[0] for found in columns) else 0
 
 

@@ -14,17 +14,18 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import NamedTuple
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
+from pneumonia.base.text import name_some
 from pneumonia.images import matching
 from pneumonia.images.columns import AUTO, HEADER_KEYS, column_of_key, likely_keys
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.label_presets import PLAIN, read_rows
-from pneumonia.images.label_rows import LabelRow, find_label_column, refuse_unknown_labels, without_keys
+from pneumonia.images.label_rows import LabelRow, find_label_column, refuse_unknown_labels, say_columns, without_keys
 from pneumonia.images.label_tables import find_tables
 from pneumonia.images.layout import NOT_IN_CLASS_FOLDER, ImageFile, Listing
 from pneumonia.images.patience import LostError
@@ -39,6 +40,8 @@ PROBLEM_COLUMNS = ("kind", "path", "note")
 _SHOWN = 3
 # A shorter key in a column of an unknown name may be anything.
 _LEAST_LETTERS = 5
+# What several rows of an image say of it together.
+_FACTS = ("group", "patient", "split", "age", "sex", "view", "site")
 # How many letters of a cell that could not be read are listed.
 _LETTERS = 20
 
@@ -54,6 +57,8 @@ class Claim(NamedTuple):
 class TableReading:
     """The rows of the tables read in one way, with the files that each names."""
 
+    table: Table
+    labels: LabelsParameters
     key: str
     rows: Sequence[LabelRow]
     matches: Sequence[matching.Match]
@@ -86,6 +91,8 @@ def with_labels(
     if not tables:
         return source
     found = _Reader(source, ingest, labels).read(tables)
+    if labels.preset == PLAIN:
+        logger.info("Table of labels: %s.", say_columns(found.table, ingest, found.labels, found.key))
     listing = _label(source.listing, found, ingest.class_names, patient_key.group_of)
     for kind, count in sorted(Counter(kind for kind, _, _ in listing.label_problems).items()):
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
@@ -174,19 +181,21 @@ class _Reader:
     def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> TableReading:
         rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]
         named = [row.path for row in rows]
+        read = partial(TableReading, tables[0], labels, key)
         if key in HEADER_KEYS:
             by_key: Mapping[str, Sequence[ImageFile]] = self._headers[key]
             if key != "sop_uid" and not by_key:
                 by_key = matching.by_folder(named, self._source.listing.files)
                 rows = [replace(row, patient=row.patient or row.path) for row in rows] if key == "patient" else rows
-            return TableReading(key, without_keys(rows), matching.match_keys(named, by_key))
-        return TableReading(key, rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
+            return read(without_keys(rows), matching.match_keys(named, by_key))
+        return read(rows, matching.match_paths(named, self._source.listing.files, only_name=key == "name"))
 
     def _match_parts(self, tables: Sequence[Table], key: str) -> TableReading:
         """Match files by parts of their names; a row that would name several names none, whatever its key."""
         rows = [row for table in tables for row in read_rows(table, self._ingest, self._labels, key)]
         matches = matching.match_parts([row.path for row in rows], self._source.listing.files)
-        return TableReading("name", without_keys(rows) if key in HEADER_KEYS else rows, matches)
+        rows = without_keys(rows) if key in HEADER_KEYS else rows
+        return TableReading(tables[0], self._labels, key, rows, matches)
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
@@ -200,7 +209,7 @@ class _Reader:
             )
         return (
             f"None of the {len(rows):,} rows of the table of labels names a file at {address}: the table has "
-            f"{', '.join(row.path for row in rows[:_SHOWN]) or 'no rows'}; the files are "
+            f"{name_some([row.path for row in rows[:_SHOWN]])}; the files are "
             f"{', '.join(file.path for file in files[:_SHOWN])}. Set labels.columns.path to the column with their "
             "names, or labels.key if it holds something else; or add a column path with the files' names."
         )
@@ -240,9 +249,13 @@ def _choose(path: str, claims: Sequence[Claim], problems: list[tuple[str, str, s
         ("row without a file", claim.row.path, "another row fits better") for claim in claims if claim.fit > fit
     ]
     first, *others = rows
+    told = {field: [value for row in rows if (value := getattr(row, field))] for field in _FACTS} if others else {}
+    differing = "".join(f", another {field}" for field, values in told.items() if len(set(values)) > 1)
     for row in others:
         if not row.may_repeat:
-            problems.append(("repeated row", path, "same label" if row.label == first.label else "under two labels"))
+            note = "same label" if row.label == first.label else "under two labels"
+            problems.append(("repeated row", path, f"{note}{differing}"))
+    first = replace(first, **{field: values[0] for field, values in told.items() if values})
     if fit in matching.REMARKS:
         problems.append((matching.REMARKS[fit], path, f"in the table: {first.path}"))
     problems += [(kind, path, value[:_LETTERS]) for kind, value in first.unread]

@@ -4,8 +4,6 @@ The name of a place, its site, comes before every path and every group of its im
 the same stays apart. Images of one source have no site, unless a table of labels names some.
 """
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +17,7 @@ from pneumonia.images.layout import ImageFile, Listing
 from pneumonia.images.patience import UnreadableError
 from pneumonia.images.source import ImageSource
 from pneumonia.images.status import COPY_OF, DUPLICATE
+from pneumonia.images.tables import find_named, read_table, spelling
 
 SITE = "site"
 
@@ -87,13 +86,19 @@ class Sites(ImageSource):
         return self.read(file.path)
 
     def read_side_file(self, name: str) -> bytes | None:
-        """Join the side files of this name of all places; their column `path` gets the names. None if there is none."""
+        """Join the side files of this name of all places; their column `path` gets the names. None if there is none.
+
+        Raises:
+            UserError: If one is no table, or has no such column.
+        """
         rows: list[dict[str, str]] = []
         for site, source in self.sources.items():
             content = source.read_side_file(name)
             if content is not None:
-                table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-                rows += [{**row, "path": f"{site}/{row['path']}"} for row in table]
+                table = read_table(content, f"{site}/{name}")
+                (path,) = find_named(table, f"{site}/{name}", ["path"])
+                told = [{spelling(column): cell for column, cell in row.items()} for row in table.rows]
+                rows += [{**row, "path": f"{site}/{one[path]}"} for row, one in zip(told, table.rows, strict=True)]
         return pd.DataFrame(rows).to_csv(index=False).encode() if rows else None
 
 

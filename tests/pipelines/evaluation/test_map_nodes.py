@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pneumonia.audits.maps import LESION_COLUMNS, measure_pointing, read_lesions
+from pneumonia.base.errors import UserError
 from pneumonia.images.source import ImageSource
 from pneumonia.metrics.decisions import decide, make_decision
 from pneumonia.model.scoring import score_images
@@ -91,6 +92,29 @@ def test_lesions_of_the_manifests_images_are_read(tiny_manifest):
     listed = f"path,left,top,right,bottom\ntest/other.jpeg,0,0,1,1\n{path},0.1,0.2,0.3,0.4\n"
     lesions = read_lesions(SideFile(listed.encode()), tiny_manifest)
     assert lesions.to_dict("records") == [{"path": path, "left": 0.1, "top": 0.2, "right": 0.3, "bottom": 0.4}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_lesions_are_read_as_people_save_them(tiny_manifest, encoding):
+    path = tiny_manifest["path"].iloc[0]
+    listed = f"Path;Left;Top;Right;Bottom;Gerät\n{path};0,1;0,2;0,3;0,4;x\n"
+    lesions = read_lesions(SideFile(listed.encode(encoding)), tiny_manifest)
+    assert lesions.to_dict("records") == [{"path": path, "left": 0.1, "top": 0.2, "right": 0.3, "bottom": 0.4}]
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("", "needs the columns path, left, top, right and bottom; it has none"),
+        ("path,left,top,right,bottom\nPATH,0,0,,1\n", "line 2: left, top, right and bottom must be fractions"),
+        ("path,left,top,right,bottom\nPATH,10,20,300,400\n", "line 2: left, top, right and bottom must be fractions"),
+        ("path,left,top,right,bottom\nPATH,0,0,nan,1\n", "line 2: left, top, right and bottom must be fractions"),
+    ],
+)
+def test_lesions_that_are_no_parts_of_an_image_are_refused(tiny_manifest, listed, message):
+    content = listed.replace("PATH", tiny_manifest["path"].iloc[0]).encode()
+    with pytest.raises(UserError, match=f"lesions.csv.* {message}"):
+        read_lesions(SideFile(content), tiny_manifest)
 
 
 def test_a_source_that_names_no_lesions_gives_an_empty_table(tiny_manifest):

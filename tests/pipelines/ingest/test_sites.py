@@ -165,3 +165,21 @@ def test_the_test_of_a_site_that_names_none_is_not_called_given(ingest, two, del
     given = int((manifest["source_split"] == "test").sum())
     assert table["rule"] == "as given, elsewhere 10% of all"
     assert table["demanded"] == round((given + 0.1 * 32) / len(manifest), 4)
+
+
+def test_side_files_of_places_are_joined_as_people_save_them(write_folder):
+    png = {"NORMAL/a.png": b"x", "PNEUMONIA/b.png": b"x"}
+    one = write_folder({**png, "lesions.csv": b"path,left\nNORMAL/a.png,0.1\n"}, "one")
+    other = write_folder({**png, "lesions.csv": "Path;Left\nNORMAL/a.png;0,2\n".encode("utf-16")}, "other")
+    places = Sites({"one": ImageSource(str(one)), "other": ImageSource(str(other))})
+
+    joined = b'path,left\none/NORMAL/a.png,0.1\nother/NORMAL/a.png,"0,2"\n'
+    assert places.read_side_file("lesions.csv") == joined
+
+
+def test_a_side_file_of_a_place_that_is_no_such_table_is_named(write_folder):
+    files = {"NORMAL/a.png": b"x", "PNEUMONIA/b.png": b"x", "lesions.csv": b"file,left\n"}
+    places = Sites({"one": ImageSource(str(write_folder(files)))})
+
+    with pytest.raises(UserError, match=r"one/lesions.csv needs the column path; it has file, left"):
+        places.read_side_file("lesions.csv")
