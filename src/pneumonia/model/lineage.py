@@ -1,7 +1,7 @@
 """What a model was made from: the record saved with it, and the checks against it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NotRequired, TypedDict
 
 import numpy as np
@@ -123,8 +123,13 @@ def adapted_to(lineage: Lineage) -> pd.DataFrame:
 
 def weights_digest(model: Model) -> str:
     """Return the SHA-256 of a model's weights, in their order, as little-endian bytes."""
+    return digest_of_weights(model.get_weights())
+
+
+def digest_of_weights(weights: Iterable[np.ndarray]) -> str:
+    """Return the SHA-256 of weights, in their order, as little-endian bytes."""
     digest = hashlib.sha256()
-    for weight in model.get_weights():
+    for weight in weights:
         digest.update(np.ascontiguousarray(weight, weight.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 

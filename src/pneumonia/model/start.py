@@ -1,8 +1,11 @@
 """The weights that a training starts from, where it does not start from random ones."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from pneumonia.base.errors import UserError
 from pneumonia.base.files import VERSION
@@ -72,34 +75,61 @@ def _start_from(model: "keras.Model", path: Path) -> None:
 
     Those of the last layer only if it has as many outputs.
     """
-    from pneumonia.model.predict import list_networks
-
-    start = next(iter(list_networks(load_start(path))), None)
-    ours, theirs = _weights_below_head(model), _weights_below_head(start) if start else []
-    if start is None or [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
+    start = read_start(path)
+    ours, theirs = _weights_below_head(model), start.below_head
+    if [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
         raise UserError(
             f"model.weights is {path}, which is not a model of the network {model.name}. Set model.name to its network."
         )
-    if [weight.shape for weight in model.weights] == [weight.shape for weight in start.weights]:
-        ours, theirs = model.weights, start.weights
+    if [weight.shape for weight in model.weights] == [weight.shape for weight in start.network]:
+        ours, theirs = model.weights, start.network
     for mine, other in zip(ours, theirs, strict=True):
         mine.assign(other)
 
 
-def load_start(path: Path) -> "keras.Model":
-    """Load the model that a training starts from.
+class StartWeights(NamedTuple):
+    """The weights of a model that a training starts from, each in its order.
+
+    Attributes:
+        model: All of them.
+        network: Those of its first network.
+        below_head: Those of that network without its last layers.
+    """
+
+    model: list[np.ndarray]
+    network: list[np.ndarray]
+    below_head: list[np.ndarray]
+
+
+def read_start(path: Path) -> StartWeights:
+    """Read the model that a training starts from: once, however many networks start from it.
 
     Raises:
         UserError: If the file is not a complete model.
     """
-    from pneumonia.model.predict import load_model
+    return _read_start(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_start(path: Path, written: int) -> StartWeights:
+    from pneumonia.model.predict import list_networks, load_model
 
     try:
-        return load_model(path)
+        model = load_model(path)
     except UserError as error:
         raise UserError(
             f"model.weights is {path}, which is not a complete model of this project. Set it to another one."
         ) from error
+    network = next(iter(list_networks(model)), None)
+    if network is None:
+        return StartWeights(model.get_weights(), [], [])
+    below = [weight.numpy() for weight in _weights_below_head(network)]
+    return StartWeights(model.get_weights(), network.get_weights(), below)
+
+
+def version_of(weights: str) -> str | None:
+    """Return the version that `model.weights` names, itself or by the path of its file; None where it names none."""
+    return next((name for name in (weights, Path(weights).parent.name) if VERSION.fullmatch(name)), None)
 
 
 def _weights_below_head(network: "keras.Model") -> "list[keras.Variable]":

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,11 @@ from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import Parameters
 from pneumonia.datasets import ModelDataset, RecordDataset
 from pneumonia.datasets.services import find_models
+from pneumonia.model import predict
 from pneumonia.model.checkpoint import TrainingStates
 from pneumonia.model.compiling import make_loss, make_optimizer
 from pneumonia.model.lineage import manifest_digest, weights_digest
+from pneumonia.model.predict import load_model
 from pneumonia.model.recipe import RecipeContract, make_recipe
 from pneumonia.pipelines.training.nodes import METRIC_TITLES, describe_network, draw_training_curves, train_network
 
@@ -111,10 +114,12 @@ def test_a_model_is_trained_with_its_lineage_and_history(trained, tiny_manifest,
 
 
 def test_the_lineage_names_the_model_that_the_training_started_from(
-    trained, recipe, parameters, tiny_manifest, tiny_stores, tmp_path
+    trained, recipe, parameters, tiny_manifest, tiny_stores, tmp_path, monkeypatch
 ):
     first, lineage, _ = trained
     assert "start" not in lineage
+    loaded = []
+    monkeypatch.setattr(predict, "load_model", lambda path: loaded.append(path) or load_model(path))
     version = "2026-01-01T00.00.00.000Z"
     models = ModelDataset(filepath=str(tmp_path / "pneumonia_model.keras"), version=Version(version, version))
     models.save(first)
@@ -128,6 +133,7 @@ def test_the_lineage_names_the_model_that_the_training_started_from(
     second, lineage, _ = train_network(tiny_manifest, tiny_stores, recipe, states, parameters.ingest, context)
 
     assert lineage["start"] == {"parent": version, "parent_weights_sha256": weights_digest(first)}
+    assert loaded == [Path(recipe.model.weights)]  # once, though several networks start from it
     for mine, other in zip(second.trainable_weights, first.trainable_weights, strict=True):
         assert np.allclose(mine, other, atol=1e-6)
 

@@ -7,13 +7,12 @@ import pandas as pd
 
 from pneumonia.base.annotations import Figure, Model
 from pneumonia.base.environment import RunContext
-from pneumonia.base.files import VERSION
 from pneumonia.base.parameters import IngestParameters
 from pneumonia.model.checkpoint import TrainingStates
-from pneumonia.model.lineage import Lineage, Start, make_lineage, weights_digest
+from pneumonia.model.lineage import Lineage, Start, digest_of_weights, make_lineage, weights_digest
 from pneumonia.model.networks import MODEL_SUFFIX
 from pneumonia.model.recipe import Recipe
-from pneumonia.model.start import load_start
+from pneumonia.model.start import read_start, version_of
 from pneumonia.pixels.store import PixelStores
 from pneumonia.report.style import SPLIT_COLOURS, new_figure
 
@@ -41,11 +40,10 @@ def train_network(
 
     Returns:
         The network with the weights of its best epoch, under the float32 policy; its lineage, which names the model
-        that it started from, if any; and the history: one row
-        per epoch, with the metrics of train and val (`val_...`) and the number of the `member`. With `training.members`
-        above 1, the model averages that many networks, and `val_...` are measured on the member's own fold of train. If
-        training mirrors images, the model also averages over the image and its mirror image; the history's `val_...` do
-        not.
+        that it started from, if any; and the history: one row per epoch, with the metrics of train and val (`val_...`)
+        and the number of the `member`. With `training.members` above 1, the model averages that many networks, and
+        `val_...` are measured on the member's own fold of train. If training mirrors images, the model also averages
+        over the image and its mirror image; the history's `val_...` do not.
 
     Raises:
         UserError: If interrupted, out of memory, diverged, or a GPU is requested but absent.
@@ -71,9 +69,8 @@ def describe_start(weights: str) -> dict[str, Start]:
     """
     if not weights.endswith(MODEL_SUFFIX):
         return {}
-    version = Path(weights).parent.name
-    parent = version if VERSION.fullmatch(version) else weights
-    return {"start": {"parent": parent, "parent_weights_sha256": weights_digest(load_start(Path(weights)))}}
+    digest = digest_of_weights(read_start(Path(weights)).model)
+    return {"start": {"parent": version_of(weights) or weights, "parent_weights_sha256": digest}}
 
 
 def describe_network(pneumonia_model: Model, model_lineage: Lineage) -> str:
