@@ -11,8 +11,10 @@ from kedro.pipeline import Node, Pipeline
 
 from pneumonia import cli
 from pneumonia.base.errors import UserError
+from pneumonia.base.parameters import Parameters
 from pneumonia.datasets import RecordDataset, ServiceDataset
 from pneumonia.hooks import UserErrorHook
+from pneumonia.model.recipe import Recipe
 from pneumonia.runs.in_progress import FOLDER, InProgressHook, find_runs
 
 FIRST, SECOND, NOW, LATER = (f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5))
@@ -76,6 +78,56 @@ def test_of_what_is_read_the_version_is_noted_that_was_chosen(begin, tmp_path):
         ("decision", FIRST), ("model_lineage", FIRST), ("pneumonia_model", SECOND),
     ]  # fmt: skip
     begun.after_pipeline_run()
+
+
+@pytest.fixture
+def begin_reading(tmp_path, default_parameters):
+    """Let a run begin that reads given datasets, and return what its note says."""
+
+    def begin(datasets, **groups):
+        given = {**default_parameters, "images": "none"}
+        given |= {name: {**given[name], **changes} for name, changes in groups.items()}
+        parameters = {"parameters": MemoryDataset(given), "params:study": MemoryDataset(given["study"])}
+        hook = InProgressHook()
+        hook.after_context_created(
+            SimpleNamespace(project_path=str(tmp_path), config_loader={"globals": {"root": "."}})
+        )
+        inputs = [*datasets, *(["params:study"] if "study" in groups else [])]
+        pipeline = Pipeline([Node(lambda *read: {}, inputs, "made", name="make")])
+        hook.before_pipeline_run({"run_id": NOW}, pipeline, DataCatalog(datasets | parameters))
+        noted = find_runs(tmp_path)[NOW]
+        hook.after_pipeline_run()
+        return noted
+
+    return begin
+
+
+def test_of_what_reads_every_version_all_are_noted_that_lie_in_this_environment(begin_reading):
+    def every(*versions):
+        return ServiceDataset(service="builtins.dict", arguments=dict.fromkeys(versions, ""))
+
+    noted = begin_reading({"all_metrics": every(FIRST, SECOND, f"notes/{FIRST}"), "all_predictions": every(FIRST)})
+    assert noted == [("metrics", FIRST), ("metrics", SECOND), ("predictions", FIRST)]
+
+
+def test_of_a_stored_recipe_the_version_is_noted_that_its_training_starts_from(
+    begin_reading, tmp_path, default_parameters
+):
+    given = Parameters.model_validate({**default_parameters, "images": "none"})
+    weights = str(tmp_path / "pneumonia_model.keras" / FIRST / "pneumonia_model.keras")
+    model = given.model.model_copy(update={"weights": weights})
+    recipe = Recipe(inputs=given.inputs, model=model, training=given.training, class_weights={})
+    path = str(tmp_path / "recipe.json")
+    RecordDataset(filepath=path, version=Version(None, SECOND)).save(recipe)
+    stored = RecordDataset(filepath=path, version=Version(None, NOW))
+    assert begin_reading({"training_recipe": stored}) == [("training_recipe", SECOND), ("pneumonia_model", FIRST)]
+
+
+def test_of_a_study_the_versions_are_noted_that_its_trainings_start_from(begin_reading):
+    recipes = [{"name": "base", "changes": {}}, {"name": "on", "changes": {"model.weights": f"/m/{FIRST}/m.keras"}}]
+    start = f"data/06_models/pneumonia_model.keras/{SECOND}/pneumonia_model.keras"
+    noted = begin_reading({}, study={"recipes": recipes}, model={"weights": start})
+    assert noted == [("pneumonia_model", SECOND), ("pneumonia_model", FIRST)]
 
 
 def test_the_note_of_a_killed_run_counts_no_more(tmp_path):

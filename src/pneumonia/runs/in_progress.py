@@ -1,6 +1,7 @@
 """Which runs are in progress and what they read, so that nothing of it is removed meanwhile."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,19 @@ from kedro.pipeline import Pipeline
 from pneumonia.base.errors import UserError, explain
 from pneumonia.base.files import VERSION, find_entries, write_whole
 from pneumonia.base.parameters import Parameters
+from pneumonia.model.recipe import RecipeContract
+from pneumonia.model.start import version_of
 from pneumonia.runs.errors import plainly
 from pneumonia.runs.pinning import PARENTS, is_versioned
 
 FOLDER = ".runs"  # below the root of an environment
+# What reads every version of a dataset, by the name of that dataset.
+EVERY_VERSION = {
+    "all_metrics": "metrics",
+    "all_run_records": "run_record",
+    "all_predictions": "predictions",
+    "external_records": "external_metrics",
+}
 Versions = list[tuple[str, str]]  # names of datasets, with the version of each
 
 
@@ -94,10 +104,24 @@ def _list_read(pipeline: Pipeline, catalog: Any) -> Versions:
     inputs = pipeline.inputs()
     stored = [name for name in sorted(inputs) if is_versioned(catalog.get(name)) and catalog.exists(name)]
     read = [(PARENTS.get(name, name), catalog.get(name).resolve_load_version()) for name in stored]
-    if "trained_models" in inputs:
-        start = Parameters.model_validate(catalog.load("parameters")).model.weights
-        read += [("pneumonia_model", start)] if VERSION.fullmatch(start) else []
-    return read
+    for name, made_as in EVERY_VERSION.items():
+        if name in inputs:
+            read += [(made_as, version) for version in catalog.load(name) if VERSION.fullmatch(version)]
+    started = map(version_of, _list_starts(stored, inputs, catalog))
+    return read + [("pneumonia_model", version) for version in started if version]
+
+
+def _list_starts(stored: Collection[str], inputs: Collection[str], catalog: Any) -> list[str]:
+    """List `model.weights` of the trainings of a run: of a recipe that it makes, of one that was stored, of a study."""
+    starts = []
+    if not {"trained_models", "params:study"}.isdisjoint(inputs):
+        parameters = Parameters.model_validate(catalog.load("parameters"))
+        starts += [parameters.model.weights]
+        if "params:study" in inputs:
+            starts += [str(one.changes.get("model.weights", "none")) for one in parameters.study.recipes]
+    if "training_recipe" in stored:
+        starts += [RecipeContract().validate(catalog.load("training_recipe")).model.weights]
+    return starts
 
 
 def _remove(note: Path, lock: FileLock) -> None:
