@@ -42,8 +42,10 @@ def judge_shortcuts(shortcut_audit: pd.DataFrame, images: str = Sample.TEST, whe
             text += " These see the lungs, whose grey levels rise with disease: what the network adds is not shown."
             return finding(Level.CAUTION, "Not shown to be better than grey levels and detail as a whole", text)
         blind = doubtful[is_blind].iloc[-1]
-        text += f" “{_label(blind)}” cannot see the lungs (AUC {say_number(blind['auc'])}). So the result does not "
-        text += "show that the network reads radiographs."
+        is_told = blind["predictor"] == best["predictor"]
+        auc = "" if is_told else f" (AUC {say_number(blind['auc'])})"
+        text += " That shortcut" if is_told and len(doubtful) == 1 else f" “{_label(blind)}”{auc}"
+        text += " cannot see the lungs, so the result does not show that the network reads radiographs."
         is_worse = blind[f"{BEHIND}_high"] < 0
         title = "Worse than a shortcut" if is_worse else "Not shown to be better than a shortcut"
         return finding(Level.BAD, title, text)

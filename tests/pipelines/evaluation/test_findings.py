@@ -191,7 +191,20 @@ def test_a_shortcut_that_is_not_the_best_may_be_the_one_that_is_not_excluded(mat
     audit.loc[chosen, ["auc", *LEAD]] = (0.7, 0.3, -0.1, 0.7)
     findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
     text = findings["Not shown to be better than a shortcut"]["text"]
-    assert "“stored mode”" in text
+    assert "“stored mode” (AUC 0.700) cannot see the lungs, so the result does not show" in text
+
+
+@pytest.mark.parametrize(("others", "said"), [(0.1, "That shortcut"), (-0.1, "“stored mode”")])
+def test_the_best_shortcut_is_not_told_twice_with_its_auc(material, others, said):
+    audit = shortcuts(material, Sample.TEST, (0.8, 0.7, 0.9), (0.2, others, 0.3))
+    chosen = (audit["images"] == Sample.TEST) & (audit["predictor"] == Basis.MODE)
+    audit.loc[chosen, ["auc", *LEAD]] = (0.95, 0.0, -0.1, 0.1)
+    findings = {finding["title"]: finding for finding in found(material, shortcut_audit=audit)}
+    text = findings["Not shown to be better than a shortcut"]["text"]
+    assert text.endswith(
+        f" {said} cannot see the lungs, so the result does not show that the network reads radiographs."
+    )
+    assert text.count("AUC 0.950") == 1
 
 
 def test_what_sees_the_lungs_does_not_make_a_result_a_shortcut(material):
