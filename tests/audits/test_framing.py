@@ -8,6 +8,7 @@ from pneumonia.audits.framing import (
     CUTS,
     FRAMINGS,
     JUDGES,
+    STYLES,
     UNTOUCHED,
     WIDE,
     ZOOMS,
@@ -18,10 +19,12 @@ from pneumonia.audits.framing import (
     images_of,
     reframe,
     score_framings,
+    show,
     tabulate_judges,
     widen,
     zoom,
 )
+from pneumonia.audits.style import match_histograms, match_spectra
 
 CUT = FramingJudge(Change.NEGATIVES_CUT, Shown.CUT_25, Shown.WHOLE)
 
@@ -37,6 +40,11 @@ def children():
 def read_the_top(images):
     """A network that sees only how bright the top rows are."""
     return images[:, :4].mean(axis=(1, 2, 3)) / 200
+
+
+def read_the_tone(images):
+    """A network that sees only how bright an image is, to ten grey levels."""
+    return np.round(images.mean(axis=(1, 2, 3)) / 10) / 30
 
 
 def test_a_network_that_reads_the_framing_is_perfect_until_the_judge_looks(children):
@@ -60,7 +68,7 @@ def test_only_the_class_that_the_judge_names_is_reframed(children):
 
 def test_each_class_is_predicted_once_under_each_framing(children):
     scores = score_framings(read_the_top, *children, 10)
-    assert len(scores) == 4 * (2 + len(CUTS) + len(WIDE) + 2 * len(ZOOMS))
+    assert len(scores) == 4 * (2 + len(CUTS) + len(WIDE) + 2 * len(ZOOMS) + len(STYLES))
     assert not scores.duplicated(["path", "shown"]).any()
 
 
@@ -75,6 +83,25 @@ def test_the_cuts_are_undone_by_the_framings_of_the_mirror():
     for judge in (judge for judge in JUDGES if judge.kind is Change.BOTH):
         narrow, wide = FRAMINGS[judge.negatives], FRAMINGS[judge.positives]
         assert wide.top * (narrow.bottom - narrow.top) == pytest.approx(-narrow.top)
+
+
+def test_a_network_that_reads_grey_levels_is_found_out_by_the_tone_of_the_positives(children):
+    images, rows = children
+    images[1::2] += 60  # the device of the positives is brighter
+    judges = [JUDGES[0], FramingJudge(Change.NEGATIVES_STYLED, Shown.TONED, Shown.WHOLE)]
+    table = tabulate_judges(score_framings(read_the_tone, images, rows, 10, judges), judges)
+    assert table["auc"].tolist() == [1.0, 0.5]
+    assert table["specificity"].tolist() == [1.0, 0.0]
+
+
+def test_a_style_is_that_of_an_image_of_the_other_class_after_the_cut(children):
+    images, rows = children
+    models = images[1::2]
+    shown = show(images[::2], Shown.CUT_STYLED, models)
+    toned = match_histograms(reframe(images[::2], CUTS[Shown.CUT_ROUND]), models)
+    np.testing.assert_array_equal(shown, match_spectra(toned, models))
+    np.testing.assert_array_equal(show(images[::2], Shown.TONED, models), match_histograms(images[::2], models))
+    np.testing.assert_array_equal(show(images[::2], Shown.INNER_60, models), reframe(images[::2], zoom(1 / 0.6)))
 
 
 def test_a_probability_at_the_threshold_is_called_positive():

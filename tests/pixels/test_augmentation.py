@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
+from pneumonia.audits.style import match_histograms, match_spectra
 from pneumonia.base.parameters import AugmentationParameters
 from pneumonia.pixels import augmentation as aug
 from pneumonia.pixels.augmentation import N_DRAWS, augment
@@ -15,8 +16,8 @@ SIZE = 32
 OFF = AugmentationParameters(**{**dict.fromkeys(AugmentationParameters.model_fields, 0.0), "crop_area": 1.0})
 ON = AugmentationParameters(
     flip=0.5, rotation=10.0,
-    crop=0.85, crop_area=0.08, crop_aspect=0.288, zoom_out=0.1, shear=0.05, gamma=0.35, contrast=0.3, brightness=30.0,
-    blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
+    crop=0.85, crop_area=0.08, crop_aspect=0.288, zoom_out=0.1, shear=0.05,
+    histogram=0.5, spectrum=0.4, gamma=0.35, contrast=0.3, brightness=30.0, blur=1.6, sharpen=0.3, noise=8.0, erase=0.2,
 )  # fmt: skip
 HALF = np.full((4, N_DRAWS), 0.5, np.float32)
 
@@ -34,6 +35,8 @@ def draws() -> np.ndarray:
 
 OPERATIONS: dict[str, tuple[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]] = {
     "geometry": (8, lambda x, d: aug.geometry(x, d, ON, SIZE)),
+    "histogram": (3, lambda x, d: aug.histogram(x, d, 1.0)),
+    "spectrum": (3, lambda x, d: aug.spectrum(x, d, 1.0)),
     "gamma": (1, lambda x, d: aug.gamma(x, d, 0.5)),
     "contrast": (1, lambda x, d: aug.contrast(x, d, 0.4)),
     "brightness": (1, lambda x, d: aug.brightness(x, d, 40.0)),
@@ -56,7 +59,7 @@ def test_an_operation_gives_the_same_eagerly_and_inside_a_dataset(
     assert np.abs(eager - images).max() > 1
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", OPERATIONS.keys() - {"histogram", "spectrum"})
 def test_an_image_is_changed_by_its_own_draws_alone(name: str, images: np.ndarray, draws: np.ndarray) -> None:
     columns, operation = OPERATIONS[name]
     whole = operation(tf.constant(images), tf.constant(draws[:, :columns]))
@@ -167,6 +170,52 @@ def test_augment_gives_the_size_that_is_asked_for(images: np.ndarray, draws: np.
     pixels = tf.constant(images.astype(np.uint8))
     assert augment(pixels, tf.constant(draws), ON, 24).shape == (4, 24, 24, 1)
     assert augment(pixels, tf.constant(draws), OFF, 24).shape == (4, 24, 24, 1)
+
+
+@pytest.fixture
+def chests() -> np.ndarray:
+    """Smooth images of different tone and sharpness, uint8."""
+    rng = np.random.default_rng(5)
+    rough = [gaussian_filter(rng.normal(size=(SIZE, SIZE)), sigma) for sigma in (1.0, 1.5, 2.0, 3.0)]
+    spread = [20, 30, 40, 50]
+    levels = [100 + 10 * n + s * r / r.std() for n, (s, r) in enumerate(zip(spread, rough, strict=True))]
+    return np.clip(np.stack(levels), 0, 255).astype(np.uint8)[..., None]
+
+
+STYLES = {"histogram": (aug.histogram, match_histograms), "spectrum": (aug.spectrum, match_spectra)}
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_an_image_takes_the_whole_style_of_another_one_of_the_batch(name: str, chests: np.ndarray) -> None:
+    operation, expected = STYLES[name]
+    draws = np.tile(np.float32([0.0, 0.5, 1.0]), (4, 1))  # the image after the next one, all the way
+    x = tf.cast(chests, tf.float32)
+
+    styled = operation(x, tf.constant(draws), 1.0).numpy()
+
+    gap = np.abs(styled - expected(chests, np.roll(chests, -2, axis=0)).astype(float))
+    assert gap.mean() < 0.1 * np.abs(styled - chests).mean()
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_only_the_share_of_the_images_is_styled_and_no_image_by_itself(name: str, chests: np.ndarray) -> None:
+    operation, _ = STYLES[name]
+    x = tf.cast(chests, tf.float32)
+    draws = np.float32([[0.39, 0.9, 1.0], [0.41, 0.9, 1.0], [0.9, 0.9, 1.0], [0.1, 0.9, 0.0]])
+    styled = operation(x, tf.constant(draws), 0.4).numpy()
+    np.testing.assert_array_equal(styled[1:3], chests[1:3])
+    np.testing.assert_allclose(styled[3], chests[3], atol=1e-3)  # drawn, but moved by nothing
+    assert np.abs(styled[0] - chests[0]).max() > 1
+    np.testing.assert_array_equal(operation(x, tf.constant(draws + 0.5), 0.4), chests)
+    np.testing.assert_allclose(operation(x[:1], tf.constant(draws[:1]), 1.0), chests[:1], atol=1e-3)
+
+
+def test_the_lowest_frequencies_stay(chests: np.ndarray) -> None:
+    draws = np.tile(np.float32([0.0, 0.0, 1.0]), (4, 1))
+    inner = 64 + chests // 2  # nothing is clipped
+    styled = aug.spectrum(tf.cast(inner, tf.float32), tf.constant(draws), 1.0).numpy()
+    before, after = (np.fft.fft2(x[..., 0])[:, :3, :3] for x in (inner, styled))
+    np.testing.assert_allclose(after, before, rtol=0.02, atol=2.0)
 
 
 def test_gamma_is_a_power_of_the_share_of_white(images: np.ndarray) -> None:

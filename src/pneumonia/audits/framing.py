@@ -1,4 +1,4 @@
-"""How a network ranks validation images whose framing says nothing about their class, or points to the other class.
+"""How a network ranks validation images whose framing or style says nothing about their class, or points to the other.
 
 Healthy and ill children were framed differently in the published images, so a network may recognise the classes by the
 position of the picture's edges, and no unmodified image would reveal it. Each judge reframes the negatives, the
@@ -7,6 +7,9 @@ positives, or both, and lets the network rank them against the other images, whi
 A framing is a window, measured in shares of the image's sides, that is stretched to the whole square. If the window
 reaches beyond the image, the border is a reflection of the image or black. The lungs do not change; only their
 position, their size and their surroundings do.
+
+The classes also differ in grey levels and sharpness, as if other devices had taken them. Further judges give negatives
+the grey levels and the sharpness of positives (`pneumonia.audits.style`).
 """
 
 import math
@@ -21,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from pneumonia.audits.style import match_histograms, match_spectra
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
@@ -106,7 +110,7 @@ Predict = Callable[[Pixels], Floats]
 
 
 class Shown(Labelled):
-    """How images are shown: as they are, cut, the cuts undone, magnified, or made small."""
+    """How images are shown: as they are, cut, the cuts undone, magnified, made small, or in the style of the others."""
 
     WHOLE = "whole", "as they are"
     CUT_15 = "cut_top_15", "top 15% cut off"
@@ -122,6 +126,9 @@ class Shown(Labelled):
     SMALL_REFLECTED = "small_75_reflected", "at 75%, on its mirror image"
     SMALL_BLACK = "small_75_black", "at 75%, on black"
     FIELD_125 = "small_80_black", "at 80%, on black"
+    TONED = "toned", "grey levels of a positive"
+    STYLED = "styled", "grey levels, sharpness of a positive"
+    CUT_STYLED = "cut_styled", "the same, all sides cut off"
 
 
 CUTS = {
@@ -144,7 +151,8 @@ ZOOMS = {
     Shown.SMALL_BLACK: zoom(0.75, "black"),
     Shown.FIELD_125: zoom(0.8, "black"),
 }
-FRAMINGS: dict[Shown, Framing] = {Shown.WHOLE: UNTOUCHED, **CUTS, **WIDE, **ZOOMS}
+STYLES = {Shown.TONED: UNTOUCHED, Shown.STYLED: UNTOUCHED, Shown.CUT_STYLED: CUTS[Shown.CUT_ROUND]}
+FRAMINGS: dict[Shown, Framing] = {Shown.WHOLE: UNTOUCHED, **CUTS, **WIDE, **ZOOMS, **STYLES}
 
 
 class Change(Labelled):
@@ -155,6 +163,7 @@ class Change(Labelled):
     POSITIVES_WIDENED = "positives_widened", "Positives widened"
     BOTH = "both", "Negatives cut, positives widened"
     ALL_ZOOMED = "all_zoomed", "All zoomed"
+    NEGATIVES_STYLED = "negatives_styled", "Negatives styled as positives"
 
 
 class FramingJudge(NamedTuple):
@@ -171,6 +180,7 @@ JUDGES = (
     *(FramingJudge(Change.POSITIVES_WIDENED, Shown.WHOLE, shown) for shown in WIDE),
     *(FramingJudge(Change.BOTH, narrow, wide) for narrow, wide in zip(CUTS, WIDE, strict=True)),
     *(FramingJudge(Change.ALL_ZOOMED, shown, shown) for shown in ZOOMS),
+    *(FramingJudge(Change.NEGATIVES_STYLED, shown, Shown.WHOLE) for shown in STYLES),
 )
 SCORE_COLUMNS = ["path", "group", "target", "shown", "probability"]
 AUDIT_COLUMNS = [
@@ -254,10 +264,20 @@ def score_framings(
             chosen = np.flatnonzero(target == label)
             if shown is not Shown.WHOLE and len(chosen) > most:
                 chosen = np.sort(np.random.default_rng(len(chosen)).choice(chosen, most, replace=False))
-            probability = predict(reframe(images[chosen], FRAMINGS[shown]))
+            others = np.random.default_rng(len(chosen)).choice(np.flatnonzero(target != label), len(chosen))
+            probability = predict(show(images[chosen], shown, images[others]))
             parts.append(rows.iloc[chosen].assign(shown=str(shown), probability=probability)[SCORE_COLUMNS])
             advance(1)
     return pd.concat(parts, ignore_index=True)
+
+
+def show(images: Pixels, shown: Shown, models: Pixels) -> Pixels:
+    """Show images in one way; in the style of others, one of `models` is the model of each image."""
+    reframed = reframe(images, FRAMINGS[shown])
+    if shown not in STYLES:
+        return reframed
+    toned = match_histograms(reframed, models)
+    return toned if shown is Shown.TONED else match_spectra(toned, models)
 
 
 def images_of(judge: FramingJudge, framing_scores: pd.DataFrame) -> pd.DataFrame:

@@ -50,6 +50,12 @@ class AugmentationParameters(Group):
     """Share of the images that are shown smaller, on black; at most 1 - `crop`. [share of the images]"""
     shear: Annotated[float, Field(ge=0, le=1)]
     """Largest shear. [horizontal shift per height]"""
+    histogram: Annotated[float, Field(ge=0, le=1)]
+    """Share of the images whose histogram of grey levels moves towards that of another image of the batch. [share of
+    the images]"""
+    spectrum: Annotated[float, Field(ge=0, le=1)]
+    """Share of the images whose sharpness and noise, the mean amplitude at each spatial frequency, move towards those
+    of another image of the batch. [share of the images]"""
     gamma: Annotated[float, Field(ge=0, le=2)]
     """Largest change of the tone curve. [|log of the exponent|]"""
     contrast: Annotated[float, Field(ge=0, le=2)]

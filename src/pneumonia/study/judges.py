@@ -29,6 +29,7 @@ MEASURED: dict[str, tuple[str, ...]] = {
     Change.POSITIVES_WIDENED: ("auc", "sensitivity"),
     Change.BOTH: ("auc",),
     Change.ALL_ZOOMED: ("auc", "specificity", "sensitivity"),
+    Change.NEGATIVES_STYLED: ("auc", "specificity"),
     CORRUPTED: ("auc", "specificity", "sensitivity"),
     EXTERNAL: ("auc", "specificity", "sensitivity"),
 }

@@ -115,7 +115,7 @@ def test_a_loss_is_judged_by_its_paired_interval(framing_audit, losses, level, t
     assert finding["title"].startswith(title)
 
 
-def test_the_figure_has_a_row_a_judge_under_four_headings(framing_audit):
+def test_the_figure_has_a_row_a_judge_under_five_headings(framing_audit):
     axes = draw_framings(framing_audit).axes[0]
-    assert len(axes.get_yticks()) == len(JUDGES) + 4
+    assert len(axes.get_yticks()) == len(JUDGES) + 5
     assert len(axes.texts) == 3 * len(JUDGES)
