@@ -95,7 +95,7 @@ def test_a_network_that_reads_grey_levels_is_found_out_by_the_tone_of_the_positi
 
 
 def test_a_style_is_that_of_an_image_of_the_other_class_after_the_cut(children):
-    images, rows = children
+    images, _ = children
     models = images[1::2]
     shown = show(images[::2], Shown.CUT_STYLED, models)
     toned = match_histograms(reframe(images[::2], CUTS[Shown.CUT_ROUND]), models)

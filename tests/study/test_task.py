@@ -42,7 +42,7 @@ def test_a_training_gives_a_row_that_is_kept_and_leaves_no_state(trained):
         "recipe": "base", "seed": 0, "fold": 1, "epochs": 2, "val_images": 8, "val_groups": 8,
     }  # fmt: skip
     measured = [name for name in row if name.endswith(("_auc", "_sensitivity", "_specificity"))]
-    assert len(measured) == 14
+    assert len(measured) == 16
     assert all(0 <= row[name] <= 1 for name in measured)
     assert job.records.find(job.key) == row
     assert list((folder / "records/states").glob("*.npz")) == []

@@ -127,8 +127,8 @@ class Shown(Labelled):
     SMALL_BLACK = "small_75_black", "at 75%, on black"
     FIELD_125 = "small_80_black", "at 80%, on black"
     TONED = "toned", "grey levels of a positive"
-    STYLED = "styled", "grey levels, sharpness of a positive"
-    CUT_STYLED = "cut_styled", "the same, all sides cut off"
+    STYLED = "styled", "grey levels and sharpness of a positive"
+    CUT_STYLED = "cut_styled", "cut; grey levels and sharpness of a positive"
 
 
 CUTS = {

@@ -14,7 +14,22 @@ from pneumonia.report.words import CHANCE, Finding, Level, finding, say_estimate
 LARGE_LOSS = 0.05  # of AUC, under medium corruption or the worst cut
 ZOOM_TITLE = "Sensitive to how much of the body an image shows"
 WIDE_TITLE = "Widening the positive images lowers the AUC"
-REFLECTED = "Reflections fill what lies beyond the edges of the images, and may themselves cost something."
+# What is changed, the title where it costs AUC, the change in words, and a remark.
+CHANGED = (
+    (Change.ALL_ZOOMED, ZOOM_TITLE, "validation images of both classes reframed ({shown})", ""),
+    (
+        Change.POSITIVES_WIDENED,
+        WIDE_TITLE,
+        "{positive} validation images reframed ({shown}) and {negative} images unchanged",
+        " Reflections fill what lies beyond the edges of the images, and may themselves cost something.",
+    ),
+    (
+        Change.NEGATIVES_STYLED,
+        "Sensitive to the style of the other class",
+        "{negative} validation images restyled ({shown}) and {positive} images unchanged",
+        " Some loss is to be expected, because the disease itself changes grey levels.",
+    ),
+)
 
 
 def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> Finding:
@@ -50,7 +65,9 @@ def judge_framing(framing_audit: pd.DataFrame, negative: str, positive: str) -> 
 
 
 def judge_reframed(framing_audit: pd.DataFrame, negative: str, positive: str) -> list[Finding]:
-    """Say what it costs if both classes, or the positives alone, are framed otherwise, where a loss is shown.
+    """Say what it costs if both classes or the positives are framed otherwise, or the negatives look like positives.
+
+    Only losses that are shown are said.
 
     Args:
         framing_audit: The table of `measure_framings`, empty if no framing was tried.
@@ -58,20 +75,17 @@ def judge_reframed(framing_audit: pd.DataFrame, negative: str, positive: str) ->
         positive: Name of the positive class.
     """
     found = []
-    for kind, title, which, beside in (
-        (Change.ALL_ZOOMED, ZOOM_TITLE, "validation images of both classes", ""),
-        (Change.POSITIVES_WIDENED, WIDE_TITLE, f"{positive} validation images", f" and {negative} images unchanged"),
-    ):
+    for kind, title, changed, remark in CHANGED:
         rows = framing_audit[framing_audit["kind"] == kind]
         if rows.empty:
             continue
         loss, worst = judge_losses(rows)
         if loss in (Loss.LARGE, Loss.SHOWN):
-            text = f"With {which} reframed ({Shown(worst['positives']).label}){beside}, the AUC is "
+            shown = Shown(worst["negatives" if kind is Change.NEGATIVES_STYLED else "positives"]).label
+            text = f"With {changed.format(negative=negative, positive=positive, shown=shown)}, the AUC is "
             text += f"{say_estimate(worst, 'auc')} on {worst['n']:,} images, sensitivity "
             text += f"{say_number(worst['sensitivity'])} and specificity {say_number(worst['specificity'])}; loss of "
-            text += f"AUC {say_loss(loss, worst, len(rows))}."
-            text += f" {REFLECTED}" if kind is Change.POSITIVES_WIDENED else ""
+            text += f"AUC {say_loss(loss, worst, len(rows))}.{remark}"
             found.append(finding(Level.CAUTION, title, text))
     return found
 

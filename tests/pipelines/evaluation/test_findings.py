@@ -350,6 +350,11 @@ def test_a_wide_interval_is_said_to_hide_what_the_interval_of_a_difference_does_
             "Widening the positive images lowers the AUC",
             "PNEUMONIA validation images reframed",
         ),
+        (
+            "negatives_styled",
+            "Sensitive to the style of the other class",
+            "NORMAL validation images restyled (grey levels of a positive)",
+        ),
     ],
 )
 @pytest.mark.parametrize(
@@ -371,6 +376,7 @@ def test_a_loss_under_another_framing_is_said_if_it_is_shown_and_may_be_large(
     text = findings.get(title, {"text": ""})["text"]
     assert (which in text and "specificity" in text) is is_said
     assert ("Reflections" in text) is (is_said and kind == "positives_widened")
+    assert ("the disease itself changes grey levels" in text) is (is_said and kind == "negatives_styled")
 
 
 @pytest.mark.parametrize(
