@@ -22,7 +22,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from pneumonia.audits.corruption import KINDS, STRENGTHS, corrupt
-from pneumonia.audits.framing import FRAMINGS, Shown, reframe
+from pneumonia.audits.framing import FRAMINGS, STYLES, Shown, reframe
 from pneumonia.base.progress import follow
 from pneumonia.metrics.calibration import apply_calibration, fit_calibration
 from pneumonia.metrics.logistic import fit_shift, logit
@@ -60,8 +60,9 @@ def show(ask, images: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
     """Return group, label, target, way and probability of each image, shown in each way."""
     damages = list(product(KINDS, STRENGTHS))
     parts = []
-    with follow(len(FRAMINGS) + len(damages), "Showing images", "ways") as advance:
-        for way, framing in FRAMINGS.items():
+    framings = {way: framing for way, framing in FRAMINGS.items() if way not in STYLES}
+    with follow(len(framings) + len(damages), "Showing images", "ways") as advance:
+        for way, framing in framings.items():
             probability = ask(images if way is Shown.WHOLE else reframe(images, framing))
             parts.append(rows[["group", "label", "target"]].assign(way=str(way), probability=probability))
             advance(1)
