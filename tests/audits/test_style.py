@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from pneumonia.audits.style import match_histograms, match_spectra
+from pneumonia.audits.style import match_histograms, match_spectra, restyle
 
 
 @pytest.fixture
@@ -51,3 +51,10 @@ def test_an_image_in_its_own_style_stays_as_it_is(match, pair):
     np.testing.assert_allclose(match(dark, dark).astype(int), before, atol=1)
     np.testing.assert_array_equal(dark, before)
     assert match(dark, dark).dtype == np.uint8
+
+
+def test_sharpness_comes_after_the_grey_levels_if_it_is_wanted(pair):
+    dark, light = pair
+    toned = match_histograms(dark, light)
+    np.testing.assert_array_equal(restyle(dark, light, sharpness=False), toned)
+    np.testing.assert_array_equal(restyle(dark, light, sharpness=True), match_spectra(toned, light))

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from pneumonia.audits.style import match_histograms, match_spectra
 from pneumonia.base.parameters import AugmentationParameters
 from pneumonia.pixels import augmentation as aug
+from pneumonia.pixels import styling
 from pneumonia.pixels.augmentation import N_DRAWS, augment
 
 SIZE = 32
@@ -35,8 +36,8 @@ def draws() -> np.ndarray:
 
 OPERATIONS: dict[str, tuple[int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]] = {
     "geometry": (8, lambda x, d: aug.geometry(x, d, ON, SIZE)),
-    "histogram": (3, lambda x, d: aug.histogram(x, d, 1.0)),
-    "spectrum": (3, lambda x, d: aug.spectrum(x, d, 1.0)),
+    "histogram": (3, lambda x, d: styling.histogram(x, d, 1.0)),
+    "spectrum": (3, lambda x, d: styling.spectrum(x, d, 1.0)),
     "gamma": (1, lambda x, d: aug.gamma(x, d, 0.5)),
     "contrast": (1, lambda x, d: aug.contrast(x, d, 0.4)),
     "brightness": (1, lambda x, d: aug.brightness(x, d, 40.0)),
@@ -182,7 +183,7 @@ def chests() -> np.ndarray:
     return np.clip(np.stack(levels), 0, 255).astype(np.uint8)[..., None]
 
 
-STYLES = {"histogram": (aug.histogram, match_histograms), "spectrum": (aug.spectrum, match_spectra)}
+STYLES = {"histogram": (styling.histogram, match_histograms), "spectrum": (styling.spectrum, match_spectra)}
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -213,7 +214,7 @@ def test_only_the_share_of_the_images_is_styled_and_no_image_by_itself(name: str
 def test_the_lowest_frequencies_stay(chests: np.ndarray) -> None:
     draws = np.tile(np.float32([0.0, 0.0, 1.0]), (4, 1))
     inner = 64 + chests // 2  # nothing is clipped
-    styled = aug.spectrum(tf.cast(inner, tf.float32), tf.constant(draws), 1.0).numpy()
+    styled = styling.spectrum(tf.cast(inner, tf.float32), tf.constant(draws), 1.0).numpy()
     before, after = (np.fft.fft2(x[..., 0])[:, :3, :3] for x in (inner, styled))
     np.testing.assert_allclose(after, before, rtol=0.02, atol=2.0)
 

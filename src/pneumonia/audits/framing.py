@@ -8,8 +8,7 @@ A framing is a window, measured in shares of the image's sides, that is stretche
 reaches beyond the image, the border is a reflection of the image or black. The lungs do not change; only their
 position, their size and their surroundings do.
 
-The classes also differ in grey levels and sharpness, as if other devices had taken them. Further judges give negatives
-the grey levels and the sharpness of positives (`pneumonia.audits.style`).
+Further judges give negatives the grey levels and the sharpness of positives (`pneumonia.audits.style`).
 """
 
 import math
@@ -24,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from pneumonia.audits.style import match_histograms, match_spectra
+from pneumonia.audits.style import restyle
 from pneumonia.base.annotations import Floats, Model, Pixels
 from pneumonia.base.parameters import EvaluationParameters
 from pneumonia.base.progress import follow
@@ -264,20 +263,14 @@ def score_framings(
             chosen = np.flatnonzero(target == label)
             if shown is not Shown.WHOLE and len(chosen) > most:
                 chosen = np.sort(np.random.default_rng(len(chosen)).choice(chosen, most, replace=False))
-            others = np.random.default_rng(len(chosen)).choice(np.flatnonzero(target != label), len(chosen))
-            probability = predict(show(images[chosen], shown, images[others]))
+            changed = reframe(images[chosen], FRAMINGS[shown])
+            if shown in STYLES:
+                models = np.random.default_rng(len(chosen)).choice(np.flatnonzero(target != label), len(chosen))
+                changed = restyle(changed, images[models], sharpness=shown is not Shown.TONED)
+            probability = predict(changed)
             parts.append(rows.iloc[chosen].assign(shown=str(shown), probability=probability)[SCORE_COLUMNS])
             advance(1)
     return pd.concat(parts, ignore_index=True)
-
-
-def show(images: Pixels, shown: Shown, models: Pixels) -> Pixels:
-    """Show images in one way; in the style of others, one of `models` is the model of each image."""
-    reframed = reframe(images, FRAMINGS[shown])
-    if shown not in STYLES:
-        return reframed
-    toned = match_histograms(reframed, models)
-    return toned if shown is Shown.TONED else match_spectra(toned, models)
 
 
 def images_of(judge: FramingJudge, framing_scores: pd.DataFrame) -> pd.DataFrame:

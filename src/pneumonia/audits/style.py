@@ -12,6 +12,12 @@ LEVELS = 256
 LEAST_FREQUENCY = 4  # cycles per side; the frequencies below hold the anatomy and the framing, and stay
 
 
+def restyle(images: Pixels, models: Pixels, *, sharpness: bool) -> Pixels:
+    """Give each image the grey levels of its model, and with `sharpness` also its sharpness and noise."""
+    toned = match_histograms(images, models)
+    return match_spectra(toned, models) if sharpness else toned
+
+
 def match_histograms(images: Pixels, models: Pixels) -> Pixels:
     """Map the grey levels of each image so that as many pixels as in its model lie below each level.
 
