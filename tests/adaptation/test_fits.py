@@ -188,6 +188,16 @@ def test_the_recipe_is_the_parents_network_with_the_adaptations_epochs(lineage, 
     assert recipe.inputs.augmentation.flip == parameters["inputs"]["augmentation"]["flip"]
 
 
+def test_an_adaptation_mixes_no_styles(lineage, parameters):
+    given = Parameters.model_validate(parameters)
+    styled = given.inputs.augmentation.model_copy(update={"histogram": 0.5, "spectrum": 0.4})
+    given = given.model_copy(update={"inputs": given.inputs.model_copy(update={"augmentation": styled})})
+
+    found = make_recipe(lineage, given).inputs.augmentation
+
+    assert found == styled.model_copy(update={"histogram": 0.0, "spectrum": 0.0})
+
+
 def test_the_recipe_has_the_parents_members_and_target_whatever_is_set_now(lineage, parameters):
     parent = {**lineage, "training": {**lineage["training"], "members": 3, "target": "class"}}
     found = make_recipe(parent, Parameters.model_validate(parameters)).training

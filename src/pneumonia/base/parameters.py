@@ -51,11 +51,11 @@ class AugmentationParameters(Group):
     shear: Annotated[float, Field(ge=0, le=1)]
     """Largest shear. [horizontal shift per height]"""
     histogram: Annotated[float, Field(ge=0, le=1)]
-    """Share of the images whose histogram of grey levels moves towards that of another image of the batch. [share of
-    the images]"""
+    """Share of the images whose histogram of grey levels moves towards that of another image of the batch; in an
+    adaptation none. [share of the images]"""
     spectrum: Annotated[float, Field(ge=0, le=1)]
     """Share of the images whose sharpness and noise, the mean amplitude at each spatial frequency, move towards those
-    of another image of the batch. [share of the images]"""
+    of another image of the batch; in an adaptation none. [share of the images]"""
     gamma: Annotated[float, Field(ge=0, le=2)]
     """Largest change of the tone curve. [|log of the exponent|]"""
     contrast: Annotated[float, Field(ge=0, le=2)]
