@@ -5,6 +5,7 @@ import pytest
 from pneumonia.base.errors import UserError
 from pneumonia.base.parameters import IngestParameters, LabelsParameters
 from pneumonia.images.cache import IndexCache
+from pneumonia.images.examine import Facts
 from pneumonia.images.grouping import PatientKey
 from pneumonia.images.index import examine_files, make_index
 from pneumonia.images.labels import with_labels
@@ -805,6 +806,16 @@ def test_groups_in_a_national_encoding_are_read(tmp_path, default_parameters):
     (tmp_path / "groups.csv").write_bytes("path;group\nNORMAL/甲.png;7\nPNEUMONIA\\乙.png;7\n".encode("gbk"))
 
     assert make_index(ImageSource(str(tmp_path)), {}, ingest)["group"].tolist() == ["7", "7"]
+
+
+def test_the_view_in_a_table_goes_before_the_name_of_the_file(label, default_parameters):
+    ingest = IngestParameters.model_validate(default_parameters["ingest"])
+    source = label("path,label,view\na_lat.png,1,PA\nb_lat.png,0,\n", "a_lat.png", "b_lat.png")
+
+    index = make_index(source, {path: Facts("0") for path in ("a_lat.png", "b_lat.png")}, ingest)
+    assert index[["status", "view", "reason"]].to_numpy().tolist() == [
+        ["ok", "PA", ""], ["other object", "LATERAL", "not a frontal view: called lateral"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["Groups.csv", "train/groups.csv", "NORMAL/groups.csv", "groups.xlsx", "Groups.tsv"])

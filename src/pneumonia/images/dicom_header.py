@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from pneumonia.images.members import stem
 from pneumonia.images.status import SEVERAL_FRAMES
 
 FRONTAL, LATERAL = "FRONTAL", "LATERAL"
@@ -31,6 +32,9 @@ _LETTERS = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "Æ": "AE", "Œ": "OE
 # Turkish for right; without its mark it is short for sagittal.
 _RIGHT = re.compile(r"(?<![^\W_])SAĞ(?![^\W_])")
 _MOST_LETTERS = 32
+# In the name of a file: words of letters, also beside digits, and a capital behind a small letter.
+_WORDS_OF_NAMES = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # The space between two letters that stand alone, as in P. A.
 _SINGLE_LETTERS = re.compile(r"(?<=\b[A-Z]) (?=[A-Z]\b)")
 
@@ -186,6 +190,36 @@ def view_of(text: str) -> str:
     ('PA', 'LATERAL', '')
     """
     return _view_of(plain(text), ViewWords())
+
+
+def is_called_lateral(path: str, chest_words: Sequence[str] = ()) -> bool:
+    """Tell whether the name of a file, or else of the nearest folder that names a view, clearly says "lateral".
+
+    Args:
+        path: Path of the file.
+        chest_words: A user's words for frontal chests; a name with one of them is not lateral.
+
+    >>> is_called_lateral("12_LAT.png"), is_called_lateral("lateral/3.png"), is_called_lateral("plate_3_L.png")
+    (True, True, False)
+    >>> is_called_lateral("12_PA_and_lateral.png"), is_called_lateral("lateral/3_PA.png")
+    (False, False)
+    """
+    if not _lateral_hint().search(path):
+        return False
+    for part in reversed(stem(path).split("/")):
+        text = plain(" ".join(_WORDS_OF_NAMES.findall(_CAMEL.sub(" ", part))))
+        view = _view_of(text, ViewWords(tuple(chest_words)))
+        if _has(text, _alternatives("lateral_in_names")) and not _has(text, _alternatives("both_sides")):
+            return view == LATERAL and not _has(text, map(plain, chest_words))
+        if view not in ("", LATERAL):
+            return False
+    return False
+
+
+@cache
+def _lateral_hint() -> re.Pattern[str]:
+    """Return what every such name contains, so that others are passed over quickly."""
+    return re.compile("|".join(word.strip() for word in _alternatives("lateral_in_names")), re.IGNORECASE)
 
 
 def is_no_view(text: str) -> bool:

@@ -16,7 +16,7 @@ from pneumonia.base.study_parameters import NONE, EngineParameters
 from pneumonia.images import dicom
 from pneumonia.images.cache import FileState, IndexCache
 from pneumonia.images.depth import LEAST_SHARE, bits_of, choose_bits
-from pneumonia.images.dicom_header import ViewWords
+from pneumonia.images.dicom_header import LATERAL, ViewWords, is_called_lateral
 from pneumonia.images.duplicates import shorten
 from pneumonia.images.examine import BETWEEN_NOTES, BLANK, FACTS_VERSION, Facts, Limits, examine_image
 from pneumonia.images.grouping import GROUPS_FILE, UNKNOWN_ETIOLOGY, PatientKey, etiology_of, group_of
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # The note on an image whose values lie close together.
 FAINT = "less than a tenth of the grey levels used"
+# Why a file is left out whose view only its name tells.
+CALLED_LATERAL = "not a frontal view: called lateral"
 
 INDEX_COLUMNS = (
     "path", "label", "etiology", "group", "source_split", "sha256", "bytes", "width", "height", "mode", "status",
@@ -226,6 +228,9 @@ def _row(
     """Return a row of the index."""
     seen = seen or SeenFile(Facts("", problem=_problem_before_reading(file, parameters)))
     facts = seen.facts
+    view = facts.view or (told.view if told else "")
+    if not (file.left_out or facts.refusal or view) and is_called_lateral(file.path, parameters.chest_words):
+        facts, view = facts._replace(other=CALLED_LATERAL), LATERAL
     is_known = file.label in parameters.class_names
     patterns = parameters.group_patterns
     is_positive = file.label == parameters.positive_class
@@ -245,7 +250,7 @@ def _row(
         facts.perceptual_hash,
         facts.age or (told.age if told else ""),
         facts.sex or (told.sex if told else ""),
-        facts.view or (told.view if told else ""),
+        view,
         facts.device,
         0 if facts.refusal else seen.bits,
         told.site if told else "",

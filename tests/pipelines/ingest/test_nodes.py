@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.images.dicom_files import make
 
 from pneumonia.base.errors import UserError
 from pneumonia.images.cache import IndexCache
@@ -52,6 +53,20 @@ def test_every_image_has_one_row_with_what_is_known_of_it(write_folder, index, p
         "site": "",
         "bits": 0,
     }
+
+
+def test_what_only_its_name_calls_lateral_is_left_out_and_counted(
+    write_folder, index, published, make_pixels, encode, caplog
+):
+    views = {"IM-0900-0001_LAT.jpeg": encode(make_pixels(900)), "IM-0901-0001_PA.jpeg": encode(make_pixels(901))}
+    dicom = {"IM-0902_LAT.dcm": make(), "IM-0903_LAT.dcm": make(ViewPosition=None, SOPInstanceUID="1.2")}
+    files = {f"train/NORMAL/{name}": data for name, data in (views | dicom).items()}
+    table = index(write_folder(published | files)).set_index("path").loc[list(files)]
+
+    assert table[["status", "view"]].to_numpy().tolist() == [
+        ["other object", "LATERAL"], ["ok", ""], ["ok", "AP"], ["other object", "LATERAL"],
+    ]  # fmt: skip
+    assert "Other objects, left out: 2 not a frontal view: called lateral." in caplog.messages
 
 
 def test_of_identical_files_the_one_in_test_is_kept_else_the_first(write_folder, index, published):
