@@ -60,7 +60,7 @@ def test_an_operation_gives_the_same_eagerly_and_inside_a_dataset(
     assert np.abs(eager - images).max() > 1
 
 
-@pytest.mark.parametrize("name", OPERATIONS.keys() - {"histogram", "spectrum"})
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ("histogram", "spectrum")])
 def test_an_image_is_changed_by_its_own_draws_alone(name: str, images: np.ndarray, draws: np.ndarray) -> None:
     columns, operation = OPERATIONS[name]
     whole = operation(tf.constant(images), tf.constant(draws[:, :columns]))
