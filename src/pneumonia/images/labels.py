@@ -59,7 +59,8 @@ class TableReading:
 
     table: Table
     labels: LabelsParameters
-    key: str
+    read_by: str  # the key whose column was read
+    key: str  # how files were matched: where that was by a part of their names, `name`
     rows: Sequence[LabelRow]
     matches: Sequence[matching.Match]
 
@@ -92,7 +93,7 @@ def with_labels(
         return source
     found = _Reader(source, ingest, labels).read(tables)
     if labels.preset == PLAIN:
-        logger.info("Table of labels: %s.", say_columns(found.table, ingest, found.labels, found.key))
+        logger.info("Table of labels: %s.", say_columns(found.table, ingest, found.labels, found.read_by))
     listing = _label(source.listing, found, ingest.class_names, patient_key.group_of)
     for kind, count in sorted(Counter(kind for kind, _, _ in listing.label_problems).items()):
         logger.warning("Table of labels: %s: %s (listed in label_problems).", kind, f"{count:,}")
@@ -181,7 +182,7 @@ class _Reader:
     def _match(self, tables: Sequence[Table], key: str, labels: LabelsParameters) -> TableReading:
         rows = [row for table in tables for row in read_rows(table, self._ingest, labels, key)]
         named = [row.path for row in rows]
-        read = partial(TableReading, tables[0], labels, key)
+        read = partial(TableReading, tables[0], labels, key, key)
         if key in HEADER_KEYS:
             by_key: Mapping[str, Sequence[ImageFile]] = self._headers[key]
             if key != "sop_uid" and not by_key:
@@ -195,7 +196,7 @@ class _Reader:
         rows = [row for table in tables for row in read_rows(table, self._ingest, self._labels, key)]
         matches = matching.match_parts([row.path for row in rows], self._source.listing.files)
         rows = without_keys(rows) if key in HEADER_KEYS else rows
-        return TableReading(tables[0], self._labels, key, rows, matches)
+        return TableReading(tables[0], self._labels, key, "name", rows, matches)
 
     def _describe_mismatch(self, rows: Sequence[LabelRow], key: str) -> str:
         """Say why no row names a file, without quoting what a header holds."""
