@@ -38,7 +38,7 @@ RECIPES = {
     "Another augmentation": (
         [
             ("src/pneumonia/pixels/augmentation.py", r"(?=^def erase\()", "§0\n\n\n"),
-            ("src/pneumonia/pixels/augmentation.py", r"(?=\}\nN_DRAWS)", ', "vignette": 1'),
+            ("src/pneumonia/pixels/augmentation.py", r"(?=\}\nN_DRAWS)", '    "vignette": 1,\n'),
             ("src/pneumonia/pixels/augmentation.py", r"(?=    return tf\.cast\(tf\.round\(_clipped\(x\))", "    §1\n"),
             ("src/pneumonia/base/parameters.py", r"(?=    erase: Annotated)", "    §2\n"),
             ("conf/base/parameters_inputs.yml", r"(?=    erase: )", "    vignette: 0.3\n"),
