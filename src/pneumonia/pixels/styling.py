@@ -44,13 +44,14 @@ def spectrum(images: "tf.Tensor", draws: "tf.Tensor", share: float) -> "tf.Tenso
 
     size = images.shape[1]
     rows, others, amount = _pairs(draws, share)
-    frequency, means = _frequencies(size)
+    frequency, n_frequencies = _frequencies(size), size // 2 + 1
     waves = tf.signal.rfft2d(images[..., 0])
-    amplitudes = tf.reshape(tf.math.log(tf.abs(waves) + 1e-3), [-1, frequency.size]) @ tf.constant(means)
+    every = tf.reshape(tf.math.log(tf.abs(waves) + 1e-3), [-1, frequency.size])
+    amplitudes = tf.transpose(tf.math.unsorted_segment_mean(tf.transpose(every), frequency, n_frequencies))
     gap = tf.gather(amplitudes, others) - tf.gather(amplitudes, rows)
     gap = tf.minimum(tf.maximum(gap, -LARGEST_GAIN), LARGEST_GAIN) * amount[:, None]
-    gap *= tf.cast(tf.range(means.shape[1]) >= LEAST_FREQUENCY, tf.float32)
-    gain = tf.cast(tf.reshape(tf.gather(tf.exp(gap), frequency, axis=1), [-1, size, size // 2 + 1]), waves.dtype)
+    gap *= tf.cast(tf.range(n_frequencies) >= LEAST_FREQUENCY, tf.float32)
+    gain = tf.cast(tf.reshape(tf.gather(tf.exp(gap), frequency, axis=1), [-1, size, n_frequencies]), waves.dtype)
     x = tf.signal.irfft2d(tf.gather(waves, rows) * gain, [size, size])[..., None]
     return tf.tensor_scatter_nd_update(images, rows[:, None], tf.minimum(tf.maximum(x, 0.0), 255.0))
 
@@ -71,11 +72,7 @@ def _pairs(draws: "tf.Tensor", share: float) -> tuple["tf.Tensor", "tf.Tensor", 
 
 
 @cache
-def _frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spatial frequency of each of the `[n]` waves of a real image, cycles per side, and the matrix that
-    averages over the waves of each frequency, float32 `[n, size // 2 + 1]`.
-    """
+def _frequencies(size: int) -> np.ndarray:
+    """Return the spatial frequency of each wave of a real image, cycles per side, int32 `[size * (size // 2 + 1)]`."""
     vertical, horizontal = np.fft.fftfreq(size, 1 / size)[:, None], np.fft.rfftfreq(size, 1 / size)
-    frequency = np.minimum(np.rint(np.hypot(vertical, horizontal)).astype(np.int32), size // 2).ravel()
-    belongs = (frequency[:, None] == np.arange(size // 2 + 1)).astype(np.float32)
-    return frequency, belongs / belongs.sum(axis=0)
+    return np.minimum(np.rint(np.hypot(vertical, horizontal)).astype(np.int32), size // 2).ravel()
