@@ -7,9 +7,9 @@ by them instead of by the lungs.
 import numpy as np
 
 from pneumonia.base.annotations import Floats, Pixels
+from pneumonia.pixels.styling import LEAST_FREQUENCY, frequencies
 
 LEVELS = 256
-LEAST_FREQUENCY = 4  # cycles per side; the frequencies below hold the anatomy and the framing, and stay
 
 
 def restyle(images: Pixels, models: Pixels, *, sharpness: bool) -> Pixels:
@@ -57,8 +57,7 @@ def match_spectra(images: Pixels, models: Pixels) -> Pixels:
         New images, uint8 `[n, size, size, 1]`, clipped.
     """
     size = images.shape[1]
-    vertical, horizontal = np.fft.fftfreq(size, 1 / size)[:, None], np.fft.rfftfreq(size, 1 / size)
-    frequency = np.minimum(np.rint(np.hypot(vertical, horizontal)).astype(int), size // 2)
+    frequency = frequencies(size).reshape(size, -1)
     counts = np.bincount(frequency.ravel())
     matched = np.empty_like(images)
     for row, (image, model) in enumerate(zip(images, models, strict=True)):

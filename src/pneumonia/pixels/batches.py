@@ -1,7 +1,7 @@
 """From the pixel store and a manifest to batches: one function for training, one for evaluation.
 
-What a training sees is a function of the seed, the epoch and the image's row in the manifest, so that a
-continued training sees what an undisturbed one would have seen.
+What a training sees is a function of the seed, the epoch and the image's row in the manifest, and of the other images
+of its batch, which follow from these too: so a continued training sees what an undisturbed one would have seen.
 """
 
 import atexit

@@ -44,7 +44,7 @@ def spectrum(images: "tf.Tensor", draws: "tf.Tensor", share: float) -> "tf.Tenso
 
     size = images.shape[1]
     rows, others, amount = _pairs(draws, share)
-    frequency, n_frequencies = _frequencies(size), size // 2 + 1
+    frequency, n_frequencies = frequencies(size), size // 2 + 1
     waves = tf.signal.rfft2d(images[..., 0])
     every = tf.reshape(tf.math.log(tf.abs(waves) + 1e-3), [-1, frequency.size])
     amplitudes = tf.transpose(tf.math.unsorted_segment_mean(tf.transpose(every), frequency, n_frequencies))
@@ -72,7 +72,7 @@ def _pairs(draws: "tf.Tensor", share: float) -> tuple["tf.Tensor", "tf.Tensor", 
 
 
 @cache
-def _frequencies(size: int) -> np.ndarray:
+def frequencies(size: int) -> np.ndarray:
     """Return the spatial frequency of each wave of a real image, cycles per side, int32 `[size * (size // 2 + 1)]`."""
     vertical, horizontal = np.fft.fftfreq(size, 1 / size)[:, None], np.fft.rfftfreq(size, 1 / size)
     return np.minimum(np.rint(np.hypot(vertical, horizontal)).astype(np.int32), size // 2).ravel()
